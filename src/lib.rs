@@ -1,0 +1,13 @@
+//! wanbench: a regression tracker for the Wan diffusion transformer on MLX and PyTorch.
+//!
+//! The library holds everything that needs no framework: the model as data ([`wan`]), the JSON-lines
+//! [`protocol`] between the tool and its workers, the [`worker`] loop that times steps, the
+//! `runner` that launches workers, and what turns measurements into verdicts and reports.
+//! The two worker programs under `src/bin/` are the only users of MLX and libtorch.
+
+pub mod cache;
+pub mod memory;
+pub mod protocol;
+pub mod save;
+pub mod wan;
+pub mod worker;

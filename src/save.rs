@@ -1,0 +1,58 @@
+//! Saving files so that a reader sees the old content or the new, never a part.
+
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+/// Writes `path` through a temporary file beside it, synced and then renamed into place.
+///
+/// Missing parent folders are made. On any error the old file stays as it was and the temporary is removed.
+pub fn atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    std::fs::create_dir_all(folder)?;
+    let mut temporary = tempfile::Builder::new().prefix(".wanbench-").tempfile_in(folder)?;
+    {
+        let mut buffered = BufWriter::new(temporary.as_file_mut());
+        write(&mut buffered)?;
+        buffered.flush()?;
+    }
+    make_readable(temporary.path())?;
+    temporary.as_file().sync_all()?;
+    temporary.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// Writes `value` as indented JSON with a final newline, see [`atomically`].
+pub fn json<T: serde::Serialize>(path: &Path, value: &T) -> io::Result<()> {
+    atomically(path, |out| {
+        serde_json::to_writer_pretty(&mut *out, value)?;
+        out.write_all(b"\n")
+    })
+}
+
+/// Gives a temporary file, private by default, the permissions a saved file usually has.
+fn make_readable(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_save_leaves_the_old_file_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        atomically(&path, |out| out.write_all(b"old")).unwrap();
+        let failed = atomically(&path, |out| {
+            out.write_all(b"half")?;
+            Err(io::Error::other("disk full"))
+        });
+        assert!(failed.is_err());
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

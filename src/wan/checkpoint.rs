@@ -1,0 +1,252 @@
+//! Reading checkpoints: memory-mapped safetensors, every name and shape checked before anything is loaded.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use memmap2::Mmap;
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, Metadata};
+use serde::Deserialize;
+use thiserror::Error;
+
+use super::params::params;
+use super::spec::{ModelType, Spec};
+
+/// A checkpoint folder: its architecture and its tensors, still on disk.
+pub struct Checkpoint {
+    /// The architecture, from `config.json` and the weights' shapes.
+    pub spec: Spec,
+    shards: Vec<TensorFile>,
+    home: BTreeMap<String, usize>,
+}
+
+/// Why a checkpoint cannot be used.
+#[derive(Debug, Error)]
+pub enum CheckpointError {
+    /// A file is missing or cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: std::io::Error,
+    },
+    /// A file is not what its name says.
+    #[error("{path}: {reason}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The tensors are not those of the declared architecture.
+    #[error("{folder} does not hold the declared WanModel:\n{}", differences.join("\n"))]
+    Mismatch {
+        /// The checkpoint folder.
+        folder: PathBuf,
+        /// One line per missing, extra or mis-shaped tensor.
+        differences: Vec<String>,
+    },
+}
+
+const WEIGHTS: &str = "diffusion_pytorch_model.safetensors";
+const INDEX: &str = "diffusion_pytorch_model.safetensors.index.json";
+
+impl Checkpoint {
+    /// Opens a checkpoint folder and checks it against the architecture it declares.
+    pub fn open(folder: &Path) -> Result<Self, CheckpointError> {
+        let (shards, home) = open_shards(folder)?;
+        let mut checkpoint = Self { spec: Spec::synthetic(), shards, home };
+        checkpoint.spec = checkpoint.read_spec(folder)?;
+        checkpoint.check(folder)?;
+        Ok(checkpoint)
+    }
+
+    /// The tensor `name`; every parameter of [`Self::spec`] is there once the checkpoint is open.
+    pub fn tensor(&self, name: &str) -> Option<View<'_>> {
+        self.home.get(name).and_then(|shard| self.shards[*shard].tensor(name))
+    }
+
+    /// Joins `config.json` with what only the weights' shapes tell: patch size, text width, camera layers.
+    fn read_spec(&self, folder: &Path) -> Result<Spec, CheckpointError> {
+        let path = folder.join("config.json");
+        let config: Config = read_json(&path)?;
+        let malformed = |reason: String| CheckpointError::Malformed { path: path.clone(), reason };
+        let shape = |name: &str, rank: usize| {
+            let view = self.tensor(name).filter(|view| view.shape.len() == rank);
+            view.map(|view| view.shape.to_vec()).ok_or_else(|| CheckpointError::Mismatch {
+                folder: folder.to_owned(),
+                differences: vec![format!("  missing, or not of rank {rank}: {name}")],
+            })
+        };
+        let patch = shape("patch_embedding.weight", 5)?;
+        let text = shape("text_embedding.0.weight", 2)?;
+        let spec = Spec {
+            model_type: config.model_type,
+            patch_size: [patch[2], patch[3], patch[4]],
+            dim: config.dim,
+            ffn_dim: config.ffn_dim,
+            num_heads: config.num_heads,
+            num_layers: config.num_layers,
+            in_dim: config.in_dim,
+            out_dim: config.out_dim,
+            freq_dim: config.freq_dim,
+            text_dim: text[1],
+            text_len: config.text_len,
+            eps: config.eps,
+            camera: self.home.keys().any(|name| is_camera(name)),
+        };
+        spec.validate().map_err(malformed)?;
+        Ok(spec)
+    }
+
+    /// Compares names, shapes and dtypes with the parameter list; lists every difference.
+    fn check(&self, folder: &Path) -> Result<(), CheckpointError> {
+        let mut differences = Vec::new();
+        let mut extra: std::collections::BTreeSet<&str> = self.home.keys().map(String::as_str).collect();
+        for param in params(&self.spec) {
+            extra.remove(param.name.as_str());
+            match self.tensor(&param.name) {
+                None => differences.push(format!("  missing: {}", param.name)),
+                Some(view) if view.shape != param.shape => differences
+                    .push(format!("  mis-shaped: {} is {:?}, expected {:?}", param.name, view.shape, param.shape)),
+                Some(view) if !matches!(view.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) => differences
+                    .push(format!("  wrong dtype: {} is {:?}, expected F32, F16 or BF16", param.name, view.dtype)),
+                Some(_) => {}
+            }
+        }
+        differences.extend(extra.iter().map(|name| format!("  extra: {name}")));
+        if differences.is_empty() {
+            return Ok(());
+        }
+        Err(CheckpointError::Mismatch { folder: folder.to_owned(), differences })
+    }
+}
+
+/// The diffusers-style `config.json`; keys that the network does not need are ignored, as upstream does.
+#[derive(Deserialize)]
+struct Config {
+    model_type: ModelType,
+    dim: usize,
+    ffn_dim: usize,
+    num_heads: usize,
+    num_layers: usize,
+    in_dim: usize,
+    out_dim: usize,
+    freq_dim: usize,
+    text_len: usize,
+    eps: f64,
+}
+
+#[derive(Deserialize)]
+struct Index {
+    weight_map: BTreeMap<String, String>,
+}
+
+fn is_camera(name: &str) -> bool {
+    ["wancamctrl", "c2ws_hidden_states", ".cam_"].iter().any(|part| name.contains(part))
+}
+
+/// Opens the single weights file, or all shards of the index; maps each tensor to its shard.
+fn open_shards(folder: &Path) -> Result<(Vec<TensorFile>, BTreeMap<String, usize>), CheckpointError> {
+    let index_path = folder.join(INDEX);
+    if !index_path.exists() {
+        let file = TensorFile::open(&folder.join(WEIGHTS))?;
+        let home = file.names().map(|name| (name, 0)).collect();
+        return Ok((vec![file], home));
+    }
+    let index: Index = read_json(&index_path)?;
+    let files: std::collections::BTreeSet<&String> = index.weight_map.values().collect();
+    let mut shards = Vec::new();
+    let mut home = BTreeMap::new();
+    for file in files {
+        // A shard outside the folder would be a path from an untrusted file.
+        if Path::new(file).file_name() != Some(std::ffi::OsStr::new(file)) {
+            return Err(CheckpointError::Malformed {
+                path: index_path,
+                reason: format!("{file:?} is not a file name"),
+            });
+        }
+        let shard = TensorFile::open(&folder.join(file))?;
+        home.extend(shard.names().map(|name| (name, shards.len())));
+        shards.push(shard);
+    }
+    let lost = index.weight_map.iter().filter(|(name, file)| {
+        home.get(*name).is_none_or(|shard: &usize| shards[*shard].path.file_name() != Some(std::ffi::OsStr::new(file)))
+    });
+    let differences: Vec<_> = lost.map(|(name, file)| format!("  missing: {name}, by the index in {file}")).collect();
+    if !differences.is_empty() {
+        return Err(CheckpointError::Mismatch { folder: folder.to_owned(), differences });
+    }
+    Ok((shards, home))
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, CheckpointError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|source| CheckpointError::Read { path: path.to_owned(), source })?;
+    serde_json::from_str(&text)
+        .map_err(|error| CheckpointError::Malformed { path: path.to_owned(), reason: error.to_string() })
+}
+
+/// One memory-mapped safetensors file.
+pub struct TensorFile {
+    path: PathBuf,
+    map: Mmap,
+    metadata: Metadata,
+    data_start: usize,
+}
+
+/// A tensor in a mapped file: row-major, little-endian.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// Element type.
+    pub dtype: Dtype,
+    /// Extents.
+    pub shape: &'a [usize],
+    /// The bytes.
+    pub data: &'a [u8],
+}
+
+impl TensorFile {
+    /// Maps `path` and reads its header; a truncated file is an error.
+    pub fn open(path: &Path) -> Result<Self, CheckpointError> {
+        let read = |source| CheckpointError::Read { path: path.to_owned(), source };
+        let file = File::open(path).map_err(read)?;
+        // SAFETY: a checkpoint that another process rewrites while it is read would change under us; checkpoints
+        // are immutable by convention, and every user of safetensors maps them so.
+        let map = unsafe { Mmap::map(&file) }.map_err(read)?;
+        let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|error| CheckpointError::Malformed {
+            path: path.to_owned(),
+            reason: format!("not a whole safetensors file: {error}"),
+        })?;
+        Ok(Self { path: path.to_owned(), map, metadata, data_start: header + 8 })
+    }
+
+    /// The tensors' names.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        self.metadata.tensors().into_keys()
+    }
+
+    /// The tensor `name`.
+    pub fn tensor(&self, name: &str) -> Option<View<'_>> {
+        let info = self.metadata.info(name)?;
+        let (start, end) = info.data_offsets;
+        let data = &self.map[self.data_start + start..self.data_start + end];
+        Some(View { dtype: info.dtype, shape: &info.shape, data })
+    }
+}
+
+impl View<'_> {
+    /// The elements as f32; `None` for a dtype that is no float.
+    pub fn to_f32(&self) -> Option<Vec<f32>> {
+        let bytes = self.data;
+        Some(match self.dtype {
+            Dtype::F32 => bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
+            Dtype::F16 => bytes.as_chunks().0.iter().map(|b| half::f16::from_le_bytes(*b).to_f32()).collect(),
+            Dtype::BF16 => bytes.as_chunks().0.iter().map(|b| half::bf16::from_le_bytes(*b).to_f32()).collect(),
+            Dtype::F64 => bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b) as f32).collect(),
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,34 @@
+//! The flow-matching schedule of a denoising run.
+
+/// Noise levels σ₀ = 1 > σ₁ > … > σ_steps = 0 of `steps` Euler steps, shifted towards high noise.
+///
+/// σ = shift·u / (1 + (shift − 1)·u) for u falling evenly from 1 to 0 (Esser et al. 2024, eq. 23).
+pub fn sigmas(steps: usize, shift: f64) -> Vec<f32> {
+    (0..=steps)
+        .map(|step| {
+            let u = 1.0 - step as f64 / steps as f64;
+            (shift * u / (1.0 + (shift - 1.0) * u)) as f32
+        })
+        .collect()
+}
+
+/// The timestep the network is conditioned on at noise level `sigma`.
+pub fn timestep(sigma: f32) -> f32 {
+    1000.0 * sigma
+}
+
+/// Production's shift.
+pub const SHIFT: f64 = 10.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sigmas_fall_from_one_to_zero() {
+        let sigmas = sigmas(20, SHIFT);
+        assert_eq!((sigmas[0], sigmas[20]), (1.0, 0.0));
+        assert!(sigmas.windows(2).all(|pair| pair[0] > pair[1]));
+        assert_eq!(sigmas[10], 10.0 * 0.5 / 5.5);
+    }
+}

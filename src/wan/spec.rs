@@ -1,0 +1,134 @@
+//! The architecture of one WanModel: sizes under upstream's names, and how a checkpoint declares them.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Sizes of one WanModel. QK-norm and the affine norm before cross-attention are always on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// What the model generates from; `i2v` and `ti2v` take a conditioning latent `y`.
+    pub model_type: ModelType,
+    /// Patch extent in latent (frames, rows, columns).
+    pub patch_size: [usize; 3],
+    /// Width of a token.
+    pub dim: usize,
+    /// Hidden width of the feed-forward layers.
+    pub ffn_dim: usize,
+    /// Attention heads; `dim / num_heads` is even.
+    pub num_heads: usize,
+    /// Transformer blocks.
+    pub num_layers: usize,
+    /// Latent channels that enter the patch embedding (those of x and y together).
+    pub in_dim: usize,
+    /// Latent channels of the output.
+    pub out_dim: usize,
+    /// Width of the sinusoidal time embedding.
+    pub freq_dim: usize,
+    /// Width of a text row.
+    pub text_dim: usize,
+    /// Text rows after zero padding.
+    pub text_len: usize,
+    /// Epsilon of every norm.
+    pub eps: f64,
+    /// Whether the camera-control layers exist.
+    pub camera: bool,
+}
+
+/// Upstream's `model_type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ModelType {
+    /// Text to video: no conditioning latent.
+    T2v,
+    /// Image to video: `y` is concatenated to `x`.
+    I2v,
+    /// Text and image to video.
+    Ti2v,
+}
+
+/// Plücker coordinates (6) of the 8×8 pixels behind one latent position.
+pub const PLUCKER_CHANNELS: usize = 6 * 64;
+
+impl Spec {
+    /// The seed report's synthetic model: 24,791,072 parameters.
+    pub fn synthetic() -> Self {
+        Self {
+            model_type: ModelType::I2v,
+            patch_size: [1, 2, 2],
+            dim: 512,
+            ffn_dim: 2048,
+            num_heads: 8,
+            num_layers: 4,
+            in_dim: 16,
+            out_dim: 8,
+            freq_dim: 64,
+            text_dim: 512,
+            text_len: 128,
+            eps: 1e-6,
+            camera: true,
+        }
+    }
+
+    /// Width of one attention head.
+    pub fn head_dim(&self) -> usize {
+        self.dim / self.num_heads
+    }
+
+    /// Latent positions in one patch.
+    pub fn patch_volume(&self) -> usize {
+        self.patch_size.iter().product()
+    }
+
+    /// Patches of a latent of extent (frames, rows, columns), or why it cannot be cut into them.
+    pub fn grid(&self, latent: [usize; 3]) -> Result<[usize; 3], String> {
+        let mut grid = [0; 3];
+        for axis in 0..3 {
+            let (size, patch) = (latent[axis], self.patch_size[axis]);
+            if size == 0 || size % patch != 0 {
+                return Err(format!(
+                    "latent {latent:?} (frames, height, width) is not a multiple of the patch size {:?}",
+                    self.patch_size
+                ));
+            }
+            grid[axis] = size / patch;
+        }
+        Ok(grid)
+    }
+
+    /// Checks that the sizes fit together.
+    pub fn validate(&self) -> Result<(), String> {
+        let sizes = [
+            ("dim", self.dim),
+            ("ffn_dim", self.ffn_dim),
+            ("num_heads", self.num_heads),
+            ("num_layers", self.num_layers),
+            ("in_dim", self.in_dim),
+            ("out_dim", self.out_dim),
+            ("freq_dim", self.freq_dim),
+            ("text_dim", self.text_dim),
+            ("text_len", self.text_len),
+            ("patch_size", self.patch_volume()),
+        ];
+        if let Some((name, _)) = sizes.iter().find(|(_, size)| *size == 0) {
+            return Err(format!("{name} is 0"));
+        }
+        if self.dim % self.num_heads != 0 || self.head_dim() % 2 != 0 {
+            return Err(format!("dim {} over {} heads does not give an even head width", self.dim, self.num_heads));
+        }
+        if self.freq_dim % 2 != 0 {
+            return Err(format!("freq_dim {} is odd", self.freq_dim));
+        }
+        if !(self.eps.is_finite() && self.eps > 0.0) {
+            return Err(format!("eps {} is not a positive number", self.eps));
+        }
+        Ok(())
+    }
+}
+
+impl ModelType {
+    /// Whether the model needs the conditioning latent `y`.
+    pub fn needs_condition(self) -> bool {
+        matches!(self, Self::I2v)
+    }
+}
