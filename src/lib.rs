@@ -5,9 +5,16 @@
 //! `runner` that launches workers, and what turns measurements into verdicts and reports.
 //! The two worker programs under `src/bin/` are the only users of MLX and libtorch.
 
+pub mod baseline;
 pub mod cache;
+pub mod gate;
+pub mod machine;
+pub mod matrix;
 pub mod memory;
 pub mod protocol;
+pub mod record;
+pub mod report;
 pub mod save;
+pub mod stats;
 pub mod wan;
 pub mod worker;

@@ -1,0 +1,204 @@
+//! Baselines on disk: model bytes for every machine, and one file of speedups, times and peaks per machine.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::gate;
+use crate::machine::Machine;
+use crate::protocol::DeviceKind;
+use crate::record::{CaseRecord, ReadError, RunRecord, read_versioned};
+use crate::stats;
+
+/// Schema version of both kinds of file.
+pub const SCHEMA: u32 = 1;
+
+/// Jobs kept per case.
+pub const KEPT_JOBS: usize = 10;
+
+/// File of the bytes that are the same on every machine.
+pub const MODEL_MEMORY: &str = "model-memory.json";
+
+/// Bytes of each model's weights, the same on every machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelMemory {
+    /// [`SCHEMA`] of the writer.
+    pub schema: u32,
+    /// Bytes by `backend/model/quant/dtype`.
+    pub models: BTreeMap<String, u64>,
+}
+
+/// The figures of one machine on one kind of device.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Baseline {
+    /// [`SCHEMA`] of the writer.
+    pub schema: u32,
+    /// Whose figures they are.
+    pub machine: Machine,
+    /// The kind of device that ran.
+    pub device: DeviceKind,
+    /// Where they come from, if not measured by wanbench.
+    pub imported: Option<Import>,
+    /// The cases by name.
+    pub cases: BTreeMap<String, BaselineCase>,
+}
+
+/// The source of an imported baseline.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Import {
+    /// The imported file's name.
+    pub source: String,
+    /// When the report says it was made, as it says it.
+    pub generated: String,
+}
+
+/// What is remembered of one case.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BaselineCase {
+    /// Frames of the workload, for reading.
+    pub frames: usize,
+    /// Timed steps of the workload, for reading.
+    pub steps: usize,
+    /// Reference's step time over the case's; `None` for the reference itself.
+    pub speedup: Option<f64>,
+    /// Median step, `None` where an imported report prints it as zero.
+    pub step_seconds: Option<f64>,
+    /// The framework's own peak.
+    pub framework_peak_bytes: Option<u64>,
+    /// The process's peak.
+    pub process_peak_bytes: Option<u64>,
+    /// The last [`KEPT_JOBS`] jobs, oldest first.
+    pub jobs: Vec<Job>,
+}
+
+/// One run's summary of one case.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Job {
+    /// When it ran.
+    pub date: Timestamp,
+    /// Commit it ran at.
+    pub commit: Option<String>,
+    /// Versions of what decides the speed.
+    pub versions: BTreeMap<String, String>,
+    /// Launches.
+    pub launches: usize,
+    /// Mean over blocks of ln(reference / case).
+    pub mean_log_speedup: Option<f64>,
+    /// Standard deviation of it over blocks.
+    pub deviation_log_speedup: Option<f64>,
+    /// The launches' median steps.
+    pub launch_step_seconds: Vec<f64>,
+}
+
+impl Default for ModelMemory {
+    fn default() -> Self {
+        Self { schema: SCHEMA, models: BTreeMap::new() }
+    }
+}
+
+impl ModelMemory {
+    /// Reads `folder`'s file; empty where there is none.
+    pub fn open(folder: &Path) -> Result<Self, ReadError> {
+        let path = folder.join(MODEL_MEMORY);
+        if path.exists() { read_versioned(&path, "model memory file", SCHEMA) } else { Ok(Self::default()) }
+    }
+
+    /// These bytes with those that `record` measured.
+    pub fn updated(&self, record: &RunRecord) -> Self {
+        let mut updated = self.clone();
+        for case in &record.cases {
+            if let Some((_, launch)) = case.measured().next() {
+                updated.models.insert(case.case.memory_key(), launch.model_bytes);
+            }
+        }
+        updated
+    }
+}
+
+impl Baseline {
+    /// The file of `machine` on `device`.
+    pub fn path(folder: &Path, machine: &Machine, device: DeviceKind) -> PathBuf {
+        folder.join(machine.name(device) + ".json")
+    }
+
+    /// Reads one file.
+    pub fn open(path: &Path) -> Result<Self, ReadError> {
+        read_versioned(path, "baseline", SCHEMA)
+    }
+
+    /// The baseline for `machine`: its own file, else one in `folder` whose known properties agree, as those of an
+    /// imported one, which does not know the GPU's cores.
+    pub fn find(folder: &Path, machine: &Machine, device: DeviceKind) -> Result<Option<(PathBuf, Self)>, ReadError> {
+        let own = Self::path(folder, machine, device);
+        if own.exists() {
+            return Ok(Some((own.clone(), Self::open(&own)?)));
+        }
+        let Ok(entries) = std::fs::read_dir(folder) else { return Ok(None) };
+        let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        paths.retain(|path| {
+            path.extension().is_some_and(|extension| extension == "json")
+                && path.file_name().is_some_and(|name| name != MODEL_MEMORY)
+        });
+        paths.sort();
+        for path in paths {
+            let baseline = Self::open(&path)?;
+            if baseline.device == device && baseline.machine.agrees_with(machine) {
+                return Ok(Some((path, baseline)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A baseline without cases.
+    pub fn empty(machine: Machine, device: DeviceKind) -> Self {
+        Self { schema: SCHEMA, machine, device, imported: None, cases: BTreeMap::new() }
+    }
+
+    /// This baseline with what `record` measured; cases that it did not measure stay.
+    ///
+    /// Measured figures end an import: the imported cases they do not replace are dropped.
+    pub fn updated(&self, record: &RunRecord) -> Self {
+        let mut updated = match &self.imported {
+            Some(_) => Self::empty(record.machine.clone(), record.device),
+            None => Self { machine: record.machine.clone(), ..self.clone() },
+        };
+        let figures = gate::figures(record);
+        for case in &record.cases {
+            let Some(figures) = figures.get(&case.case.name) else { continue };
+            let mut jobs = updated.cases.remove(&case.case.name).map_or_else(Vec::new, |old| old.jobs);
+            jobs.push(job(record, case));
+            jobs.drain(..jobs.len().saturating_sub(KEPT_JOBS));
+            let stored = BaselineCase {
+                frames: case.case.workload.frames,
+                steps: case.case.workload.steps,
+                speedup: figures.speedup.map(|speedup| speedup.point),
+                step_seconds: Some(figures.step_seconds),
+                framework_peak_bytes: figures.framework_peak_bytes,
+                process_peak_bytes: figures.process_peak_bytes,
+                jobs,
+            };
+            updated.cases.insert(case.case.name.clone(), stored);
+        }
+        updated
+    }
+}
+
+fn job(record: &RunRecord, case: &CaseRecord) -> Job {
+    let speedup = gate::figures(record).get(&case.case.name).and_then(|figures| figures.speedup);
+    Job {
+        date: record.started,
+        commit: record.tool.commit.clone(),
+        versions: case.measured().next().map(|(_, launch)| launch.versions.clone()).unwrap_or_default(),
+        launches: case.measured().count(),
+        mean_log_speedup: speedup.map(|speedup| speedup.point.ln()),
+        deviation_log_speedup: speedup.and_then(|speedup| speedup.log_deviation),
+        launch_step_seconds: case.measured().map(|(_, launch)| stats::median(&launch.step_seconds)).collect(),
+    }
+}

@@ -1,0 +1,449 @@
+//! From a record and its baselines to verdicts. Pure: no clock, no files.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::baseline::{Baseline, BaselineCase, ModelMemory};
+use crate::matrix::Case;
+use crate::record::{CaseRecord, Failure, RunRecord};
+use crate::report::format;
+use crate::stats::{self, Estimate};
+
+/// How much a figure may worsen: the `[gate]` table of config.toml.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Gate {
+    /// Fall of the speedup against the baseline, in percent.
+    pub speedup_tolerance_percent: f64,
+    /// Growth of a peak, in percent of the baseline …
+    pub peak_tolerance_percent: f64,
+    /// … plus this many MiB.
+    pub peak_tolerance_mib: f64,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self { speedup_tolerance_percent: 5.0, peak_tolerance_percent: 1.0, peak_tolerance_mib: 16.0 }
+    }
+}
+
+/// The judgement of a whole run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Comparison {
+    /// Every case of the run, then the missing ones.
+    pub cases: Vec<Compared>,
+    /// Whether a baseline of this machine was there.
+    pub has_machine_baseline: bool,
+}
+
+/// The judgement of one case.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Compared {
+    /// The case's name.
+    pub name: String,
+    /// What was measured; `None` for a missing case.
+    pub case: Option<Case>,
+    /// Its figures; `None` where it failed or is missing.
+    pub now: Option<Figures>,
+    /// What the baseline holds for it.
+    pub baseline: Option<BaselineCase>,
+    /// One judgement per gated figure.
+    pub findings: Vec<Finding>,
+    /// Why it failed, if it did.
+    pub failure: Option<Failure>,
+    /// The gravest of the findings.
+    pub verdict: Verdict,
+}
+
+/// The figures of one case over its launches.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Figures {
+    /// Median over launches of the launch's median step.
+    pub step_seconds: f64,
+    /// Median over launches of the sum of the timed steps.
+    pub total_seconds: f64,
+    /// Reference's step time over this one's, paired by block; `None` without a reference.
+    pub speedup: Option<Estimate>,
+    /// Bytes of the weights.
+    pub model_bytes: u64,
+    /// Median of the framework's own peaks.
+    pub framework_peak_bytes: Option<u64>,
+    /// Median of the processes' peaks.
+    pub process_peak_bytes: Option<u64>,
+    /// Smallest and largest of the processes' peaks.
+    pub process_peak_range: Option<(u64, u64)>,
+    /// Launches behind the figures.
+    pub launches: usize,
+}
+
+/// The judgement of one figure of one case.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finding {
+    /// Which figure.
+    pub metric: Metric,
+    /// The baseline's value, if there is one.
+    pub baseline: Option<f64>,
+    /// Today's value.
+    pub now: f64,
+    /// Relative change, 0.05 for +5%; `None` without a baseline.
+    pub change: Option<f64>,
+    /// The judgement.
+    pub verdict: Verdict,
+    /// Whether the gate fails on it: a regression, or an exact figure that differs in whichever direction.
+    pub fails: bool,
+    /// The judgement in words, for a stranger.
+    pub message: String,
+}
+
+/// What is gated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// Reference's step time over the case's; larger is better.
+    Speedup,
+    /// Bytes of the weights; exact.
+    ModelBytes,
+    /// Peak of the process; smaller is better.
+    PeakBytes,
+}
+
+/// A judgement, from harmless to grave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Inside the tolerance.
+    Unchanged,
+    /// Better than the baseline by more than the tolerance.
+    Improved,
+    /// There is no baseline for it.
+    New,
+    /// The baseline has it, the configuration no longer does.
+    Missing,
+    /// Beyond the tolerance, but within what chance explains.
+    Inconclusive,
+    /// Worse than the baseline by more than the tolerance, and more than chance explains.
+    Regressed,
+    /// It could not be measured.
+    Failed,
+}
+
+/// Judges `record`.
+///
+/// `known` holds the names of all cases that the configuration defines, so that a case left out by a filter or by the
+/// choice of suite does not count as missing.
+pub fn compare(
+    record: &RunRecord,
+    baseline: Option<&Baseline>,
+    memory: &ModelMemory,
+    known: &BTreeSet<String>,
+    gate: &Gate,
+) -> Comparison {
+    let figures = figures(record);
+    let mut cases: Vec<Compared> = record
+        .cases
+        .iter()
+        .map(|case| {
+            let stored = baseline.and_then(|baseline| baseline.cases.get(&case.case.name));
+            let reference = |cases: &BTreeMap<String, Figures>| {
+                case.case.reference.as_ref().and_then(|name| cases.get(name)).map(|figures| figures.step_seconds)
+            };
+            let stored_reference = baseline
+                .and_then(|baseline| case.case.reference.as_ref().and_then(|name| baseline.cases.get(name)))
+                .and_then(|case| case.step_seconds);
+            let attribution = Attribution { now: reference(&figures), baseline: stored_reference };
+            judge(case, figures.get(&case.case.name), stored, attribution, memory, gate)
+        })
+        .collect();
+    cases.extend(baseline.into_iter().flat_map(|baseline| missing(baseline, known)));
+    Comparison { cases, has_machine_baseline: baseline.is_some() }
+}
+
+impl Comparison {
+    /// Whether any figure fails the gate.
+    pub fn fails(&self) -> bool {
+        self.failing().next().is_some()
+    }
+
+    /// The findings that fail the gate, with their case.
+    pub fn failing(&self) -> impl Iterator<Item = (&Compared, &Finding)> {
+        self.cases
+            .iter()
+            .flat_map(|case| case.findings.iter().map(move |finding| (case, finding)))
+            .filter(|(_, f)| f.fails)
+    }
+
+    /// Whether any case could not be measured.
+    pub fn has_failures(&self) -> bool {
+        self.cases.iter().any(|case| case.verdict == Verdict::Failed)
+    }
+}
+
+impl Verdict {
+    /// Lower-case name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unchanged => "unchanged",
+            Self::Improved => "improved",
+            Self::New => "new",
+            Self::Missing => "missing",
+            Self::Inconclusive => "inconclusive",
+            Self::Regressed => "regressed",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// The figures of every case that was measured, by name. A case with a failed launch has none.
+pub fn figures(record: &RunRecord) -> BTreeMap<String, Figures> {
+    let whole = record.cases.iter().filter(|case| case.failure().is_none());
+    whole.filter_map(|case| Some((case.case.name.clone(), figures_of(record, case)?))).collect()
+}
+
+fn figures_of(record: &RunRecord, case: &CaseRecord) -> Option<Figures> {
+    let launches: Vec<_> = case.measured().map(|(_, measured)| measured).collect();
+    let model_bytes = launches.first()?.model_bytes;
+    let medians: Vec<f64> = launches.iter().map(|launch| launch.median_step_seconds()).collect();
+    let totals: Vec<f64> = launches.iter().map(|launch| launch.step_seconds.iter().sum()).collect();
+    let peaks: Option<Vec<u64>> = launches.iter().map(|launch| launch.process_peak_bytes).collect();
+    let framework_peaks: Option<Vec<u64>> = launches.iter().map(|launch| launch.framework_peak_bytes).collect();
+    Some(Figures {
+        step_seconds: stats::median(&medians),
+        total_seconds: stats::median(&totals),
+        speedup: speedup(record, case),
+        model_bytes,
+        framework_peak_bytes: framework_peaks.map(|peaks| median_bytes(&peaks)),
+        process_peak_bytes: peaks.as_ref().map(|peaks| median_bytes(peaks)),
+        process_peak_range: peaks.and_then(|peaks| Some((*peaks.iter().min()?, *peaks.iter().max()?))),
+        launches: launches.len(),
+    })
+}
+
+/// Reference over case, paired by block. The reference itself has no speedup.
+fn speedup(record: &RunRecord, case: &CaseRecord) -> Option<Estimate> {
+    if case.case.is_reference() {
+        return None;
+    }
+    let reference = record.case(case.case.reference.as_ref()?)?;
+    let reference: BTreeMap<usize, f64> =
+        reference.measured().map(|(block, launch)| (block, launch.median_step_seconds())).collect();
+    let pairs: Vec<(f64, f64)> = case
+        .measured()
+        .filter_map(|(block, launch)| Some((*reference.get(&block)?, launch.median_step_seconds())))
+        .collect();
+    stats::paired_ratio(&pairs)
+}
+
+fn median_bytes(bytes: &[u64]) -> u64 {
+    let values: Vec<f64> = bytes.iter().map(|value| *value as f64).collect();
+    stats::median(&values) as u64
+}
+
+/// Step times of the reference, to tell which side of a speedup moved.
+struct Attribution {
+    now: Option<f64>,
+    baseline: Option<f64>,
+}
+
+fn judge(
+    record: &CaseRecord,
+    now: Option<&Figures>,
+    stored: Option<&BaselineCase>,
+    attribution: Attribution,
+    memory: &ModelMemory,
+    gate: &Gate,
+) -> Compared {
+    let mut findings = Vec::new();
+    if let Some(now) = now {
+        findings.extend(now.speedup.map(|speedup| judge_speedup(&speedup, now, stored, &attribution, gate)));
+        findings.push(judge_model_bytes(now.model_bytes, memory.models.get(&record.case.memory_key()).copied()));
+        findings.extend(now.process_peak_bytes.map(|peak| judge_peak(peak, now.process_peak_range, stored, gate)));
+    }
+    let verdict = match now {
+        None => Verdict::Failed,
+        Some(_) => case_verdict(&findings),
+    };
+    let failure = now.is_none().then(|| record.failure().cloned().unwrap_or_else(not_launched));
+    Compared {
+        name: record.case.name.clone(),
+        case: Some(record.case.clone()),
+        now: now.cloned(),
+        baseline: stored.cloned(),
+        findings,
+        failure,
+        verdict,
+    }
+}
+
+fn not_launched() -> Failure {
+    Failure { reason: "the run was interrupted before its first launch".to_owned(), stderr_tail: Vec::new() }
+}
+
+/// The gravest finding; a figure without baseline does not hide what another says.
+fn case_verdict(findings: &[Finding]) -> Verdict {
+    let judged = findings.iter().map(|finding| finding.verdict).filter(|verdict| *verdict != Verdict::New);
+    judged.max().filter(|verdict| *verdict != Verdict::Unchanged || !lacks_baseline(findings)).unwrap_or(Verdict::New)
+}
+
+/// A case whose only judged figure is its model's bytes is still new to this machine.
+fn lacks_baseline(findings: &[Finding]) -> bool {
+    let own = |finding: &&Finding| finding.metric != Metric::ModelBytes;
+    findings.iter().filter(own).count() > 0
+        && findings.iter().filter(own).all(|finding| finding.verdict == Verdict::New)
+}
+
+fn judge_speedup(
+    speedup: &Estimate,
+    now: &Figures,
+    stored: Option<&BaselineCase>,
+    attribution: &Attribution,
+    gate: &Gate,
+) -> Finding {
+    let Some(baseline) = stored.and_then(|stored| stored.speedup) else {
+        return new_finding(Metric::Speedup, speedup.point, "no baseline speedup");
+    };
+    let tolerance = gate.speedup_tolerance_percent / 100.0;
+    let change = speedup.point / baseline - 1.0;
+    let (low, high) = speedup.interval.unwrap_or((speedup.point, speedup.point));
+    let verdict = match change {
+        change if change.abs() <= tolerance => Verdict::Unchanged,
+        change if change < 0.0 && high < baseline => Verdict::Regressed,
+        change if change > 0.0 && low > baseline => Verdict::Improved,
+        _ => Verdict::Inconclusive,
+    };
+    let mut message = format!(
+        "speedup {} → {} ({}, tolerance {}%)",
+        format::speedup(baseline),
+        format::estimate(speedup),
+        format::percent(change),
+        gate.speedup_tolerance_percent
+    );
+    if verdict != Verdict::Unchanged {
+        message.push_str(&attribution.describe(now.step_seconds, stored.and_then(|stored| stored.step_seconds)));
+    }
+    Finding {
+        metric: Metric::Speedup,
+        baseline: Some(baseline),
+        now: speedup.point,
+        change: Some(change),
+        verdict,
+        fails: verdict == Verdict::Regressed,
+        message,
+    }
+}
+
+impl Attribution {
+    /// Both sides' step times then and now; empty where the baseline holds none.
+    fn describe(&self, own_now: f64, own_baseline: Option<f64>) -> String {
+        let side = |who: &str, baseline: f64, now: f64| {
+            format!(
+                "{who} {} → {} ({})",
+                format::seconds(baseline),
+                format::seconds(now),
+                format::percent(now / baseline - 1.0)
+            )
+        };
+        match (own_baseline, self.baseline, self.now) {
+            (Some(own), Some(reference), Some(reference_now)) => format!(
+                "; step time: {}, {}",
+                side("this case", own, own_now),
+                side("its reference", reference, reference_now)
+            ),
+            _ => String::new(),
+        }
+    }
+}
+
+/// Exact, in either direction: an unrecorded saving wants a new baseline too.
+fn judge_model_bytes(now: u64, baseline: Option<u64>) -> Finding {
+    let Some(baseline) = baseline else {
+        return new_finding(Metric::ModelBytes, now as f64, "no recorded model bytes");
+    };
+    let (verdict, message) = match now.cmp(&baseline) {
+        std::cmp::Ordering::Equal => (Verdict::Unchanged, format!("model bytes {} as recorded", format::exact(now))),
+        std::cmp::Ordering::Greater => (
+            Verdict::Regressed,
+            format!(
+                "model takes {} bytes, {} more than the recorded {}",
+                format::exact(now),
+                format::exact(now - baseline),
+                format::exact(baseline)
+            ),
+        ),
+        std::cmp::Ordering::Less => (
+            Verdict::Improved,
+            format!(
+                "model takes {} bytes, {} less than the recorded {}: record the saving",
+                format::exact(now),
+                format::exact(baseline - now),
+                format::exact(baseline)
+            ),
+        ),
+    };
+    Finding {
+        metric: Metric::ModelBytes,
+        baseline: Some(baseline as f64),
+        now: now as f64,
+        change: Some(now as f64 / baseline as f64 - 1.0),
+        verdict,
+        fails: now != baseline,
+        message,
+    }
+}
+
+fn judge_peak(now: u64, range: Option<(u64, u64)>, stored: Option<&BaselineCase>, gate: &Gate) -> Finding {
+    let Some(baseline) = stored.and_then(|stored| stored.process_peak_bytes) else {
+        return new_finding(Metric::PeakBytes, now as f64, "no baseline peak");
+    };
+    let allowed = baseline as f64 * gate.peak_tolerance_percent / 100.0 + gate.peak_tolerance_mib * 1024.0 * 1024.0;
+    let change = now as f64 - baseline as f64;
+    let launches_agree = range.is_none_or(|(low, high)| (high - low) as f64 <= allowed);
+    let verdict = match change {
+        change if change.abs() <= allowed => Verdict::Unchanged,
+        _ if !launches_agree => Verdict::Inconclusive,
+        change if change > 0.0 => Verdict::Regressed,
+        _ => Verdict::Improved,
+    };
+    let mut message = format!(
+        "peak memory {} → {} (tolerance {}% + {} MiB)",
+        format::mebibytes(baseline),
+        format::mebibytes(now),
+        gate.peak_tolerance_percent,
+        gate.peak_tolerance_mib
+    );
+    if verdict == Verdict::Inconclusive {
+        message.push_str("; the launches disagree by more than the tolerance");
+    }
+    Finding {
+        metric: Metric::PeakBytes,
+        baseline: Some(baseline as f64),
+        now: now as f64,
+        change: Some(now as f64 / baseline as f64 - 1.0),
+        verdict,
+        fails: verdict == Verdict::Regressed,
+        message,
+    }
+}
+
+fn new_finding(metric: Metric, now: f64, why: &str) -> Finding {
+    Finding { metric, baseline: None, now, change: None, verdict: Verdict::New, fails: false, message: why.to_owned() }
+}
+
+fn missing<'a>(baseline: &'a Baseline, known: &'a BTreeSet<String>) -> impl Iterator<Item = Compared> + 'a {
+    baseline.cases.iter().filter(|(name, _)| !known.contains(*name)).map(|(name, stored)| Compared {
+        name: name.clone(),
+        case: None,
+        now: None,
+        baseline: Some(stored.clone()),
+        findings: Vec::new(),
+        failure: None,
+        verdict: Verdict::Missing,
+    })
+}

@@ -1,0 +1,228 @@
+//! What a run measured, as it is saved: every launch with every step, so that verdicts can be recomputed.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::machine::Machine;
+use crate::matrix::Case;
+use crate::protocol::{Device, DeviceKind, Digest};
+use crate::{save, stats};
+
+/// Schema version of results.json.
+pub const SCHEMA: u32 = 1;
+
+/// One run of a suite on one machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunRecord {
+    /// [`SCHEMA`] of the writer.
+    pub schema: u32,
+    /// When the run began.
+    pub started: Timestamp,
+    /// The program that ran.
+    pub tool: Tool,
+    /// Where it ran.
+    pub machine: Machine,
+    /// The kind of device that all cases ran on.
+    pub device: DeviceKind,
+    /// Name of the suite.
+    pub suite: String,
+    /// Seed of weights, inputs and launch order.
+    pub seed: u64,
+    /// Launches planned per case.
+    pub launches: usize,
+    /// Forward passes before the timed steps of a launch.
+    pub warmup_steps: u32,
+    /// Wall time of the whole run.
+    pub wall_seconds: f64,
+    /// Whether the run was ended before its last launch.
+    pub interrupted: bool,
+    /// What was noticed about the machine, in words.
+    pub warnings: Vec<String>,
+    /// The cases in the order of the configuration.
+    pub cases: Vec<CaseRecord>,
+}
+
+/// The program that made a record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tool {
+    /// wanbench's version.
+    pub version: String,
+    /// Commit of the checkout the run was started in, if it was one.
+    pub commit: Option<String>,
+    /// Whether tool and workers were built with debug assertions.
+    pub debug_build: bool,
+}
+
+/// One case and its launches, in the order they ran.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaseRecord {
+    /// What was measured.
+    pub case: Case,
+    /// The launches.
+    pub launches: Vec<Launch>,
+}
+
+/// One fresh worker process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Launch {
+    /// Block the launch belongs to, from 0: one launch of every case of the workload, close in time.
+    pub block: usize,
+    /// Place in the block's order, from 0.
+    pub position: usize,
+    /// Wall time from the process's start to its end, as the tool saw it.
+    pub wall_seconds: f64,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// What came of a launch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It went to its end.
+    Measured(Measured),
+    /// It did not.
+    Failed(Failure),
+}
+
+/// The figures of a whole launch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Measured {
+    /// The device that ran.
+    pub device: Device,
+    /// Versions of what decides the speed, by name.
+    pub versions: BTreeMap<String, String>,
+    /// Bytes of the weights as the framework holds them.
+    pub model_bytes: u64,
+    /// From the process's start until its device was open.
+    pub startup_seconds: f64,
+    /// Loading, quantizing and moving to the device.
+    pub load_seconds: f64,
+    /// All warm-up steps together.
+    pub warmup_seconds: f64,
+    /// The timed steps in order.
+    pub step_seconds: Vec<f64>,
+    /// The framework's own peak, if it keeps one.
+    pub framework_peak_bytes: Option<u64>,
+    /// The process's peak, if the system tells.
+    pub process_peak_bytes: Option<u64>,
+    /// The final latent's digest, if the worker computes one.
+    pub output: Option<Digest>,
+}
+
+/// Why a launch gave no figures.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Failure {
+    /// What happened, in one sentence.
+    pub reason: String,
+    /// The last lines of the worker's standard error.
+    pub stderr_tail: Vec<String>,
+}
+
+/// Why a saved file cannot be used.
+#[derive(Debug, Error)]
+pub enum ReadError {
+    /// It cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Io {
+        /// The file.
+        path: String,
+        /// The operating system's reason.
+        source: std::io::Error,
+    },
+    /// It is not of the expected form.
+    #[error("{path}: not a {what} of this wanbench: {source}")]
+    Malformed {
+        /// The file.
+        path: String,
+        /// What it should be.
+        what: &'static str,
+        /// Where it fails.
+        source: serde_json::Error,
+    },
+    /// It was written by another version.
+    #[error(
+        "{path}: written with schema {found}, this wanbench reads {expected}: use the wanbench that wrote it, or measure again"
+    )]
+    Schema {
+        /// The file.
+        path: String,
+        /// Its schema.
+        found: u64,
+        /// Ours.
+        expected: u32,
+    },
+}
+
+impl RunRecord {
+    /// Saves the record, atomically.
+    pub fn save(&self, path: &Path) -> std::io::Result<()> {
+        save::json(path, self)
+    }
+
+    /// Reads a saved record.
+    pub fn open(path: &Path) -> Result<Self, ReadError> {
+        read_versioned(path, "results file", SCHEMA)
+    }
+
+    /// The cases that failed, with the reason of the first failure.
+    pub fn failures(&self) -> impl Iterator<Item = (&CaseRecord, &Failure)> {
+        self.cases.iter().filter_map(|case| case.failure().map(|failure| (case, failure)))
+    }
+
+    /// The record of the case `name`.
+    pub fn case(&self, name: &str) -> Option<&CaseRecord> {
+        self.cases.iter().find(|case| case.case.name == name)
+    }
+}
+
+impl CaseRecord {
+    /// The launches that went to their end, with their block.
+    pub fn measured(&self) -> impl Iterator<Item = (usize, &Measured)> {
+        self.launches.iter().filter_map(|launch| match &launch.outcome {
+            Outcome::Measured(measured) => Some((launch.block, measured)),
+            Outcome::Failed(_) => None,
+        })
+    }
+
+    /// The first failure, if any launch failed.
+    pub fn failure(&self) -> Option<&Failure> {
+        self.launches.iter().find_map(|launch| match &launch.outcome {
+            Outcome::Failed(failure) => Some(failure),
+            Outcome::Measured(_) => None,
+        })
+    }
+}
+
+impl Measured {
+    /// The launch's statistic: the median of its timed steps, in seconds.
+    pub fn median_step_seconds(&self) -> f64 {
+        stats::median(&self.step_seconds)
+    }
+}
+
+/// Reads JSON whose `schema` must be `expected`; the version is looked at first, so that an old file is named as such.
+pub fn read_versioned<T: serde::de::DeserializeOwned>(
+    path: &Path,
+    what: &'static str,
+    expected: u32,
+) -> Result<T, ReadError> {
+    let name = || path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|source| ReadError::Io { path: name(), source })?;
+    let malformed = |source| ReadError::Malformed { path: name(), what, source };
+    let value: serde_json::Value = serde_json::from_str(&text).map_err(malformed)?;
+    match value.get("schema").and_then(serde_json::Value::as_u64) {
+        Some(found) if found != u64::from(expected) => Err(ReadError::Schema { path: name(), found, expected }),
+        _ => serde_json::from_str(&text).map_err(malformed),
+    }
+}

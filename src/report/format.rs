@@ -1,0 +1,91 @@
+//! How figures are written: units, significant digits, signs.
+
+use crate::stats::Estimate;
+
+/// A time to three significant digits, in the unit that suits it: `1.53 s`, `74.3 ms`, `812 µs`.
+pub fn seconds(value: f64) -> String {
+    let (scaled, unit) = match value.abs() {
+        // The bounds are where three digits would round up into the next unit.
+        magnitude if magnitude >= 0.9995 => (value, "s"),
+        magnitude if magnitude >= 0.000_999_5 => (value * 1e3, "ms"),
+        magnitude if magnitude >= 0.000_000_999_5 => (value * 1e6, "µs"),
+        _ => (value * 1e9, "ns"),
+    };
+    format!("{} {unit}", three_digits(scaled))
+}
+
+/// A speedup: `2.49x`.
+pub fn speedup(value: f64) -> String {
+    format!("{value:.2}x")
+}
+
+/// A speedup with the half-width of its interval in percent: `2.49x ±1.2%`.
+pub fn estimate(estimate: &Estimate) -> String {
+    match estimate.interval {
+        Some((low, high)) => format!("{} ±{:.1}%", speedup(estimate.point), 50.0 * (high - low) / estimate.point),
+        None => speedup(estimate.point),
+    }
+}
+
+/// A relative change with its sign: `+5.0%`, `−13.6%`.
+pub fn percent(change: f64) -> String {
+    let text = format!("{:+.1}%", 100.0 * change);
+    match text.as_str() {
+        "-0.0%" | "+0.0%" => "0.0%".to_owned(),
+        _ => text.replace('-', "−"),
+    }
+}
+
+/// Bytes in whole MiB, as the seed report writes them: `95MB`.
+pub fn mebibytes(bytes: u64) -> String {
+    format!("{}MB", (bytes as f64 / (1024.0 * 1024.0)).round())
+}
+
+/// Bytes to the byte, in groups of three: `99,164,288`.
+pub fn exact(bytes: u64) -> String {
+    let digits = bytes.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn three_digits(value: f64) -> String {
+    let decimals = match value.abs() {
+        magnitude if magnitude >= 99.95 => 0,
+        magnitude if magnitude >= 9.995 => 1,
+        _ => 2,
+    };
+    format!("{value:.decimals$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_keep_three_digits_and_are_never_zero() {
+        for (value, text) in [
+            (1.5, "1.50 s"),
+            (0.0743, "74.3 ms"),
+            (0.99951, "1.00 s"),
+            (0.000_812_3, "812 µs"),
+            (123.4, "123 s"),
+            (99.96, "100 s"),
+            (4e-9, "4.00 ns"),
+        ] {
+            assert_eq!(seconds(value), text);
+        }
+    }
+
+    #[test]
+    fn changes_carry_a_sign_and_bytes_their_groups() {
+        assert_eq!([percent(0.05), percent(-0.136), percent(-0.0001)], ["+5.0%", "−13.6%", "0.0%"]);
+        assert_eq!([exact(0), exact(999), exact(99_164_288)], ["0", "999", "99,164,288"]);
+        assert_eq!([mebibytes(99_164_288), mebibytes(18_542_720)], ["95MB", "18MB"]);
+    }
+}

@@ -1,0 +1,3 @@
+//! Reports: one model, rendered as Markdown, text or JSON.
+
+pub mod format;

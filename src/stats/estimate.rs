@@ -1,0 +1,84 @@
+//! A ratio of two arms from paired launches.
+
+use serde::{Deserialize, Serialize};
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
+use super::{mean, standard_deviation};
+
+/// A point with the interval it lies in at a confidence of 95%.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Estimate {
+    /// The estimate.
+    pub point: f64,
+    /// The interval's ends; `None` where there are too few pairs for one.
+    pub interval: Option<(f64, f64)>,
+    /// Pairs behind it.
+    pub pairs: usize,
+    /// Standard deviation of the log-ratios between pairs; `None` below two pairs.
+    pub log_deviation: Option<f64>,
+}
+
+/// Numerator over denominator from paired positive values: exp of the mean log-ratio, with the paired-t interval.
+///
+/// Pairing takes out what both share (drift of the machine); the logarithm treats faster and slower alike.
+/// `None` without a pair. Source: Kalibera & Jones, ISMM 2013; the t interval on d = ln a − ln b.
+pub fn paired_ratio(pairs: &[(f64, f64)]) -> Option<Estimate> {
+    let logs: Vec<f64> = pairs.iter().map(|(numerator, denominator)| numerator.ln() - denominator.ln()).collect();
+    if logs.is_empty() || logs.iter().any(|log| !log.is_finite()) {
+        return None;
+    }
+    let centre = mean(&logs);
+    let log_deviation = standard_deviation(&logs);
+    let interval = log_deviation.map(|deviation| {
+        let half = t_quantile(0.975, logs.len() - 1) * deviation / (logs.len() as f64).sqrt();
+        ((centre - half).exp(), (centre + half).exp())
+    });
+    Some(Estimate { point: centre.exp(), interval, pairs: logs.len(), log_deviation })
+}
+
+fn t_quantile(probability: f64, degrees_of_freedom: usize) -> f64 {
+    StudentsT::new(0.0, 1.0, degrees_of_freedom as f64)
+        .expect("the degrees of freedom are positive")
+        .inverse_cdf(probability)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t_quantiles_are_the_published_ones() {
+        for (degrees, published) in [(1, 12.706), (4, 2.776), (9, 2.262), (30, 2.042)] {
+            assert!((t_quantile(0.975, degrees) - published).abs() < 5e-4, "{degrees}");
+        }
+    }
+
+    #[test]
+    fn a_worked_example() {
+        // Log-ratios 0.1, 0.2, 0.3: mean 0.2, sd 0.1, half-width 4.3027 · 0.1 / √3 = 0.24842.
+        let pairs = [0.1f64, 0.2, 0.3].map(|log| (log.exp(), 1.0));
+        let estimate = paired_ratio(&pairs).unwrap();
+        assert!((estimate.point - 0.2f64.exp()).abs() < 1e-12);
+        let (low, high) = estimate.interval.unwrap();
+        assert!((low.ln() - (0.2 - 0.248_42)).abs() < 1e-4 && (high.ln() - (0.2 + 0.248_42)).abs() < 1e-4);
+    }
+
+    #[test]
+    fn no_pair_no_estimate_and_one_pair_no_interval() {
+        assert_eq!(paired_ratio(&[]), None);
+        assert_eq!(paired_ratio(&[(0.0, 1.0)]), None);
+        let one = paired_ratio(&[(2.0, 1.0)]).unwrap();
+        assert_eq!((one.point, one.interval), (2.0, None));
+    }
+
+    #[test]
+    fn faster_and_slower_mirror_each_other_in_any_order_and_unit() {
+        let pairs = [(1.0, 2.0), (1.1, 2.3), (0.9, 1.7)];
+        let ratio = paired_ratio(&pairs).unwrap();
+        let turned = paired_ratio(&[(1700.0, 900.0), (2300.0, 1100.0), (2000.0, 1000.0)]).unwrap();
+        assert!((ratio.point * turned.point - 1.0).abs() < 1e-12);
+        let ((low, high), (turned_low, turned_high)) = (ratio.interval.unwrap(), turned.interval.unwrap());
+        assert!((low * turned_high - 1.0).abs() < 1e-12 && (high * turned_low - 1.0).abs() < 1e-12);
+    }
+}
