@@ -1,0 +1,33 @@
+# `make check` and `make test` need Rust, a C++ compiler and python3 with pip; native/setup.py fetches the rest.
+
+# One profile and one set of features everywhere: torch-sys takes minutes, and cargo builds it anew for any other choice.
+CARGO_FLAGS := --release --features mlx,torch
+BIN := $(or $(CARGO_TARGET_DIR),target)/release
+PYTHON ?= python3
+
+.PHONY: check test lint build setup shellcheck
+
+check: build
+	$(BIN)/wanbench check $(ARGS)
+
+test: setup
+	cargo test $(CARGO_FLAGS) $(ARGS)
+
+lint: setup shellcheck
+	cargo fmt --check
+	cargo fmt --check --manifest-path native/bindings/Cargo.toml
+	cargo clippy --all-targets -- -D warnings
+	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
+
+build: setup
+	cargo build $(CARGO_FLAGS)
+
+# MLX and libtorch, once per user.
+setup:
+	@$(PYTHON) native/setup.py
+
+# Every file, committed or not yet, whose first line calls for a shell.
+shellcheck:
+	@shellcheck=$$($(PYTHON) native/setup.py shellcheck) && \
+	git grep --untracked -nIE '^#!.*[/ ](ba|da)?sh( |$$)' | sed -n 's/:1:#!.*//p' | \
+	while IFS= read -r script; do "$$shellcheck" "$$script" || exit 1; done

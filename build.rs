@@ -1,0 +1,75 @@
+//! Tells each worker program, and only that one, where its framework's libraries are at run time.
+//!
+//! Everything here is a `rustc-link-arg-bin`: a `rustc-link-lib` of this package would reach all its programs through the library
+//! target, and `wanbench` itself must run without any framework.
+
+use std::env;
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    if cfg!(feature = "mlx") {
+        find_mlx_at_run_time();
+    }
+    #[cfg(feature = "torch")]
+    torch::link();
+}
+
+/// On Linux, MLX is a shared library in the user's cache; on macOS mlx-sys links it into the program.
+fn find_mlx_at_run_time() {
+    println!("cargo::rerun-if-env-changed=WANBENCH_MLX_LIB");
+    let on_linux = env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux");
+    if let (true, Ok(folder)) = (on_linux, env::var("WANBENCH_MLX_LIB")) {
+        println!("cargo::rustc-link-arg-bin=wanbench-mlx=-Wl,-rpath,{folder}");
+    }
+}
+
+#[cfg(feature = "torch")]
+mod torch {
+    use std::env;
+    use std::path::{Path, PathBuf};
+
+    const PROBE: &str = "native/accelerator_probe.cpp";
+
+    pub fn link() {
+        // Published by torch-sys, whichever way it found libtorch.
+        let lib = env::var_os("DEP_TCH_LIBTORCH_LIB").map(PathBuf::from).expect("torch-sys names libtorch's folder");
+        let archive = compile_probe(&include_root(&lib));
+        // These arguments come last, after torch-sys's libraries: the probe's own needs are named behind it once more, for a linker
+        // that keeps a library only where something before it asks for it (--as-needed, the default of some distributions).
+        for argument in [
+            archive.display().to_string(),
+            format!("-L{}", lib.display()),
+            "-ltorch_cpu".into(),
+            "-lc10".into(),
+            format!("-Wl,-rpath,{}", lib.display()),
+        ] {
+            println!("cargo::rustc-link-arg-bin=wanbench-torch={argument}");
+        }
+    }
+
+    /// torch-sys takes headers from `LIBTORCH_INCLUDE` when set, else from beside the libraries.
+    fn include_root(lib: &Path) -> PathBuf {
+        println!("cargo::rerun-if-env-changed=LIBTORCH_INCLUDE");
+        let beside = || lib.parent().unwrap_or(lib).to_path_buf();
+        env::var_os("LIBTORCH_INCLUDE").map_or_else(beside, PathBuf::from).join("include")
+    }
+
+    fn compile_probe(include: &Path) -> PathBuf {
+        println!("cargo::rerun-if-changed={PROBE}");
+        println!("cargo::rerun-if-env-changed=LIBTORCH_CXX11_ABI");
+        let abi = env::var("LIBTORCH_CXX11_ABI").unwrap_or_else(|_| "1".into());
+        cc::Build::new()
+            .cpp(true)
+            .file(PROBE)
+            .std("c++17")
+            // As torch-sys compiles its own part.
+            .define("_GLIBCXX_USE_CXX11_ABI", &*abi)
+            // Headers of others: no warnings from them.
+            .flag("-isystem")
+            .flag(include)
+            // Its rustc-link-lib would reach every program of the package.
+            .cargo_metadata(false)
+            .compile("accelerator_probe");
+        PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("libaccelerator_probe.a")
+    }
+}

@@ -1,0 +1,96 @@
+// What the tch crate does not offer of libtorch: the accelerator's synchronization and memory, full f32 precision, inference mode.
+// Device-generic C++, so that it serves MPS and CUDA alike and links libtorch_cpu and libc10 only. On a CPU build it answers that
+// there is no accelerator.
+//
+// The functions returning int give 0, or -1 after writing the reason to `error` (at most `size` bytes, always terminated).
+// They belong to the program wanbench-torch alone: build.rs links this file to no other.
+
+#include <ATen/Context.h>
+#include <ATen/DeviceAccelerator.h>
+#include <c10/core/InferenceMode.h>
+#include <c10/util/Exception.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <exception>
+
+namespace {
+
+int fail(const char *reason, char *error, size_t size) {
+  if (error && size)
+    std::snprintf(error, size, "%s", reason);
+  return -1;
+}
+
+// No exception may cross into Rust.
+template <class F> int guarded(char *error, size_t size, F call) {
+  try {
+    call();
+    return 0;
+  } catch (const c10::Error &e) {
+    return fail(e.what_without_backtrace(), error, size);
+  } catch (const std::exception &e) {
+    return fail(e.what(), error, size);
+  } catch (...) {
+    return fail("not a C++ standard exception", error, size);
+  }
+}
+
+c10::DeviceIndex index_of(int device) { return static_cast<c10::DeviceIndex>(device); }
+
+} // namespace
+
+extern "C" {
+
+// c10::DeviceType of the accelerator that is present (1 CUDA, 13 MPS), -1 if none is. Never fails: a broken driver is no accelerator.
+int wb_accelerator() {
+  try {
+    const auto type = at::accelerator::getAccelerator(false);
+    return type && at::accelerator::deviceCount() > 0 ? static_cast<int>(*type) : -1;
+  } catch (...) {
+    return -1;
+  }
+}
+
+// Waits until all work queued on the device is done.
+int wb_synchronize(int device, char *error, size_t size) {
+  return guarded(error, size, [&] { at::accelerator::synchronizeDevice(index_of(device)); });
+}
+
+// bytes[4]: allocated now, its peak, reserved from the driver now, its peak.
+int wb_memory(int device, int64_t *bytes, char *error, size_t size) {
+  return guarded(error, size, [&] {
+    const auto stats = at::accelerator::getDeviceStats(index_of(device));
+    const auto aggregate = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
+    const auto &allocated = stats.allocated_bytes[aggregate];
+    const auto &reserved = stats.reserved_bytes[aggregate];
+    bytes[0] = allocated.current;
+    bytes[1] = allocated.peak;
+    bytes[2] = reserved.current;
+    bytes[3] = reserved.peak;
+  });
+}
+
+int wb_reset_peak(int device, char *error, size_t size) {
+  return guarded(error, size, [&] { at::accelerator::resetPeakStats(index_of(device)); });
+}
+
+int wb_empty_cache(char *error, size_t size) {
+  return guarded(error, size, [] { at::accelerator::emptyCache(); });
+}
+
+// f32 means f32: no TF32 in matrix products or convolutions, which would be measured against a true f32 elsewhere.
+int wb_full_precision(char *error, size_t size) {
+  return guarded(error, size, [] {
+    auto &context = at::globalContext();
+    context.setAllowTF32CuBLAS(false);
+    context.setAllowTF32CuDNN(false);
+  });
+}
+
+// No autograd state and no version counters until left. Thread-local: the thread that enters must leave.
+void *wb_inference_enter() { return new c10::InferenceMode(true); }
+void wb_inference_leave(void *mode) { delete static_cast<c10::InferenceMode *>(mode); }
+
+} // extern "C"

@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+"""Lays out MLX and libtorch in the user's cache and tells cargo where they are.
+
+`setup.py` makes what is missing and writes `.cargo/native.toml`; with everything present it is done in an instant, silently.
+`setup.py shellcheck` does the same for shellcheck alone and prints its path. The way each part is made: native/recipe_*.py.
+
+Needs Python 3.9 with pip, cargo and a C++ compiler. The cache is `$WANBENCH_CACHE`, else the platform's own place for caches.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+if sys.version_info < (3, 9):
+    sys.exit("native: Python 3.9 or newer is needed, this is " + sys.version.split()[0])
+sys.dont_write_bytecode = True  # keep the checkout clean
+
+import platforms
+import recipe_libtorch
+import recipe_mlx
+import recipe_tools
+from cache import Cache, default_root
+from failure import Failure
+from platforms import Platform
+
+NATIVE = Path(__file__).resolve().parent
+PROJECT = NATIVE.parent
+
+
+def main() -> int:
+    arguments = parse_arguments()
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        if arguments.what == "shellcheck":
+            print(shellcheck())
+        else:
+            set_up(arguments.project)
+        return 0
+    except Failure as failure:
+        return complain(str(failure), 1)
+    except OSError as error:
+        place = f": {error.filename}" if error.filename else ""
+        return complain(f"{error.strerror or error}{place}. The cache needs 1.5 GB while it is made; WANBENCH_CACHE names another folder.", 1)
+    except KeyboardInterrupt:
+        return complain("interrupted. Nothing half-made was kept; run the same command again.", 130)
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("what", nargs="?", choices=("libraries", "shellcheck"), default="libraries")
+    parser.add_argument("--project", type=Path, default=PROJECT, help="the folder of the Cargo.toml that uses MLX")
+    return parser.parse_args()
+
+
+def complain(text: str, status: int) -> int:
+    print(f"native: {text}", file=sys.stderr)
+    return status
+
+
+def set_up(project: Path) -> None:
+    target = platforms.current()
+    platforms.require_tools(target)
+    cache = Cache(default_root())
+    if target.is_macos:
+        configuration = macos_configuration(target, cache)
+    else:
+        configuration = linux_configuration(target, cache, project)
+    write_if_changed(PROJECT / ".cargo" / "native.toml", configuration)
+
+
+def linux_configuration(target: Platform, cache: Cache, project: Path) -> str:
+    mlx = cache.ensure(recipe_mlx.component(target, pins(target, "mlx"), project))
+    libtorch = cache.ensure(recipe_libtorch.component(target, pins(target, "libtorch")))
+    lib = mlx / "mlx" / "lib"
+    # Cargo takes this table in place of the mlx-sys build script, which knows macOS only.
+    override = [
+        f"[target.{target.triple}.mlx]",
+        f"rustc-env = {{ OUT_DIR = {quoted(mlx / 'bindings')} }}",
+        f"rustc-link-search = [{quoted(f'native={lib}')}]",
+        'rustc-link-lib = ["dylib=mlxc"]',
+        "",
+    ]
+    return document(override, {"LIBTORCH": libtorch, "WANBENCH_MLX_LIB": lib})
+
+
+def macos_configuration(target: Platform, cache: Cache) -> str:
+    libtorch = cache.ensure(recipe_libtorch.component(target, pins(target, "libtorch")))
+    cmake = cache.ensure(recipe_tools.cmake(target, pins(target, "cmake")))
+    return document([], {"LIBTORCH": libtorch, "CMAKE": recipe_tools.cmake_program(cmake, target)})
+
+
+def document(override: list[str], environment: dict[str, Path]) -> str:
+    lines = ["# Written by native/setup.py for this machine; not committed.", *override, "[env]"]
+    lines += [f"{name} = {quoted(value)}" for name, value in environment.items()]
+    return "\n".join(lines) + "\n"
+
+
+def quoted(value: object) -> str:
+    # A TOML basic string has the escapes of a JSON string.
+    return json.dumps(str(value), ensure_ascii=False)
+
+
+def write_if_changed(path: Path, text: str) -> None:
+    # A new time stamp alone is no change to cargo, but a half-written file would be an error to a build under way.
+    if path.is_file() and path.read_text(encoding="utf-8") == text:
+        return
+    path.parent.mkdir(exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def shellcheck() -> Path:
+    target = platforms.current()
+    requirements = pins(target, "shellcheck")
+    if requirements.is_file():
+        return Cache(default_root()).ensure(recipe_tools.shellcheck(target, requirements)) / "shellcheck"
+    installed = shutil.which("shellcheck")
+    if installed is None:
+        raise Failure(f"shellcheck has no wheel for {target.name}: install it (Debian, Ubuntu: apt install shellcheck).")
+    return Path(installed)
+
+
+def pins(target: Platform, name: str) -> Path:
+    return NATIVE / "requirements" / target.name / f"{name}.txt"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
