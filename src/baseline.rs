@@ -133,27 +133,27 @@ impl Baseline {
         read_versioned(path, "baseline", SCHEMA)
     }
 
-    /// The baseline for `machine`: its own file, else one in `folder` whose known properties agree, as those of an
-    /// imported one, which does not know the GPU's cores.
+    /// The baseline for `machine`: of those in `folder` whose known properties agree its own file, else the first.
+    ///
+    /// Another file than its own agrees where an imported report does not know the GPU's cores, say.
     pub fn find(folder: &Path, machine: &Machine, device: DeviceKind) -> Result<Option<(PathBuf, Self)>, ReadError> {
         let own = Self::path(folder, machine, device);
-        if own.exists() {
-            return Ok(Some((own.clone(), Self::open(&own)?)));
-        }
-        let Ok(entries) = std::fs::read_dir(folder) else { return Ok(None) };
+        let mut agreeing = Self::all(folder)?;
+        agreeing.retain(|(_, baseline)| baseline.device == device && baseline.machine.agrees_with(machine));
+        let index = agreeing.iter().position(|(path, _)| *path == own).unwrap_or(0);
+        Ok((!agreeing.is_empty()).then(|| agreeing.swap_remove(index)))
+    }
+
+    /// All machines' baselines in `folder`, by file name; none where there is no such folder.
+    pub fn all(folder: &Path) -> Result<Vec<(PathBuf, Self)>, ReadError> {
+        let Ok(entries) = std::fs::read_dir(folder) else { return Ok(Vec::new()) };
         let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
         paths.retain(|path| {
             path.extension().is_some_and(|extension| extension == "json")
                 && path.file_name().is_some_and(|name| name != MODEL_MEMORY)
         });
         paths.sort();
-        for path in paths {
-            let baseline = Self::open(&path)?;
-            if baseline.device == device && baseline.machine.agrees_with(machine) {
-                return Ok(Some((path, baseline)));
-            }
-        }
-        Ok(None)
+        paths.into_iter().map(|path| Ok((path.clone(), Self::open(&path)?))).collect()
     }
 
     /// A baseline without cases.

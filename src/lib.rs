@@ -7,13 +7,18 @@
 
 pub mod baseline;
 pub mod cache;
+pub mod config;
+pub mod doctor;
 pub mod gate;
+pub mod git;
 pub mod machine;
 pub mod matrix;
 pub mod memory;
+pub mod parity;
 pub mod protocol;
 pub mod record;
 pub mod report;
+pub mod runner;
 pub mod save;
 pub mod stats;
 pub mod wan;

@@ -6,16 +6,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use sha2::{Digest as _, Sha256};
 
-use crate::memory;
 use crate::protocol::{
     self, Device, DeviceChoice, Digest, Done, Event, Failed, FailureKind, Job, Loaded, Measure, Ready, Request, Step,
     Warmed,
 };
 use crate::wan::inputs::HostTensor;
 use crate::wan::{Checkpoint, DType, Inputs, Quant, schedule, synthetic};
+use crate::{memory, stats};
 
 /// The whole network in one framework, over host data.
 ///
@@ -68,7 +68,21 @@ pub trait Backend: Sized {
 pub struct Unsupported(pub String);
 
 /// The whole life of a worker program.
+///
+/// With the argument `plain-loop` it times the request without the protocol, see [`plain_loop`].
 pub fn run<B: Backend>() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some("plain-loop") {
+        return match plain_loop::<B>() {
+            Ok(seconds) => {
+                println!("{seconds}");
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                eprintln!("{}: {error:#}", B::NAME);
+                ExitCode::from(3)
+            }
+        };
+    }
     let mut wire = match Wire::take_stdout() {
         Ok(wire) => wire,
         Err(error) => {
@@ -124,6 +138,35 @@ fn serve<B: Backend>(wire: &mut Wire) -> Result<()> {
         process_peak_bytes: memory::process_peak_bytes(),
         output: Some(digest),
     }))
+}
+
+/// The same steps as a program without a harness would run them: no events, no thread, nothing between the steps.
+///
+/// Reads a `measure` request from standard input; returns the median step in seconds. `make bench` compares it with what
+/// the protocol reports, to show that the harness costs nothing.
+fn plain_loop<B: Backend>() -> Result<f64> {
+    let Request::Measure(measure) = serde_json::from_reader(io::stdin().lock())? else {
+        bail!("plain-loop takes a measure request");
+    };
+    let checkpoint = Checkpoint::open(&measure.job.checkpoint)?;
+    let inputs = Inputs::open(&measure.job.inputs)?;
+    let mut backend = B::open(measure.job.device)?;
+    backend.load(&checkpoint, measure.job.quant, measure.job.dtype)?;
+    backend.prepare(&inputs)?;
+    for _ in 0..measure.warmup_steps {
+        backend.forward(schedule::timestep(measure.sigmas[0]))?;
+        backend.synchronize()?;
+    }
+    let mut step_seconds = Vec::new();
+    for sigma in measure.sigmas.windows(2) {
+        let start = Instant::now();
+        backend.forward(schedule::timestep(sigma[0]))?;
+        backend.synchronize()?;
+        step_seconds.push(start.elapsed().as_secs_f64());
+        backend.advance(sigma[1] - sigma[0])?;
+        backend.synchronize()?;
+    }
+    Ok(stats::median(&step_seconds))
 }
 
 fn load<B: Backend>(backend: &mut B, job: &Job, wire: &mut Wire) -> Result<()> {

@@ -250,3 +250,83 @@ impl View<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::wan::inputs::HostTensor;
+    use crate::wan::synthetic;
+
+    fn spec() -> Spec {
+        Spec { dim: 64, ffn_dim: 64, num_heads: 2, num_layers: 1, text_dim: 64, ..Spec::synthetic() }
+    }
+
+    /// A checkpoint folder of `spec` whose tensors were changed.
+    fn folder(spec: &Spec, change: impl FnOnce(&mut Vec<(String, HostTensor)>)) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let zeros = |shape: &[usize]| HostTensor { shape: shape.to_vec(), data: vec![0.0; shape.iter().product()] };
+        let mut tensors = params(spec).into_iter().map(|param| (param.name, zeros(&param.shape))).collect();
+        change(&mut tensors);
+        synthetic::write_tensors(&folder.path().join(WEIGHTS), &tensors).unwrap();
+        fs::write(folder.path().join("config.json"), serde_json::to_string(spec).unwrap()).unwrap();
+        folder
+    }
+
+    fn error(folder: &tempfile::TempDir) -> String {
+        Checkpoint::open(folder.path()).err().expect("the checkpoint is faulty").to_string()
+    }
+
+    #[test]
+    fn every_difference_is_listed() {
+        let folder = folder(&spec(), |tensors| {
+            tensors.retain(|(name, _)| name != "blocks.0.ffn.0.bias");
+            tensors.push(("blocks.7.ffn.0.bias".to_owned(), HostTensor { shape: vec![1], data: vec![0.0] }));
+            let (_, head) = tensors.iter_mut().find(|(name, _)| name == "head.head.bias").unwrap();
+            *head = HostTensor { shape: vec![2, 2], data: vec![0.0; 4] };
+        });
+        let error = error(&folder);
+        for line in [
+            "missing: blocks.0.ffn.0.bias",
+            "extra: blocks.7.ffn.0.bias",
+            "mis-shaped: head.head.bias is [2, 2], expected [32]",
+        ] {
+            assert!(error.contains(line), "{error}");
+        }
+        assert_eq!(error.lines().count(), 4, "{error}");
+    }
+
+    #[test]
+    fn one_lost_camera_tensor_is_missing_and_no_camera_tensor_is_another_model() {
+        let partly = folder(&spec(), |tensors| {
+            tensors.retain(|(name, _)| name != "patch_embedding_wancamctrl.weight");
+        });
+        assert!(error(&partly).contains("missing: patch_embedding_wancamctrl.weight"));
+        let without = Spec { camera: false, model_type: ModelType::T2v, patch_size: [2, 2, 1], ..spec() };
+        assert_eq!(Checkpoint::open(folder(&without, |_| {}).path()).unwrap().spec, without);
+    }
+
+    #[test]
+    fn a_truncated_file_is_no_checkpoint() {
+        let folder = folder(&spec(), |_| {});
+        let path = folder.path().join(WEIGHTS);
+        let bytes = fs::read(&path).unwrap();
+        fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+        assert!(error(&folder).contains("not a whole safetensors file"), "{}", error(&folder));
+        fs::remove_file(&path).unwrap();
+        assert!(error(&folder).contains("cannot read"));
+    }
+
+    #[test]
+    fn a_tensor_that_the_index_promises_must_be_there() {
+        let folder = folder(&spec(), |_| {});
+        let index = |name: &str, file: &str| {
+            fs::write(folder.path().join(INDEX), format!(r#"{{"weight_map": {{"{name}": "{file}"}}}}"#)).unwrap();
+            error(&folder)
+        };
+        assert!(index("nowhere.weight", WEIGHTS).contains("missing: nowhere.weight, by the index in"));
+        assert!(index("head.head.bias", "../other.safetensors").contains("is not a file name"));
+        assert!(index("head.head.bias", "lost.safetensors").contains("cannot read"));
+    }
+}

@@ -113,10 +113,10 @@ impl Spec {
         if let Some((name, _)) = sizes.iter().find(|(_, size)| *size == 0) {
             return Err(format!("{name} is 0"));
         }
-        if self.dim % self.num_heads != 0 || self.head_dim() % 2 != 0 {
+        if !self.dim.is_multiple_of(self.num_heads) || !self.head_dim().is_multiple_of(2) {
             return Err(format!("dim {} over {} heads does not give an even head width", self.dim, self.num_heads));
         }
-        if self.freq_dim % 2 != 0 {
+        if !self.freq_dim.is_multiple_of(2) {
             return Err(format!("freq_dim {} is odd", self.freq_dim));
         }
         if !(self.eps.is_finite() && self.eps > 0.0) {

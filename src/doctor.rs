@@ -1,0 +1,328 @@
+//! What `wanbench doctor` shows: the machine, its backends, and what would spoil a measurement.
+//!
+//! A model filled by the command, and its rendering as plain text that needs no colour: every line begins with
+//! `ok`, `note`, `warn` or `fail`, and whatever is not `ok` is followed by the way out.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use crate::machine::{Finding, Machine, Severity, Topic};
+use crate::protocol::{self, Ready};
+
+/// All that the doctor looked at.
+#[derive(Clone, Debug)]
+pub struct Doctor {
+    /// This machine.
+    pub machine: Machine,
+    /// Its state: [`crate::machine::survey`], or [`crate::machine::fitness`] without what is well.
+    pub findings: Vec<Finding>,
+    /// The configured backends, in the order of the configuration.
+    pub backends: Vec<BackendState>,
+}
+
+/// One backend, and whether its worker could be opened.
+#[derive(Clone, Debug)]
+pub struct BackendState {
+    /// Its name, such as `mlx`.
+    pub name: String,
+    /// The command that starts its worker.
+    pub command: Vec<String>,
+    /// Where its program is, see [`find_program`]; `None` where there is none.
+    pub program: Option<PathBuf>,
+    /// What the worker answered to a probe, or why it did not.
+    pub state: Result<Ready, String>,
+}
+
+/// The doctor's findings as text, with a final newline.
+pub fn render(doctor: &Doctor) -> String {
+    let (power, others): (Vec<_>, Vec<_>) =
+        doctor.findings.iter().partition(|finding| matches!(finding.topic, Topic::Power | Topic::Heat));
+    let silent = Line::new("note", "the system tells nothing about power and heat")
+        .then("measure on mains power and on a cool machine");
+    let mut text = String::new();
+    section(&mut text, "Machine", &machine_lines(&doctor.machine));
+    section(&mut text, "Backends", &backend_lines(&doctor.backends));
+    section(&mut text, "Power and heat", &finding_lines(&power, silent));
+    section(&mut text, "What would spoil a measurement", &finding_lines(&others, Line::new("ok", "nothing was found")));
+    text.push_str(&summary(doctor));
+    text
+}
+
+impl Doctor {
+    /// Whether a measurement can be made: there are backends, and each of them could be opened.
+    pub fn healthy(&self) -> bool {
+        !self.backends.is_empty() && self.backends.iter().all(BackendState::is_open)
+    }
+}
+
+impl BackendState {
+    fn is_open(&self) -> bool {
+        self.state.as_ref().is_ok_and(|ready| ready.protocol == protocol::VERSION)
+    }
+}
+
+/// Where the program of `command` is: the path itself if it names a folder, else the first in `PATH`.
+pub fn find_program(command: &str) -> Option<PathBuf> {
+    use std::os::unix::fs::PermissionsExt;
+    let runs = |path: &Path| path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0);
+    if command.contains('/') {
+        return Some(PathBuf::from(command)).filter(|path| runs(path));
+    }
+    let folders = std::env::var_os("PATH")?;
+    std::env::split_paths(&folders).map(|folder| folder.join(command)).find(|path| runs(path))
+}
+
+/// One line of a section: how it stands, and the text with its continuations.
+struct Line {
+    mark: &'static str,
+    text: String,
+    more: Vec<String>,
+}
+
+impl Line {
+    fn new(mark: &'static str, text: impl Into<String>) -> Self {
+        Self { mark, text: text.into(), more: Vec::new() }
+    }
+
+    fn then(mut self, more: impl Into<String>) -> Self {
+        self.more.push(more.into());
+        self
+    }
+}
+
+fn machine_lines(machine: &Machine) -> Vec<Line> {
+    let processors = machine.cpu_cores.map_or_else(String::new, |cores| format!(", {cores} logical processors"));
+    let described = format!("{}{processors}, {} GiB memory, {}", machine.chip, machine.memory_gib, machine.os);
+    let gpu = match (&machine.gpu, machine.gpu_cores, machine.has_gpu()) {
+        (Some(gpu), ..) => Line::new("ok", format!("GPU {gpu}")),
+        (None, Some(cores), _) => Line::new("ok", format!("GPU of the chip, {cores} cores")),
+        (None, None, true) => Line::new("ok", "GPU of the chip, number of cores unknown"),
+        (None, None, false) => Line::new("note", "no GPU found: measurements run on the CPU")
+            .then("compare them only with others of this CPU; a Mac with Apple Silicon is the tool's home"),
+    };
+    let baseline = format!("baseline file {}.json", machine.name(machine.default_device()));
+    vec![Line::new("ok", described), gpu, Line::new("ok", baseline)]
+}
+
+fn backend_lines(backends: &[BackendState]) -> Vec<Line> {
+    let width = backends.iter().map(|backend| backend.name.chars().count()).max().unwrap_or(0);
+    if backends.is_empty() {
+        return vec![
+            Line::new("fail", "no backend is configured")
+                .then("name one under [backends] in config.toml, or none for mlx and torch"),
+        ];
+    }
+    backends.iter().map(|backend| backend_line(backend, width)).collect()
+}
+
+fn backend_line(backend: &BackendState, width: usize) -> Line {
+    let name = format!("{:<width$}", backend.name);
+    let program = match &backend.program {
+        Some(program) => program.display().to_string(),
+        None => backend.command.first().cloned().unwrap_or_default(),
+    };
+    match &backend.state {
+        Ok(ready) if backend.is_open() => {
+            let versions: Vec<String> =
+                ready.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
+            let line = Line::new("ok", format!("{name}  {} ({})", ready.device.name, ready.device.kind.name()));
+            if versions.is_empty() { line } else { line.then(versions.join(", ")) }.then(program)
+        }
+        Ok(ready) => {
+            let what = format!("{name}  speaks protocol {}, this wanbench {}", ready.protocol, protocol::VERSION);
+            Line::new("fail", what).then(program).then(way_out(backend))
+        }
+        Err(_) if backend.program.is_none() => {
+            Line::new("fail", format!("{name}  not found: {program}")).then(way_out(backend))
+        }
+        Err(reason) => {
+            let mut reasons = reason.lines();
+            let first = Line::new("fail", format!("{name}  {}", reasons.next().unwrap_or("does not answer")));
+            reasons.fold(first, Line::then).then(program).then(way_out(backend))
+        }
+    }
+}
+
+fn way_out(backend: &BackendState) -> String {
+    match backend.name.as_str() {
+        "mlx" | "torch" => "to build it: make build".to_owned(),
+        name => format!("to correct it: `command` under [backends.{name}] in config.toml"),
+    }
+}
+
+fn finding_lines(findings: &[&Finding], none: Line) -> Vec<Line> {
+    if findings.is_empty() {
+        return vec![none];
+    }
+    findings.iter().map(|finding| finding_line(finding)).collect()
+}
+
+fn finding_line(finding: &Finding) -> Line {
+    let mark = match finding.severity {
+        Severity::Ok => "ok",
+        Severity::Note => "note",
+        Severity::Warning => "warn",
+    };
+    let line = Line::new(mark, finding.what.as_str());
+    if finding.way_out.is_empty() { line } else { line.then(finding.way_out.as_str()) }
+}
+
+fn summary(doctor: &Doctor) -> String {
+    let warnings = doctor.findings.iter().filter(|finding| finding.severity == Severity::Warning).count();
+    let closed: Vec<&str> =
+        doctor.backends.iter().filter(|backend| !backend.is_open()).map(|backend| backend.name.as_str()).collect();
+    let warned = match warnings {
+        0 => "nothing seen would spoil it".to_owned(),
+        1 => "1 warning above would distort it".to_owned(),
+        _ => format!("{warnings} warnings above would distort it"),
+    };
+    match doctor.healthy() {
+        true => format!("Ready to measure; {warned}.\n"),
+        false if closed.is_empty() => "Not ready to measure: no backend.\n".to_owned(),
+        false => format!("Not ready to measure: cannot open {}.\n", printable(&closed.join(", "))),
+    }
+}
+
+fn section(text: &mut String, title: &str, lines: &[Line]) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "{title}");
+    for line in lines {
+        let _ = writeln!(text, "  {:<4}  {}", line.mark, printable(&line.text));
+        for more in &line.more {
+            let _ = writeln!(text, "          {}", printable(more));
+        }
+    }
+    text.push('\n');
+}
+
+/// `text` on one line: what a worker prints must not move the cursor or forge a line.
+fn printable(text: &str) -> String {
+    text.trim_end().chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::protocol::{Device, DeviceKind};
+
+    fn doctor() -> Doctor {
+        Doctor {
+            machine: Machine {
+                chip: "Apple M3 Ultra".into(),
+                cpu_cores: Some(32),
+                gpu_cores: Some(80),
+                gpu: None,
+                memory_gib: 512,
+                os: "macos".into(),
+            },
+            findings: vec![
+                finding(Topic::Power, Severity::Ok, "on mains power", ""),
+                finding(Topic::Power, Severity::Warning, "Low Power Mode is on", "turn it off"),
+                finding(Topic::Load, Severity::Note, "load average 8.0", "wait"),
+            ],
+            backends: vec![open("mlx", protocol::VERSION), closed("torch", None, "No such file")],
+        }
+    }
+
+    fn finding(topic: Topic, severity: Severity, what: &str, way_out: &str) -> Finding {
+        Finding { topic, severity, what: what.into(), way_out: way_out.into() }
+    }
+
+    fn open(name: &str, protocol: u32) -> BackendState {
+        let ready = Ready {
+            protocol,
+            worker: format!("wanbench-{name}"),
+            device: Device { kind: DeviceKind::Gpu, name: "metal".into() },
+            versions: BTreeMap::from([("mlx".into(), "0.29.1".into()), ("mlx-rs".into(), "0.33.0".into())]),
+        };
+        let program = format!("/repo/target/release/wanbench-{name}");
+        BackendState {
+            name: name.into(),
+            command: vec![program.clone()],
+            program: Some(program.into()),
+            state: Ok(ready),
+        }
+    }
+
+    fn closed(name: &str, program: Option<&str>, reason: &str) -> BackendState {
+        let command = vec![format!("/repo/target/release/wanbench-{name}")];
+        BackendState { name: name.into(), command, program: program.map(PathBuf::from), state: Err(reason.into()) }
+    }
+
+    #[test]
+    fn a_whole_visit() {
+        let expected = "\
+Machine
+  ok    Apple M3 Ultra, 32 logical processors, 512 GiB memory, macos
+  ok    GPU of the chip, 80 cores
+  ok    baseline file apple-m3-ultra-80gpu-512gb.json
+
+Backends
+  ok    mlx    metal (gpu)
+          mlx 0.29.1, mlx-rs 0.33.0
+          /repo/target/release/wanbench-mlx
+  fail  torch  not found: /repo/target/release/wanbench-torch
+          to build it: make build
+
+Power and heat
+  ok    on mains power
+  warn  Low Power Mode is on
+          turn it off
+
+What would spoil a measurement
+  note  load average 8.0
+          wait
+
+Not ready to measure: cannot open torch.
+";
+        assert_eq!(render(&doctor()), expected);
+    }
+
+    #[test]
+    fn health_is_that_every_backend_opens() {
+        assert!(!doctor().healthy());
+        let healthy = Doctor { backends: vec![open("mlx", protocol::VERSION)], ..doctor() };
+        assert!(healthy.healthy());
+        assert!(render(&healthy).ends_with("Ready to measure; 1 warning above would distort it.\n"));
+        let none = Doctor { backends: Vec::new(), ..doctor() };
+        assert!(!none.healthy());
+        assert!(render(&none).contains("fail  no backend is configured"));
+    }
+
+    #[test]
+    fn a_worker_of_another_protocol_is_not_open() {
+        let old = Doctor { backends: vec![open("mlx", protocol::VERSION + 1)], ..doctor() };
+        assert!(!old.healthy());
+        assert!(render(&old).contains("fail  mlx  speaks protocol 2, this wanbench 1"), "{}", render(&old));
+    }
+
+    #[test]
+    fn a_failure_keeps_its_lines_but_cannot_forge_any() {
+        let reason = "it died\n  ok    forged\n\u{1b}[2Kgone";
+        let failed = Doctor { backends: vec![closed("mine", Some("/usr/bin/mine"), reason)], ..doctor() };
+        let text = render(&failed);
+        assert!(text.contains("  fail  mine  it died\n            ok    forged\n           [2Kgone\n"), "{text}");
+        assert!(text.contains("[backends.mine]"), "{text}");
+        assert!(!text.contains('\u{1b}'));
+    }
+
+    #[test]
+    fn where_the_system_tells_nothing_the_sections_say_so() {
+        let silent = Doctor { findings: Vec::new(), ..doctor() };
+        let text = render(&silent);
+        assert!(text.contains("  note  the system tells nothing about power and heat\n"), "{text}");
+        assert!(text.contains("  ok    nothing was found\n"), "{text}");
+    }
+
+    #[test]
+    fn programs_are_found_by_path_or_by_name() {
+        assert!(find_program("sh").unwrap().ends_with("sh"));
+        assert_eq!(find_program("/bin/sh"), Some("/bin/sh".into()));
+        assert_eq!(find_program("wanbench-has-no-such-command"), None);
+        assert_eq!(find_program("/etc/passwd"), None);
+        assert_eq!(find_program("/tmp"), None);
+        assert_eq!(find_program(""), None);
+    }
+}

@@ -1,0 +1,86 @@
+//! Asking the system's own tools: a command's output, or nothing.
+//!
+//! A command that is missing, fails, hangs or prints no text is the same as one that knows nothing.
+
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a command may take.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// Standard output of `program` run with `arguments`, if it succeeds in time.
+pub fn output(program: &str, arguments: &[&str]) -> Option<String> {
+    output_within(program, arguments, LIMIT)
+}
+
+fn output_within(program: &str, arguments: &[&str], limit: Duration) -> Option<String> {
+    let deadline = Instant::now() + limit;
+    let mut child = Command::new(program)
+        .args(arguments)
+        // The parsers know the untranslated words.
+        .env("LC_ALL", "C")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .ok()?;
+    let text = read_until(&mut child, deadline);
+    let succeeded = text.is_some() && ends_well(&mut child, deadline);
+    if !succeeded {
+        // Both fail harmlessly where the child has ended.
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    text.filter(|_| succeeded)
+}
+
+/// Everything the child prints; `None` if it still prints at the deadline.
+///
+/// Reads in a thread: a pipe cannot be read with a time limit.
+fn read_until(child: &mut Child, deadline: Instant) -> Option<String> {
+    let mut stdout = child.stdout.take()?;
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if stdout.read_to_end(&mut bytes).is_ok() {
+            // Nobody listens any more after the deadline.
+            let _ = sender.send(bytes);
+        }
+    });
+    let bytes = receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()?;
+    String::from_utf8(bytes).ok()
+}
+
+fn ends_well(child: &mut Child, deadline: Instant) -> bool {
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return status.success(),
+            Ok(None) if Instant::now() < deadline => thread::sleep(Duration::from_millis(1)),
+            _ => return false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_command_that_succeeds_in_time_tells_something() {
+        assert_eq!(output("printf", &["a b"]).as_deref(), Some("a b"));
+        assert_eq!(output("wanbench-has-no-such-command", &[]), None);
+        assert_eq!(output("sh", &["-c", "echo failed; exit 3"]), None);
+    }
+
+    #[test]
+    fn a_command_that_hangs_is_ended() {
+        for script in ["exec sleep 60", "exec >&-; exec sleep 60"] {
+            let start = Instant::now();
+            assert_eq!(output_within("sh", &["-c", script], Duration::from_millis(100)), None);
+            assert!(start.elapsed() < Duration::from_secs(10), "{script}");
+        }
+    }
+}

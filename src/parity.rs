@@ -1,0 +1,66 @@
+//! Parity: how far two outputs are apart, and how far they may be.
+
+use crate::protocol::DeviceKind;
+use crate::wan::{DType, Quant};
+
+/// ‖output − expected‖ / ‖expected‖, in f64; infinite where the lengths differ or a value is not finite.
+pub fn relative_error(output: &[f32], expected: &[f32]) -> f64 {
+    if output.len() != expected.len() || output.is_empty() {
+        return f64::INFINITY;
+    }
+    let (mut difference, mut norm) = (0.0, 0.0);
+    for (output, expected) in output.iter().zip(expected) {
+        difference += (f64::from(*output) - f64::from(*expected)).powi(2);
+        norm += f64::from(*expected).powi(2);
+    }
+    let error = (difference / norm).sqrt();
+    if error.is_finite() { error } else { f64::INFINITY }
+}
+
+/// Tolerance against a golden output of the same quantization, in f32.
+///
+/// A CPU's are proven on golden cases; a GPU sums in another order and through other approximations, so it gets ten
+/// times as much.
+pub fn golden_tolerance(quant: Quant, device: DeviceKind) -> f64 {
+    let cpu = if quant == Quant::None { 1e-5 } else { 1e-4 };
+    match device {
+        DeviceKind::Cpu => cpu,
+        DeviceKind::Gpu => 10.0 * cpu,
+    }
+}
+
+/// Tolerance against the unquantized f32 output of another backend: twice what rounding the synthetic model's weights
+/// and activations was measured to cost.
+pub fn mutual_tolerance(quant: Quant, dtype: DType, device: DeviceKind) -> f64 {
+    let weights = match quant {
+        Quant::None => golden_tolerance(Quant::None, device),
+        Quant::Int8 => 0.02,
+        Quant::Nf4 | Quant::Int4 => 0.3,
+        Quant::Nvfp4 => 0.3,
+        Quant::Mxfp4 => 0.4,
+    };
+    let arithmetic: f64 = match dtype {
+        DType::F32 => 0.0,
+        DType::F16 => 0.005,
+        DType::Bf16 => 0.04,
+    };
+    weights + arithmetic
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_relative_to_the_expected_norm() {
+        assert_eq!(relative_error(&[3.0, 4.0], &[3.0, 4.0]), 0.0);
+        assert_eq!(relative_error(&[3.0, 5.0], &[3.0, 4.0]), 0.2);
+    }
+
+    #[test]
+    fn what_cannot_be_compared_is_infinitely_wrong() {
+        for (output, expected) in [(&[1.0][..], &[1.0, 2.0][..]), (&[], &[]), (&[f32::NAN], &[1.0]), (&[1.0], &[0.0])] {
+            assert_eq!(relative_error(output, expected), f64::INFINITY);
+        }
+    }
+}
