@@ -319,11 +319,14 @@ fn judge_speedup(
         _ => Verdict::Inconclusive,
     };
     let mut message = format!(
-        "speedup {} → {} ({}, tolerance {}%)",
+        "speedup (the reference's step time over this case's) {} {} → {}: {}, {} the tolerance of {}%{}",
+        direction(change),
         format::speedup(baseline),
         format::estimate(speedup),
         format::percent(change),
-        gate.speedup_tolerance_percent
+        side(verdict),
+        gate.speedup_tolerance_percent,
+        if verdict == Verdict::Inconclusive { ", but no more than chance explains" } else { "" }
     );
     if verdict != Verdict::Unchanged {
         message.push_str(&attribution.describe(now.step_seconds, stored.and_then(|stored| stored.step_seconds)));
@@ -337,6 +340,18 @@ fn judge_speedup(
         fails: verdict == Verdict::Regressed,
         message,
     }
+}
+
+fn direction(change: f64) -> &'static str {
+    match change {
+        change if change < 0.0 => "fell",
+        change if change > 0.0 => "rose",
+        _ => "stayed",
+    }
+}
+
+fn side(verdict: Verdict) -> &'static str {
+    if verdict == Verdict::Unchanged { "within" } else { "beyond" }
 }
 
 impl Attribution {
@@ -367,11 +382,13 @@ fn judge_model_bytes(now: u64, baseline: Option<u64>) -> Finding {
         return new_finding(Metric::ModelBytes, now as f64, "no recorded model bytes");
     };
     let (verdict, message) = match now.cmp(&baseline) {
-        std::cmp::Ordering::Equal => (Verdict::Unchanged, format!("model bytes {} as recorded", format::exact(now))),
+        std::cmp::Ordering::Equal => {
+            (Verdict::Unchanged, format!("model weights take {} bytes, as recorded", format::exact(now)))
+        }
         std::cmp::Ordering::Greater => (
             Verdict::Regressed,
             format!(
-                "model takes {} bytes, {} more than the recorded {}",
+                "model weights take {} bytes, {} more than the recorded {}; the figure is exact, so any difference fails",
                 format::exact(now),
                 format::exact(now - baseline),
                 format::exact(baseline)
@@ -380,7 +397,7 @@ fn judge_model_bytes(now: u64, baseline: Option<u64>) -> Finding {
         std::cmp::Ordering::Less => (
             Verdict::Improved,
             format!(
-                "model takes {} bytes, {} less than the recorded {}: record the saving",
+                "model weights take {} bytes, {} fewer than the recorded {}; the figure is exact, so a saving must be recorded",
                 format::exact(now),
                 format::exact(baseline - now),
                 format::exact(baseline)
@@ -412,9 +429,14 @@ fn judge_peak(now: u64, range: Option<(u64, u64)>, stored: Option<&BaselineCase>
         _ => Verdict::Improved,
     };
     let mut message = format!(
-        "peak memory {} → {} (tolerance {}% + {} MiB)",
+        "the process's peak memory {} {} → {}: {} {}, {} the tolerance of {} ({}% + {} MiB)",
+        direction(change),
         format::mebibytes(baseline),
         format::mebibytes(now),
+        format::mebibytes(change.abs() as u64),
+        if change < 0.0 { "less" } else { "more" },
+        side(verdict),
+        format::mebibytes(allowed as u64),
         gate.peak_tolerance_percent,
         gate.peak_tolerance_mib
     );
