@@ -11,6 +11,7 @@ pub mod config;
 pub mod doctor;
 pub mod gate;
 pub mod git;
+pub mod import;
 pub mod machine;
 pub mod matrix;
 pub mod memory;

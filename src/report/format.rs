@@ -54,6 +54,27 @@ pub fn exact(bytes: u64) -> String {
     text
 }
 
+/// A wall time for people who wait: `48 s`, `3 min 20 s`, `1 h 05 min`.
+pub fn duration(seconds: f64) -> String {
+    let whole = seconds.max(0.0).round() as u64;
+    match whole {
+        0..60 => format!("{whole} s"),
+        60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
+        _ => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+/// A count with its noun: `1 case`, `3 cases`.
+pub fn count(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
+/// Launches: `1 launch`, `3 launches`.
+pub fn launches(number: usize) -> String {
+    format!("{number} launch{}", if number == 1 { "" } else { "es" })
+}
+
 fn three_digits(value: f64) -> String {
     let decimals = match value.abs() {
         magnitude if magnitude >= 99.95 => 0,
@@ -80,6 +101,12 @@ mod tests {
         ] {
             assert_eq!(seconds(value), text);
         }
+    }
+
+    #[test]
+    fn waits_and_counts_read_like_prose() {
+        assert_eq!([duration(48.4), duration(200.0), duration(3900.0)], ["48 s", "3 min 20 s", "1 h 05 min"]);
+        assert_eq!([count(1, "case"), count(0, "case")], ["1 case", "0 cases"]);
     }
 
     #[test]

@@ -1,3 +1,99 @@
 //! Reports: one model, rendered as Markdown, text or JSON.
+//!
+//! Every rendering is a pure function of a [`Report`], so that a saved record gives the same report again. What two
+//! renderings share (the verdict's words, the table's cells) is made once, in `headline` and `summary`.
 
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use crate::baseline::{Baseline, Import};
+use crate::gate::{Comparison, Gate};
+use crate::record::RunRecord;
+
+mod escape;
 pub mod format;
+mod headline;
+pub mod json;
+pub mod markdown;
+pub mod progress;
+mod summary;
+pub mod text;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub use headline::Standing;
+pub use progress::Progress;
+
+pub(crate) use escape::unescape;
+
+/// All that a report tells.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// What was measured.
+    pub record: RunRecord,
+    /// How it was judged.
+    pub comparison: Comparison,
+    /// The tolerances it was judged by.
+    pub gate: Gate,
+    /// The baseline it was judged against; `None` where this machine has none.
+    pub baseline: Option<Source>,
+    /// Path, as a user would type it, of the baseline file that an update writes.
+    pub baseline_file: String,
+    /// Path, as a user would type it, of the saved record: what `wanbench baseline update --from` takes.
+    pub results_file: String,
+}
+
+/// Where a baseline comes from.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Source {
+    /// Its file, as a user would type it.
+    pub file: String,
+    /// The report it was imported from, if it was not measured by wanbench.
+    pub imported: Option<Import>,
+    /// Date of the latest job in it.
+    pub last_job: Option<Timestamp>,
+    /// Commit of the latest job in it.
+    pub last_commit: Option<String>,
+}
+
+impl Report {
+    /// How the run stands: what the exit code says.
+    pub fn standing(&self) -> Standing {
+        Standing::of(&self.comparison)
+    }
+}
+
+impl Source {
+    /// Tells about `baseline`, read from `path`.
+    pub fn new(path: &Path, baseline: &Baseline) -> Self {
+        let last = baseline.cases.values().flat_map(|case| &case.jobs).max_by_key(|job| job.date);
+        Self {
+            file: path.display().to_string(),
+            imported: baseline.imported.clone(),
+            last_job: last.map(|job| job.date),
+            last_commit: last.and_then(|job| job.commit.clone()),
+        }
+    }
+
+    /// In words: the file and how old it is.
+    pub(crate) fn describe(&self) -> String {
+        match (&self.imported, self.last_job) {
+            (Some(import), _) => {
+                format!("{}, imported from {} (generated {})", self.file, import.source, import.generated)
+            }
+            (None, Some(date)) => {
+                let commit =
+                    self.last_commit.as_ref().map_or_else(String::new, |commit| format!(" at {}", short(commit)));
+                format!("{}, last recorded {date:.0}{commit}", self.file)
+            }
+            (None, None) => self.file.clone(),
+        }
+    }
+}
+
+/// A commit as people write it.
+pub(crate) fn short(commit: &str) -> &str {
+    commit.get(..12).unwrap_or(commit)
+}

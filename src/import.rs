@@ -1,0 +1,493 @@
+//! Reads a Markdown report, the seed's or wanbench's own, as a baseline.
+//!
+//! Columns are found by their names, so that further ones do no harm. A figure that the report prints as zero is
+//! unknown, not zero: the seed rounds times to a tenth of a second.
+
+use std::collections::BTreeMap;
+
+use thiserror::Error;
+
+use crate::baseline::{Baseline, BaselineCase, Import};
+use crate::machine::Machine;
+use crate::matrix::{Case, Workload};
+use crate::protocol::DeviceKind;
+use crate::report::unescape;
+use crate::wan::{DType, Quant};
+
+/// What a report holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Imported {
+    /// The figures of its machine, marked as imported.
+    pub baseline: Baseline,
+    /// Whole MiB of each model's weights by [`Case::memory_key`]: too coarse to gate by, enough to check exact bytes.
+    pub model_mib: BTreeMap<String, u64>,
+    /// Names of the rows without figures (failed or missing cases), which are not in the baseline.
+    pub skipped: Vec<String>,
+}
+
+/// Why a report cannot be imported.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ImportError {
+    /// A line is not what it should be.
+    #[error("{source_name}, line {line}: {found:?}: expected {expected}")]
+    Line {
+        /// The report's name.
+        source_name: String,
+        /// The line, from 1.
+        line: usize,
+        /// What stands there.
+        found: String,
+        /// What should.
+        expected: String,
+    },
+    /// A part of the report is not there.
+    #[error("{source_name}: no {expected}: is it a benchmark report in the form that `wanbench report` writes?")]
+    Absent {
+        /// The report's name.
+        source_name: String,
+        /// What should be there.
+        expected: &'static str,
+    },
+}
+
+/// Reads the report `markdown`; `source` is its file's name, for the baseline's provenance and for errors.
+///
+/// # Errors
+/// Where the Generated line, the Hardware line or the Results Summary table is missing or of another form.
+pub fn import(markdown: &str, source: &str) -> Result<Imported, ImportError> {
+    let document = Document { markdown, source };
+    let generated = document.value("> Generated:", "Generated line (\"> Generated: DATE\")")?.1.to_owned();
+    let machine = document.machine()?;
+    let device = document.device()?;
+    let model = document.model();
+    let mut imported =
+        Imported { baseline: Baseline::empty(machine, device), model_mib: BTreeMap::new(), skipped: Vec::new() };
+    imported.baseline.imported = Some(Import { source: source.to_owned(), generated });
+    let table = document.table()?;
+    for row in &table.rows {
+        table.read(row, &model, &mut imported)?;
+    }
+    if imported.baseline.cases.is_empty() {
+        return Err(document.absent("row with figures in the Results Summary table"));
+    }
+    Ok(imported)
+}
+
+/// The report's text, and its name for errors.
+#[derive(Clone, Copy)]
+struct Document<'a> {
+    markdown: &'a str,
+    source: &'a str,
+}
+
+impl<'a> Document<'a> {
+    /// The lines with their number.
+    fn lines(self) -> impl Iterator<Item = (usize, &'a str)> {
+        self.markdown.lines().enumerate().map(|(index, line)| (index + 1, line.trim()))
+    }
+
+    /// What stands behind `key` on the first line that begins with it.
+    fn value(self, key: &str, expected: &'static str) -> Result<(usize, &'a str), ImportError> {
+        self.lines()
+            .find_map(|(number, line)| Some((number, line.strip_prefix(key)?.trim())))
+            .filter(|(_, value)| !value.is_empty())
+            .ok_or_else(|| self.absent(expected))
+    }
+
+    fn machine(self) -> Result<Machine, ImportError> {
+        let (number, value) = self.value("- **Hardware**:", "Hardware line (\"- **Hardware**: …\")")?;
+        machine(&unescape(value)).ok_or_else(|| {
+            self.error(
+                number,
+                value,
+                "hardware such as \"Apple Silicon (Apple M3 Ultra), 512GB\" or \"Linux (CHIP), 64GB\"",
+            )
+        })
+    }
+
+    /// The seed, which has no Device line, ran on GPUs.
+    fn device(self) -> Result<DeviceKind, ImportError> {
+        let Ok((number, value)) = self.value("- **Device**:", "") else { return Ok(DeviceKind::Gpu) };
+        match value.split(' ').next() {
+            Some("GPU") => Ok(DeviceKind::Gpu),
+            Some("CPU") => Ok(DeviceKind::Cpu),
+            _ => Err(self.error(number, value, "a device, \"GPU\" or \"CPU\"")),
+        }
+    }
+
+    /// The name in `WanModel (synthetic, ~100M)`.
+    fn model(self) -> String {
+        let value = self.value("- **Model**:", "").map_or("", |(_, value)| value);
+        let name = value.split_once('(').and_then(|(_, rest)| rest.split([',', ')']).next());
+        unescape(name.filter(|name| !name.is_empty()).unwrap_or("synthetic").trim())
+    }
+
+    fn table(self) -> Result<Table<'a>, ImportError> {
+        let after_heading = self.lines().skip_while(|(_, line)| *line != "## Results Summary").skip(1);
+        let mut lines =
+            after_heading.skip_while(|(_, line)| line.is_empty()).take_while(|(_, line)| line.starts_with('|'));
+        let (number, header) = lines.next().ok_or_else(|| self.absent("table under \"## Results Summary\""))?;
+        let (rule_number, rule) = lines.next().ok_or_else(|| self.absent("row in the Results Summary table"))?;
+        if !rule.chars().all(|character| "|-: ".contains(character)) {
+            return Err(self.error(rule_number, rule, "the rule below the table's header, such as |---|---|"));
+        }
+        let columns: Vec<String> = cells(header);
+        for name in ["Backend", "Frames", "Steps", "Quant", "Time/Step", "Total", "Model Mem", "Speedup"] {
+            if !columns.iter().any(|column| column == name) {
+                return Err(self.error(number, header, &format!("a column {name:?} in the Results Summary table")));
+            }
+        }
+        let rows = lines.map(|(number, line)| Row { number, line, cells: cells(line) }).collect();
+        Ok(Table { document: self, columns, rows })
+    }
+
+    fn error(self, line: usize, found: &str, expected: &str) -> ImportError {
+        let (source_name, found, expected) = (self.source.to_owned(), found.to_owned(), expected.to_owned());
+        ImportError::Line { source_name, line, found, expected }
+    }
+
+    fn absent(self, expected: &'static str) -> ImportError {
+        ImportError::Absent { source_name: self.source.to_owned(), expected }
+    }
+}
+
+/// The Results Summary.
+struct Table<'a> {
+    document: Document<'a>,
+    columns: Vec<String>,
+    rows: Vec<Row<'a>>,
+}
+
+struct Row<'a> {
+    number: usize,
+    line: &'a str,
+    cells: Vec<String>,
+}
+
+impl Table<'_> {
+    /// Adds what `row` tells to `imported`.
+    fn read(&self, row: &Row, model: &str, imported: &mut Imported) -> Result<(), ImportError> {
+        if row.cells.len() != self.columns.len() {
+            let expected = format!("{} cells, as in the header", self.columns.len());
+            return Err(self.document.error(row.number, row.line, &expected));
+        }
+        let case = self.case(row, model)?;
+        if is_dash(self.cell(row, "Time/Step")) {
+            imported.skipped.push(case.name);
+            return Ok(());
+        }
+        let stored = self.figures(row, &case)?;
+        let mib = self.parse(row, "Model Mem", "a size such as 95MB", |cell| cell.strip_suffix("MB")?.parse().ok())?;
+        if *imported.model_mib.entry(case.memory_key()).or_insert(mib) != mib {
+            return Err(self.document.error(
+                row.number,
+                row.line,
+                "the Model Mem of the earlier rows of the same model",
+            ));
+        }
+        if imported.baseline.cases.insert(case.name.clone(), stored).is_some() {
+            return Err(self.document.error(row.number, row.line, &format!("a single row for {}", case.name)));
+        }
+        Ok(())
+    }
+
+    /// The case under its name in the matrix. What the table does not tell of its workload stays empty.
+    fn case(&self, row: &Row, model: &str) -> Result<Case, ImportError> {
+        let frames: usize = self.parse(row, "Frames", "a number above 0", positive)?;
+        let steps: usize = self.parse(row, "Steps", "a number above 0", positive)?;
+        let quant = self.parse(row, "Quant", &format!("one of {}", names(Quant::ALL.map(Quant::name))), quant)?;
+        let dtype = match self.has("DType") {
+            true => self.parse(row, "DType", &format!("one of {}", names(DType::ALL.map(DType::name))), dtype)?,
+            false => DType::F32,
+        };
+        let backend = match self.cell(row, "Backend") {
+            "" => return Err(self.document.error(row.number, row.line, "a backend's name in the column Backend")),
+            "PYTORCH" => "torch",
+            "MLX" => "mlx",
+            other => other,
+        };
+        let name = if self.has("Workload") { self.cell(row, "Workload").to_owned() } else { format!("{frames}f") };
+        let model = if self.has("Model") { self.cell(row, "Model") } else { model };
+        let workload =
+            Workload { name, model: model.to_owned(), frames, steps, latent: [0; 3], text_rows: 0, camera: false };
+        Ok(Case::new(backend, workload, quant, dtype))
+    }
+
+    fn figures(&self, row: &Row, case: &Case) -> Result<BaselineCase, ImportError> {
+        let expected = "a time such as 1.5s or 74.3 ms";
+        let step = self.parse(row, "Time/Step", expected, Time::parse)?;
+        let total = self.parse(row, "Total", expected, Time::parse)?;
+        let speedup = self.parse(row, "Speedup", "a speedup such as 2.49x, or 1.00x (baseline)", speedup)?;
+        Ok(BaselineCase {
+            frames: case.workload.frames,
+            steps: case.workload.steps,
+            speedup,
+            step_seconds: step_seconds(step, total, case.workload.steps),
+            framework_peak_bytes: None,
+            process_peak_bytes: None,
+            jobs: Vec::new(),
+        })
+    }
+
+    fn has(&self, column: &str) -> bool {
+        self.columns.iter().any(|name| name == column)
+    }
+
+    /// The cell under `column`; empty where there is no such column.
+    fn cell<'r>(&self, row: &'r Row, column: &str) -> &'r str {
+        let index = self.columns.iter().position(|name| name == column);
+        index.and_then(|index| row.cells.get(index)).map_or("", String::as_str)
+    }
+
+    fn parse<T>(
+        &self,
+        row: &Row,
+        column: &str,
+        expected: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<T, ImportError> {
+        let cell = self.cell(row, column);
+        parse(cell).ok_or_else(|| self.document.error(row.number, cell, &format!("{expected} in the column {column}")))
+    }
+}
+
+/// A printed time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Time {
+    seconds: f64,
+    /// Significant digits it is printed with; 0 for a printed zero.
+    digits: usize,
+}
+
+impl Time {
+    fn parse(cell: &str) -> Option<Self> {
+        let unit_at = cell.find(|character: char| !character.is_ascii_digit() && character != '.')?;
+        let (number, unit) = cell.split_at(unit_at);
+        let scale = match unit.trim() {
+            "s" => 1.0,
+            "ms" => 1e-3,
+            "µs" => 1e-6,
+            "ns" => 1e-9,
+            _ => return None,
+        };
+        let digits = number.chars().filter(char::is_ascii_digit).skip_while(|digit| *digit == '0').count();
+        Some(Self { seconds: number.parse::<f64>().ok()? * scale, digits })
+    }
+}
+
+/// A step printed to three digits is taken as it is, else the total is more precise; a printed zero tells nothing.
+fn step_seconds(step: Time, total: Time, steps: usize) -> Option<f64> {
+    match (step, total) {
+        (step, _) if step.digits >= 3 => Some(step.seconds),
+        (_, total) if total.digits > 0 => Some(total.seconds / steps as f64),
+        _ => None,
+    }
+}
+
+/// `2.49x`, perhaps with ` ±1.2%`; `None` inside for the reference, which has none, and for a dash.
+#[expect(clippy::option_option, reason = "outside: whether it can be read; inside: whether there is a speedup")]
+fn speedup(cell: &str) -> Option<Option<f64>> {
+    if is_dash(cell) {
+        return Some(None);
+    }
+    let (number, rest) = cell.split_once('x')?;
+    let value: f64 = number.parse().ok().filter(|value: &f64| value.is_finite() && *value > 0.0)?;
+    match rest.trim() {
+        "(baseline)" | "(reference)" => Some(None),
+        rest if rest.is_empty() || rest.starts_with('±') => Some(Some(value)),
+        _ => None,
+    }
+}
+
+/// `PLATFORM (CHIP), 512GB`, perhaps with `, 32 logical CPU cores`, `, 80 GPU cores`, `, GPU NAME` behind it.
+fn machine(value: &str) -> Option<Machine> {
+    let (platform, rest) = value.split_once(" (")?;
+    let os = match platform {
+        "Apple Silicon" | "macOS" => "macos",
+        "Linux" => "linux",
+        _ => return None,
+    };
+    // The chip's name may hold parentheses, as `Intel(R) …` does.
+    let (chip, rest) = rest.split_once("), ")?;
+    let mut parts = rest.split(", ");
+    let memory_gib = parts.next()?.strip_suffix("GB")?.parse().ok()?;
+    let mut machine =
+        Machine { chip: chip.to_owned(), cpu_cores: None, gpu_cores: None, gpu: None, memory_gib, os: os.to_owned() };
+    for part in parts {
+        if let Some(gpu) = part.strip_prefix("GPU ") {
+            machine.gpu = Some(gpu.to_owned());
+        } else {
+            let (number, kind) = part.split_once(' ')?;
+            match kind.trim_end_matches('s') {
+                "logical CPU core" => machine.cpu_cores = Some(number.parse().ok()?),
+                "GPU core" => machine.gpu_cores = Some(number.parse().ok()?),
+                _ => return None,
+            }
+        }
+    }
+    Some(machine)
+}
+
+/// The cells of a table's line, as they were before escaping.
+fn cells(line: &str) -> Vec<String> {
+    let mut cells = vec![String::new()];
+    let mut is_escaped = false;
+    for character in line.trim().trim_start_matches('|').chars() {
+        match cells.last_mut() {
+            Some(cell) if character != '|' || is_escaped => cell.push(character),
+            _ => cells.push(String::new()),
+        }
+        is_escaped = character == '\\' && !is_escaped;
+    }
+    // What follows the closing bar.
+    if cells.last().is_some_and(|last| last.trim().is_empty()) {
+        cells.pop();
+    }
+    cells.iter().map(|cell| unescape(cell.trim())).collect()
+}
+
+fn is_dash(cell: &str) -> bool {
+    matches!(cell, "–" | "-" | "—")
+}
+
+fn positive(cell: &str) -> Option<usize> {
+    cell.parse().ok().filter(|number| *number > 0)
+}
+
+fn quant(cell: &str) -> Option<Quant> {
+    Quant::ALL.into_iter().find(|quant| quant.name() == cell.to_lowercase())
+}
+
+fn dtype(cell: &str) -> Option<DType> {
+    DType::ALL.into_iter().find(|dtype| dtype.name() == cell)
+}
+
+fn names<const N: usize>(names: [&str; N]) -> String {
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::markdown;
+    use crate::report::tests::Scenario;
+
+    const SEED: &str = include_str!("../tests/fixtures/mlx-benchmarks-m3-ultra.md");
+
+    #[test]
+    fn the_seed_report() {
+        let imported = import(SEED, "seed.md").unwrap();
+        let baseline = &imported.baseline;
+        assert_eq!(
+            baseline.machine,
+            Machine {
+                chip: "Apple M3 Ultra".to_owned(),
+                cpu_cores: None,
+                gpu_cores: None,
+                gpu: None,
+                memory_gib: 512,
+                os: "macos".to_owned()
+            }
+        );
+        assert_eq!(baseline.device, DeviceKind::Gpu);
+        let import = baseline.imported.as_ref().unwrap();
+        assert_eq!((import.source.as_str(), import.generated.as_str()), ("seed.md", "2026-02-05T18:38:18.358570"));
+        let figures: Vec<_> = baseline
+            .cases
+            .iter()
+            .map(|(name, case)| (name.as_str(), case.steps, case.speedup, case.step_seconds))
+            .collect();
+        assert_eq!(
+            figures,
+            [
+                ("mlx/41f/int8", 20, Some(2.43), Some(0.6 / 20.0)),
+                ("mlx/41f/nf4", 20, Some(2.42), Some(0.6 / 20.0)),
+                ("mlx/41f/none", 20, Some(2.49), Some(0.6 / 20.0)),
+                ("mlx/5f/int8", 5, Some(1.05), None),
+                ("mlx/5f/nf4", 5, Some(1.03), None),
+                ("mlx/5f/none", 5, Some(1.05), None),
+                ("torch/41f/none", 20, None, Some(1.5 / 20.0)),
+                ("torch/5f/none", 5, None, None),
+            ]
+        );
+        let mib: Vec<_> = imported.model_mib.iter().map(|(key, mib)| (key.as_str(), *mib)).collect();
+        assert_eq!(
+            mib,
+            [
+                ("mlx/synthetic/int8/f32", 29),
+                ("mlx/synthetic/nf4/f32", 18),
+                ("mlx/synthetic/none/f32", 95),
+                ("torch/synthetic/none/f32", 95)
+            ]
+        );
+    }
+
+    #[test]
+    fn wanbenchs_own_report_keeps_machine_speedups_and_three_digits() {
+        let report = Scenario::new().report();
+        let imported = import(&markdown::render(&report), "own.md").unwrap();
+        assert_eq!(imported.baseline.machine, report.record.machine);
+        assert_eq!(imported.baseline.cases.len(), 8);
+        for compared in &report.comparison.cases {
+            let (now, read) = (compared.now.as_ref().unwrap(), &imported.baseline.cases[&compared.name]);
+            let error = read.step_seconds.unwrap() / now.step_seconds - 1.0;
+            assert!(error.abs() < 0.005, "{}: {error}", compared.name);
+            let speedups =
+                (now.speedup.map(|speedup| format!("{:.2}", speedup.point)), read.speedup.map(|it| format!("{it:.2}")));
+            assert_eq!(speedups.0, speedups.1);
+        }
+    }
+
+    #[test]
+    fn rows_without_figures_are_named_not_imported() {
+        let text = SEED.replace("| 0.0s | 0.6s | 18MB | 2.42x |", "| – | – | – | – |");
+        let imported = import(&text, "seed.md").unwrap();
+        assert_eq!(imported.skipped, ["mlx/41f/nf4"]);
+        assert!(!imported.baseline.cases.contains_key("mlx/41f/nf4"));
+    }
+
+    #[test]
+    fn further_columns_decide_the_names() {
+        let text = "> Generated: today\n- **Hardware**: Linux (Intel(R) Xeon(R) CPU @ 2.20GHz), 16GB, 1 logical CPU core\n\
+            - **Device**: CPU (torch: cpu)\n## Results Summary\n\n\
+            | Backend | Model | Workload | Frames | Steps | Quant | DType | Time/Step | Total | Model Mem | Speedup | Verdict |\n\
+            |--|--|--|--|--|--|--|--|--|--|--|--|\n\
+            | my\\|own | wan | 5f-a | 5 | 5 | int8 | bf16 | 812 µs | 4.06 ms | 29MB | 2.49x ±1.2% | new |\n";
+        let imported = import(text, "own.md").unwrap();
+        let case = &imported.baseline.cases["my|own/5f-a/int8/bf16"];
+        assert_eq!((case.speedup, case.step_seconds), (Some(2.49), Some(812.0 * 1e-6)));
+        assert_eq!(imported.model_mib["my|own/wan/int8/bf16"], 29);
+        assert_eq!(imported.baseline.device, DeviceKind::Cpu);
+        assert_eq!(imported.baseline.machine.chip, "Intel(R) Xeon(R) CPU @ 2.20GHz");
+        assert_eq!(imported.baseline.machine.cpu_cores, Some(1));
+    }
+
+    #[test]
+    fn errors_name_line_and_expectation() {
+        for (from, to, message) in [
+            (
+                "2.49x",
+                "fast",
+                "r.md, line 21: \"fast\": expected a speedup such as 2.49x, or 1.00x (baseline) in the column Speedup",
+            ),
+            ("| 41 | 20 | nf4 |", "| 41 | 20 | q4 |", "r.md, line 23: \"q4\": expected one of none, int8, nf4"),
+            (
+                "| 41 | 20 | nf4 |",
+                "| 41 | 0 | nf4 |",
+                "r.md, line 23: \"0\": expected a number above 0 in the column Steps",
+            ),
+            ("| 0.6s | 18MB |", "| 0.6 | 18MB |", "r.md, line 23: \"0.6\": expected a time"),
+            ("| 0.6s | 18MB |", "| 0.6s | 19MB |", "expected the Model Mem of the earlier rows"),
+            ("| MLX | 41 | 20 | nf4", "| MLX | 41 | 20 | int8", "expected the Model Mem of the earlier rows"),
+            ("| 2.42x |", "|", "r.md, line 23: "),
+            ("512GB", "512", "r.md, line 8: "),
+            ("Apple Silicon (", "Amiga (", "expected hardware such as"),
+            ("| Speedup |", "| Faster |", "expected a column \"Speedup\" in the Results Summary table"),
+            ("## Results Summary", "## Results", "r.md: no table under \"## Results Summary\""),
+            ("> Generated:", "> Made:", "r.md: no Generated line"),
+        ] {
+            let error = import(&SEED.replace(from, to), "r.md").unwrap_err().to_string();
+            assert!(error.contains(message), "{error}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Makes text from outside (machine names, reasons, a worker's stderr) harmless where it is shown.
+//!
+//! Nothing that a worker prints can break a table, add markup, notify a user on GitHub or move a terminal's cursor.
+
+/// Stands between `@` or `#` and a name, so that GitHub neither notifies nor links: escapes do not stop it from that.
+const NO_LINK: &str = "&#8203;";
+
+/// Characters that mean something inside a Markdown line.
+const SPECIAL: &str = "\\`*_{}[]<>|~&#$";
+
+/// `text` as one line of Markdown that shows it literally, in a table's cell too.
+pub(crate) fn markdown(text: &str) -> String {
+    let text = one_line(text);
+    let mut escaped = String::with_capacity(text.len());
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        if SPECIAL.contains(character) && !is_inside_word(&escaped, character, characters.peek()) {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+        if matches!(character, '@' | '#') && characters.peek().is_some_and(|next| next.is_alphanumeric()) {
+            escaped.push_str(NO_LINK);
+        }
+    }
+    escaped
+}
+
+/// The text that [`markdown`] escaped.
+pub(crate) fn unescape(markdown: &str) -> String {
+    let mut text = String::with_capacity(markdown.len());
+    let without_links = markdown.replace(NO_LINK, "");
+    let mut characters = without_links.chars().peekable();
+    while let Some(character) = characters.next() {
+        match characters.peek() {
+            Some(next) if character == '\\' && SPECIAL.contains(*next) => text.extend(characters.next()),
+            _ => text.push(character),
+        }
+    }
+    text
+}
+
+/// `lines` as a fenced block that no line of it can close.
+pub(crate) fn fenced(lines: &[String]) -> String {
+    let lines: Vec<String> = lines.iter().map(|line| one_line(line)).collect();
+    let longest = lines.iter().flat_map(|line| line.split(|character| character != '`')).map(str::len).max();
+    let fence = "`".repeat(longest.unwrap_or(0).max(2) + 1);
+    format!("{fence}text\n{}\n{fence}\n", lines.join("\n"))
+}
+
+/// `text` on one line, without control characters (a terminal would obey them).
+pub(crate) fn one_line(text: &str) -> String {
+    text.split(['\n', '\r', '\t']).map(printable).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// The first `length` characters of `text`, with an ellipsis for the rest.
+pub(crate) fn cut(text: &str, length: usize) -> String {
+    match text.char_indices().nth(length) {
+        Some((end, _)) => format!("{}…", text[..end].trim_end()),
+        None => text.to_owned(),
+    }
+}
+
+/// Drops control and invisible reordering characters, and with an escape character the sequence it begins.
+fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        if character == '\u{1b}' && characters.next_if_eq(&'[').is_some() {
+            // A control sequence ends with its first letter or another character from @ to ~.
+            characters.by_ref().find(|end| ('@'..='~').contains(end));
+        } else if !character.is_control() && !is_reordering(character) {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+fn is_reordering(character: char) -> bool {
+    matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// An underscore between letters is plain text on GitHub; escaping it would only hurt the raw text's readability.
+fn is_inside_word(before: &str, character: char, next: Option<&char>) -> bool {
+    character == '_'
+        && before.chars().next_back().is_some_and(char::is_alphanumeric)
+        && next.is_some_and(|next| next.is_alphanumeric())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn markup_mentions_and_references_are_shown_literally() {
+        for (raw, escaped) in [
+            ("a|b `c` <img>", r"a\|b \`c\` \<img\>"),
+            ("by @octocat, fixes #12", r"by @&#8203;octocat, fixes \#&#8203;12"),
+            ("Xeon(R) CPU @ 2.20GHz", "Xeon(R) CPU @ 2.20GHz"),
+            ("step_seconds _x_", r"step_seconds \_x\_"),
+            ("two\nlines\r\n\tand a tab", "two lines and a tab"),
+        ] {
+            assert_eq!(markdown(raw), escaped);
+        }
+        let raw = r"a|b `c` <img> @octocat \ #12";
+        assert_eq!(unescape(&markdown(raw)), raw);
+    }
+
+    #[test]
+    fn a_fence_is_longer_than_what_it_holds() {
+        assert_eq!(fenced(&["````".to_owned()]), "`````text\n````\n`````\n");
+        assert_eq!(fenced(&[]), "```text\n\n```\n");
+    }
+
+    #[test]
+    fn a_terminal_has_nothing_to_obey() {
+        assert_eq!(one_line("\u{1b}[31mred\u{1b}[0m\u{7}\u{202e}x"), "redx");
+        assert_eq!(cut("longer text", 6), "longer…");
+        assert_eq!(cut("short", 5), "short");
+    }
+}

@@ -1,0 +1,196 @@
+//! The verdict in one sentence, what was found, and what to do next: the first thing every report says.
+//!
+//! The words are plain text; each rendering escapes or colours them. Commands are in backticks.
+
+use serde::Serialize;
+
+use super::{Report, format, short};
+use crate::baseline::MODEL_MEMORY;
+use crate::gate::{Compared, Comparison, Finding, Metric, Verdict};
+
+/// How a run stands, gravest last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// Nothing fails the gate: exit code 0.
+    Passed,
+    /// A case could not be measured: exit code 3.
+    NotMeasured,
+    /// A figure fails the gate: exit code 1, whether or not another case could not be measured.
+    Failed,
+}
+
+impl Standing {
+    /// How `comparison` stands.
+    pub fn of(comparison: &Comparison) -> Self {
+        match comparison {
+            comparison if comparison.fails() => Self::Failed,
+            comparison if comparison.has_failures() => Self::NotMeasured,
+            _ => Self::Passed,
+        }
+    }
+
+    /// In two or three words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Passed => "Gate passed",
+            Self::NotMeasured => "Measurement failed",
+            Self::Failed => "Gate failed",
+        }
+    }
+}
+
+/// What is behind the standing, without its name: `1 of 8 cases …`.
+pub(super) fn reason(report: &Report) -> String {
+    let comparison = &report.comparison;
+    let failing = comparison.failing().count();
+    let measured = comparison.cases.iter().filter(|case| case.case.is_some()).count();
+    let unmeasured = with_verdict(comparison, Verdict::Failed).count();
+    let mut parts = Vec::new();
+    if failing > 0 {
+        let cases = comparison.cases.iter().filter(|case| case.findings.iter().any(|finding| finding.fails)).count();
+        parts.push(format!(
+            "{} outside {} tolerance, in {cases} of {}",
+            format::count(failing, "figure"),
+            if failing == 1 { "its" } else { "their" },
+            format::count(measured, "case")
+        ));
+    }
+    if unmeasured > 0 {
+        parts.push(format!("{unmeasured} of {} could not be measured", format::count(measured, "case")));
+    }
+    if parts.is_empty() {
+        parts.push(tally(comparison));
+    }
+    if !comparison.has_machine_baseline {
+        parts.push("this machine has no baseline, so only model bytes could be judged".to_owned());
+    }
+    if report.record.interrupted {
+        parts.push("the run was interrupted before its last launch".to_owned());
+    }
+    parts.join("; ")
+}
+
+/// Something that deserves a look.
+pub(super) struct Notable<'a> {
+    /// The cases it is about: several, where the same words are true of each.
+    pub cases: Vec<&'a Compared>,
+    /// The judgement of the figure or the case.
+    pub verdict: Verdict,
+    /// What was found.
+    pub words: String,
+}
+
+/// What deserves a look, gravest first.
+pub(super) fn notable(comparison: &Comparison) -> Vec<Notable<'_>> {
+    let found = |wanted: fn(&Finding) -> bool| {
+        let findings = comparison.cases.iter().flat_map(|case| case.findings.iter().map(move |finding| (case, finding)));
+        findings
+            .filter(move |(_, finding)| wanted(finding))
+            .map(|(case, finding)| (case, finding.verdict, finding.message.clone()))
+    };
+    let failed = with_verdict(comparison, Verdict::Failed).map(|case| (case, Verdict::Failed, failure(case)));
+    let missing = with_verdict(comparison, Verdict::Missing).map(|case| {
+        (case, Verdict::Missing, "the baseline has it, the configuration no longer does".to_owned())
+    });
+    let all = found(|finding| finding.fails && finding.verdict == Verdict::Regressed)
+        .chain(found(|finding| finding.fails && finding.verdict != Verdict::Regressed))
+        .chain(failed)
+        .chain(found(|finding| finding.verdict == Verdict::Inconclusive))
+        .chain(found(|finding| !finding.fails && finding.verdict == Verdict::Improved))
+        .chain(missing);
+    let mut notable: Vec<Notable> = Vec::new();
+    for (case, verdict, words) in all {
+        match notable.iter_mut().find(|other| other.verdict == verdict && other.words == words) {
+            Some(same) => same.cases.push(case),
+            None => notable.push(Notable { cases: vec![case], verdict, words }),
+        }
+    }
+    notable
+}
+
+/// What to do about it, one step per line; empty where there is nothing to do.
+pub(super) fn next_steps(report: &Report) -> Vec<String> {
+    let comparison = &report.comparison;
+    let has = |verdict| comparison.cases.iter().any(|case| case.verdict == verdict);
+    let update = format!("`wanbench baseline update --from {}`", report.results_file);
+    let mut steps = Vec::new();
+    if comparison.fails() {
+        steps.push(format!("Investigate what changed{}.", since(report)));
+        steps.push(format!("If the change is intended, record it with {update} and commit {}.", changed_files(report)));
+    }
+    if let Some(case) = with_verdict(comparison, Verdict::Failed).next() {
+        steps.push(format!(
+            "See the reasons of the failed cases; `wanbench doctor` checks the machine, `wanbench run --filter {} --verbose` runs one alone.",
+            case.name
+        ));
+    }
+    if has(Verdict::Inconclusive) {
+        steps.push(format!(
+            "Measure the inconclusive cases again with more launches, as in `wanbench check --launches {}`.",
+            2 * report.record.launches
+        ));
+    }
+    if !comparison.fails() && !comparison.has_failures() {
+        if !comparison.has_machine_baseline {
+            steps.push(format!("Record a baseline of this machine with {update} and commit {}.", report.baseline_file));
+        } else if has(Verdict::New) {
+            steps.push(format!("Record the new cases with {update} and commit {}.", report.baseline_file));
+        } else if has(Verdict::Improved) {
+            steps.push(format!("Keep the improvement: {update}, then commit {}.", report.baseline_file));
+        }
+    }
+    if has(Verdict::Missing) {
+        let file = report.baseline.as_ref().map_or(&report.baseline_file, |source| &source.file);
+        steps.push(format!("Put the missing cases back into config.toml, or delete their entries from {file}."));
+    }
+    steps
+}
+
+/// A failed case's reason.
+pub(super) fn failure(case: &Compared) -> String {
+    case.failure.as_ref().map_or_else(String::new, |failure| failure.reason.clone())
+}
+
+/// The metric in a table's cell.
+pub(super) fn metric(metric: Metric) -> &'static str {
+    match metric {
+        Metric::Speedup => "speedup",
+        Metric::ModelBytes => "model memory",
+        Metric::PeakBytes => "peak memory",
+    }
+}
+
+fn with_verdict(comparison: &Comparison, verdict: Verdict) -> impl Iterator<Item = &Compared> {
+    comparison.cases.iter().filter(move |case| case.verdict == verdict)
+}
+
+/// `8 cases (6 unchanged, 1 improved, 1 new)`.
+fn tally(comparison: &Comparison) -> String {
+    let verdicts = [Verdict::Unchanged, Verdict::Improved, Verdict::Inconclusive, Verdict::New, Verdict::Missing];
+    let counts = verdicts.map(|verdict| (with_verdict(comparison, verdict).count(), verdict));
+    let words: Vec<String> =
+        counts.iter().filter(|(count, _)| *count > 0).map(|(count, verdict)| format!("{count} {verdict}")).collect();
+    match words.is_empty() {
+        true => "no cases".to_owned(),
+        false => format!("{} ({})", format::count(comparison.cases.len(), "case"), words.join(", ")),
+    }
+}
+
+/// The last recorded commit, where a search for the cause begins.
+fn since(report: &Report) -> String {
+    let commit = report.baseline.as_ref().and_then(|source| source.last_commit.as_ref());
+    commit.map_or_else(String::new, |commit| format!(" since the baseline's commit {}", short(commit)))
+}
+
+/// The files that recording the failing figures would change.
+fn changed_files(report: &Report) -> String {
+    let memory = match report.baseline_file.rsplit_once('/') {
+        Some((folder, _)) => format!("{folder}/{MODEL_MEMORY}"),
+        None => MODEL_MEMORY.to_owned(),
+    };
+    match report.comparison.failing().any(|(_, finding)| finding.metric == Metric::ModelBytes) {
+        true => format!("{memory} and {}", report.baseline_file),
+        false => report.baseline_file.clone(),
+    }
+}

@@ -1,0 +1,88 @@
+//! The report as JSON, for scripts: the judgement with what is needed to read it. Schema [`SCHEMA`].
+//!
+//! | key | meaning |
+//! |---|---|
+//! | `schema` | 1; raised when a key changes its meaning or goes away, not when one is added |
+//! | `standing` | `passed`, `not_measured` or `failed`: exit codes 0, 3 and 1 |
+//! | `headline`, `next_steps` | the verdict and what to do about it, in words |
+//! | `run` | when, where and how the figures were measured |
+//! | `baseline` | file and age of the baseline; `null` where this machine has none |
+//! | `gate` | the tolerances, in the keys of config.toml |
+//! | `cases` | one judgement per case, [`Compared`]: times in seconds, sizes in bytes, changes relative (0.05 is +5%) |
+//!
+//! Every step of every launch is in the saved record, not here.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{Report, Source, Standing, headline};
+use crate::gate::{Compared, Gate};
+use crate::machine::Machine;
+use crate::protocol::DeviceKind;
+use crate::record::Tool;
+
+/// Version of the form.
+pub const SCHEMA: u32 = 1;
+
+/// The report as indented JSON, with a line feed at its end.
+///
+/// # Panics
+/// Never: all keys are strings and serde_json writes a number that is not finite as `null`.
+pub fn render(report: &Report) -> String {
+    serde_json::to_string_pretty(&Document::of(report)).expect("a report is plain data") + "\n"
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: u32,
+    standing: Standing,
+    headline: String,
+    next_steps: Vec<String>,
+    run: Run<'a>,
+    baseline: Option<&'a Source>,
+    gate: Gate,
+    cases: &'a [Compared],
+}
+
+#[derive(Serialize)]
+struct Run<'a> {
+    started: Timestamp,
+    wall_seconds: f64,
+    tool: &'a Tool,
+    machine: &'a Machine,
+    device: DeviceKind,
+    suite: &'a str,
+    seed: u64,
+    launches: usize,
+    warmup_steps: u32,
+    interrupted: bool,
+    warnings: &'a [String],
+}
+
+impl<'a> Document<'a> {
+    fn of(report: &'a Report) -> Self {
+        let record = &report.record;
+        Self {
+            schema: SCHEMA,
+            standing: report.standing(),
+            headline: format!("{}: {}", report.standing().name(), headline::reason(report)),
+            next_steps: headline::next_steps(report),
+            run: Run {
+                started: record.started,
+                wall_seconds: record.wall_seconds,
+                tool: &record.tool,
+                machine: &record.machine,
+                device: record.device,
+                suite: &record.suite,
+                seed: record.seed,
+                launches: record.launches,
+                warmup_steps: record.warmup_steps,
+                interrupted: record.interrupted,
+                warnings: &record.warnings,
+            },
+            baseline: report.baseline.as_ref(),
+            gate: report.gate,
+            cases: &report.comparison.cases,
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! The cells of the results table, shared by Markdown and text: one definition of what a row says.
+//!
+//! A figure that was not measured is a dash and a baseline that is not there is `new`: never a zero, never 1.00x.
+
+use super::format;
+use super::headline::metric;
+use crate::baseline::BaselineCase;
+use crate::gate::{Compared, Figures, Metric, Verdict};
+use crate::matrix::Case;
+use crate::wan::DType;
+
+/// What stands where there is no figure.
+pub(super) const NOTHING: &str = "–";
+
+/// One case's cells.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Row {
+    /// The case's name.
+    pub name: String,
+    /// The backend as the seed report writes it: `MLX`, `PYTORCH`.
+    pub backend: String,
+    /// Model of the workload; a dash for a missing case.
+    pub model: String,
+    /// Workload's name.
+    pub workload: String,
+    /// Frames.
+    pub frames: String,
+    /// Timed steps.
+    pub steps: String,
+    /// Quantization; `None` where there is none, as in the seed report.
+    pub quant: String,
+    /// Arithmetic.
+    pub dtype: String,
+    /// Time of a step.
+    pub step: String,
+    /// Time of all steps.
+    pub total: String,
+    /// Bytes of the weights in MiB.
+    pub memory: String,
+    /// Speedup over the reference.
+    pub speedup: String,
+    /// Speedup in the baseline.
+    pub baseline: String,
+    /// Relative change of the speedup.
+    pub change: String,
+    /// The judgement.
+    pub verdict: Verdict,
+    /// The verdict with the figures it is about, where that is not the speedup.
+    pub judgement: String,
+}
+
+/// One case's row.
+pub(super) fn row(compared: &Compared) -> Row {
+    let identity = Identity::of(compared);
+    let now = compared.now.as_ref();
+    let dash = || NOTHING.to_owned();
+    let speedup = compared.findings.iter().find(|finding| finding.metric == Metric::Speedup);
+    Row {
+        name: compared.name.clone(),
+        backend: backend(&identity.backend),
+        model: compared.case.as_ref().map_or_else(dash, |case| case.workload.model.clone()),
+        workload: identity.workload,
+        frames: identity.frames,
+        steps: identity.steps,
+        quant: identity.quant,
+        dtype: identity.dtype,
+        step: now.map_or_else(dash, |now| format::seconds(now.step_seconds)),
+        total: now.map_or_else(dash, |now| format::seconds(now.total_seconds)),
+        memory: now.map_or_else(dash, |now| format::mebibytes(now.model_bytes)),
+        speedup: now.map_or_else(dash, |now| speedup_cell(now, compared.case.as_ref())),
+        baseline: baseline_cell(compared),
+        change: speedup.and_then(|finding| finding.change).map_or_else(dash, format::percent),
+        verdict: compared.verdict,
+        judgement: judgement(compared),
+    }
+}
+
+/// The speedup alone, as the reference's and others' rows write it.
+pub(super) fn speedup_cell(now: &Figures, case: Option<&Case>) -> String {
+    match (&now.speedup, case) {
+        (Some(speedup), _) => format::estimate(speedup),
+        (None, Some(case)) if case.is_reference() => "1.00x (reference)".to_owned(),
+        _ => NOTHING.to_owned(),
+    }
+}
+
+/// A backend's name as the seed report writes it.
+pub(super) fn backend(name: &str) -> String {
+    match name {
+        "torch" => "PYTORCH".to_owned(),
+        "mlx" => "MLX".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+/// A quantization as the seed report writes it.
+pub(super) fn quant(name: &str) -> String {
+    if name == "none" { "None".to_owned() } else { name.to_owned() }
+}
+
+/// Whether any row is of another dtype than the default.
+pub(super) fn has_dtypes(rows: &[Row]) -> bool {
+    rows.iter().any(|row| row.dtype != DType::F32.name())
+}
+
+/// Whether frames alone do not tell the workloads apart.
+pub(super) fn has_named_workloads(rows: &[Row]) -> bool {
+    rows.iter().any(|row| row.workload != format!("{}f", row.frames))
+}
+
+/// Whether the run is about several models.
+pub(super) fn has_models(rows: &[Row]) -> bool {
+    let mut models: Vec<&str> = rows.iter().map(|row| row.model.as_str()).filter(|model| *model != NOTHING).collect();
+    models.dedup();
+    models.len() > 1
+}
+
+/// What a case is, be it measured or only remembered.
+struct Identity {
+    backend: String,
+    workload: String,
+    frames: String,
+    steps: String,
+    quant: String,
+    dtype: String,
+}
+
+impl Identity {
+    fn of(compared: &Compared) -> Self {
+        match &compared.case {
+            Some(case) => Self {
+                backend: case.backend.clone(),
+                workload: case.workload.name.clone(),
+                frames: case.workload.frames.to_string(),
+                steps: case.workload.steps.to_string(),
+                quant: quant(case.quant.name()),
+                dtype: case.dtype.name().to_owned(),
+            },
+            None => Self::remembered(&compared.name, compared.baseline.as_ref()),
+        }
+    }
+
+    /// A missing case is known by its name (`backend/workload/quant`, perhaps with a dtype) and its baseline.
+    fn remembered(name: &str, stored: Option<&BaselineCase>) -> Self {
+        let mut parts = name.split('/');
+        let mut part = || parts.next().unwrap_or(NOTHING).to_owned();
+        let number = |number: Option<usize>| number.map_or_else(|| NOTHING.to_owned(), |number| number.to_string());
+        Self {
+            backend: part(),
+            workload: part(),
+            quant: quant(&part()),
+            dtype: parts.next().unwrap_or(DType::F32.name()).to_owned(),
+            frames: number(stored.map(|stored| stored.frames)),
+            steps: number(stored.map(|stored| stored.steps)),
+        }
+    }
+}
+
+fn baseline_cell(compared: &Compared) -> String {
+    let is_new =
+        compared.findings.iter().any(|finding| finding.metric == Metric::Speedup && finding.baseline.is_none());
+    match &compared.baseline {
+        Some(stored) if !is_new => stored.speedup.map_or_else(|| NOTHING.to_owned(), format::speedup),
+        _ => Verdict::New.to_string(),
+    }
+}
+
+/// `regressed: peak memory`, so that a row whose speedup is fine still says why it is not.
+fn judgement(compared: &Compared) -> String {
+    let about: Vec<&str> = compared
+        .findings
+        .iter()
+        .filter(|finding| finding.verdict == compared.verdict || finding.fails)
+        .map(|finding| metric(finding.metric))
+        .collect();
+    match compared.verdict {
+        Verdict::Regressed | Verdict::Improved | Verdict::Inconclusive if about != ["speedup"] => {
+            format!("{}: {}", compared.verdict, about.join(", "))
+        }
+        verdict => verdict.to_string(),
+    }
+}

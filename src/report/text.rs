@@ -1,0 +1,203 @@
+//! The report for a terminal: the results table, what was found, the verdict and what to do next.
+//!
+//! Colour only repeats what the words say; without it nothing is lost. The verdict comes last, where a terminal stops.
+
+use anstyle::{AnsiColor, Style};
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+
+use super::escape::one_line;
+use super::summary::{NOTHING, Row, row};
+use super::{Report, Standing, format, headline, markdown};
+use crate::gate::Verdict;
+
+/// Columns of a line of prose; the table may be wider.
+const WIDTH: usize = 100;
+
+/// Lines of a failed worker's standard error that are shown.
+const STDERR_LINES: usize = 5;
+
+/// The report as text, with escape sequences where `color` allows them.
+pub fn render(report: &Report, color: bool) -> String {
+    let paint = Paint { color };
+    [header(report), table(report, paint), findings(report, paint), verdict(report, paint)]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn header(report: &Report) -> String {
+    let record = &report.record;
+    let mut text = format!(
+        "{}\nSuite {} on the {}, {} per case, {}\n",
+        one_line(&markdown::hardware(&record.machine)),
+        one_line(&record.suite),
+        record.device.name().to_uppercase(),
+        format::launches(record.launches),
+        format::duration(record.wall_seconds)
+    );
+    match &report.baseline {
+        Some(source) => text.push_str(&wrap(&format!("Baseline: {}", source.describe()), "", "  ")),
+        None => text.push_str("Baseline: none for this machine\n"),
+    }
+    for warning in &record.warnings {
+        text.push_str(&wrap(&format!("Warning: {warning}"), "", "  "));
+    }
+    if record.tool.debug_build {
+        text.push_str("Warning: a debug build was measured\n");
+    }
+    text
+}
+
+const COLUMNS: [&str; 10] =
+    ["Case", "Steps", "Time/Step", "Total", "Model Mem", "Peak Mem", "Speedup", "Baseline", "Change", "Verdict"];
+
+/// The case's name stands for the seed table's Backend, Frames and Quant: it is what `--filter` takes.
+fn table(report: &Report, paint: Paint) -> String {
+    let rows: Vec<Row> = report.comparison.cases.iter().map(row).collect();
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(COLUMNS);
+    for (row, case) in rows.iter().zip(&report.comparison.cases) {
+        let peak = case.now.as_ref().and_then(|now| now.process_peak_bytes);
+        table.add_row([
+            one_line(&row.name),
+            row.steps.clone(),
+            row.step.clone(),
+            row.total.clone(),
+            row.memory.clone(),
+            peak.map_or_else(|| NOTHING.to_owned(), format::mebibytes),
+            row.speedup.clone(),
+            row.baseline.clone(),
+            row.change.clone(),
+            row.judgement.clone(),
+        ]);
+    }
+    for (index, column) in table.column_iter_mut().enumerate() {
+        let is_number = index > 0 && index + 1 < COLUMNS.len();
+        column.set_cell_alignment(if is_number { CellAlignment::Right } else { CellAlignment::Left });
+        column.set_padding((0, 2));
+    }
+    let mut lines = table.lines();
+    let head = lines.next().unwrap_or_default();
+    let width = head.trim_end().chars().count();
+    let mut text = format!("{}\n{}\n", paint.bold(head.trim_end()), "─".repeat(width));
+    for (line, row) in lines.zip(&rows) {
+        // Painted after the layout, which would count the escape sequences as columns.
+        let line = line.trim_end();
+        let figures = line.strip_suffix(&row.judgement).unwrap_or(line);
+        let painted =
+            line.strip_prefix(figures).map_or_else(String::new, |verdict| paint.verdict(verdict, row.verdict));
+        text.push_str(&format!("{figures}{painted}\n"));
+    }
+    text
+}
+
+/// What deserves a look, gravest first.
+fn findings(report: &Report, paint: Paint) -> String {
+    let mut text = String::new();
+    for notable in headline::notable(&report.comparison) {
+        let names: Vec<String> = notable.cases.iter().map(|case| one_line(&case.name)).collect();
+        let mark = paint.verdict(notable.verdict.name(), notable.verdict);
+        text.push_str(&format!("{mark} {}\n", paint.bold(&names.join(", "))));
+        for part in notable.words.split("; ") {
+            text.push_str(&wrap(part, "  ", "    "));
+        }
+        let failure = notable.cases[0].failure.iter().filter(|_| notable.verdict == Verdict::Failed);
+        let tail: Vec<&String> = failure.flat_map(|failure| &failure.stderr_tail).collect();
+        for line in &tail[tail.len().saturating_sub(STDERR_LINES)..] {
+            text.push_str(&format!("  | {}\n", one_line(line)));
+        }
+    }
+    text
+}
+
+fn verdict(report: &Report, paint: Paint) -> String {
+    let standing = report.standing();
+    let line = wrap(&format!("{}: {}", standing.name(), headline::reason(report)), "", "  ");
+    let mut text = match line.strip_prefix(standing.name()) {
+        Some(rest) => paint.standing(standing) + rest,
+        None => line,
+    };
+    for step in headline::next_steps(report) {
+        text.push_str(&wrap(&step, "→ ", "  "));
+    }
+    text
+}
+
+/// Breaks `text` into lines of at most [`WIDTH`] columns; what is in backticks stays whole, to be copied.
+fn wrap(text: &str, first: &str, rest: &str) -> String {
+    let mut lines = vec![first.to_owned()];
+    let mut is_start = true;
+    for word in words(&one_line(text)) {
+        let line = lines.last_mut().expect("there is a first line");
+        if !is_start && line.chars().count() + 1 + word.chars().count() > WIDTH {
+            lines.push(format!("{rest}{word}"));
+        } else {
+            if !is_start {
+                line.push(' ');
+            }
+            line.push_str(&word);
+        }
+        is_start = false;
+    }
+    lines.join("\n") + "\n"
+}
+
+/// Words between blanks, a part in backticks counting as one.
+fn words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match words.last_mut() {
+            Some(last) if last.matches('`').count() % 2 == 1 => {
+                last.push(' ');
+                last.push_str(word);
+            }
+            _ => words.push(word.to_owned()),
+        }
+    }
+    words
+}
+
+/// Whether escape sequences are written.
+#[derive(Clone, Copy)]
+struct Paint {
+    color: bool,
+}
+
+impl Paint {
+    fn bold(self, text: &str) -> String {
+        self.styled(text, Style::new().bold())
+    }
+
+    fn verdict(self, text: &str, verdict: Verdict) -> String {
+        let style = match verdict {
+            Verdict::Regressed | Verdict::Failed => AnsiColor::Red.on_default().bold(),
+            Verdict::Improved => AnsiColor::Green.on_default(),
+            Verdict::Inconclusive | Verdict::Missing => AnsiColor::Yellow.on_default(),
+            Verdict::New => AnsiColor::Cyan.on_default(),
+            Verdict::Unchanged => Style::new(),
+        };
+        self.styled(text, style)
+    }
+
+    fn standing(self, standing: Standing) -> String {
+        let color = if standing == Standing::Passed { AnsiColor::Green } else { AnsiColor::Red };
+        self.styled(standing.name(), color.on_default().bold())
+    }
+
+    fn styled(self, text: &str, style: Style) -> String {
+        if self.color { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_never_broken() {
+        let text = wrap(&format!("{} `wanbench baseline update --from results.json`.", "word ".repeat(18)), "→ ", "  ");
+        assert_eq!(text.lines().last(), Some("  `wanbench baseline update --from results.json`."));
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH));
+    }
+}
