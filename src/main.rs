@@ -1,1 +1,40 @@
-fn main() {}
+//! wanbench: parses the command line, calls the command, turns its outcome into an exit status.
+
+mod cli;
+mod commands;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use wanbench::config::ConfigError;
+
+use commands::{ExitStatus, Terminal, UsageError};
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let terminal = Terminal::new(cli.output);
+    let outcome = match &cli.command {
+        cli::Command::Check(args) => commands::check::check(args, &terminal),
+        cli::Command::Run(args) => commands::run::run(args, &terminal),
+        cli::Command::Parity(args) => commands::parity::parity(args, &terminal),
+        cli::Command::Baseline(cli::Baseline::Update(args)) => commands::baseline::update(args, &terminal),
+        cli::Command::Baseline(cli::Baseline::Show(args)) => commands::baseline::show(args, &terminal),
+        cli::Command::Baseline(cli::Baseline::Diff(args)) => commands::baseline::diff(args, &terminal),
+        cli::Command::Baseline(cli::Baseline::Import(args)) => commands::baseline::import(args, &terminal),
+        cli::Command::Report(args) => commands::report::report(args, &terminal),
+        cli::Command::Doctor(args) => commands::doctor::doctor(args, &terminal),
+    };
+    let status = outcome.unwrap_or_else(|error| {
+        // A reader that closed the pipe has seen what it wanted.
+        if commands::is_broken_pipe(&error) {
+            return ExitStatus::Pass;
+        }
+        eprintln!("wanbench: {error:#}");
+        if error.is::<ConfigError>() || error.is::<UsageError>() {
+            ExitStatus::Usage
+        } else {
+            ExitStatus::CannotMeasure
+        }
+    });
+    ExitCode::from(status as u8)
+}

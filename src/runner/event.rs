@@ -39,3 +39,16 @@ pub enum Event<'a> {
         outcome: &'a Outcome,
     },
 }
+
+impl<'a> Event<'a> {
+    /// The name of the case it is about.
+    pub fn case(&self) -> &'a str {
+        match *self {
+            Self::LaunchStarted { case, .. }
+            | Self::Loaded { case }
+            | Self::Warmed { case }
+            | Self::Step { case, .. }
+            | Self::LaunchEnded { case, .. } => case,
+        }
+    }
+}

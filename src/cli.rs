@@ -1,0 +1,220 @@
+//! The command line: clap types without logic.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use wanbench::protocol::DeviceChoice;
+use wanbench::wan::Quant;
+
+/// Tracks the speed and memory of the Wan diffusion transformer on MLX and PyTorch, and fails on regressions.
+///
+/// Exit status: 0 pass, 1 the gate failed, 2 usage or configuration error, 3 could not measure.
+#[derive(Debug, Parser)]
+#[command(name = "wanbench", version, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Measure a suite and judge it against the committed baselines
+    Check(Check),
+    /// Measure a suite and save the results
+    Run(Measure),
+    /// Compare the outputs of the backends with a golden case, or with each other
+    Parity(Parity),
+    /// Record, show and compare baselines
+    #[command(subcommand)]
+    Baseline(Baseline),
+    /// Render saved results
+    Report(Report),
+    /// List what was found on this machine, and what would spoil a measurement
+    Doctor(Doctor),
+}
+
+/// How things are printed.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Output {
+    /// Print results only
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Print a line for every launch, with its parts
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
+    /// Draw no live lines
+    #[arg(long, global = true)]
+    pub no_progress: bool,
+    /// When to use colour; the words say all that colour says
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    Always,
+    Never,
+}
+
+/// Where configuration and baselines are.
+#[derive(Clone, Debug, Args)]
+pub struct Sources {
+    /// The configuration
+    #[arg(long, value_name = "FILE", default_value = "config.toml")]
+    pub config: PathBuf,
+    /// The folder of the committed baselines
+    #[arg(long, value_name = "DIR", default_value = "baselines")]
+    pub baselines: PathBuf,
+}
+
+/// Which cases.
+#[derive(Clone, Debug, Args)]
+pub struct Selection {
+    /// The suite [default: by config.toml, for a GPU or a CPU]
+    #[arg(long, value_name = "NAME")]
+    pub suite: Option<String>,
+    /// Only cases whose name contains this, such as mlx/41f/int8, and their references; may be repeated
+    #[arg(long, value_name = "TEXT")]
+    pub filter: Vec<String>,
+    /// Only this backend's cases; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub backend: Vec<String>,
+    /// Where to run
+    #[arg(long, value_enum, default_value_t = DeviceChoice::Auto)]
+    pub device: DeviceChoice,
+    /// Seed of weights, inputs and launch order
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Measure {
+    #[command(flatten)]
+    pub sources: Sources,
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Timed steps per launch [default: the workload's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub steps: Option<u16>,
+    /// Fresh processes per case [default: the suite's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub launches: Option<u16>,
+    /// Where to save the results
+    #[arg(long, value_name = "FILE", default_value = "results.json")]
+    pub json: PathBuf,
+    /// Also save the report as Markdown
+    #[arg(long, value_name = "FILE")]
+    pub markdown: Option<PathBuf>,
+    /// List the cases and measure nothing
+    #[arg(long)]
+    pub list: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Check {
+    #[command(flatten)]
+    pub measure: Measure,
+    /// Fail where this machine has no baseline
+    #[arg(long)]
+    pub require_baseline: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Parity {
+    #[command(flatten)]
+    pub sources: Sources,
+    #[command(flatten)]
+    pub selection: Selection,
+    /// A golden case: checkpoint, inputs.safetensors and outputs.safetensors
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["suite", "filter", "seed"])]
+    pub golden: Option<PathBuf>,
+    /// Only this quantization; may be repeated
+    #[arg(long, value_enum, value_name = "QUANT")]
+    pub quant: Vec<Quant>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Baseline {
+    /// Record this machine's figures, after showing what changes
+    Update(Update),
+    /// Print a baseline
+    Show(Show),
+    /// Print what differs between two baseline files
+    Diff(Diff),
+    /// Read a report in the seed's format as a baseline
+    Import(Import),
+}
+
+#[derive(Debug, Args)]
+pub struct Update {
+    #[command(flatten)]
+    pub measure: Measure,
+    /// Record these saved results; measures where it is not given
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["suite", "filter", "backend", "steps", "launches", "list"])]
+    pub from: Option<PathBuf>,
+    /// The machine that the results are of, where it is not this one
+    #[arg(long, value_name = "NAME", requires = "from")]
+    pub machine: Option<String>,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Show {
+    #[command(flatten)]
+    pub sources: Sources,
+    /// A baseline's name or file [default: this machine's]
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// The older file
+    pub old: PathBuf,
+    /// The newer file
+    pub new: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Import {
+    #[command(flatten)]
+    pub sources: Sources,
+    /// The report, Markdown
+    #[arg(value_name = "FILE.md")]
+    pub report: PathBuf,
+    /// Replace a baseline that is there already
+    #[arg(long)]
+    pub replace: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Report {
+    #[command(flatten)]
+    pub sources: Sources,
+    /// Saved results
+    #[arg(value_name = "RESULTS.json")]
+    pub results: PathBuf,
+    /// How to render them
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Format {
+    Markdown,
+    Json,
+    Text,
+}
+
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// The configuration, for its backends
+    #[arg(long, value_name = "FILE", default_value = "config.toml")]
+    pub config: PathBuf,
+}

@@ -1,0 +1,24 @@
+//! `wanbench doctor`: what is here, and what would spoil a measurement.
+
+use anyhow::Result;
+use wanbench::config::Config;
+use wanbench::doctor::{self, BackendState, Doctor};
+use wanbench::machine::{self, Machine};
+use wanbench::protocol::DeviceChoice;
+use wanbench::runner;
+
+use super::{ExitStatus, Terminal, programs};
+use crate::cli;
+
+/// Asks every configured backend for its device; 3 if one of them cannot be opened.
+pub fn doctor(args: &cli::Doctor, terminal: &Terminal) -> Result<ExitStatus> {
+    let config = Config::open(&args.config)?;
+    let backends = programs(&config).into_iter().map(|(name, program)| {
+        let state = runner::probe(&program, DeviceChoice::Auto).map_err(|failure| failure.reason);
+        let found = program.command.first().and_then(|command| doctor::find_program(command));
+        BackendState { name, command: program.command, program: found, state }
+    });
+    let doctor = Doctor { machine: Machine::detect(), findings: machine::survey(), backends: backends.collect() };
+    terminal.print(&doctor::render(&doctor))?;
+    Ok(if doctor.healthy() { ExitStatus::Pass } else { ExitStatus::CannotMeasure })
+}

@@ -1,0 +1,136 @@
+//! What `run`, `check` and `baseline update` share: from flags to a saved record.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use jiff::Timestamp;
+use wanbench::config::{Config, Suite};
+use wanbench::machine::{self, Machine, Severity};
+use wanbench::matrix::{self, Case};
+use wanbench::protocol::DeviceKind;
+use wanbench::record::{CaseRecord, RunRecord, SCHEMA, Tool};
+use wanbench::report::progress::Progress;
+use wanbench::runner::{self, Materials, Plan};
+use wanbench::{cache, git};
+
+use super::{Terminal, UsageError, exactly, programs, resolve_device};
+use crate::cli::{self, Selection};
+
+/// Measures what `args` select and saves the record; `None` where the cases were only listed.
+pub fn measure(args: &cli::Measure, config: &Config, terminal: &Terminal) -> Result<Option<RunRecord>> {
+    let machine = Machine::detect();
+    let (suite, mut cases) = select(config, &args.selection, &machine)?;
+    if let Some(steps) = args.steps {
+        cases.iter_mut().for_each(|case| case.workload.steps = steps.into());
+    }
+    if args.list {
+        let names: String = cases.iter().map(|case| format!("{}\n", case.name)).collect();
+        terminal.print(&names)?;
+        return Ok(None);
+    }
+    let programs = programs(config);
+    let used = cases.iter().map(|case| &programs[&case.backend]).collect::<Vec<_>>();
+    let device = resolve_device(args.selection.device, &machine, &used, terminal);
+    let materials = Materials::prepare(&cases, &config.models, &cache::folder(), args.selection.seed)?;
+    let plan = Plan {
+        cases: &cases,
+        launches: args.launches.map_or(suite.launches, usize::from),
+        warmup_steps: suite.warmup_steps,
+        timeout: Duration::from_secs(suite.launch_timeout_seconds),
+        device: exactly(device),
+        seed: args.selection.seed,
+        programs: &programs,
+        materials: &materials,
+    };
+    let record = header(suite, &plan, machine, device);
+    for warning in &record.warnings {
+        terminal.say(&format!("warning: {warning}"));
+    }
+    run(&plan, record, &args.json, terminal).map(Some)
+}
+
+/// The suite and those of its cases that are asked for.
+pub fn select<'a>(config: &'a Config, selection: &Selection, machine: &Machine) -> Result<(&'a Suite, Vec<Case>)> {
+    let has_gpu = match selection.device {
+        wanbench::protocol::DeviceChoice::Cpu => false,
+        wanbench::protocol::DeviceChoice::Gpu => true,
+        wanbench::protocol::DeviceChoice::Auto => machine.has_gpu(),
+    };
+    let suite = config.suite(selection.suite.as_deref(), has_gpu).map_err(UsageError)?;
+    if let Some(unknown) = selection.backend.iter().find(|name| !config.backends.contains_key(*name)) {
+        let known: Vec<_> = config.backends.keys().map(String::as_str).collect();
+        bail!(UsageError(format!("--backend {unknown}: no such backend; there are {}", known.join(", "))));
+    }
+    let cases = matrix::select(suite.cases.clone(), &selection.filter, &selection.backend);
+    if cases.is_empty() {
+        bail!(UsageError(format!(
+            "no case of suite `{}` is left; `wanbench run --suite {} --list` names them all",
+            suite.name, suite.name
+        )));
+    }
+    Ok((suite, cases))
+}
+
+/// A record with nothing measured yet.
+fn header(suite: &Suite, plan: &Plan, machine: Machine, device: DeviceKind) -> RunRecord {
+    let mut warnings: Vec<String> = machine::fitness()
+        .iter()
+        .filter(|finding| finding.severity == Severity::Warning)
+        .map(ToString::to_string)
+        .collect();
+    if cfg!(debug_assertions) {
+        warnings.push("this is a debug build: measure with a release build".to_owned());
+    }
+    RunRecord {
+        schema: SCHEMA,
+        started: Timestamp::now(),
+        tool: Tool {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            commit: git::head(Path::new(".")),
+            debug_build: cfg!(debug_assertions),
+        },
+        machine,
+        device,
+        suite: suite.name.clone(),
+        seed: plan.seed,
+        launches: plan.launches,
+        warmup_steps: plan.warmup_steps,
+        wall_seconds: 0.0,
+        interrupted: true,
+        warnings,
+        cases: Vec::new(),
+    }
+}
+
+/// Runs the plan with live progress; the record is saved after every block, so that nothing is lost.
+fn run(plan: &Plan, mut record: RunRecord, json: &Path, terminal: &Terminal) -> Result<RunRecord> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&interrupted);
+    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("cannot watch for Ctrl-C")?;
+
+    let start = Instant::now();
+    let mut progress = Progress::new(plan.cases, plan.launches, terminal.progress_style());
+    let save = |record: &mut RunRecord, cases: &[CaseRecord]| {
+        record.cases = cases.to_vec();
+        record.wall_seconds = start.elapsed().as_secs_f64();
+        record.save(json)
+    };
+    let cases = runner::measure(plan, &interrupted, |event| progress.handle(event), |cases| save(&mut record, cases))
+        .with_context(|| format!("cannot save {}", json.display()))?;
+    progress.finish();
+
+    record.interrupted = interrupted.load(Ordering::Relaxed);
+    save(&mut record, &cases).with_context(|| format!("cannot save {}", json.display()))?;
+    if record.interrupted {
+        let launches: usize = cases.iter().map(|case| case.launches.len()).sum();
+        bail!(
+            "interrupted after {launches} of {} launches; what was measured is in {}",
+            plan.launches * plan.cases.len(),
+            json.display()
+        );
+    }
+    Ok(record)
+}

@@ -1,0 +1,136 @@
+//! One file per command. Results go to standard output, everything else to standard error.
+
+pub mod baseline;
+pub mod check;
+pub mod doctor;
+mod measure;
+pub mod parity;
+pub mod report;
+pub mod run;
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal, Write};
+
+use wanbench::config::{Backend, Config};
+use wanbench::machine::Machine;
+use wanbench::protocol::{DeviceChoice, DeviceKind};
+use wanbench::report::progress::Style;
+use wanbench::runner::{self, Program};
+
+use crate::cli::{Color, Output};
+
+/// How the process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ExitStatus {
+    /// Nothing failed.
+    Pass = 0,
+    /// A figure or an output is out of its tolerance.
+    GateFailed = 1,
+    /// The command line or the configuration is wrong.
+    Usage = 2,
+    /// Something could not be measured.
+    CannotMeasure = 3,
+}
+
+/// What the user asked for does not exist or does not fit together.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(pub String);
+
+/// Where and how to print.
+pub struct Terminal {
+    output: Output,
+}
+
+impl Terminal {
+    /// Printing as the flags say.
+    pub fn new(output: Output) -> Self {
+        Self { output }
+    }
+
+    /// Prints a result on standard output.
+    pub fn print(&self, text: &str) -> io::Result<()> {
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(text.as_bytes())?;
+        stdout.flush()
+    }
+
+    /// Says something on standard error, unless quiet.
+    pub fn say(&self, text: &str) {
+        if !self.output.quiet {
+            eprintln!("{text}");
+        }
+    }
+
+    /// How progress is shown on standard error.
+    pub fn progress_style(&self) -> Style {
+        match () {
+            () if self.output.quiet => Style::Off,
+            () if io::stderr().is_terminal() && !self.output.no_progress && !self.output.verbose => Style::Live,
+            () if self.output.no_progress && !self.output.verbose => Style::Off,
+            () => Style::Lines,
+        }
+    }
+
+    /// Whether results are coloured.
+    pub fn color(&self) -> bool {
+        match self.output.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => {
+                io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            }
+        }
+    }
+}
+
+/// Whether `error` is a closed standard output.
+pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|io| io.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// How to start each backend's worker.
+pub fn programs(config: &Config) -> BTreeMap<String, Program> {
+    config.backends.iter().map(|(name, backend)| (name.clone(), program(config, name, backend))).collect()
+}
+
+fn program(config: &Config, name: &str, backend: &Backend) -> Program {
+    match &backend.command {
+        Some(command) => Program { command: command.clone(), folder: Some(config.folder.clone()) },
+        None => Program::built_in(name),
+    }
+}
+
+/// The device that all of `backends` can run on: figures of different devices are not compared.
+///
+/// Workers are asked only where the machine shows a GPU.
+pub fn resolve_device(
+    choice: DeviceChoice,
+    machine: &Machine,
+    backends: &[&Program],
+    terminal: &Terminal,
+) -> DeviceKind {
+    match choice {
+        DeviceChoice::Gpu => return DeviceKind::Gpu,
+        DeviceChoice::Cpu => return DeviceKind::Cpu,
+        DeviceChoice::Auto if !machine.has_gpu() => return DeviceKind::Cpu,
+        DeviceChoice::Auto => {}
+    }
+    for program in backends {
+        if let Err(failure) = runner::probe(program, DeviceChoice::Gpu) {
+            let name = program.command.join(" ");
+            terminal.say(&format!("{name} cannot use the GPU ({}): everything runs on the CPU", failure.reason));
+            return DeviceKind::Cpu;
+        }
+    }
+    DeviceKind::Gpu
+}
+
+/// The choice that asks a worker for exactly `kind`.
+pub fn exactly(kind: DeviceKind) -> DeviceChoice {
+    match kind {
+        DeviceKind::Gpu => DeviceChoice::Gpu,
+        DeviceKind::Cpu => DeviceChoice::Cpu,
+    }
+}

@@ -1,0 +1,189 @@
+//! `wanbench parity`: prove that a backend runs the right network.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use comfy_table::{Table, presets};
+use wanbench::cache;
+use wanbench::config::Config;
+use wanbench::machine::Machine;
+use wanbench::matrix::Case;
+use wanbench::parity::{golden_tolerance, mutual_tolerance, relative_error};
+use wanbench::protocol::{self, DeviceKind, Forward, Job};
+use wanbench::runner::{self, Materials, Program};
+use wanbench::wan::checkpoint::TensorFile;
+use wanbench::wan::{Checkpoint, DType, Inputs, Quant, schedule};
+
+use super::{ExitStatus, Terminal, UsageError, exactly, measure, programs, resolve_device};
+use crate::cli;
+
+/// Compares outputs with a golden case or between backends; 1 beyond tolerance, 3 if a worker failed.
+pub fn parity(args: &cli::Parity, terminal: &Terminal) -> Result<ExitStatus> {
+    let config = Config::open(&args.sources.config)?;
+    let programs = programs(&config);
+    let outputs = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let session = Session { config: &config, programs: &programs, folder: outputs.path(), args, terminal };
+    let rows = match &args.golden {
+        Some(folder) => session.golden(folder)?,
+        None => session.mutual()?,
+    };
+    terminal.print(&format!("{}\n", table(&rows)))?;
+    Ok(status(&rows))
+}
+
+/// One comparison.
+struct Row {
+    backend: String,
+    what: String,
+    tolerance: f64,
+    outcome: Result<f64, String>,
+}
+
+/// What all comparisons of one call share.
+struct Session<'a> {
+    config: &'a Config,
+    programs: &'a BTreeMap<String, Program>,
+    folder: &'a Path,
+    args: &'a cli::Parity,
+    terminal: &'a Terminal,
+}
+
+impl Session<'_> {
+    /// Every backend and quantization that has a recorded output, against it.
+    fn golden(&self, folder: &Path) -> Result<Vec<Row>> {
+        let folder = std::path::absolute(folder)?;
+        let spec = Checkpoint::open(&folder)?.spec;
+        let inputs = folder.join("inputs.safetensors");
+        let t = Inputs::open(&inputs)?.t.with_context(|| format!("{} has no tensor t", inputs.display()))?;
+        let expected = TensorFile::open(&folder.join("outputs.safetensors"))?;
+        let device = self.device(self.args.selection.backend.iter().map(String::as_str));
+        let mut rows = Vec::new();
+        for (name, backend) in &self.config.backends {
+            let wanted = self.args.selection.backend.is_empty() && backend.command.is_none();
+            if !wanted && !self.args.selection.backend.contains(name) {
+                continue;
+            }
+            for quant in backend.quants.iter().copied().filter(|quant| self.is_wanted(*quant)) {
+                let Some(expected) = expected.tensor(recorded_name(quant)) else { continue };
+                let expected = expected.to_f32().context("the recorded output is no float")?;
+                let job = Job {
+                    case: format!("{name}/golden/{quant}"),
+                    checkpoint: folder.clone(),
+                    spec: spec.clone(),
+                    quant,
+                    dtype: DType::F32,
+                    device: exactly(device),
+                    inputs: inputs.clone(),
+                    output: None,
+                };
+                let outcome = self.output(name, job, t).map(|output| relative_error(&output, &expected));
+                rows.push(Row {
+                    backend: name.clone(),
+                    what: quant.to_string(),
+                    tolerance: golden_tolerance(quant, device),
+                    outcome,
+                });
+            }
+        }
+        if rows.is_empty() {
+            bail!(UsageError(format!("{} records no output of what --backend and --quant ask for", folder.display())));
+        }
+        Ok(rows)
+    }
+
+    /// Every case of the suite against its workload's reference in f32.
+    fn mutual(&self) -> Result<Vec<Row>> {
+        let selection = &self.args.selection;
+        let (_, mut cases) = measure::select(self.config, selection, &Machine::detect())?;
+        let device = self.device(cases.iter().map(|case| case.backend.as_str()));
+        let references: Vec<Case> =
+            cases.iter().filter(|case| case.is_reference() && case.dtype == DType::F32).cloned().collect();
+        cases.retain(|case| self.is_wanted(case.quant));
+        let all: Vec<Case> = cases.iter().chain(&references).cloned().collect();
+        let materials = Materials::prepare(&all, &self.config.models, &cache::folder(), selection.seed)?;
+        let run = |case: &Case| {
+            self.output(&case.backend, materials.job(case, exactly(device), None), schedule::timestep(1.0))
+        };
+        let mut rows = Vec::new();
+        for reference in &references {
+            let expected = run(reference).map_err(|reason| anyhow::anyhow!("{}: {reason}", reference.name))?;
+            for case in
+                cases.iter().filter(|case| case.workload.name == reference.workload.name && case.name != reference.name)
+            {
+                rows.push(Row {
+                    backend: case.backend.clone(),
+                    what: format!("{} against {}", case.name, reference.name),
+                    tolerance: mutual_tolerance(case.quant, case.dtype, device),
+                    outcome: run(case).map(|output| relative_error(&output, &expected)),
+                });
+            }
+        }
+        if rows.is_empty() {
+            bail!(UsageError("the selected cases hold no two backends to compare".to_owned()));
+        }
+        Ok(rows)
+    }
+
+    fn device<'a>(&self, backends: impl Iterator<Item = &'a str>) -> DeviceKind {
+        let programs: Vec<&Program> = backends.filter_map(|name| self.programs.get(name)).collect();
+        resolve_device(self.args.selection.device, &Machine::detect(), &programs, self.terminal)
+    }
+
+    fn is_wanted(&self, quant: Quant) -> bool {
+        self.args.quant.is_empty() || self.args.quant.contains(&quant)
+    }
+
+    /// Runs the network once and reads what it wrote.
+    fn output(&self, backend: &str, job: Job, t: f32) -> Result<Vec<f32>, String> {
+        let path: PathBuf = self.folder.join("output.safetensors");
+        let _ = std::fs::remove_file(&path);
+        self.terminal.say(&format!("running {} …", job.case));
+        let request = Forward { protocol: protocol::VERSION, job: Job { output: Some(path.clone()), ..job }, t };
+        let timeout = Duration::from_secs(600);
+        runner::forward(&self.programs[backend], &request, timeout, &AtomicBool::new(false))
+            .map_err(|failure| failure.reason)?;
+        let file = TensorFile::open(&path).map_err(|error| error.to_string())?;
+        file.tensor("output").and_then(|view| view.to_f32()).ok_or_else(|| "wrote no float tensor `output`".to_owned())
+    }
+}
+
+/// `nf4` is the seed report's name for the 4-bit affine mode, which golden cases record as `int4`.
+fn recorded_name(quant: Quant) -> &'static str {
+    if quant == Quant::Nf4 { Quant::Int4.name() } else { quant.name() }
+}
+
+fn table(rows: &[Row]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(["Backend", "Output", "Relative error", "Tolerance", "Verdict"]);
+    for row in rows {
+        let error = match &row.outcome {
+            Ok(error) => format!("{error:.2e}"),
+            Err(reason) => reason.clone(),
+        };
+        table.add_row([row.backend.as_str(), &row.what, &error, &format!("{:.0e}", row.tolerance), row.verdict()]);
+    }
+    table
+}
+
+impl Row {
+    fn verdict(&self) -> &'static str {
+        match &self.outcome {
+            Ok(error) if *error <= self.tolerance => "agrees",
+            Ok(_) => "DIFFERS",
+            Err(_) => "FAILED",
+        }
+    }
+}
+
+fn status(rows: &[Row]) -> ExitStatus {
+    if rows.iter().any(|row| row.verdict() == "DIFFERS") {
+        ExitStatus::GateFailed
+    } else if rows.iter().any(|row| row.outcome.is_err()) {
+        ExitStatus::CannotMeasure
+    } else {
+        ExitStatus::Pass
+    }
+}

@@ -1,0 +1,18 @@
+//! `wanbench run`: measure and save.
+
+use anyhow::Result;
+use wanbench::config::Config;
+
+use super::{ExitStatus, Terminal, measure, report};
+use crate::cli;
+
+/// Measures, saves, prints the report; 3 if a case failed.
+pub fn run(args: &cli::Measure, terminal: &Terminal) -> Result<ExitStatus> {
+    let config = Config::open(&args.sources.config)?;
+    let Some(record) = measure::measure(args, &config, terminal)? else { return Ok(ExitStatus::Pass) };
+    let report = report::build(record, &args.json, &config, &args.sources.baselines)?;
+    report::save_markdown(&report, args.markdown.as_deref())?;
+    terminal.print(&report::text(&report, terminal))?;
+    terminal.say(&format!("results saved in {}", args.json.display()));
+    Ok(if report.comparison.has_failures() { ExitStatus::CannotMeasure } else { ExitStatus::Pass })
+}

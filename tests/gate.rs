@@ -1,0 +1,171 @@
+//! From measuring to a verdict, on workers with exact times: recording, comparing, failing.
+
+mod support;
+
+use serde_json::{Value, json};
+use support::{Project, worker};
+
+/// A reference of 0.2 s and a case of 0.1 s: a speedup of 2 to the digit, recorded as the baseline.
+fn recorded() -> Project {
+    let project = Project::new(&[("slow", &worker(0.2, 4000)), ("fast", &worker(0.1, 1000))]);
+    let ran = project.wanbench(&["run"]);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    project.pretend_release_build();
+    let ran = project.wanbench(&["baseline", "update", "--from", "results.json", "--yes"]);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    project
+}
+
+#[test]
+fn an_unchanged_machine_passes() {
+    let project = recorded();
+    let baseline = project.json(&project.machine_baseline());
+    let case = &baseline["cases"]["fast/5f/none"];
+    assert!((case["speedup"].as_f64().unwrap() - 2.0).abs() < 1e-12);
+    assert_eq!(case["jobs"][0]["launches"], 3);
+    assert_eq!(case["jobs"][0]["launch_step_seconds"], json!([0.1, 0.1, 0.1]));
+    assert_eq!(project.json("baselines/model-memory.json")["models"]["fast/synthetic/none/f32"], 1000);
+    let ran = project.wanbench(&["check", "--require-baseline"]);
+    assert_eq!(ran.status, 0, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("unchanged"), "{}", ran.stdout);
+}
+
+/// Changes the committed baseline and says what `check` then ends with.
+fn checked(change: impl FnOnce(&mut Value)) -> support::Ran {
+    let project = recorded();
+    project.edit(&project.machine_baseline(), change);
+    project.wanbench(&["check"])
+}
+
+#[test]
+fn a_raised_speedup_fails_with_both_figures() {
+    let ran = checked(|baseline| baseline["cases"]["fast/5f/none"]["speedup"] = json!(2.2));
+    assert_eq!(ran.status, 1, "{}", ran.stdout);
+    for part in ["regressed", "fast/5f/none", "2.20x", "2.00x", "−9.1%", "tolerance 5%", "baseline update"] {
+        assert!(ran.stdout.contains(part), "{part}:\n{}", ran.stdout);
+    }
+}
+
+#[test]
+fn a_speedup_within_the_tolerance_passes() {
+    assert_eq!(checked(|baseline| baseline["cases"]["fast/5f/none"]["speedup"] = json!(2.09)).status, 0);
+}
+
+#[test]
+fn a_better_speedup_is_told_and_passes() {
+    let ran = checked(|baseline| baseline["cases"]["fast/5f/none"]["speedup"] = json!(1.8));
+    assert_eq!(ran.status, 0);
+    assert!(ran.stdout.contains("improved"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_peak_fails_beyond_its_tolerance_only() {
+    // 100 MiB measured; 1% + 16 MiB are allowed.
+    let peak = |mib: u64| {
+        move |baseline: &mut Value| baseline["cases"]["fast/5f/none"]["process_peak_bytes"] = json!(mib << 20)
+    };
+    assert_eq!(checked(peak(84)).status, 0);
+    let ran = checked(peak(82));
+    assert_eq!(ran.status, 1);
+    assert!(ran.stdout.contains("peak memory 82MB → 100MB"), "{}", ran.stdout);
+}
+
+#[test]
+fn model_bytes_are_exact_in_both_directions() {
+    for (recorded_bytes, message) in [(999, "1 more than the recorded 999"), (1001, "1 less than the recorded 1,001")] {
+        let project = recorded();
+        project.edit("baselines/model-memory.json", |memory| {
+            memory["models"]["fast/synthetic/none/f32"] = json!(recorded_bytes);
+        });
+        let ran = project.wanbench(&["check"]);
+        assert_eq!(ran.status, 1, "{}", ran.stdout);
+        assert!(ran.stdout.contains(message), "{}", ran.stdout);
+    }
+}
+
+#[test]
+fn without_a_baseline_model_bytes_are_judged_all_the_same() {
+    let project = recorded();
+    std::fs::remove_file(project.path(&project.machine_baseline())).unwrap();
+    let ran = project.wanbench(&["check"]);
+    assert_eq!(ran.status, 0, "{}", ran.stdout);
+    assert!(ran.stdout.contains("wanbench baseline update"), "{}", ran.stdout);
+    assert_eq!(project.wanbench(&["check", "--require-baseline"]).status, 1);
+    project.edit("baselines/model-memory.json", |memory| {
+        memory["models"]["fast/synthetic/none/f32"] = json!(5);
+    });
+    assert_eq!(project.wanbench(&["check"]).status, 1);
+}
+
+#[test]
+fn a_case_without_baseline_is_new_and_a_baseline_without_case_missing() {
+    let project = recorded();
+    project.edit(&project.machine_baseline(), |baseline| {
+        let case = baseline["cases"]["fast/5f/none"].take();
+        baseline["cases"].as_object_mut().unwrap().remove("fast/5f/none");
+        baseline["cases"]["gone/5f/none"] = case;
+    });
+    let ran = project.wanbench(&["check"]);
+    assert_eq!(ran.status, 0, "{}", ran.stdout);
+    let line = |name: &str| ran.stdout.lines().find(|line| line.contains(name)).unwrap_or_default().to_owned();
+    assert!(ran.stdout.contains("new"), "{}", ran.stdout);
+    assert!(line("gone/5f/none").contains("missing"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_baseline_is_refused_where_it_would_mislead() {
+    let project = Project::new(&[("slow", &worker(0.2, 4000)), ("dies", "exit 1")]);
+    project.wanbench(&["run"]);
+    project.pretend_release_build();
+    let update = |project: &Project| project.wanbench(&["baseline", "update", "--from", "results.json", "--yes"]);
+    let ran = update(&project);
+    assert_eq!(ran.status, 3);
+    assert!(ran.stderr.contains("dies/5f/none failed"), "{}", ran.stderr);
+
+    for (change, reason) in [
+        (json!({"tool": {"debug_build": true}}), "debug build"),
+        (json!({"machine": {"chip": "Apple M9"}}), "--machine"),
+        (json!({"interrupted": true}), "interrupted"),
+    ] {
+        let project = recorded();
+        project.edit("results.json", |results| merge(results, &change));
+        let ran = update(&project);
+        assert_eq!(ran.status, 3, "{}", ran.stdout);
+        assert!(ran.stderr.contains(reason), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn an_update_asks_and_nobody_answers() {
+    let project = recorded();
+    project.edit("results.json", |results| {
+        results["cases"][0]["launches"][0]["outcome"]["measured"]["model_bytes"] = json!(5);
+    });
+    let ran = project.wanbench(&["baseline", "update", "--from", "results.json"]);
+    assert_eq!(ran.status, 2, "{}", ran.stderr);
+    assert!(ran.stdout.contains("-    \"slow/synthetic/none/f32\": 4000\n"), "{}", ran.stdout);
+    assert!(ran.stderr.contains("--yes"), "{}", ran.stderr);
+    assert_eq!(project.json("baselines/model-memory.json")["models"]["slow/synthetic/none/f32"], 4000);
+    let in_ci = project.command(&["baseline", "update", "--from", "results.json"]).env("CI", "true").output().unwrap();
+    assert_eq!(in_ci.status.code(), Some(2));
+}
+
+#[test]
+fn the_last_ten_jobs_are_kept() {
+    let project = recorded();
+    for _ in 0..10 {
+        let ran = project.wanbench(&["baseline", "update", "--from", "results.json", "--yes"]);
+        assert_eq!(ran.status, 0, "{}", ran.stderr);
+    }
+    let baseline = project.json(&project.machine_baseline());
+    assert_eq!(baseline["cases"]["fast/5f/none"]["jobs"].as_array().unwrap().len(), 10);
+}
+
+fn merge(value: &mut Value, change: &Value) {
+    match (value, change) {
+        (Value::Object(value), Value::Object(change)) => {
+            change.iter().for_each(|(key, change)| merge(&mut value[key], change));
+        }
+        (value, change) => *value = change.clone(),
+    }
+}

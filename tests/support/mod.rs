@@ -1,0 +1,128 @@
+//! A project folder of its own for each test, with shell scripts as workers: exact times, no framework.
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// A folder with a config.toml whose backends are shell scripts.
+pub struct Project {
+    folder: tempfile::TempDir,
+}
+
+/// What one call of wanbench gave.
+pub struct Ran {
+    pub status: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// A well-behaved worker whose steps take `seconds` and whose model takes `bytes`; peak 100 MiB.
+pub fn worker(seconds: f64, bytes: u64) -> String {
+    format!(
+        "{READY}\n{}\n{}",
+        after_ready(seconds, bytes),
+        say(r#"{"type":"done","framework_peak_bytes":null,"process_peak_bytes":104857600,"output":null}"#)
+    )
+}
+
+/// Reads the request and says `ready`.
+pub const READY: &str = r#"read -r request
+echo '{"type":"ready","protocol":1,"worker":"fake","device":{"kind":"cpu","name":"cpu"},"versions":{"fake":"1"}}'"#;
+
+/// The events of two steps.
+pub fn after_ready(seconds: f64, bytes: u64) -> String {
+    [
+        format!(r#"{{"type":"loaded","model_bytes":{bytes},"seconds":0.1}}"#),
+        r#"{"type":"warmed","seconds":0.1}"#.to_owned(),
+        format!(r#"{{"type":"step","index":0,"seconds":{seconds}}}"#),
+        format!(r#"{{"type":"step","index":1,"seconds":{seconds}}}"#),
+    ]
+    .map(|line| say(&line))
+    .join("\n")
+}
+
+pub fn say(line: &str) -> String {
+    format!("echo '{line}'")
+}
+
+impl Project {
+    /// `backends` are (name, script); the first is the reference.
+    pub fn new(backends: &[(&str, &str)]) -> Self {
+        let project = Self { folder: tempfile::tempdir().unwrap() };
+        project.write("config.toml", &config(backends));
+        for (name, script) in backends {
+            project.write(&format!("{name}.sh"), script);
+        }
+        project
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    pub fn json(&self, name: &str) -> Value {
+        serde_json::from_str(&std::fs::read_to_string(self.path(name)).unwrap()).unwrap()
+    }
+
+    /// Changes a JSON file in place.
+    pub fn edit(&self, name: &str, change: impl FnOnce(&mut Value)) {
+        let mut value = self.json(name);
+        change(&mut value);
+        self.write(name, &serde_json::to_string_pretty(&value).unwrap());
+    }
+
+    /// wanbench in this folder, outside any CI, with a cache that all tests share.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wanbench"));
+        command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env("WANBENCH_CACHE", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"))
+            .env_remove("CI");
+        command
+    }
+
+    pub fn wanbench(&self, arguments: &[&str]) -> Ran {
+        let Output { status, stdout, stderr } = self.command(arguments).output().unwrap();
+        Ran {
+            status: status.code().expect("wanbench is not killed by a signal"),
+            stdout: String::from_utf8(stdout).unwrap(),
+            stderr: String::from_utf8(stderr).unwrap(),
+        }
+    }
+
+    /// Saved results pass for those of a release build: a debug build's would be refused as a baseline.
+    pub fn pretend_release_build(&self) {
+        self.edit("results.json", |results| results["tool"]["debug_build"] = false.into());
+    }
+
+    /// The only machine baseline in the folder.
+    pub fn machine_baseline(&self) -> String {
+        let files = std::fs::read_dir(self.path("baselines")).unwrap();
+        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+        let mut machines: Vec<String> = names.filter(|name| name != "model-memory.json").collect();
+        assert_eq!(machines.len(), 1, "{machines:?}");
+        format!("baselines/{}", machines.remove(0))
+    }
+}
+
+fn config(backends: &[(&str, &str)]) -> String {
+    let reference = backends[0].0;
+    let mut text = format!(
+        "[default_suite]\ngpu = \"tiny\"\ncpu = \"tiny\"\n\n\
+         [suites.tiny]\nmodel = \"synthetic\"\nreference = \"{reference}\"\nlaunches = 3\nwarmup_steps = 1\n\
+         launch_timeout_seconds = 5\n\n\
+         [[suites.tiny.workloads]]\nframes = 5\nsteps = 2\nlatent = [1, 2, 2]\n"
+    );
+    for (name, _) in backends {
+        text += &format!("\n[[suites.tiny.cases]]\nbackend = \"{name}\"\nquants = [\"none\"]\n");
+        text += &format!("[backends.{name}]\ncommand = [\"sh\", \"{name}.sh\"]\nquants = [\"none\"]\n");
+    }
+    text
+}
