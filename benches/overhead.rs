@@ -1,0 +1,137 @@
+//! What wanbench itself costs, as shares and ratios of one run: `make bench`.
+//!
+//! Nothing here is a test: a timing never decides one. The goals stand beside the figures.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use wanbench::matrix::Case;
+use wanbench::protocol::{self, DeviceChoice, Measure, Request};
+use wanbench::record::{Measured, RunRecord};
+use wanbench::runner::Materials;
+use wanbench::wan::schedule;
+use wanbench::{cache, config::Config, stats};
+
+/// Pairs of a launch through the harness and a plain loop, per case.
+const PAIRS: usize = 6;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let tool = Path::new(env!("CARGO_BIN_EXE_wanbench"));
+    let version = (0..20).map(|_| seconds(Command::new(tool).arg("--version"))).collect::<Result<Vec<_>, _>>()?;
+    println!("wanbench --version: {:.1} ms (goal: under 10 ms)", 1e3 * stats::median(&version));
+
+    let results = tempfile::tempdir()?.keep().join("results.json");
+    let wall = seconds(Command::new(tool).args(["check", "--quiet", "--json"]).arg(&results))?;
+    let record = RunRecord::open(&results)?;
+    let launches: f64 = record.cases.iter().flat_map(|case| &case.launches).map(|launch| launch.wall_seconds).sum();
+    println!(
+        "wanbench check, outside its workers: {:.2}% of {wall:.1} s (goal: under 2%)",
+        100.0 * (1.0 - launches / wall)
+    );
+
+    println!("\nA worker's time outside loading, warm-up and timed steps (goal: under 5%):");
+    for case in &record.cases {
+        let shares: Vec<f64> = case
+            .launches
+            .iter()
+            .zip(case.measured())
+            .map(|(launch, (_, measured))| 1.0 - productive_seconds(measured) / launch.wall_seconds)
+            .collect();
+        let starts: Vec<f64> = case.measured().map(|(_, measured)| measured.startup_seconds).collect();
+        println!(
+            "  {:16} {:.2}% (start of the process and its device: {:.0} ms)",
+            case.case.name,
+            100.0 * stats::median(&shares),
+            1e3 * stats::median(&starts)
+        );
+    }
+
+    println!("\nStep time through the harness / in a plain loop of the framework (goal: within 2%), {PAIRS} pairs:");
+    let config = Config::open(Path::new("config.toml"))?;
+    let cases: Vec<Case> = record.cases.iter().map(|case| case.case.clone()).collect();
+    let materials = Materials::prepare(&cases, &config.models, &cache::folder(), 0)?;
+    for case in &cases {
+        println!("  {:16} {}", case.name, against_plain_loop(case, &materials, record.warmup_steps)?);
+    }
+    Ok(())
+}
+
+fn productive_seconds(measured: &Measured) -> f64 {
+    measured.load_seconds + measured.warmup_seconds + measured.step_seconds.iter().sum::<f64>()
+}
+
+/// Wall time of a whole process that must succeed.
+fn seconds(command: &mut Command) -> std::io::Result<f64> {
+    let start = Instant::now();
+    let status = command.stdout(Stdio::null()).status()?;
+    if !matches!(status.code(), Some(0 | 1)) {
+        return Err(std::io::Error::other(format!("{command:?}: {status}")));
+    }
+    Ok(start.elapsed().as_secs_f64())
+}
+
+/// The ratio of the two, pair by pair in alternating order, with its interval.
+fn against_plain_loop(
+    case: &Case,
+    materials: &Materials,
+    warmup_steps: u32,
+) -> Result<String, Box<dyn std::error::Error>> {
+    let worker = worker(&case.backend);
+    // More steps than the suite's, for a median that says something.
+    let request = Request::Measure(Measure {
+        protocol: protocol::VERSION,
+        job: materials.job(case, DeviceChoice::Auto, None),
+        sigmas: schedule::sigmas(15, schedule::SHIFT),
+        warmup_steps,
+    });
+    let line = serde_json::to_string(&request)? + "\n";
+    let mut pairs = Vec::new();
+    for pair in 0..PAIRS {
+        let (harness, plain) = if pair % 2 == 0 {
+            let harness = through_harness(&worker, &line)?;
+            (harness, plain_loop(&worker, &line)?)
+        } else {
+            let plain = plain_loop(&worker, &line)?;
+            (through_harness(&worker, &line)?, plain)
+        };
+        pairs.push((harness, plain));
+    }
+    let ratio = stats::paired_ratio(&pairs).ok_or("no pairs")?;
+    let (low, high) = ratio.interval.ok_or("one pair")?;
+    Ok(format!("{:.3} (95%: {low:.3} to {high:.3})", ratio.point))
+}
+
+fn worker(backend: &str) -> PathBuf {
+    Path::new(env!("CARGO_BIN_EXE_wanbench")).with_file_name(format!("wanbench-{backend}"))
+}
+
+fn through_harness(worker: &Path, line: &str) -> Result<f64, Box<dyn std::error::Error>> {
+    let steps = answer(worker, &[], line)?
+        .lines()
+        .filter_map(|line| match serde_json::from_str(line) {
+            Ok(protocol::Event::Step(step)) => Some(step.seconds),
+            _ => None,
+        })
+        .collect::<Vec<_>>();
+    Ok(stats::median(&steps))
+}
+
+fn plain_loop(worker: &Path, line: &str) -> Result<f64, Box<dyn std::error::Error>> {
+    Ok(answer(worker, &["plain-loop"], line)?.trim().parse()?)
+}
+
+fn answer(worker: &Path, arguments: &[&str], line: &str) -> Result<String, Box<dyn std::error::Error>> {
+    let mut child = Command::new(worker).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let mut stdin = child.stdin.take().ok_or("no standard input")?;
+    stdin.write_all(line.as_bytes())?;
+    // The plain loop reads to the end; the harness wants its input open until it is done.
+    let kept = if arguments.is_empty() { Some(stdin) } else { None };
+    let output = child.wait_with_output()?;
+    drop(kept);
+    if !output.status.success() {
+        return Err(format!("{} ended with {}", worker.display(), output.status).into());
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
