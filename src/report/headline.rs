@@ -152,12 +152,12 @@ pub(super) fn failure(case: &Compared) -> String {
     case.failure.as_ref().map_or_else(String::new, |failure| failure.reason.clone())
 }
 
-/// The metric in a table's cell.
+/// The metric in a table's cell, as the columns are headed.
 pub(super) fn metric(metric: Metric) -> &'static str {
     match metric {
         Metric::Speedup => "speedup",
-        Metric::ModelBytes => "model memory",
-        Metric::PeakBytes => "peak memory",
+        Metric::ModelBytes => "model mem",
+        Metric::PeakBytes => "peak mem",
     }
 }
 
