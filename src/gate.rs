@@ -319,7 +319,7 @@ fn judge_speedup(
         _ => Verdict::Inconclusive,
     };
     let mut message = format!(
-        "speedup (the reference's step time over this case's) {} {} → {}: {}, {} the tolerance of {}%{}",
+        "speedup (the reference's step time over this case's) {} the baseline's {} to {}: {}, {} the tolerance of {}%{}",
         direction(change),
         format::speedup(baseline),
         format::estimate(speedup),
@@ -344,9 +344,9 @@ fn judge_speedup(
 
 fn direction(change: f64) -> &'static str {
     match change {
-        change if change < 0.0 => "fell",
-        change if change > 0.0 => "rose",
-        _ => "stayed",
+        change if change < 0.0 => "fell from",
+        change if change > 0.0 => "rose from",
+        _ => "went from",
     }
 }
 
@@ -429,7 +429,7 @@ fn judge_peak(now: u64, range: Option<(u64, u64)>, stored: Option<&BaselineCase>
         _ => Verdict::Improved,
     };
     let mut message = format!(
-        "the process's peak memory {} {} → {}: {} {}, {} the tolerance of {} ({}% + {} MiB)",
+        "the process's peak memory {} the baseline's {} to {}: {} {}, {} the tolerance of {} ({}% + {} MiB)",
         direction(change),
         format::mebibytes(baseline),
         format::mebibytes(now),

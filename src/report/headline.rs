@@ -84,15 +84,15 @@ pub(super) struct Notable<'a> {
 /// What deserves a look, gravest first.
 pub(super) fn notable(comparison: &Comparison) -> Vec<Notable<'_>> {
     let found = |wanted: fn(&Finding) -> bool| {
-        let findings = comparison.cases.iter().flat_map(|case| case.findings.iter().map(move |finding| (case, finding)));
+        let findings =
+            comparison.cases.iter().flat_map(|case| case.findings.iter().map(move |finding| (case, finding)));
         findings
             .filter(move |(_, finding)| wanted(finding))
             .map(|(case, finding)| (case, finding.verdict, finding.message.clone()))
     };
     let failed = with_verdict(comparison, Verdict::Failed).map(|case| (case, Verdict::Failed, failure(case)));
-    let missing = with_verdict(comparison, Verdict::Missing).map(|case| {
-        (case, Verdict::Missing, "the baseline has it, the configuration no longer does".to_owned())
-    });
+    let missing = with_verdict(comparison, Verdict::Missing)
+        .map(|case| (case, Verdict::Missing, "the baseline has it, the configuration no longer does".to_owned()));
     let all = found(|finding| finding.fails && finding.verdict == Verdict::Regressed)
         .chain(found(|finding| finding.fails && finding.verdict != Verdict::Regressed))
         .chain(failed)
@@ -152,12 +152,12 @@ pub(super) fn failure(case: &Compared) -> String {
     case.failure.as_ref().map_or_else(String::new, |failure| failure.reason.clone())
 }
 
-/// The metric in a table's cell.
+/// The metric in a table's cell, as the columns are headed.
 pub(super) fn metric(metric: Metric) -> &'static str {
     match metric {
         Metric::Speedup => "speedup",
-        Metric::ModelBytes => "model memory",
-        Metric::PeakBytes => "peak memory",
+        Metric::ModelBytes => "model mem",
+        Metric::PeakBytes => "peak mem",
     }
 }
 

@@ -165,7 +165,7 @@ fn baseline_cell(compared: &Compared) -> String {
     }
 }
 
-/// `regressed: peak memory`, so that a row whose speedup is fine still says why it is not.
+/// `regressed: peak mem`, so that a row whose speedup is fine still says why it is not.
 fn judgement(compared: &Compared) -> String {
     let about: Vec<&str> = compared
         .findings
