@@ -3,6 +3,8 @@
 //! Tokens are `[tokens, dim]` throughout: one sample needs no batch axis outside attention. Everything is generic in the
 //! [`Spec`] and computed in the weights' dtype; only rotations, x and v are f32.
 
+use std::f64::consts::{FRAC_2_SQRT_PI, SQRT_2};
+
 use mlx_rs::error::Exception;
 use mlx_rs::{Array, Dtype, fast, ops};
 use wanbench::wan::Spec;
@@ -169,9 +171,9 @@ impl Model<'_> {
 
     /// GELU, tanh-approximate: ½(1 + tanh u) = sigmoid(2u), one exponential instead of a slower tanh.
     fn gelu(&self, x: &Array) -> Result<Array> {
-        const TWICE_SQRT_2_OVER_PI: f32 = 1.595_769_1;
-        let cubic = x.square()?.multiply(self.scalar(0.044_715 * TWICE_SQRT_2_OVER_PI)?)?;
-        let u = x.multiply(cubic.add(self.scalar(TWICE_SQRT_2_OVER_PI)?)?)?;
+        const TWICE_SQRT_2_OVER_PI: f64 = SQRT_2 * FRAC_2_SQRT_PI;
+        let cubic = x.square()?.multiply(self.scalar((0.044_715 * TWICE_SQRT_2_OVER_PI) as f32)?)?;
+        let u = x.multiply(cubic.add(self.scalar(TWICE_SQRT_2_OVER_PI as f32)?)?)?;
         x.multiply(ops::sigmoid(u)?)
     }
 

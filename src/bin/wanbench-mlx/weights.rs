@@ -171,3 +171,38 @@ fn check_groups(param: &Param, layout: Layout) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One test only: MLX is not made for several threads.
+    #[test]
+    fn both_ways_to_multiply_by_quantized_weights_agree() -> Result<()> {
+        mlx_rs::Device::set_default(&mlx_rs::Device::cpu());
+        let wave = |rows: i32, step: f32| {
+            let data: Vec<f32> = (0..rows * 128).map(|i| (i as f32 * step).sin()).collect();
+            Array::from_slice(&data, &[rows, 128])
+        };
+        let (x, weight, bias) = (wave(5, 0.37), wave(64, 0.11), Array::from_slice(&[0.5f32; 64], &[64]));
+        let exact = x.matmul(weight.transpose()?)?.add(&bias)?;
+        for layout in Quant::ALL.into_iter().filter_map(Quant::layout) {
+            let packed = native::quantize(&weight, layout)?;
+            let mut arrays = vec![bias.clone(), packed.weight, packed.scales];
+            arrays.extend(packed.biases);
+            let slot = Packed { weight: 1, scales: 2, biases: (arrays.len() > 3).then_some(3) };
+            let slots = [("l.bias".to_owned(), Slot::Plain(0)), ("l.weight".to_owned(), Slot::Packed(slot))];
+            let mut index =
+                Index { slots: slots.into(), layout: Some(layout), device: DeviceKind::Cpu, dtype: Dtype::Float32 };
+            let unpacked = Bound { index: &index, arrays: &arrays }.linear("l", &x)?;
+            index.device = DeviceKind::Gpu;
+            let fused = Bound { index: &index, arrays: &arrays }.linear("l", &x)?;
+
+            let distance = |a: &Array, b: &Array| a.subtract(b)?.abs()?.max(None)?.try_item_exact::<f32>();
+            assert!(distance(&unpacked, &fused)? < 1e-4, "{layout:?}");
+            let loss = distance(&unpacked, &exact)?;
+            assert!(loss > 0.0 && loss < 8.0, "{layout:?}: {loss}");
+        }
+        Ok(())
+    }
+}
