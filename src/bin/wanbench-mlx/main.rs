@@ -1,0 +1,147 @@
+//! The worker program of the MLX backend: [`worker::run`] over the whole network in mlx-rs.
+//!
+//! Invariant: one device, one stream, one thread. Nothing that a step computes outlives the step but v and x.
+
+mod forward;
+mod model;
+mod native;
+mod weights;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, anyhow};
+use mlx_rs::{Array, Device as MlxDevice, Dtype, Stream, memory, transforms};
+use wanbench::protocol::{Device, DeviceChoice, DeviceKind};
+use wanbench::wan::inputs::HostTensor;
+use wanbench::wan::{Checkpoint, DType, Inputs, Quant, Spec};
+use wanbench::worker::{self, Backend, Unsupported};
+
+use crate::forward::Forward;
+use crate::weights::Weights;
+
+fn main() -> ExitCode {
+    // SAFETY: this is the first statement of the program, so no other thread reads the environment yet. MLX reads the
+    // variable when it starts; f32 must mean f32, also on GPUs whose matrix units would round to TF32.
+    unsafe { std::env::set_var("MLX_ENABLE_TF32", "0") };
+    worker::run::<Mlx>()
+}
+
+struct Mlx {
+    stream: Stream,
+    device: Device,
+    compiles: bool,
+    loaded: Option<(Spec, Weights)>,
+    forward: Option<Forward>,
+}
+
+impl Backend for Mlx {
+    const NAME: &'static str = "wanbench-mlx";
+
+    fn open(choice: DeviceChoice) -> Result<Self> {
+        let (kind, device, stream) = pick_device(choice)?;
+        // Operations without an explicit stream go to the default device's default stream: this one.
+        MlxDevice::set_default(&device);
+        let name = match kind {
+            DeviceKind::Gpu => native::gpu_name(),
+            DeviceKind::Cpu => "cpu",
+        };
+        let compiles = forward::probe_compiler(kind);
+        Ok(Self { stream, device: Device { kind, name: name.to_owned() }, compiles, loaded: None, forward: None })
+    }
+
+    fn device(&self) -> Device {
+        self.device.clone()
+    }
+
+    fn versions(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("mlx", native::version().unwrap_or_else(|_| "unknown".to_owned())),
+            ("mlx-rs", "0.33.0".to_owned()),
+            ("mlx-compile", if self.compiles { "on" } else { "off" }.to_owned()),
+            ("wanbench", env!("CARGO_PKG_VERSION").to_owned()),
+        ]
+    }
+
+    fn load(&mut self, checkpoint: &Checkpoint, quant: Quant, dtype: DType) -> Result<u64> {
+        let weights = Weights::load(checkpoint, quant, dtype, self.device.kind)?;
+        // The unquantized copies must not stay in the allocator's cache: on unified memory they would count as ours.
+        memory::clear_cache().context("cannot clear MLX's buffer cache")?;
+        let bytes = weights.nbytes();
+        self.loaded = Some((checkpoint.spec.clone(), weights));
+        Ok(bytes)
+    }
+
+    fn prepare(&mut self, inputs: &Inputs) -> Result<()> {
+        let (spec, weights) = self.loaded.take().context("`prepare` came before `load`")?;
+        self.forward = Some(Forward::prepare(spec, weights, inputs, self.compiles)?);
+        Ok(())
+    }
+
+    fn forward(&mut self, t: f32) -> Result<()> {
+        let velocity = self.prepared()?.step(t)?;
+        transforms::async_eval([velocity]).context("cannot enqueue the forward pass")
+    }
+
+    fn synchronize(&mut self) -> Result<()> {
+        if let Some(forward) = &self.forward {
+            // Waits for these arrays and reports what went wrong on the way to them.
+            transforms::eval(forward.results()).context("MLX failed in a step")?;
+        }
+        native::synchronize(&self.stream)
+    }
+
+    fn advance(&mut self, delta_sigma: f32) -> Result<()> {
+        let x = self.prepared()?.advance(delta_sigma)?;
+        transforms::async_eval([x]).context("cannot enqueue the Euler update")
+    }
+
+    fn latent(&mut self) -> Result<HostTensor> {
+        to_host(self.prepared()?.latent())
+    }
+
+    fn velocity(&mut self) -> Result<HostTensor> {
+        to_host(self.prepared()?.velocity().context("no forward pass has run yet")?)
+    }
+
+    fn reset_peak(&mut self) -> Result<()> {
+        // MLX takes the peak anew from all memory in use at the next allocation, so the weights are in it again.
+        memory::reset_peak_memory().context("cannot reset MLX's peak memory")
+    }
+
+    fn peak_bytes(&mut self) -> Result<Option<u64>> {
+        Ok(Some(memory::peak_memory().context("cannot read MLX's peak memory")? as u64))
+    }
+}
+
+impl Mlx {
+    fn prepared(&mut self) -> Result<&mut Forward> {
+        self.forward.as_mut().context("a step came before `prepare`")
+    }
+}
+
+/// Finds the device and its default stream. The probe is a safe call of mlx-rs and comes first: it installs the error
+/// handler without which MLX ends the process at its first error.
+fn pick_device(choice: DeviceChoice) -> Result<(DeviceKind, MlxDevice, Stream)> {
+    let cpu = MlxDevice::cpu();
+    let cpu_stream = Stream::try_default_on_device(&cpu).context("MLX does not start")?;
+    if choice == DeviceChoice::Cpu {
+        return Ok((DeviceKind::Cpu, cpu, cpu_stream));
+    }
+    let gpu = MlxDevice::gpu();
+    match Stream::try_default_on_device(&gpu) {
+        Ok(stream) => Ok((DeviceKind::Gpu, gpu, stream)),
+        Err(_) if choice == DeviceChoice::Auto => Ok((DeviceKind::Cpu, cpu, cpu_stream)),
+        Err(error) => Err(Unsupported(format!(
+            "MLX finds no GPU here ({}): take --device cpu, or a machine with Metal",
+            error.what()
+        ))
+        .into()),
+    }
+}
+
+fn to_host(array: &Array) -> Result<HostTensor> {
+    debug_assert_eq!(array.dtype(), Dtype::Float32);
+    let shape = array.shape().iter().map(|extent| *extent as usize).collect();
+    let data = array.to_vec_exact::<f32>().map_err(|error| anyhow!("cannot read a result from MLX: {error}"))?;
+    Ok(HostTensor { shape, data })
+}

@@ -1,0 +1,209 @@
+//! WanModel in MLX: the forward pass for one sample, as `design/model.md` defines it.
+//!
+//! Tokens are `[tokens, dim]` throughout: one sample needs no batch axis outside attention. Everything is generic in the
+//! [`Spec`] and computed in the weights' dtype; only rotations, x and v are f32.
+
+use std::f64::consts::{FRAC_2_SQRT_PI, SQRT_2};
+
+use mlx_rs::error::Exception;
+use mlx_rs::{Array, Dtype, fast, ops};
+use wanbench::wan::Spec;
+
+use crate::weights::Bound;
+
+/// One network over one argument list.
+pub struct Model<'a> {
+    pub spec: &'a Spec,
+    /// Patches along frames, rows, columns.
+    pub grid: [usize; 3],
+    pub weights: Bound<'a>,
+}
+
+/// What stays the same from step to step.
+pub struct Conditions<'a> {
+    /// Unit complex numbers `[tokens, 1, head_dim / 2]`.
+    pub rotations: &'a Array,
+    /// Text rows, zero-padded: `[text_len, text_dim]`.
+    pub context: &'a Array,
+    /// Conditioning latent `[channels, frames, height, width]`.
+    pub y: Option<&'a Array>,
+    /// Plücker embedding `[1, 384, frames, height, width]`.
+    pub camera: Option<&'a Array>,
+}
+
+/// What every block reads.
+struct Shared<'a> {
+    rotations: &'a Array,
+    text: Array,
+    camera: Option<Array>,
+    /// `[6, dim]`.
+    time: Array,
+}
+
+type Result<T> = std::result::Result<T, Exception>;
+
+impl Model<'_> {
+    /// v, f32 `[out_dim, frames, height, width]`, from the time's sinusoid `[1, freq_dim]` and x
+    /// `[channels, frames, height, width]`.
+    pub fn forward(&self, sinusoid: &Array, x: &Array, conditions: &Conditions) -> Result<Array> {
+        let w = &self.weights;
+        let e = w.linear("time_embedding.0", &sinusoid.as_dtype(w.index.dtype)?)?;
+        let e = w.linear("time_embedding.2", &silu(&e)?)?;
+        let time = w.linear("time_projection.1", &silu(&e)?)?.reshape(&[6, -1])?;
+
+        let text = self.gelu(&w.linear("text_embedding.0", conditions.context)?)?;
+        let text = w.linear("text_embedding.2", &text)?;
+        let camera = conditions.camera.map(|camera| self.camera_embedding(camera)).transpose()?;
+        let shared = Shared { rotations: conditions.rotations, text, camera, time };
+
+        let mut tokens = self.patch_embedding(x, conditions.y)?;
+        for block in 0..self.spec.num_layers {
+            tokens = self.block(&format!("blocks.{block}"), tokens, &shared)?;
+        }
+        self.head(&tokens, &e)
+    }
+
+    fn patch_embedding(&self, x: &Array, y: Option<&Array>) -> Result<Array> {
+        let x = x.as_dtype(self.weights.index.dtype)?;
+        let latent = match y {
+            Some(y) => ops::concatenate(&[&x, y], 0)?,
+            None => x,
+        };
+        self.weights.linear("patch_embedding", &self.patchify(&latent)?)
+    }
+
+    fn camera_embedding(&self, camera: &Array) -> Result<Array> {
+        let w = &self.weights;
+        let p = w.linear("patch_embedding_wancamctrl", &self.patchify(&camera.squeeze_axes(&[0])?)?)?;
+        let hidden = silu(&w.linear("c2ws_hidden_states_layer1", &p)?)?;
+        p.add(w.linear("c2ws_hidden_states_layer2", &hidden)?)
+    }
+
+    fn block(&self, name: &str, x: Array, shared: &Shared) -> Result<Array> {
+        let w = &self.weights;
+        let modulation = w.param(&format!("{name}.modulation"))?.squeeze_axes(&[0])?.add(&shared.time)?;
+        let [s1, c1, g1, s2, c2, g2] = rows(&modulation)?;
+
+        let a = self.modulated_norm(&x, &c1, &s1)?;
+        let a = self.attention(&format!("{name}.self_attn"), &a, &a, Some(shared.rotations))?;
+        let mut x = x.add(a.multiply(g1)?)?;
+
+        if let Some(camera) = &shared.camera {
+            x = self.inject_camera(name, &x, camera)?;
+        }
+
+        let (gain, bias) = (w.param(&format!("{name}.norm3.weight"))?, w.param(&format!("{name}.norm3.bias"))?);
+        let a = fast::layer_norm(&x, gain, bias, self.eps())?;
+        let x = x.add(self.attention(&format!("{name}.cross_attn"), &a, &shared.text, None)?)?;
+
+        let a = self.modulated_norm(&x, &c2, &s2)?;
+        let a = self.gelu(&w.linear(&format!("{name}.ffn.0"), &a)?)?;
+        x.add(w.linear(&format!("{name}.ffn.2"), &a)?.multiply(g2)?)
+    }
+
+    fn inject_camera(&self, name: &str, x: &Array, camera: &Array) -> Result<Array> {
+        let layer = |layer: &str, x: &Array| self.weights.linear(&format!("{name}.{layer}"), x);
+        let hidden = silu(&layer("cam_injector_layer1", camera)?)?;
+        let hidden = layer("cam_injector_layer2", &hidden)?.add(camera)?;
+        let scaled = x.multiply(layer("cam_scale_layer", &hidden)?.add(self.scalar(1.0)?)?)?;
+        scaled.add(layer("cam_shift_layer", &hidden)?)
+    }
+
+    /// Queries from x, keys and values from `source`; rotated where `rotations` are given.
+    fn attention(&self, name: &str, x: &Array, source: &Array, rotations: Option<&Array>) -> Result<Array> {
+        let w = &self.weights;
+        let normed = |projection: &str, x: &Array| -> Result<Array> {
+            let gain = w.param(&format!("{name}.norm_{projection}.weight"))?;
+            let x = w.linear(&format!("{name}.{projection}"), x)?;
+            let x = self.heads(&fast::rms_norm(x, Some(gain), self.eps())?)?;
+            match rotations {
+                Some(rotations) => rotate(&x, rotations),
+                None => Ok(x),
+            }
+        };
+        let (q, k) = (normed("q", x)?, normed("k", source)?);
+        let v = self.heads(&w.linear(&format!("{name}.v"), source)?)?;
+
+        let wide = w.index.product_dtype();
+        let heads_first = |x: &Array| x.as_dtype(wide)?.transpose_axes(&[1, 0, 2])?.expand_dims(0);
+        let (q, k, v) = (heads_first(&q)?, heads_first(&k)?, heads_first(&v)?);
+        let scale = (self.spec.head_dim() as f32).sqrt().recip();
+        let a = fast::scaled_dot_product_attention(q, k, v, scale, None, None)?.as_dtype(w.index.dtype)?;
+        let a = a.squeeze_axes(&[0])?.transpose_axes(&[1, 0, 2])?.flatten(1, None)?;
+        w.linear(&format!("{name}.o"), &a)
+    }
+
+    fn head(&self, tokens: &Array, e: &Array) -> Result<Array> {
+        let w = &self.weights;
+        let modulation = w.param("head.modulation")?.squeeze_axes(&[0])?.add(e)?;
+        let [shift, scale] = rows(&modulation)?;
+        let tokens = w.linear("head.head", &self.modulated_norm(tokens, &scale, &shift)?)?;
+        self.unpatchify(&tokens)?.as_dtype(Dtype::Float32)
+    }
+
+    /// LN(x)·(1 + scale) + shift. The modulation is one row for all tokens, so it is the affine part of the fused norm.
+    fn modulated_norm(&self, x: &Array, scale: &Array, shift: &Array) -> Result<Array> {
+        fast::layer_norm(x, &scale.add(self.scalar(1.0)?)?, shift, self.eps())
+    }
+
+    /// `[channels, frames, height, width]` → `[tokens, channels · patch volume]`, features in (c, pt, ph, pw) order.
+    fn patchify(&self, latent: &Array) -> Result<Array> {
+        let ([f, h, w], [pt, ph, pw]) = self.extents();
+        let cut = latent.reshape(&[-1, f, pt, h, ph, w, pw])?;
+        cut.transpose_axes(&[1, 3, 5, 0, 2, 4, 6])?.reshape(&[f * h * w, -1])
+    }
+
+    /// `[tokens, patch volume · out_dim]` in (pt, ph, pw, c) order → `[out_dim, frames, height, width]`.
+    fn unpatchify(&self, tokens: &Array) -> Result<Array> {
+        let ([f, h, w], [pt, ph, pw]) = self.extents();
+        let cut = tokens.reshape(&[f, h, w, pt, ph, pw, -1])?;
+        cut.transpose_axes(&[6, 0, 3, 1, 4, 2, 5])?.reshape(&[-1, f * pt, h * ph, w * pw])
+    }
+
+    fn extents(&self) -> ([i32; 3], [i32; 3]) {
+        (self.grid.map(|extent| extent as i32), self.spec.patch_size.map(|extent| extent as i32))
+    }
+
+    /// `[rows, dim]` → `[rows, heads, head_dim]`.
+    fn heads(&self, x: &Array) -> Result<Array> {
+        x.reshape(&[-1, self.spec.num_heads as i32, self.spec.head_dim() as i32])
+    }
+
+    /// GELU, tanh-approximate: ½(1 + tanh u) = sigmoid(2u), one exponential instead of a slower tanh.
+    fn gelu(&self, x: &Array) -> Result<Array> {
+        const TWICE_SQRT_2_OVER_PI: f64 = SQRT_2 * FRAC_2_SQRT_PI;
+        let cubic = x.square()?.multiply(self.scalar((0.044_715 * TWICE_SQRT_2_OVER_PI) as f32)?)?;
+        let u = x.multiply(cubic.add(self.scalar(TWICE_SQRT_2_OVER_PI as f32)?)?)?;
+        x.multiply(ops::sigmoid(u)?)
+    }
+
+    /// A constant in the weights' dtype: an f32 one would promote everything it touches to f32.
+    fn scalar(&self, value: f32) -> Result<Array> {
+        Ok(match self.weights.index.dtype {
+            Dtype::Float16 => Array::from_slice(&[half::f16::from_f32(value)], &[]),
+            Dtype::Bfloat16 => Array::from_slice(&[half::bf16::from_f32(value)], &[]),
+            _ => Array::from_f32(value),
+        })
+    }
+
+    fn eps(&self) -> f32 {
+        self.spec.eps as f32
+    }
+}
+
+fn silu(x: &Array) -> Result<Array> {
+    x.multiply(ops::sigmoid(x)?)
+}
+
+/// Rotates the pairs (2i, 2i+1) of x `[tokens, heads, head_dim]`: neighbours are one complex number, so a rotation is one
+/// product, in f32.
+fn rotate(x: &Array, rotations: &Array) -> Result<Array> {
+    let pairs = x.as_dtype(Dtype::Float32)?.view_dtype(Dtype::Complex64)?;
+    pairs.multiply(rotations)?.view_dtype(Dtype::Float32)?.as_dtype(x.dtype())
+}
+
+/// The N rows of `[N, dim]`.
+fn rows<const N: usize>(x: &Array) -> Result<[Array; N]> {
+    let rows = x.split_equal(N as i32, 0)?.iter().map(|row| row.reshape(&[-1])).collect::<Result<Vec<_>>>()?;
+    rows.try_into().map_err(|_| Exception::custom(format!("a modulation does not have {N} rows")))
+}

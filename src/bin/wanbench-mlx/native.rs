@@ -1,0 +1,212 @@
+//! What mlx-rs 0.33 has no safe call for: mlx-c, wrapped. The only unsafe code of this worker besides `main`.
+//!
+//! Each function here is safe to call with any arguments: mlx-c checks shapes and modes itself and returns a status. The
+//! caller must have made one safe call of mlx-rs before, so that its error handler is in place ([`crate::Mlx`] does).
+//!
+//! mlx-rs keeps MLX's own words on a failed raw call to itself, so the errors here name the call and its arguments.
+
+use std::ffi::{CStr, CString};
+use std::ptr;
+
+use anyhow::{Context, Result, bail, ensure};
+use mlx_rs::error::Exception;
+use mlx_rs::{Array, Dtype, Stream};
+use safetensors::Dtype as FileDtype;
+use wanbench::wan::checkpoint::View;
+use wanbench::wan::quant::Layout;
+
+/// A quantized matrix, as MLX lays it out.
+pub struct Packed<A> {
+    /// The packed integers or floats.
+    pub weight: A,
+    /// One scale per group.
+    pub scales: A,
+    /// One offset per group; affine mode only.
+    pub biases: Option<A>,
+}
+
+/// Copies a tensor of a mapped file to MLX in its own dtype.
+pub fn from_view(view: &View) -> Result<Array> {
+    let (dtype, size) = match view.dtype {
+        FileDtype::F32 => (Dtype::Float32, 4),
+        FileDtype::F16 => (Dtype::Float16, 2),
+        FileDtype::BF16 => (Dtype::Bfloat16, 2),
+        other => bail!("a weight of dtype {other:?} cannot be loaded"),
+    };
+    let shape = view.shape.iter().map(|extent| i32::try_from(*extent)).collect::<Result<Vec<_>, _>>();
+    let shape = shape.with_context(|| format!("MLX takes no tensor of shape {:?}", view.shape))?;
+    let bytes = view.shape.iter().product::<usize>() * size;
+    ensure!(bytes == view.data.len(), "a tensor of shape {:?} holds {} bytes", view.shape, view.data.len());
+    // MLX reads whole elements; a mapped file only promises bytes.
+    let aligned: Vec<u32>;
+    let data = if view.data.as_ptr().addr().is_multiple_of(size) {
+        view.data.as_ptr()
+    } else {
+        aligned = view.data.chunks(4).map(word).collect();
+        aligned.as_ptr().cast()
+    };
+    // SAFETY: `data` leads to `bytes` initialized bytes or more, as many as shape and dtype say, aligned for the dtype, and MLX
+    // copies them before it returns.
+    Ok(unsafe { Array::from_raw_data(data.cast(), &shape, dtype) })
+}
+
+/// Quantizes the rows of `w` in any of MLX's modes.
+pub fn quantize(w: &Array, layout: Layout) -> Result<Packed<Array>> {
+    let stream = Stream::thread_local_or_default();
+    let mode = mode_name(layout)?;
+    let mut parts = Parts::new();
+    // SAFETY: all handles live through the call; a null global scale means none.
+    let status = unsafe {
+        mlx_sys::mlx_quantize(
+            &mut parts.0,
+            w.as_ptr(),
+            some(layout.group_size),
+            some(layout.bits),
+            mode.as_ptr(),
+            NO_ARRAY,
+            stream.as_ptr(),
+        )
+    };
+    ensure!(status == 0, "MLX cannot quantize a weight of shape {:?} as {layout:?}", w.shape());
+    Ok(Packed {
+        weight: parts.get(0)?,
+        scales: parts.get(1)?,
+        biases: (parts.len() > 2).then(|| parts.get(2)).transpose()?,
+    })
+}
+
+/// The matrix that `packed` stands for, as `dtype`.
+pub fn dequantize(packed: &Packed<&Array>, layout: Layout, dtype: Dtype) -> Result<Array, Exception> {
+    let stream = Stream::thread_local_or_default();
+    let mode = mode_name(layout)?;
+    let dtype = mlx_sys::mlx_optional_dtype { value: dtype.into(), has_value: true };
+    // SAFETY: all handles live through the call, `res` is an empty handle that MLX fills; null arrays mean none.
+    array("dequantize", layout, |res| unsafe {
+        mlx_sys::mlx_dequantize(
+            res,
+            packed.weight.as_ptr(),
+            packed.scales.as_ptr(),
+            packed.biases.map_or(NO_ARRAY, Array::as_ptr),
+            some(layout.group_size),
+            some(layout.bits),
+            mode.as_ptr(),
+            NO_ARRAY,
+            dtype,
+            stream.as_ptr(),
+        )
+    })
+}
+
+/// x · wᵀ without unpacking w in memory.
+pub fn quantized_matmul(x: &Array, packed: &Packed<&Array>, layout: Layout) -> Result<Array, Exception> {
+    let stream = Stream::thread_local_or_default();
+    let mode = mode_name(layout)?;
+    // SAFETY: all handles live through the call, `res` is an empty handle that MLX fills; null biases mean none.
+    array("multiply by", layout, |res| unsafe {
+        mlx_sys::mlx_quantized_matmul(
+            res,
+            x.as_ptr(),
+            packed.weight.as_ptr(),
+            packed.scales.as_ptr(),
+            packed.biases.map_or(NO_ARRAY, Array::as_ptr),
+            true,
+            some(layout.group_size),
+            some(layout.bits),
+            mode.as_ptr(),
+            stream.as_ptr(),
+        )
+    })
+}
+
+/// Waits until the stream has nothing left to do.
+pub fn synchronize(stream: &Stream) -> Result<()> {
+    // SAFETY: the handle lives through the call.
+    let status = unsafe { mlx_sys::mlx_synchronize(stream.as_ptr()) };
+    ensure!(status == 0, "MLX failed while its stream was synchronized");
+    Ok(())
+}
+
+/// Version of the MLX library in use.
+pub fn version() -> Result<String> {
+    // SAFETY: MLX fills the string that we own; its text is copied before it is freed, once.
+    unsafe {
+        let mut text = mlx_sys::mlx_string_new();
+        let status = mlx_sys::mlx_version(&mut text);
+        let data = mlx_sys::mlx_string_data(text);
+        let version = (status == 0 && !data.is_null()).then(|| CStr::from_ptr(data).to_string_lossy().into_owned());
+        mlx_sys::mlx_string_free(text);
+        version.context("MLX does not tell its version")
+    }
+}
+
+/// What drives the GPU: `metal`, `cuda`, or `gpu` where MLX does not say.
+pub fn gpu_name() -> &'static str {
+    let (mut metal, mut cuda) = (false, false);
+    // SAFETY: both calls only write the flag they are given.
+    let known = unsafe { (mlx_sys::mlx_metal_is_available(&mut metal), mlx_sys::mlx_cuda_is_available(&mut cuda)) };
+    match known {
+        (0, _) if metal => "metal",
+        (_, 0) if cuda => "cuda",
+        _ => "gpu",
+    }
+}
+
+/// Up to four bytes as they lie in memory.
+fn word(bytes: &[u8]) -> u32 {
+    let mut word = [0; 4];
+    word[..bytes.len()].copy_from_slice(bytes);
+    u32::from_ne_bytes(word)
+}
+
+/// mlx-c's way to leave an optional array out.
+const NO_ARRAY: mlx_sys::mlx_array = mlx_sys::mlx_array { ctx: ptr::null_mut() };
+
+fn some(value: usize) -> mlx_sys::mlx_optional_int {
+    // Bits and group sizes are small constants.
+    mlx_sys::mlx_optional_int { value: value as i32, has_value: true }
+}
+
+fn mode_name(layout: Layout) -> Result<CString, Exception> {
+    CString::new(layout.mode).map_err(|_| Exception::custom("a quantization mode holds a null byte"))
+}
+
+fn array(what: &str, layout: Layout, call: impl FnOnce(&mut mlx_sys::mlx_array) -> i32) -> Result<Array, Exception> {
+    let mut res = NO_ARRAY;
+    if call(&mut res) != 0 {
+        return Err(Exception::custom(format!("MLX cannot {what} a weight quantized as {layout:?}")));
+    }
+    // SAFETY: after success the handle is a new array that nobody else owns.
+    Ok(unsafe { Array::from_ptr(res) })
+}
+
+/// An owned vector of arrays.
+struct Parts(mlx_sys::mlx_vector_array);
+
+impl Parts {
+    fn new() -> Self {
+        // SAFETY: makes an empty vector.
+        Self(unsafe { mlx_sys::mlx_vector_array_new() })
+    }
+
+    fn len(&self) -> usize {
+        // SAFETY: the vector is ours.
+        unsafe { mlx_sys::mlx_vector_array_size(self.0) }
+    }
+
+    fn get(&self, index: usize) -> Result<Array> {
+        ensure!(index < self.len(), "MLX returned {} arrays, expected more than {index}", self.len());
+        let mut array = NO_ARRAY;
+        // SAFETY: the index is in range; MLX fills the empty handle with a reference of its own.
+        let status = unsafe { mlx_sys::mlx_vector_array_get(&mut array, self.0, index) };
+        ensure!(status == 0, "MLX does not hand out array {index} of a result");
+        // SAFETY: the handle is a new one that nobody else owns.
+        Ok(unsafe { Array::from_ptr(array) })
+    }
+}
+
+impl Drop for Parts {
+    fn drop(&mut self) {
+        // SAFETY: the vector is ours and freed once; arrays taken from it hold references of their own.
+        unsafe { mlx_sys::mlx_vector_array_free(self.0) };
+    }
+}

@@ -1,0 +1,208 @@
+//! The weights on the device: loading, quantizing, and linear layers over them.
+//!
+//! Arrays and their names are kept apart: `transforms::compile` must be given every array as an argument, so the network
+//! finds its weights by slot in whatever argument list it is called with.
+
+use std::collections::HashMap;
+
+use anyhow::{Context, Result};
+use mlx_rs::error::Exception;
+use mlx_rs::{Array, Dtype, ops};
+use wanbench::protocol::DeviceKind;
+use wanbench::wan::params::{Param, params};
+use wanbench::wan::quant::Layout;
+use wanbench::wan::{Checkpoint, DType, Quant};
+use wanbench::worker::Unsupported;
+
+use crate::native::{self, Packed};
+
+/// Every weight of a model, evaluated on the device.
+pub struct Weights {
+    /// The arrays, in the order of the slots.
+    pub arrays: Vec<Array>,
+    /// Where each parameter is.
+    pub index: Index,
+}
+
+/// Names and forms of the weights in an argument list.
+pub struct Index {
+    slots: HashMap<String, Slot>,
+    layout: Option<Layout>,
+    device: DeviceKind,
+    /// Of activations and unquantized weights.
+    pub dtype: Dtype,
+}
+
+impl Index {
+    /// What matrix products are computed in. A CPU's BLAS has no half precision and MLX's own loop is 80 times slower than
+    /// f32, so there operands are widened and results rounded back: the same values, accumulated in f32 as on a GPU.
+    pub fn product_dtype(&self) -> Dtype {
+        match self.device {
+            DeviceKind::Gpu => self.dtype,
+            DeviceKind::Cpu => Dtype::Float32,
+        }
+    }
+}
+
+/// Where a parameter is among the arrays.
+enum Slot {
+    Plain(usize),
+    Packed(Packed<usize>),
+}
+
+impl Weights {
+    /// Casts each parameter to `dtype`, then quantizes it, one after the other: beside the finished weights only one
+    /// parameter is ever held unquantized.
+    pub fn load(checkpoint: &Checkpoint, quant: Quant, dtype: DType, device: DeviceKind) -> Result<Self> {
+        let (layout, dtype) = (quant.layout(), mlx_dtype(dtype));
+        let index = Index { slots: HashMap::new(), layout, device, dtype };
+        let mut weights = Self { arrays: Vec::new(), index };
+        for param in params(&checkpoint.spec) {
+            let name = param.name.clone();
+            weights.add(checkpoint, param).with_context(|| format!("cannot load {name}"))?;
+        }
+        Ok(weights)
+    }
+
+    /// Bytes of all arrays.
+    pub fn nbytes(&self) -> u64 {
+        self.arrays.iter().map(|array| array.nbytes() as u64).sum()
+    }
+
+    fn add(&mut self, checkpoint: &Checkpoint, param: Param) -> Result<()> {
+        let view = checkpoint.tensor(&param.name).context("the checkpoint does not hold it")?;
+        let array = native::from_view(&view)?.as_dtype(self.index.dtype)?;
+        let slot = match self.index.layout.filter(|_| param.is_quantizable()) {
+            None => Slot::Plain(self.push(array)?),
+            Some(layout) => {
+                check_groups(&param, layout)?;
+                let packed = native::quantize(&array, layout)?;
+                Slot::Packed(Packed {
+                    weight: self.push(packed.weight)?,
+                    scales: self.push(packed.scales)?,
+                    biases: packed.biases.map(|biases| self.push(biases)).transpose()?,
+                })
+            }
+        };
+        self.index.slots.insert(param.name, slot);
+        Ok(())
+    }
+
+    /// Evaluates at once, so that the array lets go of what it was computed from.
+    fn push(&mut self, array: Array) -> Result<usize> {
+        array.eval()?;
+        self.arrays.push(array);
+        Ok(self.arrays.len() - 1)
+    }
+}
+
+/// The weights within one argument list.
+#[derive(Clone, Copy)]
+pub struct Bound<'a> {
+    pub index: &'a Index,
+    /// As many arrays, in the same order, as [`Weights::arrays`].
+    pub arrays: &'a [Array],
+}
+
+impl<'a> Bound<'a> {
+    /// An unquantized parameter.
+    pub fn param(&self, name: &str) -> Result<&'a Array, Exception> {
+        match self.slot(name)? {
+            Slot::Plain(slot) => self.array(*slot),
+            Slot::Packed(_) => Err(Exception::custom(format!("{name} is quantized"))),
+        }
+    }
+
+    /// x · weightᵀ + bias of the linear layer `name`, for x `[rows, in]`.
+    pub fn linear(&self, name: &str, x: &Array) -> Result<Array, Exception> {
+        let bias = self.param(&format!("{name}.bias"))?;
+        let packed = match self.slot(&format!("{name}.weight"))? {
+            // The patch embedding's weight is a convolution kernel as large as its stride: flat, it is a matrix.
+            Slot::Plain(slot) => return self.affine(x, &self.array(*slot)?.flatten(1, None)?, bias),
+            Slot::Packed(packed) => Packed {
+                weight: self.array(packed.weight)?,
+                scales: self.array(packed.scales)?,
+                biases: packed.biases.map(|slot| self.array(slot)).transpose()?,
+            },
+        };
+        let layout = self.index.layout.ok_or_else(|| Exception::custom(format!("{name} has no layout")))?;
+        match self.index.device {
+            DeviceKind::Gpu => native::quantized_matmul(x, &packed, layout)?.add(bias),
+            // MLX's quantized product on a CPU is a plain loop, 80 times slower than unpacking for BLAS. The unpacked
+            // matrix belongs to this step: it is an intermediate of the graph, freed as soon as the product is done.
+            DeviceKind::Cpu => {
+                let weight = native::dequantize(&packed, layout, self.index.product_dtype())?;
+                self.affine(x, &weight, bias)
+            }
+        }
+    }
+
+    fn affine(&self, x: &Array, weight: &Array, bias: &Array) -> Result<Array, Exception> {
+        let wide = self.index.product_dtype();
+        let weight = weight.as_dtype(wide)?.transpose()?;
+        ops::addmm(bias.as_dtype(wide)?, x.as_dtype(wide)?, weight, None, None)?.as_dtype(self.index.dtype)
+    }
+
+    fn slot(&self, name: &str) -> Result<&'a Slot, Exception> {
+        self.index.slots.get(name).ok_or_else(|| Exception::custom(format!("the weights hold no {name}")))
+    }
+
+    fn array(&self, slot: usize) -> Result<&'a Array, Exception> {
+        self.arrays.get(slot).ok_or_else(|| Exception::custom("the argument list is too short"))
+    }
+}
+
+/// MLX's name of a compute dtype.
+fn mlx_dtype(dtype: DType) -> Dtype {
+    match dtype {
+        DType::F32 => Dtype::Float32,
+        DType::F16 => Dtype::Float16,
+        DType::Bf16 => Dtype::Bfloat16,
+    }
+}
+
+fn check_groups(param: &Param, layout: Layout) -> Result<()> {
+    let width = param.shape.last().copied().unwrap_or(0);
+    if !width.is_multiple_of(layout.group_size) {
+        let Layout { mode, group_size, .. } = layout;
+        let message =
+            format!("rows of {width} weights do not divide into {mode}'s groups of {group_size}: use quant none");
+        return Err(Unsupported(message).into());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One test only: MLX is not made for several threads.
+    #[test]
+    fn both_ways_to_multiply_by_quantized_weights_agree() -> Result<()> {
+        mlx_rs::Device::set_default(&mlx_rs::Device::cpu());
+        let wave = |rows: i32, step: f32| {
+            let data: Vec<f32> = (0..rows * 128).map(|i| (i as f32 * step).sin()).collect();
+            Array::from_slice(&data, &[rows, 128])
+        };
+        let (x, weight, bias) = (wave(5, 0.37), wave(64, 0.11), Array::from_slice(&[0.5f32; 64], &[64]));
+        let exact = x.matmul(weight.transpose()?)?.add(&bias)?;
+        for layout in Quant::ALL.into_iter().filter_map(Quant::layout) {
+            let packed = native::quantize(&weight, layout)?;
+            let mut arrays = vec![bias.clone(), packed.weight, packed.scales];
+            arrays.extend(packed.biases);
+            let slot = Packed { weight: 1, scales: 2, biases: (arrays.len() > 3).then_some(3) };
+            let slots = [("l.bias".to_owned(), Slot::Plain(0)), ("l.weight".to_owned(), Slot::Packed(slot))];
+            let mut index =
+                Index { slots: slots.into(), layout: Some(layout), device: DeviceKind::Cpu, dtype: Dtype::Float32 };
+            let unpacked = Bound { index: &index, arrays: &arrays }.linear("l", &x)?;
+            index.device = DeviceKind::Gpu;
+            let fused = Bound { index: &index, arrays: &arrays }.linear("l", &x)?;
+
+            let distance = |a: &Array, b: &Array| a.subtract(b)?.abs()?.max(None)?.try_item_exact::<f32>();
+            assert!(distance(&unpacked, &fused)? < 1e-4, "{layout:?}");
+            let loss = distance(&unpacked, &exact)?;
+            assert!(loss > 0.0 && loss < 8.0, "{layout:?}: {loss}");
+        }
+        Ok(())
+    }
+}
