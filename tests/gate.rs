@@ -41,7 +41,7 @@ fn checked(change: impl FnOnce(&mut Value)) -> support::Ran {
 fn a_raised_speedup_fails_with_both_figures() {
     let ran = checked(|baseline| baseline["cases"]["fast/5f/none"]["speedup"] = json!(2.2));
     assert_eq!(ran.status, 1, "{}", ran.stdout);
-    for part in ["regressed", "fast/5f/none", "2.20x", "2.00x", "−9.1%", "tolerance 5%", "baseline update"] {
+    for part in ["regressed", "fast/5f/none", "2.20x", "2.00x", "−9.1%", "tolerance of 5%", "baseline update"] {
         assert!(ran.stdout.contains(part), "{part}:\n{}", ran.stdout);
     }
 }
@@ -67,12 +67,12 @@ fn a_peak_fails_beyond_its_tolerance_only() {
     assert_eq!(checked(peak(84)).status, 0);
     let ran = checked(peak(82));
     assert_eq!(ran.status, 1);
-    assert!(ran.stdout.contains("peak memory 82MB → 100MB"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("rose from the baseline's 82MB to 100MB"), "{}", ran.stdout);
 }
 
 #[test]
 fn model_bytes_are_exact_in_both_directions() {
-    for (recorded_bytes, message) in [(999, "1 more than the recorded 999"), (1001, "1 less than the recorded 1,001")] {
+    for (recorded_bytes, message) in [(999, "1 more than the recorded 999"), (1001, "1 fewer than the recorded 1,001")] {
         let project = recorded();
         project.edit("baselines/model-memory.json", |memory| {
             memory["models"]["fast/synthetic/none/f32"] = json!(recorded_bytes);

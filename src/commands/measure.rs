@@ -46,6 +46,9 @@ pub fn measure(args: &cli::Measure, config: &Config, terminal: &Terminal) -> Res
         materials: &materials,
     };
     let record = header(suite, &plan, machine, device);
+    if record.tool.debug_build {
+        terminal.say("warning: this is a debug build: measure with a release build, `make build`");
+    }
     for warning in &record.warnings {
         terminal.say(&format!("warning: {warning}"));
     }
@@ -76,14 +79,11 @@ pub fn select<'a>(config: &'a Config, selection: &Selection, machine: &Machine) 
 
 /// A record with nothing measured yet.
 fn header(suite: &Suite, plan: &Plan, machine: Machine, device: DeviceKind) -> RunRecord {
-    let mut warnings: Vec<String> = machine::fitness()
+    let warnings = machine::fitness()
         .iter()
         .filter(|finding| finding.severity == Severity::Warning)
         .map(ToString::to_string)
         .collect();
-    if cfg!(debug_assertions) {
-        warnings.push("this is a debug build: measure with a release build".to_owned());
-    }
     RunRecord {
         schema: SCHEMA,
         started: Timestamp::now(),
