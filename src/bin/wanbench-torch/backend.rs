@@ -1,7 +1,7 @@
 //! The worker's view of PyTorch: device, weights, inputs, the state of a denoising run.
 //!
-//! What outlives a step is the weights, the inputs as given, the RoPE tables and the latent; everything else is computed
-//! in the step that uses it.
+//! What outlives a step is the weights, the inputs as given, the RoPE tables and the latent; everything else is
+//! computed in the step that uses it.
 
 use std::thread::available_parallelism;
 

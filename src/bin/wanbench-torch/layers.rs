@@ -5,7 +5,7 @@
 use anyhow::Result;
 use tch::{TchError, Tensor};
 
-use crate::rope::Rope;
+use crate::rope::{Rope, pairs_to_halves};
 use crate::weights::Weights;
 
 /// Scaled dot-product attention with QK-norm over the whole width, and its four projections.
@@ -21,7 +21,7 @@ pub struct Attention {
 }
 
 impl Attention {
-    /// The attention called `name`.
+    /// The attention called `name`, for [`Self::forward`] without positions.
     pub fn load(weights: &Weights, name: &str) -> Result<Self> {
         let linear = |part: &str| Linear::load(weights, &format!("{name}.{part}"));
         Ok(Self {
@@ -34,6 +34,18 @@ impl Attention {
             heads: weights.spec().num_heads as i64,
             eps: weights.spec().eps,
         })
+    }
+
+    /// The same, for [`Self::forward`] with positions.
+    pub fn load_rotary(weights: &Weights, name: &str) -> Result<Self> {
+        let mut attention = Self::load(weights, name)?;
+        let (q, k) = (&mut attention.q, &mut attention.k);
+        for tensor in
+            [&mut q.weight, &mut q.bias, &mut attention.norm_q, &mut k.weight, &mut k.bias, &mut attention.norm_k]
+        {
+            *tensor = pairs_to_halves(tensor, attention.heads)?;
+        }
+        Ok(attention)
     }
 
     /// The rows of `x` attend to those of `source`, turned by `rope` where given.

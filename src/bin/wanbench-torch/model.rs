@@ -154,7 +154,7 @@ impl Block {
     fn load(weights: &Weights, index: usize) -> Result<Self> {
         let name = |part: &str| format!("blocks.{index}.{part}");
         Ok(Self {
-            self_attention: Attention::load(weights, &name("self_attn"))?,
+            self_attention: Attention::load_rotary(weights, &name("self_attn"))?,
             cross_attention: Attention::load(weights, &name("cross_attn"))?,
             cross_norm: (weights.tensor(&name("norm3.weight"))?, weights.tensor(&name("norm3.bias"))?),
             ffn: Mlp::load(weights, &name("ffn.0"), &name("ffn.2"), Activation::GeluTanh)?,
