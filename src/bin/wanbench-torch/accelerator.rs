@@ -1,0 +1,103 @@
+//! What tch does not offer of libtorch, through `native/accelerator_probe.cpp`: the only unsafe code of this program.
+//!
+//! The accelerator is MPS or CUDA, whichever the libtorch at hand knows; a CPU build has none.
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+
+use anyhow::{Result, bail};
+use tch::Device;
+
+/// The libtorch that torch-sys 0.26.0 accepts; it refuses to build against any other.
+pub const TORCH_VERSION: &str = "2.13.0";
+
+/// The GPU that libtorch found.
+pub struct Accelerator(Device);
+
+impl Accelerator {
+    /// The machine's first GPU, if libtorch can use one.
+    pub fn find() -> Option<Self> {
+        // SAFETY: takes nothing and never throws.
+        match unsafe { wb_accelerator() } {
+            CUDA => Some(Self(Device::Cuda(INDEX as usize))),
+            MPS => Some(Self(Device::Mps)),
+            _ => None,
+        }
+    }
+
+    /// The device under tch's name.
+    pub fn device(&self) -> Device {
+        self.0
+    }
+
+    /// Waits until everything enqueued is computed.
+    pub fn synchronize(&self) -> Result<()> {
+        // SAFETY: the buffer is as long as said.
+        call("synchronize", |error, size| unsafe { wb_synchronize(INDEX, error, size) })
+    }
+
+    /// Starts the count of [`Self::peak_bytes`] anew.
+    pub fn reset_peak(&self) -> Result<()> {
+        // SAFETY: the buffer is as long as said.
+        call("reset the memory peak", |error, size| unsafe { wb_reset_peak(INDEX, error, size) })
+    }
+
+    /// Most bytes that tensors held at a time since the last reset.
+    pub fn peak_bytes(&self) -> Result<u64> {
+        // Allocated now, its peak, reserved now, its peak.
+        let mut bytes = [0; 4];
+        // SAFETY: `bytes` has the four elements that are written, the buffer is as long as said.
+        call("read the memory peak", |error, size| unsafe { wb_memory(INDEX, bytes.as_mut_ptr(), error, size) })?;
+        Ok(u64::try_from(bytes[1])?)
+    }
+}
+
+/// Turns off TF32: f32 means f32.
+pub fn full_precision() -> Result<()> {
+    // SAFETY: the buffer is as long as said.
+    call("turn off TF32", |error, size| unsafe { wb_full_precision(error, size) })
+}
+
+/// While it lives, this thread's operations keep no autograd state at all. It cannot leave the thread.
+pub struct InferenceMode(*mut c_void);
+
+impl InferenceMode {
+    /// Enters the mode.
+    pub fn enter() -> Self {
+        // SAFETY: takes nothing; the result goes to `wb_inference_leave` once, on this thread, as the type is not Send.
+        Self(unsafe { wb_inference_enter() })
+    }
+}
+
+impl Drop for InferenceMode {
+    fn drop(&mut self) {
+        // SAFETY: see `enter`.
+        unsafe { wb_inference_leave(self.0) }
+    }
+}
+
+/// `c10::DeviceType`.
+const CUDA: c_int = 1;
+const MPS: c_int = 13;
+
+/// The first device of its kind: a worker measures one.
+const INDEX: c_int = 0;
+
+/// Calls a function of the probe with room for its reason, should it fail.
+fn call(what: &str, function: impl FnOnce(*mut c_char, usize) -> c_int) -> Result<()> {
+    let mut reason = [0u8; 1024];
+    if function(reason.as_mut_ptr().cast(), reason.len()) == 0 {
+        return Ok(());
+    }
+    let text = CStr::from_bytes_until_nul(&reason).map_or("unknown reason".into(), CStr::to_string_lossy);
+    bail!("libtorch cannot {what}: {text}");
+}
+
+unsafe extern "C" {
+    fn wb_accelerator() -> c_int;
+    fn wb_synchronize(device: c_int, error: *mut c_char, size: usize) -> c_int;
+    fn wb_memory(device: c_int, bytes: *mut i64, error: *mut c_char, size: usize) -> c_int;
+    fn wb_reset_peak(device: c_int, error: *mut c_char, size: usize) -> c_int;
+    fn wb_full_precision(error: *mut c_char, size: usize) -> c_int;
+    fn wb_inference_enter() -> *mut c_void;
+    fn wb_inference_leave(mode: *mut c_void);
+}
