@@ -1,7 +1,7 @@
 //! Tells each worker program, and only that one, where its framework's libraries are at run time.
 //!
-//! Everything here is a `rustc-link-arg-bin`: a `rustc-link-lib` of this package would reach all its programs through the library
-//! target, and `wanbench` itself must run without any framework.
+//! Everything here is a `rustc-link-arg-bin`: a `rustc-link-lib` of this package would reach all its programs through
+//! the library target, and `wanbench` itself must run without any framework.
 
 use std::env;
 
@@ -34,15 +34,21 @@ mod torch {
         // Published by torch-sys, whichever way it found libtorch.
         let lib = env::var_os("DEP_TCH_LIBTORCH_LIB").map(PathBuf::from).expect("torch-sys names libtorch's folder");
         let archive = compile_probe(&include_root(&lib));
-        // These arguments come last, after torch-sys's libraries: the probe's own needs are named behind it once more, for a linker
-        // that keeps a library only where something before it asks for it (--as-needed, the default of some distributions).
-        for argument in [
+        // These arguments come last, after torch-sys's libraries: the probe's own needs are named behind it once more,
+        // for a linker that keeps a library only where something before it asks for it (--as-needed, the default of
+        // some distributions).
+        let mut arguments = vec![
             archive.display().to_string(),
             format!("-L{}", lib.display()),
             "-ltorch_cpu".into(),
             "-lc10".into(),
             format!("-Wl,-rpath,{}", lib.display()),
-        ] {
+        ];
+        // Nothing calls into libtorch_cuda by name: loading it is what registers the GPU.
+        if lib.join("libtorch_cuda.so").exists() {
+            arguments.extend(["-Wl,--no-as-needed", "-ltorch_cuda", "-Wl,--as-needed"].map(String::from));
+        }
+        for argument in arguments {
             println!("cargo::rustc-link-arg-bin=wanbench-torch={argument}");
         }
     }

@@ -9,6 +9,7 @@
 #include <ATen/DeviceAccelerator.h>
 #include <c10/core/InferenceMode.h>
 #include <c10/util/Exception.h>
+#include <torch/headeronly/version.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -42,6 +43,9 @@ c10::DeviceIndex index_of(int device) { return static_cast<c10::DeviceIndex>(dev
 } // namespace
 
 extern "C" {
+
+// The libtorch that this was compiled against, such as 2.13.0.
+const char *wb_torch_version() { return TORCH_VERSION; }
 
 // c10::DeviceType of the accelerator that is present (1 CUDA, 13 MPS), -1 if none is. Never fails: a broken driver is no accelerator.
 int wb_accelerator() {

@@ -490,7 +490,8 @@ impl WorkloadEntry {
                 if time == 0 || vertical == 0 || horizontal == 0 {
                     return Err("vae_stride holds a 0".to_owned());
                 }
-                if (self.frames - 1) % time != 0 || height % vertical != 0 || width % horizontal != 0 {
+                let multiples = [(self.frames - 1, time), (height, vertical), (width, horizontal)];
+                if multiples.iter().any(|(size, stride)| !size.is_multiple_of(*stride)) {
                     return Err(format!(
                         "{} frames of {height}x{width} do not fit a VAE stride of [{time}, {vertical}, {horizontal}]: \
                          frames - 1, height and width must be multiples of it",

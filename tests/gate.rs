@@ -72,7 +72,8 @@ fn a_peak_fails_beyond_its_tolerance_only() {
 
 #[test]
 fn model_bytes_are_exact_in_both_directions() {
-    for (recorded_bytes, message) in [(999, "1 more than the recorded 999"), (1001, "1 fewer than the recorded 1,001")] {
+    for (recorded_bytes, message) in [(999, "1 more than the recorded 999"), (1001, "1 fewer than the recorded 1,001")]
+    {
         let project = recorded();
         project.edit("baselines/model-memory.json", |memory| {
             memory["models"]["fast/synthetic/none/f32"] = json!(recorded_bytes);

@@ -84,8 +84,7 @@ pub fn import(args: &cli::Import, terminal: &Terminal) -> Result<ExitStatus> {
     let text =
         std::fs::read_to_string(&args.report).with_context(|| format!("cannot read {}", args.report.display()))?;
     let source = args.report.file_name().unwrap_or_default().to_string_lossy();
-    let imported =
-        import::import(&text, &source).map_err(|error| UsageError(error.to_string()))?;
+    let imported = import::import(&text, &source).map_err(|error| UsageError(error.to_string()))?;
     let path = Baseline::path(folder, &imported.baseline.machine, imported.baseline.device);
     if path.exists() && !args.replace {
         bail!(UsageError(format!("{} is there already; --replace overwrites it", path.display())));

@@ -24,7 +24,7 @@ fn williams(arms: usize) -> Vec<Vec<usize>> {
         (0..arms).map(|place| if place % 2 == 0 { place / 2 } else { arms - place.div_ceil(2) }).collect();
     let rows: Vec<Vec<usize>> =
         (0..arms).map(|shift| zigzag.iter().map(|arm| (arm + shift) % arms).collect()).collect();
-    if arms % 2 == 0 {
+    if arms.is_multiple_of(2) {
         return rows;
     }
     let mirrored = rows.iter().map(|row| row.iter().rev().copied().collect());
@@ -39,8 +39,8 @@ mod tests {
 
     #[test]
     fn places_and_neighbours_are_balanced() {
-        for arms in 1..8 {
-            let rows = if arms % 2 == 0 { arms } else { 2 * arms };
+        for arms in 1..8usize {
+            let rows = if arms.is_multiple_of(2) { arms } else { 2 * arms };
             let orders = balanced(arms, rows, 3);
             let mut places = BTreeMap::new();
             let mut neighbours = BTreeMap::new();

@@ -11,6 +11,7 @@ pub mod rope;
 pub mod schedule;
 pub mod spec;
 pub mod synthetic;
+pub mod time;
 
 pub use checkpoint::Checkpoint;
 pub use inputs::Inputs;

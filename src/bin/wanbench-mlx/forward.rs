@@ -12,7 +12,7 @@ use mlx_rs::{Array, ops};
 use wanbench::protocol::DeviceKind;
 use wanbench::wan::inputs::HostTensor;
 use wanbench::wan::rope::{self, RopeTables};
-use wanbench::wan::{Inputs, Spec};
+use wanbench::wan::{Inputs, Spec, time};
 
 use crate::model::{Conditions, Model};
 use crate::weights::{Bound, Index, Weights};
@@ -143,12 +143,9 @@ fn too_short() -> Exception {
     Exception::custom("the argument list is too short")
 }
 
-/// `[cos(t·ωᵢ)…, sin(t·ωᵢ)…]`, `[1, freq_dim]`, in f64: at t = 1000 an angle in f32 would be off by 3e-5.
+/// The timestep's sinusoid, `[1, freq_dim]`.
 fn sinusoid(t: f32, freq_dim: usize) -> HostTensor {
-    let half = freq_dim / 2;
-    let angles = (0..half).map(|i| f64::from(t) * 10_000f64.powf(-(i as f64) / half as f64));
-    let data = angles.clone().map(f64::cos).chain(angles.map(f64::sin)).map(|value| value as f32).collect();
-    HostTensor { shape: vec![1, freq_dim], data }
+    HostTensor { shape: vec![1, freq_dim], data: time::sinusoid(t, freq_dim) }
 }
 
 /// The rotations as unit complex numbers, `[tokens, 1, pairs]`.

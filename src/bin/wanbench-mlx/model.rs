@@ -169,7 +169,7 @@ impl Model<'_> {
         x.reshape(&[-1, self.spec.num_heads as i32, self.spec.head_dim() as i32])
     }
 
-    /// GELU, tanh-approximate: ½(1 + tanh u) = sigmoid(2u), one exponential instead of a slower tanh.
+    /// GELU, tanh-approximate, in its shorter form: ½(1 + tanh u) = sigmoid(2u).
     fn gelu(&self, x: &Array) -> Result<Array> {
         const TWICE_SQRT_2_OVER_PI: f64 = SQRT_2 * FRAC_2_SQRT_PI;
         let cubic = x.square()?.multiply(self.scalar((0.044_715 * TWICE_SQRT_2_OVER_PI) as f32)?)?;

@@ -7,9 +7,6 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use anyhow::{Result, bail};
 use tch::Device;
 
-/// The libtorch that torch-sys 0.26.0 accepts; it refuses to build against any other.
-pub const TORCH_VERSION: &str = "2.13.0";
-
 /// The GPU that libtorch found.
 pub struct Accelerator(Device);
 
@@ -49,6 +46,12 @@ impl Accelerator {
         call("read the memory peak", |error, size| unsafe { wb_memory(INDEX, bytes.as_mut_ptr(), error, size) })?;
         Ok(u64::try_from(bytes[1])?)
     }
+}
+
+/// The libtorch that this program was compiled against.
+pub fn torch_version() -> String {
+    // SAFETY: takes nothing, gives a string constant.
+    unsafe { CStr::from_ptr(wb_torch_version()) }.to_string_lossy().into_owned()
 }
 
 /// Turns off TF32: f32 means f32.
@@ -93,6 +96,7 @@ fn call(what: &str, function: impl FnOnce(*mut c_char, usize) -> c_int) -> Resul
 }
 
 unsafe extern "C" {
+    fn wb_torch_version() -> *const c_char;
     fn wb_accelerator() -> c_int;
     fn wb_synchronize(device: c_int, error: *mut c_char, size: usize) -> c_int;
     fn wb_memory(device: c_int, bytes: *mut i64, error: *mut c_char, size: usize) -> c_int;

@@ -64,7 +64,7 @@ impl Backend for Torch {
 
     fn versions(&self) -> Vec<(&'static str, String)> {
         vec![
-            ("torch", accelerator::TORCH_VERSION.to_owned()),
+            ("torch", accelerator::torch_version()),
             ("tch", "0.26.0".to_owned()),
             ("wanbench", env!("CARGO_PKG_VERSION").to_owned()),
         ]
@@ -140,8 +140,8 @@ impl Torch {
 }
 
 fn no_accelerator() -> Error {
-    let reason = "this build of libtorch finds no GPU: use `device = \"cpu\"`, or run on Apple Silicon or against a \
-                  CUDA libtorch (LIBTORCH)";
+    let reason = "this libtorch finds no GPU: take --device cpu, or run on Apple Silicon, or build against a libtorch \
+                  for CUDA (LIBTORCH)";
     Unsupported(reason.to_owned()).into()
 }
 

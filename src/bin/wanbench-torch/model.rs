@@ -3,8 +3,8 @@
 //! A pass computes everything from its inputs; in-place operations touch only what the pass itself made.
 
 use anyhow::{Context, Result};
-use tch::{Kind, Tensor};
-use wanbench::wan::Spec;
+use tch::{Device, Kind, Tensor};
+use wanbench::wan::{Spec, time};
 
 use crate::layers::{Activation, Attention, Linear, Mlp, layer_norm};
 use crate::rope::Rope;
@@ -72,7 +72,7 @@ impl WanModel {
     /// The velocity at timestep `t`: `[out_dim, frames, height, width]`, f32.
     pub fn forward(&self, sample: &Sample, t: f32) -> Result<Tensor> {
         let mut x = self.patch_embedding.forward(&self.patches(&self.latent(sample)?, sample.grid)?)?;
-        let time = self.time_embedding.forward(&self.sinusoid(t, &sample.x)?)?;
+        let time = self.time_embedding.forward(&self.sinusoid(t, sample.x.device())?)?;
         let modulation = self.time_projection.forward(&time.f_silu()?)?.f_view([6, self.spec.dim as i64])?;
         let text = self.text_embedding.forward(&sample.context)?;
         let camera = self.camera(sample)?;
@@ -102,15 +102,10 @@ impl WanModel {
         Ok(cut.f_reshape([-1, f * h * w])?.f_transpose(0, 1)?)
     }
 
-    /// Cosines, then sines, of `t` times frequencies falling from 1 to 1/10000; one row.
-    ///
-    /// In f64 on the host, as upstream: at t = 1000 an f32 angle is off in the fifth digit.
-    fn sinusoid(&self, t: f32, like: &Tensor) -> Result<Tensor> {
-        let half = self.spec.freq_dim / 2;
-        let angle = |i: usize| f64::from(t) * 10_000f64.powf(-(i as f64) / half as f64);
-        let cosines = (0..half).map(|i| angle(i).cos() as f32);
-        let row: Vec<f32> = cosines.chain((0..half).map(|i| angle(i).sin() as f32)).collect();
-        Ok(Tensor::f_from_slice(&row)?.f_unsqueeze(0)?.f_to_kind(self.kind)?.f_to_device(like.device())?)
+    /// The timestep's sinusoid, one row.
+    fn sinusoid(&self, t: f32, device: Device) -> Result<Tensor> {
+        let row = time::sinusoid(t, self.spec.freq_dim);
+        Ok(Tensor::f_from_slice(&row)?.f_unsqueeze(0)?.f_to_kind(self.kind)?.f_to_device(device)?)
     }
 
     fn camera(&self, sample: &Sample) -> Result<Option<Tensor>> {
