@@ -1,11 +1,12 @@
 # `make check` and `make test` need Rust, a C++ compiler and python3 with pip; native/setup.py fetches the rest.
 
 # One profile and one set of features everywhere: torch-sys takes minutes, and cargo builds it anew for any other choice.
-CARGO_FLAGS := --release --features mlx,torch
+FEATURES := --features mlx,torch
+CARGO_FLAGS := --release $(FEATURES)
 BIN := $(or $(CARGO_TARGET_DIR),target)/release
 PYTHON ?= python3
 
-.PHONY: check test lint build setup shellcheck
+.PHONY: check test lint bench build setup shellcheck
 
 check: build
 	$(BIN)/wanbench check $(ARGS)
@@ -18,6 +19,10 @@ lint: setup shellcheck
 	cargo fmt --check --manifest-path native/bindings/Cargo.toml
 	cargo clippy --all-targets -- -D warnings
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
+
+# What wanbench itself costs, in shares and ratios of one run.
+bench: setup
+	cargo bench $(FEATURES) --bench overhead
 
 build: setup
 	cargo build $(CARGO_FLAGS)

@@ -11,11 +11,11 @@ use wanbench::matrix::Case;
 use wanbench::protocol::{self, DeviceChoice, Measure, Request};
 use wanbench::record::{Measured, RunRecord};
 use wanbench::runner::Materials;
-use wanbench::wan::schedule;
+use wanbench::wan::{Quant, schedule};
 use wanbench::{cache, config::Config, stats};
 
-/// Pairs of a launch through the harness and a plain loop, per case.
-const PAIRS: usize = 6;
+/// Pairs of a launch through the harness and a plain loop, per backend.
+const PAIRS: usize = 16;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let tool = Path::new(env!("CARGO_BIN_EXE_wanbench"));
@@ -31,20 +31,22 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         100.0 * (1.0 - launches / wall)
     );
 
-    println!("\nA worker's time outside loading, warm-up and timed steps (goal: under 5%):");
+    println!("\nA worker's time outside starting, loading, warm-up and timed steps (goal: under 5%):");
     for case in &record.cases {
-        let shares: Vec<f64> = case
-            .launches
-            .iter()
-            .zip(case.measured())
-            .map(|(launch, (_, measured))| 1.0 - productive_seconds(measured) / launch.wall_seconds)
-            .collect();
-        let starts: Vec<f64> = case.measured().map(|(_, measured)| measured.startup_seconds).collect();
+        let of_wall = |seconds: fn(&Measured) -> f64| -> Vec<f64> {
+            case.launches
+                .iter()
+                .zip(case.measured())
+                .map(|(launch, (_, measured))| seconds(measured) / launch.wall_seconds)
+                .collect()
+        };
+        let shares: Vec<f64> = of_wall(productive_seconds).iter().map(|share| 1.0 - share).collect();
+        let starts = of_wall(|measured| measured.startup_seconds);
         println!(
-            "  {:16} {:.2}% (start of the process and its device: {:.0} ms)",
+            "  {:16} {:.2}%; starting, which is linking the framework and opening the device: {:.2}%",
             case.case.name,
             100.0 * stats::median(&shares),
-            1e3 * stats::median(&starts)
+            100.0 * stats::median(&starts)
         );
     }
 
@@ -52,14 +54,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = Config::open(Path::new("config.toml"))?;
     let cases: Vec<Case> = record.cases.iter().map(|case| case.case.clone()).collect();
     let materials = Materials::prepare(&cases, &config.models, &cache::folder(), 0)?;
-    for case in &cases {
+    // One case a backend: what a quantized case computes makes no difference to the harness around it.
+    for case in cases.iter().filter(|case| case.quant == Quant::None) {
         println!("  {:16} {}", case.name, against_plain_loop(case, &materials, record.warmup_steps)?);
     }
     Ok(())
 }
 
 fn productive_seconds(measured: &Measured) -> f64 {
-    measured.load_seconds + measured.warmup_seconds + measured.step_seconds.iter().sum::<f64>()
+    let steps: f64 = measured.step_seconds.iter().sum();
+    measured.startup_seconds + measured.load_seconds + measured.warmup_seconds + steps
 }
 
 /// Wall time of a whole process that must succeed.
@@ -79,11 +83,10 @@ fn against_plain_loop(
     warmup_steps: u32,
 ) -> Result<String, Box<dyn std::error::Error>> {
     let worker = worker(&case.backend);
-    // More steps than the suite's, for a median that says something.
     let request = Request::Measure(Measure {
         protocol: protocol::VERSION,
         job: materials.job(case, DeviceChoice::Auto, None),
-        sigmas: schedule::sigmas(15, schedule::SHIFT),
+        sigmas: schedule::sigmas(case.workload.steps, schedule::SHIFT),
         warmup_steps,
     });
     let line = serde_json::to_string(&request)? + "\n";
@@ -126,8 +129,8 @@ fn answer(worker: &Path, arguments: &[&str], line: &str) -> Result<String, Box<d
     let mut child = Command::new(worker).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     let mut stdin = child.stdin.take().ok_or("no standard input")?;
     stdin.write_all(line.as_bytes())?;
-    // The plain loop reads to the end; the harness wants its input open until it is done.
-    let kept = if arguments.is_empty() { Some(stdin) } else { None };
+    // The harness wants its input open until it is done; the plain loop reads to the end.
+    let kept = arguments.is_empty().then_some(stdin);
     let output = child.wait_with_output()?;
     drop(kept);
     if !output.status.success() {

@@ -34,15 +34,15 @@ pub fn golden_tolerance(quant: Quant, device: DeviceKind) -> f64 {
 pub fn mutual_tolerance(quant: Quant, dtype: DType, device: DeviceKind) -> f64 {
     let weights = match quant {
         Quant::None => golden_tolerance(Quant::None, device),
-        Quant::Int8 => 0.02,
-        Quant::Nf4 | Quant::Int4 => 0.3,
-        Quant::Nvfp4 => 0.3,
-        Quant::Mxfp4 => 0.4,
+        Quant::Int8 => 0.015,
+        Quant::Nf4 | Quant::Int4 => 0.27,
+        Quant::Nvfp4 => 0.27,
+        Quant::Mxfp4 => 0.33,
     };
     let arithmetic: f64 = match dtype {
         DType::F32 => 0.0,
-        DType::F16 => 0.005,
-        DType::Bf16 => 0.04,
+        DType::F16 => 0.0025,
+        DType::Bf16 => 0.02,
     };
     weights + arithmetic
 }

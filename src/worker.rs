@@ -92,7 +92,7 @@ pub fn run<B: Backend>() -> ExitCode {
     };
     let outcome = catch_unwind(AssertUnwindSafe(|| serve::<B>(&mut wire)));
     let error = match outcome {
-        Ok(Ok(())) => return ExitCode::SUCCESS,
+        Ok(Ok(())) => leave(),
         Ok(Err(error)) => error,
         Err(panic) => anyhow!("panicked: {}", panic_message(panic.as_ref())),
     };
@@ -100,6 +100,12 @@ pub fn run<B: Backend>() -> ExitCode {
     // When the tool is gone there is nobody left to tell.
     let _ = wire.send(&Event::Failed(failed));
     ExitCode::from(3)
+}
+
+/// Ends the process at once: everything was sent, and a framework's destructors take a tenth of a short launch.
+fn leave() -> ! {
+    // SAFETY: ends the process without running anything of ours; no buffer holds unwritten bytes.
+    unsafe { libc::_exit(0) }
 }
 
 fn serve<B: Backend>(wire: &mut Wire) -> Result<()> {
