@@ -91,6 +91,18 @@ fn ctrl_c_ends_the_worker_and_keeps_what_was_measured() {
     assert_eq!(results["cases"][0]["launches"].as_array().unwrap().len(), 1);
 }
 
+#[test]
+fn two_runs_do_not_measure_each_other() {
+    let project = Project::new(&[("good", &format!("echo $$ > marker; {READY}\nsleep 1000"))]);
+    let mut first = project.command(&["run", "--no-progress"]).stderr(std::process::Stdio::null()).spawn().unwrap();
+    wait_for_number(&project.path("marker"));
+    let second = project.wanbench(&["run"]);
+    assert_eq!(second.status, 3, "{}", second.stderr);
+    assert!(second.stderr.contains(&format!("process {} since", first.id())), "{}", second.stderr);
+    kill_process(Pid::from_child(&first), Signal::INT).unwrap();
+    first.wait().unwrap();
+}
+
 /// Whether a process runs; a zombie, which an init that reaps nobody leaves for ever, does not.
 fn is_running(process: Pid) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.as_raw_nonzero()));

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use wanbench::config::{Config, Suite};
-use wanbench::machine::{self, Machine, Severity};
+use wanbench::machine::{self, Machine, MeasuringLock, Severity};
 use wanbench::matrix::{self, Case};
 use wanbench::protocol::DeviceKind;
 use wanbench::record::{CaseRecord, RunRecord, SCHEMA, Tool};
@@ -31,6 +31,8 @@ pub fn measure(args: &cli::Measure, config: &Config, terminal: &Terminal) -> Res
         terminal.print(&names)?;
         return Ok(None);
     }
+    let holder = format!("process {} since {:.0}", std::process::id(), Timestamp::now());
+    let _lock = MeasuringLock::acquire(&cache::folder(), &holder)?;
     let programs = programs(config);
     let used = cases.iter().map(|case| &programs[&case.backend]).collect::<Vec<_>>();
     let device = resolve_device(args.selection.device, &machine, &used, terminal);

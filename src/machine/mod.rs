@@ -6,6 +6,7 @@
 mod command;
 mod fitness;
 mod linux;
+mod lock;
 mod macos;
 
 use std::num::NonZero;
@@ -16,6 +17,7 @@ use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 use crate::protocol::DeviceKind;
 
 pub use fitness::{Finding, Severity, Topic, fitness, survey};
+pub use lock::{LockError, MeasuringLock};
 
 /// What decides a machine's speed; two machines of one fingerprint share baselines.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

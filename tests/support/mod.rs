@@ -51,6 +51,11 @@ impl Project {
     /// `backends` are (name, script); the first is the reference.
     pub fn new(backends: &[(&str, &str)]) -> Self {
         let project = Self { folder: tempfile::tempdir().unwrap() };
+        // Seeded weights are made once for all tests; the lock on the machine is each project's own.
+        let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join("data");
+        std::fs::create_dir_all(&data).unwrap();
+        std::fs::create_dir(project.path("cache")).unwrap();
+        std::os::unix::fs::symlink(data, project.path("cache/data")).unwrap();
         project.write("config.toml", &config(backends));
         for (name, script) in backends {
             project.write(&format!("{name}.sh"), script);
@@ -77,13 +82,13 @@ impl Project {
         self.write(name, &serde_json::to_string_pretty(&value).unwrap());
     }
 
-    /// wanbench in this folder, outside any CI, with a cache that all tests share.
+    /// wanbench in this folder, outside any CI.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_wanbench"));
         command
             .args(arguments)
             .current_dir(self.folder.path())
-            .env("WANBENCH_CACHE", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"))
+            .env("WANBENCH_CACHE", self.path("cache"))
             .env_remove("CI");
         command
     }
