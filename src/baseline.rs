@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::gate;
+use crate::figures::figures;
 use crate::machine::Machine;
 use crate::protocol::DeviceKind;
 use crate::record::{CaseRecord, ReadError, RunRecord, read_versioned};
-use crate::stats;
+use crate::stats::Estimate;
 
 /// Schema version of both kinds of file.
 pub const SCHEMA: u32 = 1;
@@ -169,11 +169,11 @@ impl Baseline {
             Some(_) => Self::empty(record.machine.clone(), record.device),
             None => Self { machine: record.machine.clone(), ..self.clone() },
         };
-        let figures = gate::figures(record);
+        let figures = figures(record);
         for case in &record.cases {
             let Some(figures) = figures.get(&case.case.name) else { continue };
             let mut jobs = updated.cases.remove(&case.case.name).map_or_else(Vec::new, |old| old.jobs);
-            jobs.push(job(record, case));
+            jobs.push(job(record, case, figures.speedup));
             jobs.drain(..jobs.len().saturating_sub(KEPT_JOBS));
             let stored = BaselineCase {
                 frames: case.case.workload.frames,
@@ -190,8 +190,7 @@ impl Baseline {
     }
 }
 
-fn job(record: &RunRecord, case: &CaseRecord) -> Job {
-    let speedup = gate::figures(record).get(&case.case.name).and_then(|figures| figures.speedup);
+fn job(record: &RunRecord, case: &CaseRecord, speedup: Option<Estimate>) -> Job {
     Job {
         date: record.started,
         commit: record.tool.commit.clone(),
@@ -199,6 +198,6 @@ fn job(record: &RunRecord, case: &CaseRecord) -> Job {
         launches: case.measured().count(),
         mean_log_speedup: speedup.map(|speedup| speedup.point.ln()),
         deviation_log_speedup: speedup.and_then(|speedup| speedup.log_deviation),
-        launch_step_seconds: case.measured().map(|(_, launch)| stats::median(&launch.step_seconds)).collect(),
+        launch_step_seconds: case.measured().map(|(_, launch)| launch.median_step_seconds()).collect(),
     }
 }

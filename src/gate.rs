@@ -6,10 +6,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::baseline::{Baseline, BaselineCase, ModelMemory};
+use crate::figures::{Figures, figures};
+use crate::format;
 use crate::matrix::Case;
 use crate::record::{CaseRecord, Failure, RunRecord};
-use crate::report::format;
-use crate::stats::{self, Estimate};
+use crate::stats::Estimate;
 
 /// How much a figure may worsen: the `[gate]` table of config.toml.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,27 +56,6 @@ pub struct Compared {
     pub failure: Option<Failure>,
     /// The gravest of the findings.
     pub verdict: Verdict,
-}
-
-/// The figures of one case over its launches.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Figures {
-    /// Median over launches of the launch's median step.
-    pub step_seconds: f64,
-    /// Median over launches of the sum of the timed steps.
-    pub total_seconds: f64,
-    /// Reference's step time over this one's, paired by block; `None` without a reference.
-    pub speedup: Option<Estimate>,
-    /// Bytes of the weights.
-    pub model_bytes: u64,
-    /// Median of the framework's own peaks.
-    pub framework_peak_bytes: Option<u64>,
-    /// Median of the processes' peaks.
-    pub process_peak_bytes: Option<u64>,
-    /// Smallest and largest of the processes' peaks.
-    pub process_peak_range: Option<(u64, u64)>,
-    /// Launches behind the figures.
-    pub launches: usize,
 }
 
 /// The judgement of one figure of one case.
@@ -199,51 +179,6 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
     }
-}
-
-/// The figures of every case that was measured, by name. A case with a failed launch has none.
-pub fn figures(record: &RunRecord) -> BTreeMap<String, Figures> {
-    let whole = record.cases.iter().filter(|case| case.failure().is_none());
-    whole.filter_map(|case| Some((case.case.name.clone(), figures_of(record, case)?))).collect()
-}
-
-fn figures_of(record: &RunRecord, case: &CaseRecord) -> Option<Figures> {
-    let launches: Vec<_> = case.measured().map(|(_, measured)| measured).collect();
-    let model_bytes = launches.first()?.model_bytes;
-    let medians: Vec<f64> = launches.iter().map(|launch| launch.median_step_seconds()).collect();
-    let totals: Vec<f64> = launches.iter().map(|launch| launch.step_seconds.iter().sum()).collect();
-    let peaks: Option<Vec<u64>> = launches.iter().map(|launch| launch.process_peak_bytes).collect();
-    let framework_peaks: Option<Vec<u64>> = launches.iter().map(|launch| launch.framework_peak_bytes).collect();
-    Some(Figures {
-        step_seconds: stats::median(&medians),
-        total_seconds: stats::median(&totals),
-        speedup: speedup(record, case),
-        model_bytes,
-        framework_peak_bytes: framework_peaks.map(|peaks| median_bytes(&peaks)),
-        process_peak_bytes: peaks.as_ref().map(|peaks| median_bytes(peaks)),
-        process_peak_range: peaks.and_then(|peaks| Some((*peaks.iter().min()?, *peaks.iter().max()?))),
-        launches: launches.len(),
-    })
-}
-
-/// Reference over case, paired by block. The reference itself has no speedup.
-fn speedup(record: &RunRecord, case: &CaseRecord) -> Option<Estimate> {
-    if case.case.is_reference() {
-        return None;
-    }
-    let reference = record.case(case.case.reference.as_ref()?)?;
-    let reference: BTreeMap<usize, f64> =
-        reference.measured().map(|(block, launch)| (block, launch.median_step_seconds())).collect();
-    let pairs: Vec<(f64, f64)> = case
-        .measured()
-        .filter_map(|(block, launch)| Some((*reference.get(&block)?, launch.median_step_seconds())))
-        .collect();
-    stats::paired_ratio(&pairs)
-}
-
-fn median_bytes(bytes: &[u64]) -> u64 {
-    let values: Vec<f64> = bytes.iter().map(|value| *value as f64).collect();
-    stats::median(&values) as u64
 }
 
 /// Step times of the reference, to tell which side of a speedup moved.

@@ -2,13 +2,15 @@
 //!
 //! The library holds everything that needs no framework: the model as data ([`wan`]), the JSON-lines
 //! [`protocol`] between the tool and its workers, the [`worker`] loop that times steps, the
-//! `runner` that launches workers, and what turns measurements into verdicts and reports.
+//! [`runner`] that launches workers, and what turns measurements into verdicts and reports.
 //! The two worker programs under `src/bin/` are the only users of MLX and libtorch.
 
 pub mod baseline;
 pub mod cache;
 pub mod config;
 pub mod doctor;
+pub mod figures;
+pub mod format;
 pub mod gate;
 pub mod git;
 pub mod import;

@@ -4,8 +4,9 @@
 
 use serde::Serialize;
 
-use super::{Report, format, short};
+use super::{Report, short};
 use crate::baseline::MODEL_MEMORY;
+use crate::format;
 use crate::gate::{Compared, Comparison, Finding, Metric, Verdict};
 
 /// How a run stands, gravest last.

@@ -8,7 +8,8 @@ use std::fmt::Write;
 
 use super::escape::{cut, fenced, markdown as escape};
 use super::summary::{self, NOTHING, Row, row};
-use super::{Report, format, headline, short};
+use super::{Report, headline, short};
+use crate::format;
 use crate::gate::{Compared, Metric, Verdict};
 use crate::machine::Machine;
 use crate::matrix::Case;

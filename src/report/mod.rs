@@ -12,7 +12,6 @@ use crate::gate::{Comparison, Gate};
 use crate::record::RunRecord;
 
 mod escape;
-pub mod format;
 mod headline;
 pub mod json;
 pub mod markdown;

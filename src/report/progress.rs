@@ -9,7 +9,7 @@ use std::time::Instant;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::escape::{cut, one_line};
-use super::format;
+use crate::format;
 use crate::matrix::Case;
 use crate::record::Outcome;
 use crate::runner::Event;

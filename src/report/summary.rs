@@ -2,10 +2,11 @@
 //!
 //! A figure that was not measured is a dash and a baseline that is not there is `new`: never a zero, never 1.00x.
 
-use super::format;
 use super::headline::metric;
 use crate::baseline::BaselineCase;
-use crate::gate::{Compared, Figures, Metric, Verdict};
+use crate::figures::Figures;
+use crate::format;
+use crate::gate::{Compared, Metric, Verdict};
 use crate::matrix::Case;
 use crate::wan::DType;
 

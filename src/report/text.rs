@@ -7,7 +7,8 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use super::escape::one_line;
 use super::summary::{NOTHING, Row, row};
-use super::{Report, Standing, format, headline, markdown};
+use super::{Report, Standing, headline, markdown};
+use crate::format;
 use crate::gate::Verdict;
 
 /// Columns of a line of prose; the table may be wider.

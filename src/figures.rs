@@ -1,0 +1,74 @@
+//! From launches to figures: each case's times, speedup and memory over all its launches. Pure.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::record::{CaseRecord, RunRecord};
+use crate::stats::{self, Estimate};
+
+/// The figures of one case over its launches.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Figures {
+    /// Median over launches of the launch's median step.
+    pub step_seconds: f64,
+    /// Median over launches of the sum of the timed steps.
+    pub total_seconds: f64,
+    /// Reference's step time over this one's, paired by block; `None` without a reference.
+    pub speedup: Option<Estimate>,
+    /// Bytes of the weights.
+    pub model_bytes: u64,
+    /// Median of the framework's own peaks.
+    pub framework_peak_bytes: Option<u64>,
+    /// Median of the processes' peaks.
+    pub process_peak_bytes: Option<u64>,
+    /// Smallest and largest of the processes' peaks.
+    pub process_peak_range: Option<(u64, u64)>,
+    /// Launches behind the figures.
+    pub launches: usize,
+}
+
+/// The figures of every case that was measured, by name. A case with a failed launch has none.
+pub fn figures(record: &RunRecord) -> BTreeMap<String, Figures> {
+    let whole = record.cases.iter().filter(|case| case.failure().is_none());
+    whole.filter_map(|case| Some((case.case.name.clone(), figures_of(record, case)?))).collect()
+}
+
+fn figures_of(record: &RunRecord, case: &CaseRecord) -> Option<Figures> {
+    let launches: Vec<_> = case.measured().map(|(_, measured)| measured).collect();
+    let model_bytes = launches.first()?.model_bytes;
+    let medians: Vec<f64> = launches.iter().map(|launch| launch.median_step_seconds()).collect();
+    let totals: Vec<f64> = launches.iter().map(|launch| launch.step_seconds.iter().sum()).collect();
+    let peaks: Option<Vec<u64>> = launches.iter().map(|launch| launch.process_peak_bytes).collect();
+    let framework_peaks: Option<Vec<u64>> = launches.iter().map(|launch| launch.framework_peak_bytes).collect();
+    Some(Figures {
+        step_seconds: stats::median(&medians),
+        total_seconds: stats::median(&totals),
+        speedup: speedup(record, case),
+        model_bytes,
+        framework_peak_bytes: framework_peaks.map(|peaks| median_bytes(&peaks)),
+        process_peak_bytes: peaks.as_ref().map(|peaks| median_bytes(peaks)),
+        process_peak_range: peaks.and_then(|peaks| Some((*peaks.iter().min()?, *peaks.iter().max()?))),
+        launches: launches.len(),
+    })
+}
+
+/// Reference over case, paired by block. The reference itself has no speedup.
+fn speedup(record: &RunRecord, case: &CaseRecord) -> Option<Estimate> {
+    if case.case.is_reference() {
+        return None;
+    }
+    let reference = record.case(case.case.reference.as_ref()?)?;
+    let reference: BTreeMap<usize, f64> =
+        reference.measured().map(|(block, launch)| (block, launch.median_step_seconds())).collect();
+    let pairs: Vec<(f64, f64)> = case
+        .measured()
+        .filter_map(|(block, launch)| Some((*reference.get(&block)?, launch.median_step_seconds())))
+        .collect();
+    stats::paired_ratio(&pairs)
+}
+
+fn median_bytes(bytes: &[u64]) -> u64 {
+    let values: Vec<f64> = bytes.iter().map(|value| *value as f64).collect();
+    stats::median(&values) as u64
+}
