@@ -140,6 +140,8 @@ fn pick_device(choice: DeviceChoice) -> Result<(DeviceKind, MlxDevice, Stream)> 
 fn to_host(array: &Array) -> Result<HostTensor> {
     debug_assert_eq!(array.dtype(), Dtype::Float32);
     let shape = array.shape().iter().map(|extent| *extent as usize).collect();
-    let data = array.to_vec_exact::<f32>().map_err(|error| anyhow!("cannot read a result from MLX: {error}"))?;
+    // A result may be a view with other strides than its shape's, as where an axis has one element.
+    let rows = array.contiguous().context("cannot lay out a result")?;
+    let data = rows.to_vec_exact::<f32>().map_err(|error| anyhow!("cannot read a result from MLX: {error}"))?;
     Ok(HostTensor { shape, data })
 }
