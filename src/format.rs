@@ -16,7 +16,8 @@ pub fn seconds(value: f64) -> String {
 
 /// A speedup: `2.49x`.
 pub fn speedup(value: f64) -> String {
-    format!("{value:.2}x")
+    let decimals = if value.abs() < 0.0995 { 3 } else { 2 };
+    format!("{value:.decimals$}x")
 }
 
 /// A speedup with the half-width of its interval in percent: `2.49x ±1.2%`.

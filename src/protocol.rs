@@ -236,17 +236,26 @@ pub struct Protocol {
 }
 
 impl Request {
-    /// Protocol version of the sender.
-    pub fn protocol(&self) -> u32 {
+    /// Where the sender wants it to run.
+    pub fn device(&self) -> DeviceChoice {
         match self {
-            Self::Probe(probe) => probe.protocol,
-            Self::Measure(measure) => measure.protocol,
-            Self::Forward(forward) => forward.protocol,
+            Self::Probe(probe) => probe.device,
+            Self::Measure(measure) => measure.job.device,
+            Self::Forward(forward) => forward.job.device,
         }
     }
 }
 
 impl DeviceChoice {
+    /// Whether a worker that runs on `kind` does what was asked.
+    pub fn allows(self, kind: DeviceKind) -> bool {
+        match self {
+            Self::Auto => true,
+            Self::Gpu => kind == DeviceKind::Gpu,
+            Self::Cpu => kind == DeviceKind::Cpu,
+        }
+    }
+
     /// Lower-case name, as on the command line.
     pub fn name(self) -> &'static str {
         match self {

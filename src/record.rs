@@ -133,22 +133,22 @@ pub struct Failure {
 #[derive(Debug, Error)]
 pub enum ReadError {
     /// It cannot be read.
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {path}: {cause}")]
     Io {
         /// The file.
         path: String,
         /// The operating system's reason.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// It is not of the expected form.
-    #[error("{path}: not a {what} of this wanbench: {source}")]
+    #[error("{path}: not a {what} of this wanbench: {cause}")]
     Malformed {
         /// The file.
         path: String,
         /// What it should be.
         what: &'static str,
         /// Where it fails.
-        source: serde_json::Error,
+        cause: serde_json::Error,
     },
     /// It was written by another version.
     #[error(
@@ -218,8 +218,8 @@ pub fn read_versioned<T: serde::de::DeserializeOwned>(
     expected: u32,
 ) -> Result<T, ReadError> {
     let name = || path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|source| ReadError::Io { path: name(), source })?;
-    let malformed = |source| ReadError::Malformed { path: name(), what, source };
+    let text = std::fs::read_to_string(path).map_err(|cause| ReadError::Io { path: name(), cause })?;
+    let malformed = |cause| ReadError::Malformed { path: name(), what, cause };
     let value: serde_json::Value = serde_json::from_str(&text).map_err(malformed)?;
     match value.get("schema").and_then(serde_json::Value::as_u64) {
         Some(found) if found != u64::from(expected) => Err(ReadError::Schema { path: name(), found, expected }),

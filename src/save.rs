@@ -1,6 +1,8 @@
 //! Saving files so that a reader sees the old content or the new, never a part.
 
+use std::fs::Permissions;
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// Writes `path` through a temporary file beside it, synced and then renamed into place.
@@ -12,13 +14,14 @@ pub fn atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<
         _ => Path::new("."),
     };
     std::fs::create_dir_all(folder)?;
-    let mut temporary = tempfile::Builder::new().prefix(".wanbench-").tempfile_in(folder)?;
+    // A temporary file is private by default; a saved one has what the user's umask leaves.
+    let permissions = Permissions::from_mode(0o666);
+    let mut temporary = tempfile::Builder::new().prefix(".wanbench-").permissions(permissions).tempfile_in(folder)?;
     {
         let mut buffered = BufWriter::new(temporary.as_file_mut());
         write(&mut buffered)?;
         buffered.flush()?;
     }
-    make_readable(temporary.path())?;
     temporary.as_file().sync_all()?;
     temporary.persist(path).map_err(|error| error.error)?;
     Ok(())
@@ -30,12 +33,6 @@ pub fn json<T: serde::Serialize>(path: &Path, value: &T) -> io::Result<()> {
         serde_json::to_writer_pretty(&mut *out, value)?;
         out.write_all(b"\n")
     })
-}
-
-/// Gives a temporary file, private by default, the permissions a saved file usually has.
-fn make_readable(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644))
 }
 
 #[cfg(test)]

@@ -92,7 +92,7 @@ pub fn run<B: Backend>() -> ExitCode {
     };
     let outcome = catch_unwind(AssertUnwindSafe(|| serve::<B>(&mut wire)));
     let error = match outcome {
-        Ok(Ok(())) => leave(),
+        Ok(Ok(())) => leave(0),
         Ok(Err(error)) => error,
         Err(panic) => anyhow!("panicked: {}", panic_message(panic.as_ref())),
     };
@@ -102,20 +102,16 @@ pub fn run<B: Backend>() -> ExitCode {
     ExitCode::from(3)
 }
 
-/// Ends the process at once: everything was sent, and a framework's destructors take a tenth of a short launch.
-fn leave() -> ! {
+/// Ends the process at once. A framework's destructors take a tenth of a short launch, and must not run while another
+/// thread computes.
+fn leave(status: i32) -> ! {
     // SAFETY: ends the process without running anything of ours; no buffer holds unwritten bytes.
-    unsafe { libc::_exit(0) }
+    unsafe { libc::_exit(status) }
 }
 
 fn serve<B: Backend>(wire: &mut Wire) -> Result<()> {
     let request = read_request()?;
-    let device = match &request {
-        Request::Probe(probe) => probe.device,
-        Request::Measure(measure) => measure.job.device,
-        Request::Forward(forward) => forward.job.device,
-    };
-    let mut backend = B::open(device)?;
+    let mut backend = B::open(request.device())?;
     let versions = backend.versions().into_iter().map(|(name, version)| (name.to_owned(), version)).collect();
     wire.send(&Event::Ready(Ready {
         protocol: protocol::VERSION,
@@ -228,7 +224,7 @@ fn read_request() -> Result<Request> {
     std::thread::spawn(|| {
         // Blocks until the tool closes the pipe, by will or by dying.
         let _ = io::stdin().lock().read(&mut [0]);
-        std::process::exit(3);
+        leave(3);
     });
     let value: serde_json::Value = serde_json::from_str(&line).context("the request is not JSON")?;
     let version = value.get("protocol").and_then(serde_json::Value::as_u64);

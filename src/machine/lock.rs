@@ -22,12 +22,12 @@ pub enum LockError {
         holder: String,
     },
     /// Its file cannot be opened.
-    #[error("cannot lock {path}: {source}; WANBENCH_CACHE names another folder")]
+    #[error("cannot lock {path}: {cause}; WANBENCH_CACHE names another folder")]
     Io {
         /// The lock's file.
         path: PathBuf,
         /// The operating system's reason.
-        source: io::Error,
+        cause: io::Error,
     },
 }
 
@@ -35,7 +35,7 @@ impl MeasuringLock {
     /// Takes the lock that lies in `folder`, naming `holder` in it; never waits.
     pub fn acquire(folder: &Path, holder: &str) -> Result<Self, LockError> {
         let path = folder.join("measuring.lock");
-        let io = |source| LockError::Io { path: path.clone(), source };
+        let io = |cause| LockError::Io { path: path.clone(), cause };
         std::fs::create_dir_all(folder).map_err(io)?;
         let mut file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;

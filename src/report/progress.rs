@@ -64,7 +64,7 @@ impl Progress {
 
     /// Shows what happened. An event of a case that was not announced is ignored.
     pub fn handle(&mut self, event: &Event) {
-        let Some(index) = self.tally.position(case_of(event)) else { return };
+        let Some(index) = self.tally.position(event.case()) else { return };
         self.tally.cases[index].handle(event);
         match (self.style, &mut self.screen, event) {
             (Style::Live, Some(screen), _) => screen.show(&self.tally, index),
@@ -114,17 +114,6 @@ impl Screen {
         self.total.set_length(tally.planned() as u64);
         self.total.set_message(tally.time_left_words());
         self.total.set_position(tally.done() as u64);
-    }
-}
-
-/// Name of the case that an event is about.
-fn case_of<'a>(event: &Event<'a>) -> &'a str {
-    match *event {
-        Event::LaunchStarted { case, .. }
-        | Event::Loaded { case }
-        | Event::Warmed { case }
-        | Event::Step { case, .. }
-        | Event::LaunchEnded { case, .. } => case,
     }
 }
 

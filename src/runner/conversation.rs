@@ -98,6 +98,9 @@ fn collect(
     if ready.protocol != protocol::VERSION {
         return Err(format!("speaks protocol {}, this wanbench {}", ready.protocol, protocol::VERSION));
     }
+    if !request.device().allows(ready.device.kind) {
+        return Err(format!("runs on the {}, though it was asked for another device", ready.device.kind.name()));
+    }
     let startup_seconds = start.elapsed().as_secs_f64();
     let mut answers =
         Answers { ready, startup_seconds, loaded: None, warmed: None, step_seconds: Vec::new(), done: None };
@@ -116,6 +119,9 @@ fn collect(
             _ => return Err(out_of_order(expected, &event)),
         }
         on_event(&event);
+    }
+    if let Some(line) = worker.next_line(interrupted)? {
+        return Err(format!("printed {:?} after its last event", excerpt(&line)));
     }
     worker.finish()?;
     Ok(answers)

@@ -113,12 +113,12 @@ pub struct Materials {
 #[derive(Debug, thiserror::Error)]
 pub enum MaterialsError {
     /// Seeded data cannot be written.
-    #[error("cannot write weights and inputs under {folder}: {source}; free some space or set WANBENCH_CACHE")]
+    #[error("cannot write weights and inputs under {folder}: {cause}; free some space or set WANBENCH_CACHE")]
     Write {
         /// The cache folder.
         folder: PathBuf,
         /// The operating system's reason.
-        source: io::Error,
+        cause: io::Error,
     },
     /// A configured checkpoint cannot be used.
     #[error(transparent)]
@@ -141,7 +141,7 @@ impl Materials {
         cache: &Path,
         seed: u64,
     ) -> Result<Self, MaterialsError> {
-        let write = |source| MaterialsError::Write { folder: cache.to_owned(), source };
+        let write = |cause| MaterialsError::Write { folder: cache.to_owned(), cause };
         let mut materials = Self { checkpoints: BTreeMap::new(), inputs: BTreeMap::new() };
         let names: BTreeSet<&String> = cases.iter().map(|case| &case.workload.model).collect();
         for name in names {

@@ -42,8 +42,9 @@ const EXIT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A running worker; dropping it kills its process group.
 pub struct Worker {
     child: Child,
-    // A worker ends when this closes, so it is held until the worker is gone.
-    _stdin: Option<ChildStdin>,
+    killed: bool,
+    // A worker ends when its standard input closes; the thread that holds it closes it once this is dropped.
+    _stdin: Sender<()>,
     lines: Receiver<Line>,
     stderr: Receiver<Vec<String>>,
     deadline: Instant,
@@ -69,12 +70,15 @@ impl Worker {
         let (tail_sender, stderr) = channel();
         let stdout = child.stdout.take();
         let errors = child.stderr.take();
-        let mut stdin = child.stdin.take();
-        // A worker that dies before it has read the request is told by its output's end, not by this write.
-        let _ = stdin.as_mut().map(|stdin| stdin.write_all(format!("{request}\n").as_bytes()));
+        let stdin = child.stdin.take();
+        let (stdin_holder, held) = channel();
+        let request = format!("{request}\n");
+        // In a thread: a worker that does not read would block the write, and the deadline must hold all the same.
+        std::thread::spawn(move || stdin.into_iter().for_each(|stdin| write_and_hold(stdin, &request, &held)));
         std::thread::spawn(move || stdout.into_iter().for_each(|stdout| read_lines(stdout, &line_sender)));
         std::thread::spawn(move || tail_sender.send(errors.map(read_tail).unwrap_or_default()));
-        Ok(Self { child, _stdin: stdin, lines, stderr, deadline: Instant::now() + timeout, timeout })
+        let deadline = Instant::now() + timeout;
+        Ok(Self { child, killed: false, _stdin: stdin_holder, lines, stderr, deadline, timeout })
     }
 
     /// The next line, or `None` once the worker closed its output.
@@ -115,6 +119,9 @@ impl Worker {
     }
 
     fn kill(&mut self) {
+        if std::mem::replace(&mut self.killed, true) {
+            return;
+        }
         // The group's leader is not yet reaped or was just now, so the number cannot belong to strangers' processes
         // unless a whole cycle of process numbers went by in between.
         if let Some(group) = Pid::from_raw(self.child.id() as i32) {
@@ -137,6 +144,13 @@ fn describe(status: ExitStatus) -> String {
         (None, Some(signal)) => format!("was killed by signal {signal}"),
         (None, None) => "ended in an unknown way".to_owned(),
     }
+}
+
+/// Writes the request and keeps standard input open until the other end of `held` is dropped.
+fn write_and_hold(mut stdin: ChildStdin, request: &str, held: &Receiver<()>) {
+    // A worker that dies before it has read the request is told by its output's end, not by this write.
+    let _ = stdin.write_all(request.as_bytes());
+    let _ = held.recv();
 }
 
 fn read_lines(stdout: impl Read, sender: &Sender<Line>) {

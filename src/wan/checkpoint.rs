@@ -25,12 +25,12 @@ pub struct Checkpoint {
 #[derive(Debug, Error)]
 pub enum CheckpointError {
     /// A file is missing or cannot be read.
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {path}: {cause}")]
     Read {
         /// The file.
         path: PathBuf,
         /// The operating system's reason.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// A file is not what its name says.
     #[error("{path}: {reason}")]
@@ -183,8 +183,7 @@ fn open_shards(folder: &Path) -> Result<(Vec<TensorFile>, BTreeMap<String, usize
 }
 
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, CheckpointError> {
-    let text =
-        std::fs::read_to_string(path).map_err(|source| CheckpointError::Read { path: path.to_owned(), source })?;
+    let text = std::fs::read_to_string(path).map_err(|cause| CheckpointError::Read { path: path.to_owned(), cause })?;
     serde_json::from_str(&text)
         .map_err(|error| CheckpointError::Malformed { path: path.to_owned(), reason: error.to_string() })
 }
@@ -211,7 +210,7 @@ pub struct View<'a> {
 impl TensorFile {
     /// Maps `path` and reads its header; a truncated file is an error.
     pub fn open(path: &Path) -> Result<Self, CheckpointError> {
-        let read = |source| CheckpointError::Read { path: path.to_owned(), source };
+        let read = |cause| CheckpointError::Read { path: path.to_owned(), cause };
         let file = File::open(path).map_err(read)?;
         // SAFETY: a checkpoint that another process rewrites while it is read would change under us; checkpoints
         // are immutable by convention, and every user of safetensors maps them so.

@@ -1,7 +1,6 @@
 //! Seeded weights and inputs, made once as data so that every backend reads the same bytes.
 
 use std::borrow::Cow;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -66,14 +65,9 @@ pub fn inputs(
 
 /// Writes f32 tensors as a safetensors file, atomically.
 pub fn write_tensors(path: &Path, tensors: &[(String, HostTensor)]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let temporary = tempfile::Builder::new().prefix(".wanbench-").tempfile_in(folder)?;
     let views = tensors.iter().map(|(name, tensor)| (name.as_str(), F32View(tensor)));
-    safetensors::serialize_to_file(views, None, temporary.path()).map_err(io::Error::other)?;
-    temporary.as_file().sync_all()?;
-    temporary.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    let bytes = safetensors::serialize(views, None).map_err(io::Error::other)?;
+    save::atomically(path, |out| out.write_all(&bytes))
 }
 
 fn key(what: &str, kind: &str) -> String {
