@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::figures::figures;
 use crate::machine::Machine;
+use crate::matrix::Case;
 use crate::protocol::DeviceKind;
 use crate::record::{CaseRecord, ReadError, RunRecord, read_versioned};
 use crate::stats::Estimate;
@@ -65,6 +66,8 @@ pub struct BaselineCase {
     pub frames: usize,
     /// Timed steps of the workload, for reading.
     pub steps: usize,
+    /// What was computed; `None` for an imported report, which does not tell.
+    pub shape: Option<Shape>,
     /// Reference's step time over the case's; `None` for the reference itself.
     pub speedup: Option<f64>,
     /// Median step, `None` where an imported report prints it as zero.
@@ -75,6 +78,22 @@ pub struct BaselineCase {
     pub process_peak_bytes: Option<u64>,
     /// The last [`KEPT_JOBS`] jobs, oldest first.
     pub jobs: Vec<Job>,
+}
+
+/// What a case computes besides its name: with another shape its figures are of something else.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shape {
+    /// Name of the model.
+    pub model: String,
+    /// Latent extent (frames, height, width).
+    pub latent: [usize; 3],
+    /// Text rows before padding.
+    pub text_rows: usize,
+    /// Whether the camera is controlled.
+    pub camera: bool,
+    /// The case that the speedup is over.
+    pub reference: Option<String>,
 }
 
 /// One run's summary of one case.
@@ -107,7 +126,10 @@ impl ModelMemory {
     /// Reads `folder`'s file; empty where there is none.
     pub fn open(folder: &Path) -> Result<Self, ReadError> {
         let path = folder.join(MODEL_MEMORY);
-        if path.exists() { read_versioned(&path, "model memory file", SCHEMA) } else { Ok(Self::default()) }
+        match read_versioned(&path, "model memory file", SCHEMA) {
+            Err(error) if error.is_not_found() => Ok(Self::default()),
+            read => read,
+        }
     }
 
     /// These bytes with those that `record` measured.
@@ -122,15 +144,47 @@ impl ModelMemory {
     }
 }
 
+impl Shape {
+    fn of(case: &Case) -> Self {
+        let workload = case.workload.clone();
+        Self {
+            model: workload.model,
+            latent: workload.latent,
+            text_rows: workload.text_rows,
+            camera: workload.camera,
+            reference: case.reference.clone(),
+        }
+    }
+}
+
+impl BaselineCase {
+    /// Whether these are figures of what `case` computes. A run without the reference computes the same.
+    pub fn is_of(&self, case: &Case) -> bool {
+        self.shape.as_ref().is_none_or(|stored| {
+            let shape = Shape::of(case);
+            let same_reference = shape.reference.is_none() || shape.reference == stored.reference;
+            same_reference && *stored == Shape { reference: stored.reference.clone(), ..shape }
+        })
+    }
+}
+
 impl Baseline {
     /// The file of `machine` on `device`.
     pub fn path(folder: &Path, machine: &Machine, device: DeviceKind) -> PathBuf {
         folder.join(machine.name(device) + ".json")
     }
 
-    /// Reads one file.
+    /// Reads one file; a figure that cannot be is an error.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
-        read_versioned(path, "baseline", SCHEMA)
+        let baseline: Self = read_versioned(path, "baseline", SCHEMA)?;
+        for (name, case) in &baseline.cases {
+            let peaks = [case.process_peak_bytes, case.framework_peak_bytes].into_iter().flatten();
+            let times = [case.speedup, case.step_seconds].into_iter().flatten();
+            if peaks.map(|bytes| bytes as f64).chain(times).any(|figure| !(figure.is_finite() && figure > 0.0)) {
+                return Err(ReadError::impossible(path, name));
+            }
+        }
+        Ok(baseline)
     }
 
     /// The baseline for `machine`: of those in `folder` whose known properties agree its own file, else the first.
@@ -146,8 +200,15 @@ impl Baseline {
 
     /// All machines' baselines in `folder`, by file name; none where there is no such folder.
     pub fn all(folder: &Path) -> Result<Vec<(PathBuf, Self)>, ReadError> {
-        let Ok(entries) = std::fs::read_dir(folder) else { return Ok(Vec::new()) };
-        let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        let unreadable = |cause| ReadError::Io { path: folder.display().to_string(), cause };
+        let entries = match std::fs::read_dir(folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(unreadable)?,
+        };
+        let mut paths = Vec::new();
+        for entry in entries {
+            paths.push(entry.map_err(unreadable)?.path());
+        }
         paths.retain(|path| {
             path.extension().is_some_and(|extension| extension == "json")
                 && path.file_name().is_some_and(|name| name != MODEL_MEMORY)
@@ -172,13 +233,20 @@ impl Baseline {
         let figures = figures(record);
         for case in &record.cases {
             let Some(figures) = figures.get(&case.case.name) else { continue };
-            let mut jobs = updated.cases.remove(&case.case.name).map_or_else(Vec::new, |old| old.jobs);
+            let old = updated.cases.remove(&case.case.name).filter(|old| old.is_of(&case.case));
+            // Measured without its reference, a case keeps the speedup it had.
+            let kept = old.as_ref().filter(|_| case.case.reference.is_none());
+            let shape = Shape::of(&case.case);
+            let shape = kept.and_then(|old| old.shape.clone()).unwrap_or(shape);
+            let kept_speedup = kept.and_then(|old| old.speedup);
+            let mut jobs = old.map_or_else(Vec::new, |old| old.jobs);
             jobs.push(job(record, case, figures.speedup));
             jobs.drain(..jobs.len().saturating_sub(KEPT_JOBS));
             let stored = BaselineCase {
                 frames: case.case.workload.frames,
                 steps: case.case.workload.steps,
-                speedup: figures.speedup.map(|speedup| speedup.point),
+                shape: Some(shape),
+                speedup: figures.speedup.map(|speedup| speedup.point).or(kept_speedup),
                 step_seconds: Some(figures.step_seconds),
                 framework_peak_bytes: figures.framework_peak_bytes,
                 process_peak_bytes: figures.process_peak_bytes,

@@ -60,6 +60,9 @@ pub enum Color {
     Never,
 }
 
+/// The folder of baselines where none is named.
+pub const DEFAULT_BASELINES: &str = "baselines";
+
 /// Where configuration and baselines are.
 #[derive(Clone, Debug, Args)]
 pub struct Sources {
@@ -67,7 +70,7 @@ pub struct Sources {
     #[arg(long, value_name = "FILE", default_value = "config.toml")]
     pub config: PathBuf,
     /// The folder of the committed baselines
-    #[arg(long, value_name = "DIR", default_value = "baselines")]
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_BASELINES)]
     pub baselines: PathBuf,
 }
 

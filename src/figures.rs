@@ -16,8 +16,10 @@ pub struct Figures {
     pub total_seconds: f64,
     /// Reference's step time over this one's, paired by block; `None` without a reference.
     pub speedup: Option<Estimate>,
-    /// Bytes of the weights.
+    /// Bytes of the weights; the most of any launch.
     pub model_bytes: u64,
+    /// Whether all launches tell the same bytes, as they must.
+    pub model_bytes_agree: bool,
     /// Median of the framework's own peaks.
     pub framework_peak_bytes: Option<u64>,
     /// Median of the processes' peaks.
@@ -36,7 +38,7 @@ pub fn figures(record: &RunRecord) -> BTreeMap<String, Figures> {
 
 fn figures_of(record: &RunRecord, case: &CaseRecord) -> Option<Figures> {
     let launches: Vec<_> = case.measured().map(|(_, measured)| measured).collect();
-    let model_bytes = launches.first()?.model_bytes;
+    let model_bytes = launches.iter().map(|launch| launch.model_bytes).max()?;
     let medians: Vec<f64> = launches.iter().map(|launch| launch.median_step_seconds()).collect();
     let totals: Vec<f64> = launches.iter().map(|launch| launch.step_seconds.iter().sum()).collect();
     let peaks: Option<Vec<u64>> = launches.iter().map(|launch| launch.process_peak_bytes).collect();
@@ -46,6 +48,7 @@ fn figures_of(record: &RunRecord, case: &CaseRecord) -> Option<Figures> {
         total_seconds: stats::median(&totals),
         speedup: speedup(record, case),
         model_bytes,
+        model_bytes_agree: launches.iter().all(|launch| launch.model_bytes == model_bytes),
         framework_peak_bytes: framework_peaks.map(|peaks| median_bytes(&peaks)),
         process_peak_bytes: peaks.as_ref().map(|peaks| median_bytes(peaks)),
         process_peak_range: peaks.and_then(|peaks| Some((*peaks.iter().min()?, *peaks.iter().max()?))),
@@ -53,12 +56,12 @@ fn figures_of(record: &RunRecord, case: &CaseRecord) -> Option<Figures> {
     })
 }
 
-/// Reference over case, paired by block. The reference itself has no speedup.
+/// Reference over case, paired by block. The reference itself has no speedup, and a failed one gives none.
 fn speedup(record: &RunRecord, case: &CaseRecord) -> Option<Estimate> {
     if case.case.is_reference() {
         return None;
     }
-    let reference = record.case(case.case.reference.as_ref()?)?;
+    let reference = record.case(case.case.reference.as_ref()?).filter(|reference| reference.failure().is_none())?;
     let reference: BTreeMap<usize, f64> =
         reference.measured().map(|(block, launch)| (block, launch.median_step_seconds())).collect();
     let pairs: Vec<(f64, f64)> = case

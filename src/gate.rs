@@ -65,8 +65,8 @@ pub struct Finding {
     pub metric: Metric,
     /// The baseline's value, if there is one.
     pub baseline: Option<f64>,
-    /// Today's value.
-    pub now: f64,
+    /// Today's value; `None` where it could not be had, as a speedup whose reference failed.
+    pub now: Option<f64>,
     /// Relative change, 0.05 for +5%; `None` without a baseline.
     pub change: Option<f64>,
     /// The judgement.
@@ -126,6 +126,7 @@ pub fn compare(
         .iter()
         .map(|case| {
             let stored = baseline.and_then(|baseline| baseline.cases.get(&case.case.name));
+            let stored = stored.filter(|stored| stored.is_of(&case.case));
             let reference = |cases: &BTreeMap<String, Figures>| {
                 case.case.reference.as_ref().and_then(|name| cases.get(name)).map(|figures| figures.step_seconds)
             };
@@ -197,13 +198,16 @@ fn judge(
 ) -> Compared {
     let mut findings = Vec::new();
     if let Some(now) = now {
-        findings.extend(now.speedup.map(|speedup| judge_speedup(&speedup, now, stored, &attribution, gate)));
-        findings.push(judge_model_bytes(now.model_bytes, memory.models.get(&record.case.memory_key()).copied()));
+        findings.extend(match now.speedup {
+            Some(speedup) => Some(judge_speedup(&speedup, now, stored, &attribution, gate)),
+            None => stored.and_then(|stored| stored.speedup).map(lost_speedup),
+        });
+        findings.push(judge_model_bytes(now, memory.models.get(&record.case.memory_key()).copied()));
         findings.extend(now.process_peak_bytes.map(|peak| judge_peak(peak, now.process_peak_range, stored, gate)));
     }
     let verdict = match now {
         None => Verdict::Failed,
-        Some(_) => case_verdict(&findings),
+        Some(_) => case_verdict(&findings, stored.is_some()),
     };
     let failure = now.is_none().then(|| record.failure().cloned().unwrap_or_else(not_launched));
     Compared {
@@ -221,17 +225,27 @@ fn not_launched() -> Failure {
     Failure { reason: "the run was interrupted before its first launch".to_owned(), stderr_tail: Vec::new() }
 }
 
-/// The gravest finding; a figure without baseline does not hide what another says.
-fn case_verdict(findings: &[Finding]) -> Verdict {
+/// The gravest finding; a figure without baseline does not hide what another says. A case that this machine has no
+/// baseline for stays new even where its model's bytes are as recorded.
+fn case_verdict(findings: &[Finding], has_baseline: bool) -> Verdict {
     let judged = findings.iter().map(|finding| finding.verdict).filter(|verdict| *verdict != Verdict::New);
-    judged.max().filter(|verdict| *verdict != Verdict::Unchanged || !lacks_baseline(findings)).unwrap_or(Verdict::New)
+    judged.max().filter(|verdict| *verdict != Verdict::Unchanged || has_baseline).unwrap_or(Verdict::New)
 }
 
-/// A case whose only judged figure is its model's bytes is still new to this machine.
-fn lacks_baseline(findings: &[Finding]) -> bool {
-    let own = |finding: &&Finding| finding.metric != Metric::ModelBytes;
-    findings.iter().filter(own).count() > 0
-        && findings.iter().filter(own).all(|finding| finding.verdict == Verdict::New)
+/// The finding where the baseline has a speedup and this run none.
+fn lost_speedup(baseline: f64) -> Finding {
+    Finding {
+        metric: Metric::Speedup,
+        baseline: Some(baseline),
+        now: None,
+        change: None,
+        verdict: Verdict::Inconclusive,
+        fails: false,
+        message: format!(
+            "its speedup, {} in the baseline, cannot be judged: the reference was not measured, or failed",
+            format::speedup(baseline)
+        ),
+    }
 }
 
 fn judge_speedup(
@@ -246,22 +260,16 @@ fn judge_speedup(
     };
     let tolerance = gate.speedup_tolerance_percent / 100.0;
     let change = speedup.point / baseline - 1.0;
-    let (low, high) = speedup.interval.unwrap_or((speedup.point, speedup.point));
-    let verdict = match change {
-        change if change.abs() <= tolerance => Verdict::Unchanged,
-        change if change < 0.0 && high < baseline => Verdict::Regressed,
-        change if change > 0.0 && low > baseline => Verdict::Improved,
-        _ => Verdict::Inconclusive,
-    };
+    let (verdict, doubt) = weigh(speedup, baseline, tolerance);
     let mut message = format!(
         "speedup (the reference's step time over this case's) {} the baseline's {} to {}: {}, {} the tolerance of {}%{}",
         direction(change),
         format::speedup(baseline),
         format::estimate(speedup),
         format::percent(change),
-        side(verdict),
+        if change.abs() <= tolerance { "within" } else { "beyond" },
         gate.speedup_tolerance_percent,
-        if verdict == Verdict::Inconclusive { ", but no more than chance explains" } else { "" }
+        doubt
     );
     if verdict != Verdict::Unchanged {
         message.push_str(&attribution.describe(now.step_seconds, stored.and_then(|stored| stored.step_seconds)));
@@ -269,11 +277,31 @@ fn judge_speedup(
     Finding {
         metric: Metric::Speedup,
         baseline: Some(baseline),
-        now: speedup.point,
+        now: Some(speedup.point),
         change: Some(change),
         verdict,
         fails: verdict == Verdict::Regressed,
         message,
+    }
+}
+
+/// The verdict on a speedup, and what keeps it from being clear.
+///
+/// A change must be relevant (beyond the tolerance) and significant (the interval leaves the baseline out); no change
+/// needs evidence as well: an interval that stays above what would fail.
+fn weigh(speedup: &Estimate, baseline: f64, tolerance: f64) -> (Verdict, &'static str) {
+    let change = speedup.point / baseline - 1.0;
+    let Some((low, high)) = speedup.interval else {
+        return (Verdict::Inconclusive, ", but one launch cannot tell change from chance");
+    };
+    match change {
+        change if change < -tolerance && high < baseline => (Verdict::Regressed, ""),
+        change if change > tolerance && low > baseline => (Verdict::Improved, ""),
+        change if change.abs() > tolerance => (Verdict::Inconclusive, ", but no more than chance explains"),
+        _ if low < baseline * (1.0 - tolerance) => {
+            (Verdict::Inconclusive, ", but its interval reaches beyond: a regression could hide in it")
+        }
+        _ => (Verdict::Unchanged, ""),
     }
 }
 
@@ -312,11 +340,20 @@ impl Attribution {
 }
 
 /// Exact, in either direction: an unrecorded saving wants a new baseline too.
-fn judge_model_bytes(now: u64, baseline: Option<u64>) -> Finding {
+fn judge_model_bytes(figures: &Figures, baseline: Option<u64>) -> Finding {
+    let now = figures.model_bytes;
     let Some(baseline) = baseline else {
         return new_finding(Metric::ModelBytes, now as f64, "no recorded model bytes");
     };
     let (verdict, message) = match now.cmp(&baseline) {
+        _ if !figures.model_bytes_agree => (
+            Verdict::Regressed,
+            format!(
+                "the launches disagree on the model's bytes, which are exact: up to {}, recorded are {}",
+                format::exact(now),
+                format::exact(baseline)
+            ),
+        ),
         std::cmp::Ordering::Equal => {
             (Verdict::Unchanged, format!("model weights take {} bytes, as recorded", format::exact(now)))
         }
@@ -342,10 +379,10 @@ fn judge_model_bytes(now: u64, baseline: Option<u64>) -> Finding {
     Finding {
         metric: Metric::ModelBytes,
         baseline: Some(baseline as f64),
-        now: now as f64,
+        now: Some(now as f64),
         change: Some(now as f64 / baseline as f64 - 1.0),
         verdict,
-        fails: now != baseline,
+        fails: verdict != Verdict::Unchanged,
         message,
     }
 }
@@ -356,12 +393,14 @@ fn judge_peak(now: u64, range: Option<(u64, u64)>, stored: Option<&BaselineCase>
     };
     let allowed = baseline as f64 * gate.peak_tolerance_percent / 100.0 + gate.peak_tolerance_mib * 1024.0 * 1024.0;
     let change = now as f64 - baseline as f64;
-    let launches_agree = range.is_none_or(|(low, high)| (high - low) as f64 <= allowed);
+    let (low, high) = range.unwrap_or((now, now));
+    let beyond = |bytes: u64| (bytes as f64 - baseline as f64).abs() > allowed;
     let verdict = match change {
         change if change.abs() <= allowed => Verdict::Unchanged,
-        _ if !launches_agree => Verdict::Inconclusive,
-        change if change > 0.0 => Verdict::Regressed,
-        _ => Verdict::Improved,
+        // Launches that disagree are no proof, unless even the one nearest to the baseline is beyond the tolerance.
+        change if change > 0.0 && low > baseline && beyond(low) => Verdict::Regressed,
+        change if change < 0.0 && high < baseline && beyond(high) => Verdict::Improved,
+        _ => Verdict::Inconclusive,
     };
     let mut message = format!(
         "the process's peak memory {} the baseline's {} to {}: {} {}, {} the tolerance of {} ({}% + {} MiB)",
@@ -381,7 +420,7 @@ fn judge_peak(now: u64, range: Option<(u64, u64)>, stored: Option<&BaselineCase>
     Finding {
         metric: Metric::PeakBytes,
         baseline: Some(baseline as f64),
-        now: now as f64,
+        now: Some(now as f64),
         change: Some(now as f64 / baseline as f64 - 1.0),
         verdict,
         fails: verdict == Verdict::Regressed,
@@ -390,7 +429,15 @@ fn judge_peak(now: u64, range: Option<(u64, u64)>, stored: Option<&BaselineCase>
 }
 
 fn new_finding(metric: Metric, now: f64, why: &str) -> Finding {
-    Finding { metric, baseline: None, now, change: None, verdict: Verdict::New, fails: false, message: why.to_owned() }
+    Finding {
+        metric,
+        baseline: None,
+        now: Some(now),
+        change: None,
+        verdict: Verdict::New,
+        fails: false,
+        message: why.to_owned(),
+    }
 }
 
 fn missing<'a>(baseline: &'a Baseline, known: &'a BTreeSet<String>) -> impl Iterator<Item = Compared> + 'a {

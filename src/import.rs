@@ -221,6 +221,7 @@ impl Table<'_> {
         Ok(BaselineCase {
             frames: case.workload.frames,
             steps: case.workload.steps,
+            shape: None,
             speedup,
             step_seconds: step_seconds(step, total, case.workload.steps),
             framework_peak_bytes: None,

@@ -6,9 +6,7 @@ mod commands;
 use std::process::ExitCode;
 
 use clap::Parser;
-use wanbench::config::ConfigError;
-
-use commands::{ExitStatus, Terminal, UsageError};
+use commands::{ExitStatus, Terminal};
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
@@ -30,11 +28,7 @@ fn main() -> ExitCode {
             return ExitStatus::Pass;
         }
         eprintln!("wanbench: {error:#}");
-        if error.is::<ConfigError>() || error.is::<UsageError>() {
-            ExitStatus::Usage
-        } else {
-            ExitStatus::CannotMeasure
-        }
+        if commands::is_usage_error(&error) { ExitStatus::Usage } else { ExitStatus::CannotMeasure }
     });
     ExitCode::from(status as u8)
 }

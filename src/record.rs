@@ -150,6 +150,14 @@ pub enum ReadError {
         /// Where it fails.
         cause: serde_json::Error,
     },
+    /// It holds a figure that cannot be.
+    #[error("{path}: a figure of {name} is missing, zero, negative or no number")]
+    Impossible {
+        /// The file.
+        path: String,
+        /// The case.
+        name: String,
+    },
     /// It was written by another version.
     #[error(
         "{path}: written with schema {found}, this wanbench reads {expected}: use the wanbench that wrote it, or measure again"
@@ -164,15 +172,35 @@ pub enum ReadError {
     },
 }
 
+impl ReadError {
+    /// A figure in `path` about the case `name` that nothing can measure.
+    pub fn impossible(path: &Path, name: &str) -> Self {
+        Self::Impossible { path: path.display().to_string(), name: name.to_owned() }
+    }
+
+    /// Whether there is no such file.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Io { cause, .. } if cause.kind() == std::io::ErrorKind::NotFound)
+    }
+}
+
 impl RunRecord {
     /// Saves the record, atomically.
     pub fn save(&self, path: &Path) -> std::io::Result<()> {
         save::json(path, self)
     }
 
-    /// Reads a saved record.
+    /// Reads a saved record; a figure that cannot be is an error.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
-        read_versioned(path, "results file", SCHEMA)
+        let record: Self = read_versioned(path, "results file", SCHEMA)?;
+        let launches = record.cases.iter().flat_map(|case| case.measured().map(move |(_, launch)| (case, launch)));
+        for (case, launch) in launches {
+            let is_time = |seconds: &f64| seconds.is_finite() && *seconds > 0.0;
+            if launch.step_seconds.is_empty() || !launch.step_seconds.iter().all(is_time) || launch.model_bytes == 0 {
+                return Err(ReadError::impossible(path, &case.case.name));
+            }
+        }
+        Ok(record)
     }
 
     /// The cases that failed, with the reason of the first failure.

@@ -43,6 +43,8 @@ fn a_faulty_worker_fails_its_case_alone() {
             format!("{READY}\n{}\nexit 3", say(r#"{"type":"failed","kind":"unsupported","message":"no GPU here"}"#)),
             "no GPU here",
         ),
+        ("elsewhere", READY.replace("\"kind\":\"cpu\"", "\"kind\":\"gpu\""), "asked for another device"),
+        ("talks", format!("{}\necho more", worker(0.1, 8)), "after its last event"),
         ("hangs", format!("{READY}\nsleep 1000 & echo $! > sleeper\nwait"), "did not finish within 5 s"),
     ];
     let good = worker(0.1, 8);
@@ -89,6 +91,15 @@ fn ctrl_c_ends_the_worker_and_keeps_what_was_measured() {
     let results = project.json("results.json");
     assert_eq!(results["interrupted"], true);
     assert_eq!(results["cases"][0]["launches"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn the_deadline_holds_for_a_worker_that_does_not_read() {
+    // A request far longer than a pipe holds, to a worker that never reads it.
+    let project = Project::new(&[("deaf", "sleep 1000")]);
+    let ran = project.wanbench(&["run", "--steps", "9999"]);
+    assert_eq!(ran.status, 3, "{}", ran.stderr);
+    assert!(ran.stdout.contains("did not finish within 5 s"), "{}", ran.stdout);
 }
 
 #[test]

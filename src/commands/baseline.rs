@@ -25,6 +25,9 @@ pub fn update(args: &cli::Update, terminal: &Terminal) -> Result<ExitStatus> {
     }
     let record = match &args.from {
         Some(path) => RunRecord::open(path)?,
+        None if cfg!(debug_assertions) => {
+            bail!(UsageError("a debug build measures nothing worth recording: use `make build`".to_owned()))
+        }
         None => {
             let config = Config::open(&sources.config)?;
             let Some(record) = measure::measure(&args.measure, &config, terminal)? else { return Ok(ExitStatus::Pass) };
@@ -32,7 +35,7 @@ pub fn update(args: &cli::Update, terminal: &Terminal) -> Result<ExitStatus> {
         }
     };
     if let Some(reason) = refusal(&record, args.machine.as_deref()) {
-        bail!("these results cannot become a baseline: {reason}");
+        bail!(UsageError(format!("these results cannot become a baseline: {reason}")));
     }
     let memory = ModelMemory::open(&sources.baselines)?;
     let path = Baseline::path(&sources.baselines, &record.machine, record.device);

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use wanbench::config::Config;
+use wanbench::report::Standing;
 
 use super::{ExitStatus, Terminal, measure, report};
 use crate::cli;
@@ -13,18 +14,12 @@ pub fn check(args: &cli::Check, terminal: &Terminal) -> Result<ExitStatus> {
     // Unreadable baselines are told before minutes are spent on measuring.
     report::read_baselines(&measuring.sources.baselines)?;
     let Some(record) = measure::measure(measuring, &config, terminal)? else { return Ok(ExitStatus::Pass) };
-    let report = report::build(record, &measuring.json, &config, &measuring.sources.baselines)?;
-    report::save_markdown(&report, measuring.markdown.as_deref())?;
+    let report = report::build(record, &measuring.json, &config, &measuring.sources.baselines, args.require_baseline)?;
     terminal.print(&report::text(&report, terminal))?;
-    let lacks_required = args.require_baseline && !report.comparison.has_machine_baseline;
-    if lacks_required {
-        terminal.say("--require-baseline: this machine has no baseline");
-    }
-    Ok(if report.comparison.fails() || lacks_required {
-        ExitStatus::GateFailed
-    } else if report.comparison.has_failures() {
-        ExitStatus::CannotMeasure
-    } else {
-        ExitStatus::Pass
+    report::save_markdown(&report, measuring.markdown.as_deref())?;
+    Ok(match report.standing() {
+        Standing::Failed => ExitStatus::GateFailed,
+        Standing::NotMeasured => ExitStatus::CannotMeasure,
+        Standing::Passed => ExitStatus::Pass,
     })
 }

@@ -11,11 +11,13 @@ pub mod run;
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 
-use wanbench::config::{Backend, Config};
+use wanbench::config::{Backend, Config, ConfigError};
 use wanbench::machine::Machine;
 use wanbench::protocol::{DeviceChoice, DeviceKind};
+use wanbench::record::ReadError;
 use wanbench::report::progress::Style;
 use wanbench::runner::{self, Program};
+use wanbench::wan::checkpoint::CheckpointError;
 
 use crate::cli::{Color, Output};
 
@@ -83,6 +85,11 @@ impl Terminal {
             }
         }
     }
+}
+
+/// Whether the user can mend `error` in what was given: the command line, the configuration, a file.
+pub fn is_usage_error(error: &anyhow::Error) -> bool {
+    error.is::<ConfigError>() || error.is::<UsageError>() || error.is::<ReadError>() || error.is::<CheckpointError>()
 }
 
 /// Whether `error` is a closed standard output.

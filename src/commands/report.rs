@@ -2,20 +2,21 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use wanbench::baseline::{Baseline, ModelMemory};
 use wanbench::config::Config;
 use wanbench::record::RunRecord;
 use wanbench::report::{self, Report, Source};
 use wanbench::{gate, save};
 
-use super::{ExitStatus, Terminal};
-use crate::cli::{self, Format};
+use super::{ExitStatus, Terminal, UsageError};
+use crate::cli::{self, DEFAULT_BASELINES, Format};
 
 /// Prints saved results, judged by today's baselines.
 pub fn report(args: &cli::Report, terminal: &Terminal) -> Result<ExitStatus> {
     let config = Config::open(&args.sources.config)?;
-    let report = build(RunRecord::open(&args.results)?, &args.results, &config, &args.sources.baselines)?;
+    read_baselines(&args.sources.baselines)?;
+    let report = build(RunRecord::open(&args.results)?, &args.results, &config, &args.sources.baselines, false)?;
     terminal.print(&match args.format {
         Format::Text => text(&report, terminal),
         Format::Markdown => report::markdown::render(&report),
@@ -25,7 +26,13 @@ pub fn report(args: &cli::Report, terminal: &Terminal) -> Result<ExitStatus> {
 }
 
 /// Judges a record, saved in `results`, by the baselines in `folder`.
-pub fn build(record: RunRecord, results: &Path, config: &Config, folder: &Path) -> Result<Report> {
+pub fn build(
+    record: RunRecord,
+    results: &Path,
+    config: &Config,
+    folder: &Path,
+    requires_baseline: bool,
+) -> Result<Report> {
     let found = Baseline::find(folder, &record.machine, record.device)?;
     let memory = ModelMemory::open(folder)?;
     let baseline = found.as_ref().map(|(_, baseline)| baseline);
@@ -36,12 +43,17 @@ pub fn build(record: RunRecord, results: &Path, config: &Config, folder: &Path) 
         baseline: found.map(|(path, baseline)| Source::new(&path, &baseline)),
         baseline_file: Baseline::path(folder, &record.machine, record.device).display().to_string(),
         results_file: results.display().to_string(),
+        requires_baseline,
+        program: std::env::args().next().unwrap_or_else(|| "wanbench".to_owned()),
         record,
     })
 }
 
-/// Reads every baseline file, to find the unreadable one early.
+/// Reads every baseline file, to find the unreadable one early; a folder that was named must be there.
 pub fn read_baselines(folder: &Path) -> Result<()> {
+    if folder != Path::new(DEFAULT_BASELINES) && !folder.is_dir() {
+        bail!(UsageError(format!("--baselines {}: no such folder", folder.display())));
+    }
     ModelMemory::open(folder)?;
     Baseline::all(folder)?;
     Ok(())

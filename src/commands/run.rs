@@ -9,10 +9,11 @@ use crate::cli;
 /// Measures, saves, prints the report; 3 if a case failed.
 pub fn run(args: &cli::Measure, terminal: &Terminal) -> Result<ExitStatus> {
     let config = Config::open(&args.sources.config)?;
+    report::read_baselines(&args.sources.baselines)?;
     let Some(record) = measure::measure(args, &config, terminal)? else { return Ok(ExitStatus::Pass) };
-    let report = report::build(record, &args.json, &config, &args.sources.baselines)?;
-    report::save_markdown(&report, args.markdown.as_deref())?;
+    let report = report::build(record, &args.json, &config, &args.sources.baselines, false)?;
     terminal.print(&report::text(&report, terminal))?;
+    report::save_markdown(&report, args.markdown.as_deref())?;
     terminal.say(&format!("results saved in {}", args.json.display()));
     Ok(if report.comparison.has_failures() { ExitStatus::CannotMeasure } else { ExitStatus::Pass })
 }

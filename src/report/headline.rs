@@ -22,10 +22,11 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// How `comparison` stands.
-    pub fn of(comparison: &Comparison) -> Self {
-        match comparison {
+    /// How `report` stands.
+    pub fn of(report: &Report) -> Self {
+        match &report.comparison {
             comparison if comparison.fails() => Self::Failed,
+            comparison if report.requires_baseline && !comparison.has_machine_baseline => Self::Failed,
             comparison if comparison.has_failures() => Self::NotMeasured,
             _ => Self::Passed,
         }
@@ -64,7 +65,10 @@ pub(super) fn reason(report: &Report) -> String {
         parts.push(tally(comparison));
     }
     if !comparison.has_machine_baseline {
-        parts.push("this machine has no baseline, so only model bytes could be judged".to_owned());
+        parts.push(match report.requires_baseline {
+            true => "this machine has no baseline, and --require-baseline asks for one".to_owned(),
+            false => "this machine has no baseline, so only model bytes could be judged".to_owned(),
+        });
     }
     if report.record.interrupted {
         parts.push("the run was interrupted before its last launch".to_owned());
@@ -114,7 +118,8 @@ pub(super) fn notable(comparison: &Comparison) -> Vec<Notable<'_>> {
 pub(super) fn next_steps(report: &Report) -> Vec<String> {
     let comparison = &report.comparison;
     let has = |verdict| comparison.cases.iter().any(|case| case.verdict == verdict);
-    let update = format!("`wanbench baseline update --from {}`", report.results_file);
+    let program = &report.program;
+    let update = format!("`{program} baseline update --from {}`", report.results_file);
     let mut steps = Vec::new();
     if comparison.fails() {
         steps.push(format!("Investigate what changed{}.", since(report)));
@@ -122,13 +127,13 @@ pub(super) fn next_steps(report: &Report) -> Vec<String> {
     }
     if let Some(case) = with_verdict(comparison, Verdict::Failed).next() {
         steps.push(format!(
-            "See the reasons of the failed cases; `wanbench doctor` checks the machine, `wanbench run --filter {} --verbose` runs one alone.",
+            "See the reasons of the failed cases; `{program} doctor` checks the machine, `{program} run --filter {} --verbose` runs one alone.",
             case.name
         ));
     }
     if has(Verdict::Inconclusive) {
         steps.push(format!(
-            "Measure the inconclusive cases again with more launches, as in `wanbench check --launches {}`.",
+            "Measure the inconclusive cases again with more launches, as in `{program} check --launches {}`.",
             2 * report.record.launches
         ));
     }

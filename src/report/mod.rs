@@ -42,6 +42,10 @@ pub struct Report {
     pub baseline_file: String,
     /// Path, as a user would type it, of the saved record: what `wanbench baseline update --from` takes.
     pub results_file: String,
+    /// Whether a machine without baseline fails.
+    pub requires_baseline: bool,
+    /// How this program was called, for the commands in the advice.
+    pub program: String,
 }
 
 /// Where a baseline comes from.
@@ -60,7 +64,7 @@ pub struct Source {
 impl Report {
     /// How the run stands: what the exit code says.
     pub fn standing(&self) -> Standing {
-        Standing::of(&self.comparison)
+        Standing::of(self)
     }
 }
 

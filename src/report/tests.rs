@@ -175,6 +175,8 @@ impl Scenario {
             baseline: self.baseline.as_ref().map(|baseline| Source::new(Path::new(file), baseline)),
             baseline_file: file.to_owned(),
             results_file: "results.json".to_owned(),
+            requires_baseline: false,
+            program: "wanbench".to_owned(),
         }
     }
 
