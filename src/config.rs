@@ -206,6 +206,21 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
+    /// Where `key` is set in the table that begins at `table`; the table itself where it is not.
+    ///
+    /// A span of a whole table says where its header is; a wrong number is better shown on its own line.
+    fn key_in(&self, table: Range<usize>, key: &str) -> Range<usize> {
+        let mut start = table.start;
+        for line in self.text[table.start..].split_inclusive('\n') {
+            let is_key = line.trim_start().strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('='));
+            if is_key {
+                return start..start;
+            }
+            start += line.len();
+        }
+        table
+    }
+
     fn error(&self, span: Option<Range<usize>>, key: &str, message: String) -> ConfigError {
         let line = span.map(|span| 1 + self.text[..span.start.min(self.text.len())].matches('\n').count());
         ConfigError { path: self.path.to_owned(), line, key: key.to_owned(), message }
@@ -238,8 +253,9 @@ impl Checker<'_> {
         }
         for (key, name) in [("gpu", &self.file.default_suite.gpu), ("cpu", &self.file.default_suite.cpu)] {
             if !suites.contains_key(name) {
+                let table = self.place.text.find("[default_suite]").unwrap_or(0);
                 return Err(self.place.error(
-                    self.line_of(name),
+                    Some(self.place.key_in(table..table, key)),
                     &format!("default_suite.{key}"),
                     format!("no suite `{name}`"),
                 ));
@@ -255,11 +271,6 @@ impl Checker<'_> {
             gate: self.file.gate,
             folder,
         })
-    }
-
-    /// Where a quoted value first stands, for values that carry no span of their own.
-    fn line_of(&self, value: &str) -> Option<Range<usize>> {
-        self.place.text.find(&format!("\"{value}\"")).map(|start| start..start)
     }
 
     fn models(&self, folder: &Path) -> Checked<BTreeMap<String, Model>> {
@@ -326,15 +337,16 @@ impl Checker<'_> {
             let message = format!("no backend `{}`", suite.reference.get_ref());
             return Err(self.place.error(Some(suite.reference.span()), &key(".reference"), message));
         }
-        for (rest, count) in [
-            (".launches", suite.launches),
-            (".warmup_steps", suite.warmup_steps as usize),
-            (".launch_timeout_seconds", suite.launch_timeout_seconds as usize),
-            (".workloads", suite.workloads.len()),
-            (".cases", suite.cases.len()),
+        for (name, count, most) in [
+            ("launches", suite.launches as u64, 1_000),
+            ("warmup_steps", suite.warmup_steps.into(), 1_000),
+            ("launch_timeout_seconds", suite.launch_timeout_seconds, 86_400),
         ] {
+            self.within(entry.span(), &key(""), name, count, most)?;
+        }
+        for (rest, count) in [(".workloads", suite.workloads.len()), (".cases", suite.cases.len())] {
             if count == 0 {
-                return Err(at_suite(rest, "is 0 or empty"));
+                return Err(at_suite(rest, "is empty"));
             }
         }
         let mut cases = Vec::new();
@@ -353,6 +365,14 @@ impl Checker<'_> {
             }
         }
         link_references(&mut cases, suite.reference.get_ref());
+        if let Some(alone) = cases.iter().find(|case| case.dtype == DType::F32 && case.reference.is_none()) {
+            let message = format!(
+                "`{}` has no unquantized f32 case in this suite, so that {} would have no speedup",
+                suite.reference.get_ref(),
+                alone.name
+            );
+            return Err(self.place.error(Some(suite.reference.span()), &key(".reference"), message));
+        }
         Ok(Suite {
             name: name.to_owned(),
             cases,
@@ -369,13 +389,16 @@ impl Checker<'_> {
         model_name: &str,
         model: &Model,
     ) -> Checked<Workload> {
+        let span = entry.span();
         let error =
-            |rest: &str, message: String| self.place.error(Some(entry.span()), &format!("{key}{rest}"), message);
+            |rest: &str, message: String| self.place.error(Some(span.clone()), &format!("{key}{rest}"), message);
         let entry = entry.get_ref();
-        for (rest, count) in [(".frames", entry.frames), (".steps", entry.steps), (".text_rows", entry.text_rows)] {
-            if count == 0 {
-                return Err(error(rest, "is 0".to_owned()));
-            }
+        for (name, count, most) in [
+            ("frames", entry.frames, 100_000),
+            ("steps", entry.steps, 10_000),
+            ("text_rows", entry.text_rows, 1_000_000),
+        ] {
+            self.within(span.clone(), key, name, count as u64, most)?;
         }
         let latent = entry.latent_extent().map_err(|message| error("", message))?;
         if let Model::Synthetic(spec) = model {
@@ -450,7 +473,8 @@ impl Checker<'_> {
     /// A case's name is its identity in the baselines: one name, one shape, whatever the suite.
     fn shapes_agree(&self, suites: &BTreeMap<String, Suite>) -> Checked<()> {
         let mut shapes: BTreeMap<&str, &Workload> = BTreeMap::new();
-        for case in suites.values().flat_map(|suite| &suite.cases) {
+        let cases = suites.iter().flat_map(|(suite, entry)| entry.cases.iter().map(move |case| (suite, case)));
+        for (suite, case) in cases {
             let other = shapes.entry(&case.workload.name).or_insert(&case.workload);
             let same = Workload { steps: other.steps, ..case.workload.clone() } == **other;
             if !same {
@@ -458,10 +482,20 @@ impl Checker<'_> {
                     "two workloads of other shapes or models are named `{}`: give one of them another `name`",
                     other.name
                 );
-                return Err(self.place.error(None, "suites", message));
+                let span = self.file.suites[suite].span();
+                return Err(self.place.error(Some(span), &format!("suites.{suite}.workloads"), message));
             }
         }
         Ok(())
+    }
+
+    /// A count from 1 to `most`.
+    fn within(&self, table: Range<usize>, key: &str, name: &str, count: u64, most: u64) -> Checked<()> {
+        if (1..=most).contains(&count) {
+            return Ok(());
+        }
+        let message = format!("is {count}, which is not from 1 to {most}");
+        Err(self.place.error(Some(self.place.key_in(table, name)), &format!("{key}.{name}"), message))
     }
 
     fn gate(&self) -> Checked<()> {
@@ -472,8 +506,13 @@ impl Checker<'_> {
             ("peak_tolerance_mib", gate.peak_tolerance_mib),
         ] {
             if !(value.is_finite() && value >= 0.0) {
-                let span = self.place.text.find(key).map(|start| start..start);
-                return Err(self.place.error(span, &format!("gate.{key}"), format!("{value} is not a tolerance")));
+                let table = self.place.text.find("\n[gate]").unwrap_or(0);
+                let span = self.place.key_in(table..table, key);
+                return Err(self.place.error(
+                    Some(span),
+                    &format!("gate.{key}"),
+                    format!("{value} is not a tolerance"),
+                ));
             }
         }
         Ok(())
@@ -483,6 +522,16 @@ impl Checker<'_> {
 impl WorkloadEntry {
     /// The latent as given, or from the pixels through the VAE: frames (n − 1)/stride + 1, height and width / stride.
     fn latent_extent(&self) -> Result<[usize; 3], String> {
+        let latent = self.unbounded_latent()?;
+        // One channel of 2³¹ positions takes 8 GiB: whoever writes more has mistyped.
+        let positions = latent.iter().try_fold(1usize, |product, extent| product.checked_mul(*extent));
+        match positions {
+            Some(positions) if positions < 1 << 31 => Ok(latent),
+            _ => Err(format!("latent {latent:?} is too large")),
+        }
+    }
+
+    fn unbounded_latent(&self) -> Result<[usize; 3], String> {
         match (self.latent, self.resolution) {
             (Some(latent), None) if self.vae_stride.is_none() => Ok(latent),
             (None, Some([height, width])) => {
@@ -580,7 +629,11 @@ mod tests {
                     workload + 1
                 ),
             ),
-            ("frames = 5", "frames = 0", format!("config.toml:{workload}: suites.synthetic.workloads[0].frames: is 0")),
+            (
+                "frames = 5",
+                "frames = 0",
+                format!("config.toml:{}: suites.synthetic.workloads[0].frames: is 0, which", workload + 1),
+            ),
             (
                 "[4, 16, 32]",
                 "[4, 15, 32]",
@@ -629,7 +682,17 @@ mod tests {
                 "speedup_tolerance_percent = -1.0",
                 format!("config.toml:{}: gate.speedup_tolerance_percent: -1 is not", line("speedup_tolerance")),
             ),
-            ("launches = 5 ", "launches = 0 ", "suites.synthetic.launches: is 0".to_owned()),
+            (
+                "launches = 5 ",
+                "launches = 0 ",
+                format!("config.toml:{}: suites.synthetic.launches: is 0", line("launches = 5")),
+            ),
+            (
+                "launches = 5 ",
+                "launches = 5000000000000 ",
+                "suites.synthetic.launches: is 5000000000000, which is not from 1 to 1000".to_owned(),
+            ),
+            ("[12, 30, 52]", "[12, 30000000000, 52000000000]", "is too large".to_owned()),
             ("[gate]", "[gate", format!("config.toml:{}: ", line("[gate]"))),
         ] {
             let text = SHIPPED.replacen(old, new, 1);
