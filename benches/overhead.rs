@@ -22,7 +22,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let version = (0..20).map(|_| seconds(Command::new(tool).arg("--version"))).collect::<Result<Vec<_>, _>>()?;
     println!("wanbench --version: {:.1} ms (goal: under 10 ms)", 1e3 * stats::median(&version));
 
-    let results = tempfile::tempdir()?.keep().join("results.json");
+    let folder = tempfile::tempdir()?;
+    let results = folder.path().join("results.json");
     let wall = seconds(Command::new(tool).args(["check", "--quiet", "--json"]).arg(&results))?;
     let record = RunRecord::open(&results)?;
     let launches: f64 = record.cases.iter().flat_map(|case| &case.launches).map(|launch| launch.wall_seconds).sum();

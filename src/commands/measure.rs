@@ -1,5 +1,6 @@
 //! What `run`, `check` and `baseline update` share: from flags to a saved record.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +14,7 @@ use wanbench::matrix::{self, Case};
 use wanbench::protocol::DeviceKind;
 use wanbench::record::{CaseRecord, RunRecord, SCHEMA, Tool};
 use wanbench::report::progress::Progress;
-use wanbench::runner::{self, Materials, Plan};
+use wanbench::runner::{self, Materials, Plan, Program};
 use wanbench::{cache, git};
 
 use super::{Terminal, UsageError, exactly, programs, resolve_device};
@@ -22,7 +23,8 @@ use crate::cli::{self, Selection};
 /// Measures what `args` select and saves the record; `None` where the cases were only listed.
 pub fn measure(args: &cli::Measure, config: &Config, terminal: &Terminal) -> Result<Option<RunRecord>> {
     let machine = Machine::detect();
-    let (suite, mut cases) = select(config, &args.selection, &machine)?;
+    let programs = programs(config);
+    let (suite, mut cases, device) = select(config, &args.selection, &machine, &programs, terminal)?;
     if let Some(steps) = args.steps {
         cases.iter_mut().for_each(|case| case.workload.steps = steps.into());
     }
@@ -33,9 +35,6 @@ pub fn measure(args: &cli::Measure, config: &Config, terminal: &Terminal) -> Res
     }
     let holder = format!("process {} since {:.0}", std::process::id(), Timestamp::now());
     let _lock = MeasuringLock::acquire(&cache::folder(), &holder)?;
-    let programs = programs(config);
-    let used = cases.iter().map(|case| &programs[&case.backend]).collect::<Vec<_>>();
-    let device = resolve_device(args.selection.device, &machine, &used, terminal);
     let materials = Materials::prepare(&cases, &config.models, &cache::folder(), args.selection.seed)?;
     let plan = Plan {
         cases: &cases,
@@ -57,18 +56,26 @@ pub fn measure(args: &cli::Measure, config: &Config, terminal: &Terminal) -> Res
     run(&plan, record, &args.json, terminal).map(Some)
 }
 
-/// The suite and those of its cases that are asked for.
-pub fn select<'a>(config: &'a Config, selection: &Selection, machine: &Machine) -> Result<(&'a Suite, Vec<Case>)> {
-    let has_gpu = match selection.device {
-        wanbench::protocol::DeviceChoice::Cpu => false,
-        wanbench::protocol::DeviceChoice::Gpu => true,
-        wanbench::protocol::DeviceChoice::Auto => machine.has_gpu(),
-    };
-    let suite = config.suite(selection.suite.as_deref(), has_gpu).map_err(UsageError)?;
+/// The suite, those of its cases that are asked for, and the device for all of them.
+///
+/// The default suite depends on the device, so that is settled first, by the backends that a GPU's suite would use.
+pub fn select<'a>(
+    config: &'a Config,
+    selection: &Selection,
+    machine: &Machine,
+    programs: &BTreeMap<String, Program>,
+    terminal: &Terminal,
+) -> Result<(&'a Suite, Vec<Case>, DeviceKind)> {
     if let Some(unknown) = selection.backend.iter().find(|name| !config.backends.contains_key(*name)) {
         let known: Vec<_> = config.backends.keys().map(String::as_str).collect();
         bail!(UsageError(format!("--backend {unknown}: no such backend; there are {}", known.join(", "))));
     }
+    let named = selection.suite.as_deref();
+    let on_gpu = config.suite(named, true).map_err(UsageError)?;
+    let used = on_gpu.cases.iter().map(|case| &case.backend);
+    let used = used.filter(|name| selection.backend.is_empty() || selection.backend.contains(*name));
+    let device = resolve_device(selection.device, machine, used.map(|name| &programs[name]), terminal);
+    let suite = config.suite(named, device == DeviceKind::Gpu).map_err(UsageError)?;
     let cases = matrix::select(suite.cases.clone(), &selection.filter, &selection.backend);
     if cases.is_empty() {
         bail!(UsageError(format!(
@@ -76,7 +83,7 @@ pub fn select<'a>(config: &'a Config, selection: &Selection, machine: &Machine) 
             suite.name, suite.name
         )));
     }
-    Ok((suite, cases))
+    Ok((suite, cases, device))
 }
 
 /// A record with nothing measured yet.
@@ -118,14 +125,23 @@ fn run(plan: &Plan, mut record: RunRecord, json: &Path, terminal: &Terminal) -> 
     let save = |record: &mut RunRecord, cases: &[CaseRecord]| {
         record.cases = cases.to_vec();
         record.wall_seconds = start.elapsed().as_secs_f64();
-        record.save(json)
+        record.save(json).with_context(|| format!("cannot save {}", json.display()))
     };
-    let cases = runner::measure(plan, &interrupted, |event| progress.handle(event), |cases| save(&mut record, cases))
-        .with_context(|| format!("cannot save {}", json.display()))?;
+    // Told now rather than after minutes of measuring.
+    save(&mut record, &[])?;
+    let cases = runner::measure(
+        plan,
+        &interrupted,
+        |event| progress.handle(event),
+        // What a full disk refuses now it may take at the end; the measurements are still at hand.
+        |cases| _ = save(&mut record, cases),
+    );
     progress.finish();
 
     record.interrupted = interrupted.load(Ordering::Relaxed);
-    save(&mut record, &cases).with_context(|| format!("cannot save {}", json.display()))?;
+    if let Err(error) = save(&mut record, &cases) {
+        eprintln!("warning: {error:#}");
+    }
     if record.interrupted {
         let launches: usize = cases.iter().map(|case| case.launches.len()).sum();
         bail!(

@@ -112,10 +112,10 @@ fn program(config: &Config, name: &str, backend: &Backend) -> Program {
 /// The device that all of `backends` can run on: figures of different devices are not compared.
 ///
 /// Workers are asked only where the machine shows a GPU.
-pub fn resolve_device(
+pub fn resolve_device<'a>(
     choice: DeviceChoice,
     machine: &Machine,
-    backends: &[&Program],
+    backends: impl Iterator<Item = &'a Program>,
     terminal: &Terminal,
 ) -> DeviceKind {
     match choice {
@@ -124,7 +124,12 @@ pub fn resolve_device(
         DeviceChoice::Auto if !machine.has_gpu() => return DeviceKind::Cpu,
         DeviceChoice::Auto => {}
     }
+    let mut asked: Vec<&Program> = Vec::new();
     for program in backends {
+        if asked.contains(&program) {
+            continue;
+        }
+        asked.push(program);
         if let Err(failure) = runner::probe(program, DeviceChoice::Gpu) {
             let name = program.command.join(" ");
             terminal.say(&format!("{name} cannot use the GPU ({}): everything runs on the CPU", failure.reason));

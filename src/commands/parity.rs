@@ -12,7 +12,7 @@ use wanbench::config::Config;
 use wanbench::machine::Machine;
 use wanbench::matrix::Case;
 use wanbench::parity::{golden_tolerance, mutual_tolerance, relative_error};
-use wanbench::protocol::{self, DeviceKind, Forward, Job};
+use wanbench::protocol::{self, Forward, Job};
 use wanbench::runner::{self, Materials, Program};
 use wanbench::wan::checkpoint::TensorFile;
 use wanbench::wan::{Checkpoint, DType, Inputs, Quant, schedule};
@@ -59,13 +59,14 @@ impl Session<'_> {
         let inputs = folder.join("inputs.safetensors");
         let t = Inputs::open(&inputs)?.t.with_context(|| format!("{} has no tensor t", inputs.display()))?;
         let expected = TensorFile::open(&folder.join("outputs.safetensors"))?;
-        let device = self.device(self.args.selection.backend.iter().map(String::as_str));
+        let asked = &self.args.selection.backend;
+        let is_wanted = |name: &String, own: bool| if asked.is_empty() { !own } else { asked.contains(name) };
+        let backends: Vec<_> =
+            self.config.backends.iter().filter(|(name, backend)| is_wanted(name, backend.command.is_some())).collect();
+        let used = backends.iter().map(|(name, _)| &self.programs[*name]);
+        let device = resolve_device(self.args.selection.device, &Machine::detect(), used, self.terminal);
         let mut rows = Vec::new();
-        for (name, backend) in &self.config.backends {
-            let wanted = self.args.selection.backend.is_empty() && backend.command.is_none();
-            if !wanted && !self.args.selection.backend.contains(name) {
-                continue;
-            }
+        for (name, backend) in backends {
             for quant in backend.quants.iter().copied().filter(|quant| self.is_wanted(*quant)) {
                 let Some(expected) = expected.tensor(recorded_name(quant)) else { continue };
                 let expected = expected.to_f32().context("the recorded output is no float")?;
@@ -97,8 +98,8 @@ impl Session<'_> {
     /// Every case of the suite against its workload's reference in f32.
     fn mutual(&self) -> Result<Vec<Row>> {
         let selection = &self.args.selection;
-        let (_, mut cases) = measure::select(self.config, selection, &Machine::detect())?;
-        let device = self.device(cases.iter().map(|case| case.backend.as_str()));
+        let (_, mut cases, device) =
+            measure::select(self.config, selection, &Machine::detect(), self.programs, self.terminal)?;
         let references: Vec<Case> =
             cases.iter().filter(|case| case.is_reference() && case.dtype == DType::F32).cloned().collect();
         cases.retain(|case| self.is_wanted(case.quant));
@@ -125,11 +126,6 @@ impl Session<'_> {
             bail!(UsageError("the selected cases hold no two backends to compare".to_owned()));
         }
         Ok(rows)
-    }
-
-    fn device<'a>(&self, backends: impl Iterator<Item = &'a str>) -> DeviceKind {
-        let programs: Vec<&Program> = backends.filter_map(|name| self.programs.get(name)).collect();
-        resolve_device(self.args.selection.device, &Machine::detect(), &programs, self.terminal)
     }
 
     fn is_wanted(&self, quant: Quant) -> bool {

@@ -49,8 +49,8 @@ pub fn measure(
     plan: &Plan,
     interrupted: &AtomicBool,
     mut on_event: impl FnMut(&Event),
-    mut on_block: impl FnMut(&[CaseRecord]) -> io::Result<()>,
-) -> io::Result<Vec<CaseRecord>> {
+    mut on_block: impl FnMut(&[CaseRecord]),
+) -> Vec<CaseRecord> {
     let mut records: Vec<CaseRecord> =
         plan.cases.iter().map(|case| CaseRecord { case: case.clone(), launches: Vec::new() }).collect();
     let workloads = workloads(plan.cases);
@@ -66,15 +66,15 @@ pub fn measure(
                 let start = Instant::now();
                 let outcome = launch(plan, &record.case, interrupted, &mut on_event);
                 if interrupted.load(Ordering::Relaxed) {
-                    return Ok(records);
+                    return records;
                 }
                 on_event(&Event::LaunchEnded { case: &record.case.name, outcome: &outcome });
                 record.launches.push(Launch { block, position, wall_seconds: start.elapsed().as_secs_f64(), outcome });
             }
         }
-        on_block(&records)?;
+        on_block(&records);
     }
-    Ok(records)
+    records
 }
 
 fn launch(plan: &Plan, case: &Case, interrupted: &AtomicBool, on_event: &mut impl FnMut(&Event)) -> Outcome {

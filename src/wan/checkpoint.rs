@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use memmap2::Mmap;
+use memmap2::{Mmap, UncheckedAdvice};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, Metadata};
 use serde::Deserialize;
@@ -68,6 +68,14 @@ impl Checkpoint {
         self.home.get(name).and_then(|shard| self.shards[*shard].tensor(name))
     }
 
+    /// Gives the pages of the tensor `name` back to the system, once it was copied: mapped pages count to a process's
+    /// peak on Linux, and the peak is gated. Reading the tensor again reads the file again.
+    pub fn release(&self, name: &str) {
+        if let Some(shard) = self.home.get(name) {
+            self.shards[*shard].release(name);
+        }
+    }
+
     /// Joins `config.json` with what only the weights' shapes tell: patch size, text width, camera layers.
     fn read_spec(&self, folder: &Path) -> Result<Spec, CheckpointError> {
         let path = folder.join("config.json");
@@ -80,6 +88,13 @@ impl Checkpoint {
                 differences: vec![format!("  missing, or not of rank {rank}: {name}")],
             })
         };
+        if config.num_layers > self.home.len() {
+            return Err(malformed(format!(
+                "num_layers is {}, but the checkpoint has {} tensors in all",
+                config.num_layers,
+                self.home.len()
+            )));
+        }
         let patch = shape("patch_embedding.weight", 5)?;
         let text = shape("text_embedding.0.weight", 2)?;
         let spec = Spec {
@@ -225,6 +240,17 @@ impl TensorFile {
     /// The tensors' names.
     pub fn names(&self) -> impl Iterator<Item = String> {
         self.metadata.tensors().into_keys()
+    }
+
+    /// See [`Checkpoint::release`].
+    fn release(&self, name: &str) {
+        let Some(info) = self.metadata.info(name) else { return };
+        let (start, end) = info.data_offsets;
+        // SAFETY: the mapping is of a file and read-only, so dropped pages come back with the same bytes.
+        let advised =
+            unsafe { self.map.unchecked_advise_range(UncheckedAdvice::DontNeed, self.data_start + start, end - start) };
+        // An advice that the system does not take costs memory, nothing else.
+        let _ = advised;
     }
 
     /// The tensor `name`.

@@ -60,6 +60,7 @@ impl Weights {
         for param in params(&checkpoint.spec) {
             let name = param.name.clone();
             weights.add(checkpoint, param).with_context(|| format!("cannot load {name}"))?;
+            checkpoint.release(&name);
         }
         Ok(weights)
     }

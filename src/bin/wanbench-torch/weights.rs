@@ -38,6 +38,7 @@ impl<'a> Weights<'a> {
     pub fn tensor(&self, name: &str) -> Result<Tensor> {
         let view = self.checkpoint.tensor(name).with_context(|| format!("the checkpoint lacks {name}"))?;
         let tensor = self.upload(&view).with_context(|| format!("cannot load {name}"))?;
+        self.checkpoint.release(name);
         self.bytes.set(self.bytes.get() + (tensor.numel() * self.kind.elt_size_in_bytes()) as u64);
         Ok(tensor)
     }
