@@ -48,6 +48,20 @@ fn golden_cases_agree_on_every_backend_and_quantization() {
     }
 }
 
+/// What each golden case's own expectations say of its model's bytes.
+#[test]
+fn golden_models_take_the_bytes_that_were_recorded() {
+    for case in ["i2v", "i2v_camera"] {
+        let folder = root().join("tests/golden/wan").join(case);
+        let spec = wanbench::wan::Checkpoint::open(&folder).unwrap().spec;
+        let expected: Value = serde_json::from_slice(&std::fs::read(folder.join("expected.json")).unwrap()).unwrap();
+        for (name, bytes) in expected["model_bytes_f32"].as_object().unwrap() {
+            let quant: Quant = serde_json::from_value(name.as_str().into()).unwrap();
+            assert_eq!(quant::model_bytes(&spec, quant, DType::F32), bytes.as_u64().unwrap(), "{case} {name}");
+        }
+    }
+}
+
 #[test]
 fn a_wrong_output_is_a_failure() {
     let copy = copy_of("i2v");

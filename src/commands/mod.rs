@@ -71,6 +71,7 @@ impl Terminal {
             () if self.output.quiet => Style::Off,
             () if io::stderr().is_terminal() && !self.output.no_progress && !self.output.verbose => Style::Live,
             () if self.output.no_progress && !self.output.verbose => Style::Off,
+            () if self.output.verbose => Style::Verbose,
             () => Style::Lines,
         }
     }

@@ -31,6 +31,8 @@ pub enum Style {
     Live,
     /// Elsewhere: a plain line per finished launch.
     Lines,
+    /// As lines, with the parts of each launch, or what a failed worker said last.
+    Verbose,
     /// Not at all.
     Off,
 }
@@ -68,9 +70,10 @@ impl Progress {
         self.tally.cases[index].handle(event);
         match (self.style, &mut self.screen, event) {
             (Style::Live, Some(screen), _) => screen.show(&self.tally, index),
-            (Style::Lines, _, Event::LaunchEnded { .. }) => {
+            (Style::Lines | Style::Verbose, _, Event::LaunchEnded { outcome, .. }) => {
+                let details = if self.style == Style::Verbose { details(outcome) } else { String::new() };
                 // Progress that nobody can read must not end a run.
-                let _ = writeln!(std::io::stderr(), "{}", self.tally.launch_line(index));
+                let _ = writeln!(std::io::stderr(), "{}{details}", self.tally.launch_line(index));
             }
             _ => {}
         }
@@ -114,6 +117,25 @@ impl Screen {
         self.total.set_length(tally.planned() as u64);
         self.total.set_message(tally.time_left_words());
         self.total.set_position(tally.done() as u64);
+    }
+}
+
+/// The parts of a launch, or the tail of a failed worker's standard error, on lines of their own.
+fn details(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Measured(launch) => {
+            let steps: Vec<String> = launch.step_seconds.iter().map(|seconds| format::seconds(*seconds)).collect();
+            format!(
+                "\n    start {}, load {}, warm-up {}; steps {}",
+                format::seconds(launch.startup_seconds),
+                format::seconds(launch.load_seconds),
+                format::seconds(launch.warmup_seconds),
+                steps.join(", ")
+            )
+        }
+        Outcome::Failed(failure) => {
+            failure.stderr_tail.iter().map(|line| format!("\n    {}", one_line(line))).collect()
+        }
     }
 }
 
