@@ -81,12 +81,11 @@ impl Checkpoint {
         let path = folder.join("config.json");
         let config: Config = read_json(&path)?;
         let malformed = |reason: String| CheckpointError::Malformed { path: path.clone(), reason };
-        let shape = |name: &str, rank: usize| {
-            let view = self.tensor(name).filter(|view| view.shape.len() == rank);
-            view.map(|view| view.shape.to_vec()).ok_or_else(|| CheckpointError::Mismatch {
-                folder: folder.to_owned(),
-                differences: vec![format!("  missing, or not of rank {rank}: {name}")],
-            })
+        // Where one of these weights is missing or of another rank, any sizes do: the check that follows lists it, with
+        // all the others.
+        let shape = |name: &str, usual: &[usize]| {
+            let view = self.tensor(name).filter(|view| view.shape.len() == usual.len());
+            view.map_or_else(|| usual.to_vec(), |view| view.shape.to_vec())
         };
         if config.num_layers > self.home.len() {
             return Err(malformed(format!(
@@ -95,8 +94,8 @@ impl Checkpoint {
                 self.home.len()
             )));
         }
-        let patch = shape("patch_embedding.weight", 5)?;
-        let text = shape("text_embedding.0.weight", 2)?;
+        let patch = shape("patch_embedding.weight", &[config.dim, config.in_dim, 1, 2, 2]);
+        let text = shape("text_embedding.0.weight", &[config.dim, 4096]);
         let spec = Spec {
             model_type: config.model_type,
             patch_size: [patch[2], patch[3], patch[4]],
@@ -263,13 +262,15 @@ impl TensorFile {
 }
 
 impl View<'_> {
-    /// The elements as f32; `None` for a dtype that is no float.
+    /// The elements as f32; `None` for a dtype that is neither a float nor a signed integer, as a timestep may be.
     pub fn to_f32(&self) -> Option<Vec<f32>> {
         let bytes = self.data;
         Some(match self.dtype {
             Dtype::F32 => bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
             Dtype::F16 => bytes.as_chunks().0.iter().map(|b| half::f16::from_le_bytes(*b).to_f32()).collect(),
             Dtype::BF16 => bytes.as_chunks().0.iter().map(|b| half::bf16::from_le_bytes(*b).to_f32()).collect(),
+            Dtype::I64 => bytes.as_chunks().0.iter().map(|b| i64::from_le_bytes(*b) as f32).collect(),
+            Dtype::I32 => bytes.as_chunks().0.iter().map(|b| i32::from_le_bytes(*b) as f32).collect(),
             Dtype::F64 => bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b) as f32).collect(),
             _ => return None,
         })
@@ -306,7 +307,7 @@ mod tests {
     #[test]
     fn every_difference_is_listed() {
         let folder = folder(&spec(), |tensors| {
-            tensors.retain(|(name, _)| name != "blocks.0.ffn.0.bias");
+            tensors.retain(|(name, _)| name != "blocks.0.ffn.0.bias" && name != "patch_embedding.weight");
             tensors.push(("blocks.7.ffn.0.bias".to_owned(), HostTensor { shape: vec![1], data: vec![0.0] }));
             let (_, head) = tensors.iter_mut().find(|(name, _)| name == "head.head.bias").unwrap();
             *head = HostTensor { shape: vec![2, 2], data: vec![0.0; 4] };
@@ -314,12 +315,13 @@ mod tests {
         let error = error(&folder);
         for line in [
             "missing: blocks.0.ffn.0.bias",
+            "missing: patch_embedding.weight",
             "extra: blocks.7.ffn.0.bias",
             "mis-shaped: head.head.bias is [2, 2], expected [32]",
         ] {
             assert!(error.contains(line), "{error}");
         }
-        assert_eq!(error.lines().count(), 4, "{error}");
+        assert_eq!(error.lines().count(), 5, "{error}");
     }
 
     #[test]

@@ -110,8 +110,10 @@ impl Spec {
             ("text_len", self.text_len),
             ("patch_size", self.patch_volume()),
         ];
-        if let Some((name, _)) = sizes.iter().find(|(_, size)| *size == 0) {
-            return Err(format!("{name} is 0"));
+        // Far above any real model, and far below where products of sizes would overflow.
+        const MOST: usize = 1 << 20;
+        if let Some((name, size)) = sizes.iter().find(|(_, size)| !(1..=MOST).contains(size)) {
+            return Err(format!("{name} is {size}, which is not from 1 to {MOST}"));
         }
         if !self.dim.is_multiple_of(self.num_heads) || !self.head_dim().is_multiple_of(2) {
             return Err(format!("dim {} over {} heads does not give an even head width", self.dim, self.num_heads));
