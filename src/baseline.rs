@@ -240,6 +240,8 @@ impl Baseline {
             let shape = kept.and_then(|old| old.shape.clone()).unwrap_or(shape);
             let kept_speedup = kept.and_then(|old| old.speedup);
             let mut jobs = old.map_or_else(Vec::new, |old| old.jobs);
+            // Recording one run twice is recording it once.
+            jobs.retain(|job| job.date != record.started);
             jobs.push(job(record, case, figures.speedup));
             jobs.drain(..jobs.len().saturating_sub(KEPT_JOBS));
             let stored = BaselineCase {

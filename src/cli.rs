@@ -1,6 +1,6 @@
 //! The command line: clap types without logic.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use wanbench::protocol::DeviceChoice;
@@ -37,6 +37,7 @@ pub enum Command {
 
 /// How things are printed.
 #[derive(Clone, Copy, Debug, Args)]
+#[command(next_help_heading = "Output")]
 pub struct Output {
     /// Print results only
     #[arg(long, short, global = true, conflicts_with = "verbose")]
@@ -63,15 +64,33 @@ pub enum Color {
 /// The folder of baselines where none is named.
 pub const DEFAULT_BASELINES: &str = "baselines";
 
+/// The configuration where none is named.
+pub const DEFAULT_CONFIG: &str = "config.toml";
+
 /// Where configuration and baselines are.
 #[derive(Clone, Debug, Args)]
 pub struct Sources {
     /// The configuration
-    #[arg(long, value_name = "FILE", default_value = "config.toml")]
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
     pub config: PathBuf,
     /// The folder of the committed baselines
     #[arg(long, value_name = "DIR", default_value = DEFAULT_BASELINES)]
     pub baselines: PathBuf,
+}
+
+impl Sources {
+    /// These flags again, where they are not the defaults.
+    pub fn flags(&self) -> String {
+        let mut flags = String::new();
+        for (name, path, default) in
+            [("config", &self.config, DEFAULT_CONFIG), ("baselines", &self.baselines, DEFAULT_BASELINES)]
+        {
+            if path != Path::new(default) {
+                flags += &format!(" --{name} {}", path.display());
+            }
+        }
+        flags
+    }
 }
 
 /// Which cases.
@@ -218,6 +237,6 @@ pub enum Format {
 #[derive(Debug, Args)]
 pub struct Doctor {
     /// The configuration, for its backends
-    #[arg(long, value_name = "FILE", default_value = "config.toml")]
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
     pub config: PathBuf,
 }

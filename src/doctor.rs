@@ -100,7 +100,7 @@ fn machine_lines(machine: &Machine) -> Vec<Line> {
         (None, None, false) => Line::new("note", "no GPU found: measurements run on the CPU")
             .then("compare them only with others of this CPU; a Mac with Apple Silicon is the tool's home"),
     };
-    let baseline = format!("baseline file {}.json", machine.name(machine.default_device()));
+    let baseline = format!("its baselines are called {}.json", machine.name(machine.default_device()));
     vec![Line::new("ok", described), gpu, Line::new("ok", baseline)]
 }
 
@@ -257,7 +257,7 @@ mod tests {
 Machine
   ok    Apple M3 Ultra, 32 logical processors, 512 GiB memory, macos
   ok    GPU of the chip, 80 cores
-  ok    baseline file apple-m3-ultra-80gpu-512gb.json
+  ok    its baselines are called apple-m3-ultra-80gpu-512gb.json
 
 Backends
   ok    mlx    metal (gpu)

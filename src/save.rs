@@ -5,18 +5,13 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use tempfile::NamedTempFile;
+
 /// Writes `path` through a temporary file beside it, synced and then renamed into place.
 ///
 /// Missing parent folders are made. On any error the old file stays as it was and the temporary is removed.
 pub fn atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    std::fs::create_dir_all(folder)?;
-    // A temporary file is private by default; a saved one has what the user's umask leaves.
-    let permissions = Permissions::from_mode(0o666);
-    let mut temporary = tempfile::Builder::new().prefix(".wanbench-").permissions(permissions).tempfile_in(folder)?;
+    let mut temporary = temporary_beside(path)?;
     {
         let mut buffered = BufWriter::new(temporary.as_file_mut());
         write(&mut buffered)?;
@@ -27,12 +22,30 @@ pub fn atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<
     Ok(())
 }
 
+/// Fails where [`atomically`] would fail to begin: makes the folder and a temporary file, removes that again and leaves
+/// the file at `path` as it is.
+pub fn probe(path: &Path) -> io::Result<()> {
+    temporary_beside(path).map(drop)
+}
+
 /// Writes `value` as indented JSON with a final newline, see [`atomically`].
 pub fn json<T: serde::Serialize>(path: &Path, value: &T) -> io::Result<()> {
     atomically(path, |out| {
         serde_json::to_writer_pretty(&mut *out, value)?;
         out.write_all(b"\n")
     })
+}
+
+/// A new file in the folder of `path`, which is made if it is missing; it goes when dropped.
+fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    std::fs::create_dir_all(folder)?;
+    // A temporary file is private by default; a saved one has what the user's umask leaves.
+    let permissions = Permissions::from_mode(0o666);
+    tempfile::Builder::new().prefix(".wanbench-").permissions(permissions).tempfile_in(folder)
 }
 
 #[cfg(test)]

@@ -99,7 +99,7 @@ pub fn run<B: Backend>() -> ExitCode {
     let failed = Failed { kind: failure_kind(&error), message: format!("{error:#}") };
     // When the tool is gone there is nobody left to tell.
     let _ = wire.send(&Event::Failed(failed));
-    ExitCode::from(3)
+    leave(3)
 }
 
 /// Ends the process at once. A framework's destructors take a tenth of a short launch, and must not run while another

@@ -109,6 +109,24 @@ fn the_seed_report_is_imported_as_it_is_committed() {
 }
 
 #[test]
+fn results_overwrite_nothing_but_results() {
+    let project = project();
+    let config = std::fs::read_to_string(project.path("config.toml")).unwrap();
+    for (arguments, message) in [
+        (&["run", "--json", "config.toml"][..], "holds no results"),
+        (&["run", "--json", "/dev/null"], "no regular file"),
+        (&["run", "--json", "same", "--markdown", "same"], "name the same file"),
+    ] {
+        let ran = project.wanbench(arguments);
+        assert_eq!(ran.status, 2, "{arguments:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(message), "{}", ran.stderr);
+    }
+    assert_eq!(std::fs::read_to_string(project.path("config.toml")).unwrap(), config);
+    assert_eq!(project.wanbench(&["run"]).status, 0);
+    assert_eq!(project.wanbench(&["run"]).status, 0, "results may be replaced by results");
+}
+
+#[test]
 fn a_closed_pipe_is_no_error() {
     use std::process::Stdio;
     let project = project();

@@ -75,7 +75,7 @@ fn a_missing_worker_says_how_to_build_it() {
     project.write("config.toml", &config.replace("\"sh\"", "\"no-such-program\""));
     let ran = project.wanbench(&["run"]);
     assert_eq!(ran.status, 3);
-    assert!(ran.stdout.contains("there is no worker `no-such-program`: build it with `make build`"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("there is no worker `no-such-program`: `make build` builds"), "{}", ran.stdout);
 }
 
 #[test]

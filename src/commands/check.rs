@@ -14,7 +14,7 @@ pub fn check(args: &cli::Check, terminal: &Terminal) -> Result<ExitStatus> {
     // Unreadable baselines are told before minutes are spent on measuring.
     report::read_baselines(&measuring.sources.baselines)?;
     let Some(record) = measure::measure(measuring, &config, terminal)? else { return Ok(ExitStatus::Pass) };
-    let report = report::build(record, &measuring.json, &config, &measuring.sources.baselines, args.require_baseline)?;
+    let report = report::build(record, &measuring.json, &config, &measuring.sources, args.require_baseline)?;
     terminal.print(&report::text(&report, terminal))?;
     report::save_markdown(&report, measuring.markdown.as_deref())?;
     Ok(match report.standing() {

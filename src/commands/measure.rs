@@ -12,10 +12,10 @@ use wanbench::config::{Config, Suite};
 use wanbench::machine::{self, Machine, MeasuringLock, Severity};
 use wanbench::matrix::{self, Case};
 use wanbench::protocol::DeviceKind;
-use wanbench::record::{CaseRecord, RunRecord, SCHEMA, Tool};
+use wanbench::record::{CaseRecord, ReadError, RunRecord, SCHEMA, Tool};
 use wanbench::report::progress::Progress;
 use wanbench::runner::{self, Materials, Plan, Program};
-use wanbench::{cache, git};
+use wanbench::{cache, git, save};
 
 use super::{Terminal, UsageError, exactly, programs, resolve_device};
 use crate::cli::{self, Selection};
@@ -33,6 +33,7 @@ pub fn measure(args: &cli::Measure, config: &Config, terminal: &Terminal) -> Res
         terminal.print(&names)?;
         return Ok(None);
     }
+    check_targets(args)?;
     let holder = format!("process {} since {:.0}", std::process::id(), Timestamp::now());
     let _lock = MeasuringLock::acquire(&cache::folder(), &holder)?;
     let materials = Materials::prepare(&cases, &config.models, &cache::folder(), args.selection.seed)?;
@@ -54,6 +55,26 @@ pub fn measure(args: &cli::Measure, config: &Config, terminal: &Terminal) -> Res
         terminal.say(&format!("warning: {warning}"));
     }
     run(&plan, record, &args.json, terminal).map(Some)
+}
+
+/// Refuses now what could not, or should not, be written after minutes of measuring.
+fn check_targets(args: &cli::Measure) -> Result<()> {
+    if args.markdown.as_ref() == Some(&args.json) {
+        bail!(UsageError("--json and --markdown name the same file".to_owned()));
+    }
+    for path in args.markdown.iter().chain([&args.json]) {
+        if path.exists() && !path.is_file() {
+            bail!(UsageError(format!("{} is no regular file, so no results are written there", path.display())));
+        }
+        save::probe(path).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    match RunRecord::open(&args.json) {
+        Err(ReadError::Malformed { .. }) => bail!(UsageError(format!(
+            "--json {}: the file is there and holds no results; name another, or remove it",
+            args.json.display()
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// The suite, those of its cases that are asked for, and the device for all of them.
@@ -122,24 +143,22 @@ fn run(plan: &Plan, mut record: RunRecord, json: &Path, terminal: &Terminal) -> 
 
     let start = Instant::now();
     let mut progress = Progress::new(plan.cases, plan.launches, terminal.progress_style());
-    let save = |record: &mut RunRecord, cases: &[CaseRecord]| {
+    let save_record = |record: &mut RunRecord, cases: &[CaseRecord]| {
         record.cases = cases.to_vec();
         record.wall_seconds = start.elapsed().as_secs_f64();
         record.save(json).with_context(|| format!("cannot save {}", json.display()))
     };
-    // Told now rather than after minutes of measuring.
-    save(&mut record, &[])?;
     let cases = runner::measure(
         plan,
         &interrupted,
         |event| progress.handle(event),
         // What a full disk refuses now it may take at the end; the measurements are still at hand.
-        |cases| _ = save(&mut record, cases),
+        |cases| _ = save_record(&mut record, cases),
     );
     progress.finish();
 
     record.interrupted = interrupted.load(Ordering::Relaxed);
-    if let Err(error) = save(&mut record, &cases) {
+    if let Err(error) = save_record(&mut record, &cases) {
         eprintln!("warning: {error:#}");
     }
     if record.interrupted {

@@ -10,13 +10,13 @@ use wanbench::report::{self, Report, Source};
 use wanbench::{gate, save};
 
 use super::{ExitStatus, Terminal, UsageError};
-use crate::cli::{self, DEFAULT_BASELINES, Format};
+use crate::cli::{self, DEFAULT_BASELINES, Format, Sources};
 
 /// Prints saved results, judged by today's baselines.
 pub fn report(args: &cli::Report, terminal: &Terminal) -> Result<ExitStatus> {
     let config = Config::open(&args.sources.config)?;
     read_baselines(&args.sources.baselines)?;
-    let report = build(RunRecord::open(&args.results)?, &args.results, &config, &args.sources.baselines, false)?;
+    let report = build(RunRecord::open(&args.results)?, &args.results, &config, &args.sources, false)?;
     terminal.print(&match args.format {
         Format::Text => text(&report, terminal),
         Format::Markdown => report::markdown::render(&report),
@@ -25,14 +25,15 @@ pub fn report(args: &cli::Report, terminal: &Terminal) -> Result<ExitStatus> {
     Ok(ExitStatus::Pass)
 }
 
-/// Judges a record, saved in `results`, by the baselines in `folder`.
+/// Judges a record, saved in `results`, by the baselines of `sources`.
 pub fn build(
     record: RunRecord,
     results: &Path,
     config: &Config,
-    folder: &Path,
+    sources: &Sources,
     requires_baseline: bool,
 ) -> Result<Report> {
+    let folder = &sources.baselines;
     let found = Baseline::find(folder, &record.machine, record.device)?;
     let memory = ModelMemory::open(folder)?;
     let baseline = found.as_ref().map(|(_, baseline)| baseline);
@@ -44,6 +45,7 @@ pub fn build(
         baseline_file: Baseline::path(folder, &record.machine, record.device).display().to_string(),
         results_file: results.display().to_string(),
         requires_baseline,
+        flags: sources.flags(),
         program: std::env::args().next().unwrap_or_else(|| "wanbench".to_owned()),
         record,
     })

@@ -11,7 +11,7 @@ pub fn run(args: &cli::Measure, terminal: &Terminal) -> Result<ExitStatus> {
     let config = Config::open(&args.sources.config)?;
     report::read_baselines(&args.sources.baselines)?;
     let Some(record) = measure::measure(args, &config, terminal)? else { return Ok(ExitStatus::Pass) };
-    let report = report::build(record, &args.json, &config, &args.sources.baselines, false)?;
+    let report = report::build(record, &args.json, &config, &args.sources, false)?;
     terminal.print(&report::text(&report, terminal))?;
     report::save_markdown(&report, args.markdown.as_deref())?;
     terminal.say(&format!("results saved in {}", args.json.display()));

@@ -1,4 +1,4 @@
-//! One measuring run per user and machine at a time: two would measure each other.
+//! One measuring run at a time for all that share a cache folder, usually a user: two would measure each other.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};

@@ -119,7 +119,8 @@ pub(super) fn next_steps(report: &Report) -> Vec<String> {
     let comparison = &report.comparison;
     let has = |verdict| comparison.cases.iter().any(|case| case.verdict == verdict);
     let program = &report.program;
-    let update = format!("`{program} baseline update --from {}`", report.results_file);
+    let flags = &report.flags;
+    let update = format!("`{program} baseline update --from {}{flags}`", report.results_file);
     let mut steps = Vec::new();
     if comparison.fails() {
         steps.push(format!("Investigate what changed{}.", since(report)));
@@ -127,13 +128,13 @@ pub(super) fn next_steps(report: &Report) -> Vec<String> {
     }
     if let Some(case) = with_verdict(comparison, Verdict::Failed).next() {
         steps.push(format!(
-            "See the reasons of the failed cases; `{program} doctor` checks the machine, `{program} run --filter {} --verbose` runs one alone.",
+            "See the reasons of the failed cases; `{program} doctor` checks the machine, `{program} run --filter {}{flags} --verbose` runs one alone.",
             case.name
         ));
     }
     if has(Verdict::Inconclusive) {
         steps.push(format!(
-            "Measure the inconclusive cases again with more launches, as in `{program} check --launches {}`.",
+            "Measure the inconclusive cases again with more launches, as in `{program} check --launches {}{flags}`.",
             2 * report.record.launches
         ));
     }

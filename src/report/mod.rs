@@ -46,6 +46,8 @@ pub struct Report {
     pub requires_baseline: bool,
     /// How this program was called, for the commands in the advice.
     pub program: String,
+    /// What they need besides, such as ` --baselines DIR`; empty where the usual places serve.
+    pub flags: String,
 }
 
 /// Where a baseline comes from.

@@ -177,6 +177,7 @@ impl Scenario {
             results_file: "results.json".to_owned(),
             requires_baseline: false,
             program: "wanbench".to_owned(),
+            flags: String::new(),
         }
     }
 

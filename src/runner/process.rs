@@ -63,7 +63,9 @@ impl Worker {
             command.current_dir(folder);
         }
         let mut child = command.spawn().map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => format!("there is no worker `{name}`: build it with `make build`"),
+            std::io::ErrorKind::NotFound => {
+                format!("there is no worker `{name}`: `make build` builds our own, [backends.NAME] command names yours")
+            }
             _ => format!("cannot start `{name}`: {error}"),
         })?;
         let (line_sender, lines) = channel();

@@ -44,7 +44,7 @@ pub enum Quant {
     None,
     /// MLX affine, 8 bit, group 64.
     Int8,
-    /// The seed report's name for MLX affine, 4 bit, group 64: the same as [`Quant::Int4`].
+    /// The seed report's name for MLX affine, 4 bit, group 64: the same as int4.
     Nf4,
     /// MLX affine, 4 bit, group 64.
     Int4,
