@@ -683,12 +683,12 @@ mod tests {
                 format!("config.toml:{}: gate.speedup_tolerance_percent: -1 is not", line("speedup_tolerance")),
             ),
             (
-                "launches = 5 ",
+                "launches = 8 ",
                 "launches = 0 ",
-                format!("config.toml:{}: suites.synthetic.launches: is 0", line("launches = 5")),
+                format!("config.toml:{}: suites.synthetic.launches: is 0", line("launches = 8")),
             ),
             (
-                "launches = 5 ",
+                "launches = 8 ",
                 "launches = 5000000000000 ",
                 "suites.synthetic.launches: is 5000000000000, which is not from 1 to 1000".to_owned(),
             ),

@@ -153,7 +153,8 @@ impl Change {
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             read => read.with_context(|| format!("cannot read {}", path.display()))?,
         };
-        Ok(Self { path, old, new: serde_json::to_string_pretty(value)? + "\n" })
+        // Through a value, whose keys are sorted: a field moved in the source moves no line in a committed file.
+        Ok(Self { path, old, new: serde_json::to_string_pretty(&serde_json::to_value(value)?)? + "\n" })
     }
 }
 

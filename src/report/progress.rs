@@ -207,11 +207,12 @@ impl Tally {
         let case = &self.cases[index];
         let step = case.step_seconds().map_or_else(|| "–".to_owned(), |step| format!("{}/step", format::seconds(step)));
         format!(
-            "{:width$}  {}/{} launches  {step:>12}  {}",
+            "{:width$}  {}/{} launches  {step:>12}  {}{}",
             one_line(&case.name),
             case.done,
             self.launches,
             case.state_words(self.launches),
+            case.time_left_words(self.launches),
             width = self.width
         )
     }
@@ -273,6 +274,14 @@ impl CaseTally {
             wall_seconds: Vec::new(),
             current: Vec::new(),
             medians: Vec::new(),
+        }
+    }
+
+    /// The time that this case's own launches still take, once one of them told how long it is.
+    fn time_left_words(&self, launches: usize) -> String {
+        match (self.mean_wall_seconds(), self.left(launches)) {
+            (Some(seconds), left @ 1..) => format!(", {} of its own left", format::duration(seconds * left as f64)),
+            _ => String::new(),
         }
     }
 
@@ -367,6 +376,9 @@ mod tests {
             tally.cases[0].handle(&event);
             lines.push(tally.case_line(0));
         }
+        assert!(lines[5].ends_with(" of its own left"), "{}", lines[5]);
+        // How long this test takes is not its business.
+        let lines = lines.iter().map(|line| line.split(", ").next().unwrap_or_default()).collect::<Vec<_>>();
         assert_eq!(
             lines,
             [
