@@ -62,17 +62,11 @@ int wb_synchronize(int device, char *error, size_t size) {
   return guarded(error, size, [&] { at::accelerator::synchronizeDevice(index_of(device)); });
 }
 
-// bytes[4]: allocated now, its peak, reserved from the driver now, its peak.
-int wb_memory(int device, int64_t *bytes, char *error, size_t size) {
+// Most bytes that tensors held at a time since the last reset.
+int wb_peak_bytes(int device, int64_t *bytes, char *error, size_t size) {
   return guarded(error, size, [&] {
     const auto stats = at::accelerator::getDeviceStats(index_of(device));
-    const auto aggregate = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
-    const auto &allocated = stats.allocated_bytes[aggregate];
-    const auto &reserved = stats.reserved_bytes[aggregate];
-    bytes[0] = allocated.current;
-    bytes[1] = allocated.peak;
-    bytes[2] = reserved.current;
-    bytes[3] = reserved.peak;
+    *bytes = stats.allocated_bytes[static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE)].peak;
   });
 }
 

@@ -93,7 +93,7 @@ pub enum Metric {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Inside the tolerance.
+    /// Inside the tolerance, with evidence.
     Unchanged,
     /// Better than the baseline by more than the tolerance.
     Improved,
@@ -101,7 +101,7 @@ pub enum Verdict {
     New,
     /// The baseline has it, the configuration no longer does.
     Missing,
-    /// Beyond the tolerance, but within what chance explains.
+    /// The launches cannot tell: chance could explain the change, or hide one, or the reference is missing.
     Inconclusive,
     /// Worse than the baseline by more than the tolerance, and more than chance explains.
     Regressed,

@@ -255,15 +255,6 @@ impl DeviceChoice {
             Self::Cpu => kind == DeviceKind::Cpu,
         }
     }
-
-    /// Lower-case name, as on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Gpu => "gpu",
-            Self::Cpu => "cpu",
-        }
-    }
 }
 
 impl DeviceKind {

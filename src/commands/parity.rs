@@ -71,7 +71,7 @@ impl Session<'_> {
             if !wanted.is_empty() && wanted.iter().all(|quant| expected.tensor(recorded_name(*quant)).is_none()) {
                 rows.push(Row {
                     backend: name.clone(),
-                    what: wanted.iter().map(|quant| quant.name()).collect::<Vec<_>>().join(", "),
+                    what: wanted.iter().map(Quant::to_string).collect::<Vec<_>>().join(", "),
                     tolerance: golden_tolerance(Quant::None, device),
                     outcome: Err("the golden case records no output of it".to_owned()),
                 });

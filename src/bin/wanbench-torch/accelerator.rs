@@ -40,11 +40,10 @@ impl Accelerator {
 
     /// Most bytes that tensors held at a time since the last reset.
     pub fn peak_bytes(&self) -> Result<u64> {
-        // Allocated now, its peak, reserved now, its peak.
-        let mut bytes = [0; 4];
-        // SAFETY: `bytes` has the four elements that are written, the buffer is as long as said.
-        call("read the memory peak", |error, size| unsafe { wb_memory(INDEX, bytes.as_mut_ptr(), error, size) })?;
-        Ok(u64::try_from(bytes[1])?)
+        let mut bytes = 0;
+        // SAFETY: `bytes` is the one number that is written, the buffer is as long as said.
+        call("read the memory peak", |error, size| unsafe { wb_peak_bytes(INDEX, &mut bytes, error, size) })?;
+        Ok(u64::try_from(bytes)?)
     }
 }
 
@@ -99,7 +98,7 @@ unsafe extern "C" {
     fn wb_torch_version() -> *const c_char;
     fn wb_accelerator() -> c_int;
     fn wb_synchronize(device: c_int, error: *mut c_char, size: usize) -> c_int;
-    fn wb_memory(device: c_int, bytes: *mut i64, error: *mut c_char, size: usize) -> c_int;
+    fn wb_peak_bytes(device: c_int, bytes: *mut i64, error: *mut c_char, size: usize) -> c_int;
     fn wb_reset_peak(device: c_int, error: *mut c_char, size: usize) -> c_int;
     fn wb_full_precision(error: *mut c_char, size: usize) -> c_int;
     fn wb_inference_enter() -> *mut c_void;
