@@ -50,6 +50,11 @@ pub struct Measure {
     pub sigmas: Vec<f32>,
     /// Forward passes before the first timed step, at σ₀, their output dropped.
     pub warmup_steps: u32,
+    /// Work that every pass does in vain, as a share of its own: a known slowdown, to prove that slowdowns are found.
+    /// Only wanbench's own workers know it, and only a proof sends it, so it is no part of the schema.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    pub extra_work: Option<f64>,
 }
 
 /// See [`Request::Forward`].

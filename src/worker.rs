@@ -14,7 +14,7 @@ use crate::protocol::{
     Warmed,
 };
 use crate::wan::inputs::HostTensor;
-use crate::wan::{Checkpoint, DType, Inputs, Quant, schedule, synthetic};
+use crate::wan::{Checkpoint, DType, Inputs, Quant, flops, schedule, synthetic};
 use crate::{memory, stats};
 
 /// The whole network in one framework, over host data.
@@ -38,7 +38,10 @@ pub trait Backend: Sized {
     fn load(&mut self, checkpoint: &Checkpoint, quant: Quant, dtype: DType) -> Result<u64>;
 
     /// Brings inputs, already checked against the model, to the device.
-    fn prepare(&mut self, inputs: &Inputs) -> Result<()>;
+    ///
+    /// In every pass that follows, `extra_rows` rows go through feed-forward layers once more, block after block, their
+    /// output computed and dropped: work in vain, to prove that slowdowns are found. Zero in every measurement.
+    fn prepare(&mut self, inputs: &Inputs, extra_rows: usize) -> Result<()>;
 
     /// Enqueues v = network(x, t); must compute all of it anew at every call.
     fn forward(&mut self, t: f32) -> Result<()>;
@@ -123,7 +126,7 @@ fn serve<B: Backend>(wire: &mut Wire) -> Result<()> {
         Request::Probe(_) => return Ok(()),
         Request::Measure(measure) => (time_steps(&mut backend, measure, wire)?, &measure.job.output),
         Request::Forward(forward) => {
-            load(&mut backend, &forward.job, wire)?;
+            load(&mut backend, &forward.job, 0.0, wire)?;
             backend.forward(forward.t)?;
             backend.synchronize()?;
             (backend.velocity()?, &forward.job.output)
@@ -154,7 +157,7 @@ fn plain_loop<B: Backend>() -> Result<f64> {
     let inputs = Inputs::open(&measure.job.inputs)?;
     let mut backend = B::open(measure.job.device)?;
     backend.load(&checkpoint, measure.job.quant, measure.job.dtype)?;
-    backend.prepare(&inputs)?;
+    backend.prepare(&inputs, 0)?;
     for _ in 0..measure.warmup_steps {
         backend.forward(schedule::timestep(measure.sigmas[0]))?;
         backend.synchronize()?;
@@ -171,13 +174,13 @@ fn plain_loop<B: Backend>() -> Result<f64> {
     Ok(stats::median(&step_seconds))
 }
 
-fn load<B: Backend>(backend: &mut B, job: &Job, wire: &mut Wire) -> Result<()> {
+fn load<B: Backend>(backend: &mut B, job: &Job, extra_work: f64, wire: &mut Wire) -> Result<()> {
     let start = Instant::now();
     let checkpoint = Checkpoint::open(&job.checkpoint)?;
     let inputs = Inputs::open(&job.inputs)?;
     inputs.check(&checkpoint.spec).map_err(|reason| anyhow!("{}: {reason}", job.inputs.display()))?;
     let model_bytes = backend.load(&checkpoint, job.quant, job.dtype)?;
-    backend.prepare(&inputs)?;
+    backend.prepare(&inputs, flops::feed_forward_rows(&checkpoint.spec, inputs.latent(), extra_work))?;
     backend.synchronize()?;
     let seconds = start.elapsed().as_secs_f64();
     backend.reset_peak()?;
@@ -187,7 +190,7 @@ fn load<B: Backend>(backend: &mut B, job: &Job, wire: &mut Wire) -> Result<()> {
 /// Warms up, then times each step; returns the final latent.
 fn time_steps<B: Backend>(backend: &mut B, measure: &Measure, wire: &mut Wire) -> Result<HostTensor> {
     ensure!(measure.sigmas.len() >= 2, "a measurement needs at least one step, so at least two sigmas");
-    load(backend, &measure.job, wire)?;
+    load(backend, &measure.job, measure.extra_work.unwrap_or(0.0), wire)?;
 
     let start = Instant::now();
     for _ in 0..measure.warmup_steps {

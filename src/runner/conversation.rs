@@ -30,8 +30,8 @@ pub fn forward(
     Ok((answers.ready, loaded, done))
 }
 
-/// Times the steps of one case.
-pub fn measure(
+/// Times the steps of one case in a fresh process.
+pub fn launch(
     program: &Program,
     request: &Measure,
     timeout: Duration,

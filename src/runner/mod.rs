@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-pub use conversation::{forward, probe};
+pub use conversation::{forward, launch, probe};
 pub use event::Event;
+pub use order::balanced;
 pub use process::Program;
 
 use crate::matrix::{Case, Model};
@@ -64,7 +65,7 @@ pub fn measure(
                 }
                 on_event(&Event::LaunchStarted { case: &record.case.name, block });
                 let start = Instant::now();
-                let outcome = launch(plan, &record.case, interrupted, &mut on_event);
+                let outcome = launch_case(plan, &record.case, interrupted, &mut on_event);
                 if interrupted.load(Ordering::Relaxed) {
                     return records;
                 }
@@ -77,15 +78,16 @@ pub fn measure(
     records
 }
 
-fn launch(plan: &Plan, case: &Case, interrupted: &AtomicBool, on_event: &mut impl FnMut(&Event)) -> Outcome {
+fn launch_case(plan: &Plan, case: &Case, interrupted: &AtomicBool, on_event: &mut impl FnMut(&Event)) -> Outcome {
     let request = Measure {
         protocol: protocol::VERSION,
         job: plan.materials.job(case, plan.device, None),
         sigmas: schedule::sigmas(case.workload.steps, schedule::SHIFT),
         warmup_steps: plan.warmup_steps,
+        extra_work: None,
     };
     let program = &plan.programs[&case.backend];
-    match conversation::measure(program, &request, plan.timeout, interrupted, on_event) {
+    match launch(program, &request, plan.timeout, interrupted, on_event) {
         Ok(measured) => Outcome::Measured(measured),
         Err(failure) => Outcome::Failed(failure),
     }

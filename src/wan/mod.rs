@@ -4,6 +4,7 @@
 //! same weights and inputs. The network itself is Wan 2.2 I2V with LingBot-World's camera control.
 
 pub mod checkpoint;
+pub mod flops;
 pub mod inputs;
 pub mod params;
 pub mod quant;

@@ -6,6 +6,7 @@
 use std::f64::consts::{FRAC_2_SQRT_PI, SQRT_2};
 
 use mlx_rs::error::Exception;
+use mlx_rs::ops::indexing::IndexOp;
 use mlx_rs::{Array, Dtype, fast, ops};
 use wanbench::wan::Spec;
 
@@ -44,8 +45,9 @@ type Result<T> = std::result::Result<T, Exception>;
 
 impl Model<'_> {
     /// v, f32 `[out_dim, frames, height, width]`, from the time's sinusoid `[1, freq_dim]` and x
-    /// `[channels, frames, height, width]`.
-    pub fn forward(&self, sinusoid: &Array, x: &Array, conditions: &Conditions) -> Result<Array> {
+    /// `[channels, frames, height, width]`; behind it what `extra_rows` rows become in feed-forward layers that they
+    /// go through once more.
+    pub fn forward(&self, sinusoid: &Array, x: &Array, conditions: &Conditions, extra_rows: i32) -> Result<Vec<Array>> {
         let w = &self.weights;
         let e = w.linear("time_embedding.0", &sinusoid.as_dtype(w.index.dtype)?)?;
         let e = w.linear("time_embedding.2", &silu(&e)?)?;
@@ -60,7 +62,19 @@ impl Model<'_> {
         for block in 0..self.spec.num_layers {
             tokens = self.block(&format!("blocks.{block}"), tokens, &shared)?;
         }
-        self.head(&tokens, &e)
+        let mut outputs = vec![self.head(&tokens, &e)?];
+        outputs.extend(self.work_in_vain(&tokens, extra_rows)?);
+        Ok(outputs)
+    }
+
+    fn work_in_vain(&self, tokens: &Array, rows: i32) -> Result<Vec<Array>> {
+        // A block each, since equal work is done once by a compiler.
+        let parts =
+            (0..self.spec.num_layers).map(|block| (block, (rows - block as i32 * tokens.dim(0)).min(tokens.dim(0))));
+        parts
+            .take_while(|(_, rows)| *rows > 0)
+            .map(|(block, rows)| self.feed_forward(&format!("blocks.{block}"), &tokens.index(..rows)))
+            .collect()
     }
 
     fn patch_embedding(&self, x: &Array, y: Option<&Array>) -> Result<Array> {
@@ -97,8 +111,12 @@ impl Model<'_> {
         let x = x.add(self.attention(&format!("{name}.cross_attn"), &a, &shared.text, None)?)?;
 
         let a = self.modulated_norm(&x, &c2, &s2)?;
-        let a = self.gelu(&w.linear(&format!("{name}.ffn.0"), &a)?)?;
-        x.add(w.linear(&format!("{name}.ffn.2"), &a)?.multiply(g2)?)
+        x.add(self.feed_forward(name, &a)?.multiply(g2)?)
+    }
+
+    fn feed_forward(&self, block: &str, x: &Array) -> Result<Array> {
+        let hidden = self.gelu(&self.weights.linear(&format!("{block}.ffn.0"), x)?)?;
+        self.weights.linear(&format!("{block}.ffn.2"), &hidden)
     }
 
     fn inject_camera(&self, name: &str, x: &Array, camera: &Array) -> Result<Array> {

@@ -79,9 +79,10 @@ impl Backend for Torch {
         Ok(weights.bytes())
     }
 
-    fn prepare(&mut self, inputs: &Inputs) -> Result<()> {
+    fn prepare(&mut self, inputs: &Inputs, extra_rows: usize) -> Result<()> {
         let model = self.model.as_ref().context("prepare comes after load")?;
-        self.sample = Some(sample(model, inputs, self.torch_device()).map_err(without_backtrace)?);
+        let sample = sample(model, inputs, self.torch_device()).map_err(without_backtrace)?;
+        self.sample = Some(Sample { extra_rows: extra_rows as i64, ..sample });
         Ok(())
     }
 
@@ -183,6 +184,7 @@ fn sample(model: &WanModel, inputs: &Inputs, device: Device) -> Result<Sample> {
         camera: optional("c2ws_plucker_emb", &inputs.camera)?,
         rope: Rope::new(&rope::tables(spec, grid), model.kind(), device)?,
         grid: grid.map(|extent| extent as i64),
+        extra_rows: 0,
     })
 }
 

@@ -38,6 +38,8 @@ pub struct Sample {
     pub rope: Rope,
     /// Patches along (frames, height, width).
     pub grid: [i64; 3],
+    /// Rows that go through feed-forward layers once more, in vain.
+    pub extra_rows: i64,
 }
 
 impl WanModel {
@@ -80,7 +82,18 @@ impl WanModel {
             let condition = Condition { modulation: &modulation, text: &text, camera: camera.as_ref() };
             x = block.forward(x, &condition, &sample.rope).with_context(|| format!("in block {index}"))?;
         }
+        self.work_in_vain(&x, sample.extra_rows)?;
         self.output(&x, &time, sample.grid)
+    }
+
+    /// Sends `rows` rows through feed-forward layers, block after block, and drops what comes out.
+    fn work_in_vain(&self, x: &Tensor, rows: i64) -> Result<()> {
+        let tokens = x.size()[0];
+        let parts = self.blocks.iter().zip(0..).map(|(block, index)| (block, (rows - index * tokens).min(tokens)));
+        for (block, rows) in parts.take_while(|(_, rows)| *rows > 0) {
+            let _dropped = block.ffn.forward(&x.f_narrow(0, 0, rows)?)?;
+        }
+        Ok(())
     }
 
     /// The latent with its condition, in the model's arithmetic.

@@ -1,0 +1,171 @@
+//! Real launches on this machine, some of them with real extra work, as data to judge rules by.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use wanbench::machine::Machine;
+use wanbench::matrix::{Case, Model, Workload, link_references};
+use wanbench::protocol::{self, DeviceChoice, Measure};
+use wanbench::record::Measured;
+use wanbench::runner::{self, Materials, Program};
+use wanbench::wan::{DType, Quant, Spec, schedule};
+use wanbench::{cache, save, stats};
+
+/// What was recorded.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recording {
+    /// When it began.
+    pub started: Timestamp,
+    /// Where.
+    pub machine: Machine,
+    /// What was computed.
+    pub workload: Workload,
+    /// Untimed passes per launch.
+    pub warmup_steps: u32,
+    /// Versions of what decides the speed, by backend.
+    pub versions: BTreeMap<String, BTreeMap<String, String>>,
+    /// What was launched in each block.
+    pub arms: Vec<Arm>,
+    /// The blocks in the order they ran.
+    pub blocks: Vec<Block>,
+}
+
+/// One program with one load.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Arm {
+    /// The worker.
+    pub backend: String,
+    /// Extra work that it should do, in percent of a step.
+    pub extra_percent: f64,
+    /// What the worker was asked for, in percent of the pass's operations, so that the step takes `extra_percent` longer.
+    pub requested_percent: f64,
+}
+
+/// One launch of every arm, close in time.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Block {
+    /// Since the recording's start.
+    pub seconds: f64,
+    /// The arms in the order they were launched.
+    pub order: Vec<usize>,
+    /// Each arm's timed steps, in microseconds.
+    pub step_micros: Vec<Vec<u64>>,
+}
+
+/// Injected shares, in percent.
+pub const EXTRA_PERCENT: [f64; 4] = [2.0, 3.0, 5.0, 10.0];
+
+const STEPS: usize = 5;
+const WARMUP_STEPS: u32 = 2;
+const TIMEOUT: Duration = Duration::from_secs(120);
+/// Pairs of launches that tell how much longer the asked-for work takes.
+const CALIBRATION_PAIRS: usize = 8;
+/// Share of operations asked for while calibrating.
+const CALIBRATION_SHARE: f64 = 0.2;
+
+/// Records blocks until `minutes` are over, and saves them in `path` as it goes.
+pub fn record(path: &Path, minutes: f64) -> Result<Recording> {
+    let launcher = Launcher::new()?;
+    let requested = |extra: f64, efficiency: f64| extra / efficiency;
+    let efficiency = launcher.calibrate()?;
+    println!("20% of a pass's operations, as feed-forward layers, take {:.1}% of its time", 20.0 * efficiency);
+    let arm = |backend: &str, extra_percent| Arm {
+        backend: backend.to_owned(),
+        extra_percent,
+        requested_percent: requested(extra_percent, efficiency),
+    };
+    // The reference and the case that is tracked, each twice, and the case with more to do.
+    let mut arms = vec![arm("torch", 0.0), arm("torch", 0.0), arm("mlx", 0.0), arm("mlx", 0.0)];
+    arms.extend(EXTRA_PERCENT.map(|extra| arm("mlx", extra)));
+    let mut recording = Recording {
+        started: Timestamp::now(),
+        machine: Machine::detect(),
+        workload: launcher.cases["mlx"].workload.clone(),
+        warmup_steps: WARMUP_STEPS,
+        versions: BTreeMap::new(),
+        arms,
+        blocks: Vec::new(),
+    };
+    let orders = runner::balanced(recording.arms.len(), 1000, 0);
+    let start = Instant::now();
+    for order in orders {
+        let mut block = Block {
+            seconds: start.elapsed().as_secs_f64(),
+            order: order.clone(),
+            step_micros: vec![Vec::new(); recording.arms.len()],
+        };
+        for index in order {
+            let arm = &recording.arms[index];
+            let measured = launcher.launch(&arm.backend, arm.requested_percent / 100.0)?;
+            block.step_micros[index] = measured.step_seconds.iter().map(|step| (step * 1e6).round() as u64).collect();
+            recording.versions.insert(arm.backend.clone(), measured.versions);
+        }
+        recording.blocks.push(block);
+        save::json(path, &recording)?;
+        if start.elapsed().as_secs_f64() > minutes * 60.0 {
+            break;
+        }
+    }
+    Ok(recording)
+}
+
+/// What launches need.
+struct Launcher {
+    cases: BTreeMap<String, Case>,
+    materials: Materials,
+    interrupted: AtomicBool,
+}
+
+impl Launcher {
+    fn new() -> Result<Self> {
+        let workload = Workload {
+            name: "detection".to_owned(),
+            model: "synthetic".to_owned(),
+            frames: 1,
+            steps: STEPS,
+            latent: [1, 16, 32],
+            text_rows: 100,
+            camera: false,
+        };
+        let mut cases = ["torch", "mlx"].map(|backend| Case::new(backend, workload.clone(), Quant::None, DType::F32));
+        link_references(&mut cases, "torch");
+        let models = BTreeMap::from([("synthetic".to_owned(), Model::Synthetic(Spec::synthetic()))]);
+        let materials = Materials::prepare(&cases, &models, &cache::folder(), 0)?;
+        let cases = cases.into_iter().map(|case| (case.backend.clone(), case)).collect();
+        Ok(Self { cases, materials, interrupted: AtomicBool::new(false) })
+    }
+
+    fn launch(&self, backend: &str, extra_work: f64) -> Result<Measured> {
+        let case = &self.cases[backend];
+        let worker = Path::new(env!("CARGO_BIN_EXE_wanbench")).with_file_name(format!("wanbench-{backend}"));
+        let program = Program { command: vec![worker.display().to_string()], folder: None };
+        let request = Measure {
+            protocol: protocol::VERSION,
+            job: self.materials.job(case, DeviceChoice::Cpu, None),
+            sigmas: schedule::sigmas(STEPS, schedule::SHIFT),
+            warmup_steps: WARMUP_STEPS,
+            extra_work: (extra_work > 0.0).then_some(extra_work),
+        };
+        runner::launch(&program, &request, TIMEOUT, &self.interrupted, &mut |_| {})
+            .map_err(|failure| anyhow!("{}: {}", case.name, failure.reason))
+    }
+
+    /// Share of time over share of operations, for work that the worker does in vain.
+    fn calibrate(&self) -> Result<f64> {
+        let mut pairs = Vec::new();
+        for _ in 0..CALIBRATION_PAIRS {
+            let with = self.launch("mlx", CALIBRATION_SHARE)?.median_step_seconds();
+            pairs.push((with, self.launch("mlx", 0.0)?.median_step_seconds()));
+        }
+        let ratio = stats::paired_ratio(&pairs).ok_or_else(|| anyhow!("no pairs"))?.point;
+        Ok((ratio - 1.0) / CALIBRATION_SHARE)
+    }
+}
