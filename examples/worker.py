@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A wanbench worker in Python's standard library: a place to start from.
 
-It speaks protocol 1 of docs/protocol.md and computes no network: a "step" blurs the latent once, which is enough to
+It speaks protocol 2 of docs/protocol.md and computes no network: a "step" blurs the latent once, which is enough to
 see a case measured. Put your framework where `weights_bytes` and `velocity` are. In config.toml:
 
     [backends.example]
@@ -10,6 +10,8 @@ see a case measured. Put your framework where `weights_bytes` and `velocity` are
 
 import hashlib, json, os, platform, resource, struct, sys, threading, time
 
+turns = threading.Semaphore(0)
+
 
 def main():
     # Libraries that print to standard output would corrupt the protocol: keep it, and send them to standard error.
@@ -17,16 +19,22 @@ def main():
     wire = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     request = json.loads(sys.stdin.readline())
-    # wanbench holds standard input open for as long as it wants the answer.
-    threading.Thread(target=lambda: (sys.stdin.read(), os._exit(3)), daemon=True).start()
-    if request["protocol"] != 1 or request["type"] == "forward":
-        fail("unsupported", "this worker measures by protocol 1 and computes no network")
+    threading.Thread(target=read_turns, daemon=True).start()
+    if request["protocol"] != 2 or request["type"] == "forward":
+        fail("unsupported", "this worker measures by protocol 2 and computes no network")
     if "gpu" in (request.get("device"), request.get("job", {}).get("device")):
         fail("unsupported", "this worker runs on the CPU only: use --device cpu")
-    send("ready", protocol=1, worker="example", device={"kind": "cpu", "name": "cpu"},
+    send("ready", protocol=2, worker="example", device={"kind": "cpu", "name": "cpu"},
          versions={"python": platform.python_version()})
     if request["type"] == "measure":
         measure(request["job"], request["sigmas"], request["warmup_steps"])
+
+
+def read_turns():
+    """Each further line is a turn. wanbench holds standard input open for as long as it wants the answer."""
+    for _ in sys.stdin:
+        turns.release()
+    os._exit(3)
 
 
 def measure(job, sigmas, warmup_steps):
@@ -44,6 +52,7 @@ def measure(job, sigmas, warmup_steps):
     send("warmed", seconds=time.perf_counter() - start)
 
     for index, (sigma, following) in enumerate(zip(sigmas, sigmas[1:])):
+        turns.acquire()
         start = time.perf_counter()
         change = velocity(latent)
         seconds = time.perf_counter() - start

@@ -61,8 +61,10 @@ pub struct Suite {
     pub launches: usize,
     /// Untimed forward passes per launch.
     pub warmup_steps: u32,
-    /// Longest a launch may take, in seconds.
+    /// Longest a launch may be waited for, in seconds.
     pub launch_timeout_seconds: u64,
+    /// Whether the processes of a block live at the same time and take turns.
+    pub side_by_side: bool,
 }
 
 /// What is wrong with a configuration, and where.
@@ -162,12 +164,18 @@ struct SuiteEntry {
     warmup_steps: u32,
     #[serde(default = "ten_minutes")]
     launch_timeout_seconds: u64,
+    #[serde(default = "yes")]
+    side_by_side: bool,
     workloads: Vec<Spanned<WorkloadEntry>>,
     cases: Vec<Spanned<CasesEntry>>,
 }
 
 fn ten_minutes() -> u64 {
     600
+}
+
+fn yes() -> bool {
+    true
 }
 
 #[derive(Deserialize)]
@@ -379,6 +387,7 @@ impl Checker<'_> {
             launches: suite.launches,
             warmup_steps: suite.warmup_steps,
             launch_timeout_seconds: suite.launch_timeout_seconds,
+            side_by_side: suite.side_by_side,
         })
     }
 

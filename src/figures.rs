@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::record::{CaseRecord, RunRecord};
+use crate::record::{CaseRecord, Launch, Measured, RunRecord, measured};
 use crate::stats::{self, Estimate};
 
 /// The figures of one case over its launches.
@@ -62,13 +62,21 @@ fn speedup(record: &RunRecord, case: &CaseRecord) -> Option<Estimate> {
         return None;
     }
     let reference = record.case(case.case.reference.as_ref()?).filter(|reference| reference.failure().is_none())?;
-    let reference: BTreeMap<usize, f64> =
-        reference.measured().map(|(block, launch)| (block, launch.median_step_seconds())).collect();
-    let pairs: Vec<(f64, f64)> = case
-        .measured()
-        .filter_map(|(block, launch)| Some((*reference.get(&block)?, launch.median_step_seconds())))
-        .collect();
-    stats::paired_ratio(&pairs)
+    stats::paired_ratio(&log_ratios(&reference.launches, &case.launches))
+}
+
+/// ln(numerator / denominator) of the two arms' step times, a value for each block that both have.
+///
+/// Within a block it is the median over the steps of the two steps' log-ratio: side by side they follow each other, so
+/// that what disturbs the machine for longer than that is in both.
+pub fn log_ratios(numerator: &[Launch], denominator: &[Launch]) -> Vec<f64> {
+    let denominator: BTreeMap<usize, &Measured> = measured(denominator).collect();
+    let of_block = |(block, numerator): (usize, &Measured)| {
+        let steps = numerator.step_seconds.iter().zip(&denominator.get(&block)?.step_seconds);
+        let logs: Vec<f64> = steps.map(|(numerator, denominator)| numerator.ln() - denominator.ln()).collect();
+        Some(stats::median(&logs))
+    };
+    measured(numerator).filter_map(of_block).collect()
 }
 
 fn median_bytes(bytes: &[u64]) -> u64 {

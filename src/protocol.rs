@@ -1,7 +1,8 @@
 //! The JSON lines between the tool and a worker, version [`VERSION`].
 //!
 //! The tool starts a worker, writes one [`Request`] line to its standard input and keeps that open; the worker
-//! answers with [`Event`] lines on its standard output and exits. A worker ends when its standard input closes.
+//! answers with [`Event`] lines on its standard output and exits. While it measures it waits for a [`Turn`] line before
+//! each timed step, so that workers side by side take turns. A worker ends when its standard input closes.
 //! `docs/protocol.md` describes the exchange, `docs/protocol.schema.json` is generated from these types.
 
 use std::collections::BTreeMap;
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::wan::{DType, Quant, Spec};
 
 /// Version of the protocol; a worker refuses requests of another.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What the tool asks of a worker: one line, one process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -21,7 +22,7 @@ pub const VERSION: u32 = 1;
 pub enum Request {
     /// Open the device and tell about it: answered by `ready`.
     Probe(Probe),
-    /// Time denoising steps: answered by `ready`, `loaded`, `warmed`, a `step` for each, `done`.
+    /// Time denoising steps: answered by `ready`, `loaded`, `warmed`, a `step` for each turn, `done`.
     Measure(Measure),
     /// Run the network once: answered by `ready`, `loaded`, `done`.
     Forward(Forward),
@@ -67,6 +68,14 @@ pub struct Forward {
     pub job: Job,
     /// The timestep, as the network takes it.
     pub t: f32,
+}
+
+/// A line to a worker that measures, after its request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Turn {
+    /// Take the next timed step now; the others wait meanwhile.
+    Step,
 }
 
 /// One case, as data.
@@ -234,8 +243,10 @@ pub enum FailureKind {
 #[derive(JsonSchema)]
 #[expect(dead_code, reason = "only its schema is used")]
 pub struct Protocol {
-    /// A line to the worker.
+    /// The first line to the worker.
     request: Request,
+    /// A later line to it.
+    turn: Turn,
     /// A line from the worker.
     event: Event,
 }

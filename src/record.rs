@@ -10,10 +10,11 @@ use thiserror::Error;
 use crate::machine::Machine;
 use crate::matrix::Case;
 use crate::protocol::{Device, DeviceKind, Digest};
+use crate::runner::Role;
 use crate::{save, stats};
 
 /// Schema version of results.json.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// One run of a suite on one machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,6 +42,12 @@ pub struct RunRecord {
     pub wall_seconds: f64,
     /// Whether the run was ended before its last launch.
     pub interrupted: bool,
+    /// Whether the processes of a block lived at the same time and took turns.
+    pub side_by_side: bool,
+    /// The revision that this one was measured beside, if there was one.
+    pub base: Option<BaseRevision>,
+    /// What the canary told, where one was launched.
+    pub canary: Option<Canary>,
     /// What was noticed about the machine, in words.
     pub warnings: Vec<String>,
     /// The cases in the order of the configuration.
@@ -59,6 +66,50 @@ pub struct Tool {
     pub debug_build: bool,
 }
 
+/// The revision that head was measured beside.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BaseRevision {
+    /// As it was named: a revision, or the folder of its workers.
+    pub name: String,
+    /// Its commit, where it was a revision.
+    pub commit: Option<String>,
+    /// What this change makes looser than it was there, in words: gates, removed cases, edited baselines.
+    pub loosened: Vec<String>,
+    /// The cases whose regression this change acknowledges, and the base does not.
+    pub accepted: Vec<String>,
+}
+
+/// The canary: a small fixed launch before each block, to see that the machine is as it was.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Canary {
+    /// The case that it computes a small version of.
+    pub case: String,
+    /// Its step before the first block: the median of several launches.
+    pub cold_seconds: f64,
+    /// How far it may be off that value, in percent.
+    pub tolerance_percent: f64,
+    /// The blocks that were to start when it was further off, in order: each was dropped, and started again later.
+    pub dropped: Vec<DroppedBlock>,
+    /// Why the run ended before its last block, if it did.
+    pub ended_early: Option<String>,
+}
+
+/// A block that was not run when it was due.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DroppedBlock {
+    /// Name of the workload.
+    pub workload: String,
+    /// Which block.
+    pub block: usize,
+    /// The canary's step.
+    pub canary_seconds: f64,
+    /// What was done about it, in words.
+    pub reason: String,
+}
+
 /// One case and its launches, in the order they ran.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -67,6 +118,20 @@ pub struct CaseRecord {
     pub case: Case,
     /// The launches.
     pub launches: Vec<Launch>,
+    /// The launches of the base revision's worker, in the same blocks.
+    pub base_launches: Vec<Launch>,
+    /// Of a reference: its launches once more, in the same blocks, to see what the machine alone makes of them.
+    pub control_launches: Vec<Launch>,
+    /// How the output compares with the reference's; `None` for the reference, and where a worker writes none.
+    pub parity: Option<Parity>,
+}
+
+/// How far a case's final latent is from its reference's.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parity {
+    /// ‖output − reference‖ / ‖reference‖. JSON has no infinity: an output that cannot be compared is `None`.
+    pub relative_error: Option<f64>,
 }
 
 /// One fresh worker process.
@@ -77,7 +142,7 @@ pub struct Launch {
     pub block: usize,
     /// Place in the block's order, from 0.
     pub position: usize,
-    /// Wall time from the process's start to its end, as the tool saw it.
+    /// Wall time that the tool spent on it, from the process's start to its end without the turns of others.
     pub wall_seconds: f64,
     /// What came of it.
     pub outcome: Outcome,
@@ -193,7 +258,10 @@ impl RunRecord {
     /// Reads a saved record; a figure that cannot be is an error.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
         let record: Self = read_versioned(path, "results file", SCHEMA)?;
-        let launches = record.cases.iter().flat_map(|case| case.measured().map(move |(_, launch)| (case, launch)));
+        let launches = record.cases.iter().flat_map(|case| {
+            let all = [&case.launches, &case.base_launches, &case.control_launches];
+            all.into_iter().flat_map(|launches| measured(launches)).map(move |(_, launch)| (case, launch))
+        });
         for (case, launch) in launches {
             let is_time = |seconds: &f64| seconds.is_finite() && *seconds > 0.0;
             if launch.step_seconds.is_empty() || !launch.step_seconds.iter().all(is_time) || launch.model_bytes == 0 {
@@ -215,12 +283,43 @@ impl RunRecord {
 }
 
 impl CaseRecord {
+    /// Nothing measured yet.
+    pub fn new(case: &Case) -> Self {
+        Self {
+            case: case.clone(),
+            launches: Vec::new(),
+            base_launches: Vec::new(),
+            control_launches: Vec::new(),
+            parity: None,
+        }
+    }
+
     /// The launches that went to their end, with their block.
     pub fn measured(&self) -> impl Iterator<Item = (usize, &Measured)> {
-        self.launches.iter().filter_map(|launch| match &launch.outcome {
-            Outcome::Measured(measured) => Some((launch.block, measured)),
-            Outcome::Failed(_) => None,
-        })
+        measured(&self.launches)
+    }
+
+    /// The launches of the arm `role`.
+    pub fn launches_of(&self, role: Role) -> &[Launch] {
+        match role {
+            Role::Head => &self.launches,
+            Role::Base => &self.base_launches,
+            Role::Control => &self.control_launches,
+        }
+    }
+
+    /// The launches of the arm `role`, to add to.
+    pub fn launches_mut(&mut self, role: Role) -> &mut Vec<Launch> {
+        match role {
+            Role::Head => &mut self.launches,
+            Role::Base => &mut self.base_launches,
+            Role::Control => &mut self.control_launches,
+        }
+    }
+
+    /// Whether a launch of the arm `role` failed.
+    pub fn has_failed(&self, role: Role) -> bool {
+        self.launches_of(role).iter().any(|launch| matches!(launch.outcome, Outcome::Failed(_)))
     }
 
     /// The first failure, if any launch failed.
@@ -230,6 +329,14 @@ impl CaseRecord {
             Outcome::Measured(_) => None,
         })
     }
+}
+
+/// Of `launches`, those that went to their end, with their block.
+pub fn measured(launches: &[Launch]) -> impl Iterator<Item = (usize, &Measured)> {
+    launches.iter().filter_map(|launch| match &launch.outcome {
+        Outcome::Measured(measured) => Some((launch.block, measured)),
+        Outcome::Failed(_) => None,
+    })
 }
 
 impl Measured {

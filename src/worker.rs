@@ -1,9 +1,10 @@
 //! The worker's side: one request in, events out. The only code that times steps.
 
 use std::fs::File;
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -11,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::protocol::{
     self, Device, DeviceChoice, Digest, Done, Event, Failed, FailureKind, Job, Loaded, Measure, Ready, Request, Step,
-    Warmed,
+    Turn, Warmed,
 };
 use crate::wan::inputs::HostTensor;
 use crate::wan::{Checkpoint, DType, Inputs, Quant, flops, schedule, synthetic};
@@ -113,7 +114,7 @@ fn leave(status: i32) -> ! {
 }
 
 fn serve<B: Backend>(wire: &mut Wire) -> Result<()> {
-    let request = read_request()?;
+    let (request, turns) = read_request()?;
     let mut backend = B::open(request.device())?;
     let versions = backend.versions().into_iter().map(|(name, version)| (name.to_owned(), version)).collect();
     wire.send(&Event::Ready(Ready {
@@ -124,7 +125,7 @@ fn serve<B: Backend>(wire: &mut Wire) -> Result<()> {
     }))?;
     let (output, path) = match &request {
         Request::Probe(_) => return Ok(()),
-        Request::Measure(measure) => (time_steps(&mut backend, measure, wire)?, &measure.job.output),
+        Request::Measure(measure) => (time_steps(&mut backend, measure, &turns, wire)?, &measure.job.output),
         Request::Forward(forward) => {
             load(&mut backend, &forward.job, 0.0, wire)?;
             backend.forward(forward.t)?;
@@ -187,8 +188,13 @@ fn load<B: Backend>(backend: &mut B, job: &Job, extra_work: f64, wire: &mut Wire
     wire.send(&Event::Loaded(Loaded { model_bytes, seconds }))
 }
 
-/// Warms up, then times each step; returns the final latent.
-fn time_steps<B: Backend>(backend: &mut B, measure: &Measure, wire: &mut Wire) -> Result<HostTensor> {
+/// Warms up, then times each step, when its turn comes; returns the final latent.
+fn time_steps<B: Backend>(
+    backend: &mut B,
+    measure: &Measure,
+    turns: &Receiver<Turn>,
+    wire: &mut Wire,
+) -> Result<HostTensor> {
     ensure!(measure.sigmas.len() >= 2, "a measurement needs at least one step, so at least two sigmas");
     load(backend, &measure.job, measure.extra_work.unwrap_or(0.0), wire)?;
 
@@ -200,6 +206,7 @@ fn time_steps<B: Backend>(backend: &mut B, measure: &Measure, wire: &mut Wire) -
     wire.send(&Event::Warmed(Warmed { seconds: start.elapsed().as_secs_f64() }))?;
 
     for (index, sigma) in measure.sigmas.windows(2).enumerate() {
+        turns.recv().context("no turn came for the next step")?;
         let start = Instant::now();
         backend.forward(schedule::timestep(sigma[0]))?;
         backend.synchronize()?;
@@ -220,13 +227,18 @@ fn digest(output: &HostTensor) -> Digest {
     Digest { sha256, elements: output.data.len(), norm: square.sqrt() }
 }
 
-/// Reads the request, then watches standard input: a worker whose tool is gone ends at once.
-fn read_request() -> Result<Request> {
+/// Reads the request, then watches standard input for turns: a worker whose tool is gone ends at once.
+fn read_request() -> Result<(Request, Receiver<Turn>)> {
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line).context("cannot read the request")?;
-    std::thread::spawn(|| {
-        // Blocks until the tool closes the pipe, by will or by dying.
-        let _ = io::stdin().lock().read(&mut [0]);
+    let (sender, turns) = channel();
+    std::thread::spawn(move || {
+        // Ends when the tool closes the pipe, by will or by dying, or writes what is no turn.
+        for line in io::stdin().lock().lines().map_while(Result::ok) {
+            let Ok(turn) = serde_json::from_str(&line) else { break };
+            // Nobody waits for turns after the last step.
+            let _ = sender.send(turn);
+        }
         leave(3);
     });
     let value: serde_json::Value = serde_json::from_str(&line).context("the request is not JSON")?;
@@ -236,7 +248,8 @@ fn read_request() -> Result<Request> {
         "the request speaks protocol {version:?}, this worker {}: build tool and workers from one revision",
         protocol::VERSION
     );
-    serde_json::from_value(value).map_err(|error| Malformed(error.to_string()).into())
+    let request = serde_json::from_value(value).map_err(|error| Malformed(error.to_string()))?;
+    Ok((request, turns))
 }
 
 #[derive(Debug, thiserror::Error)]

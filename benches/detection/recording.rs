@@ -5,14 +5,14 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Error, Result};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use wanbench::machine::Machine;
 use wanbench::matrix::{Case, Model, Workload, link_references};
 use wanbench::protocol::{self, DeviceChoice, Measure};
 use wanbench::record::Measured;
-use wanbench::runner::{self, Materials, Program};
+use wanbench::runner::{self, Launch, Materials, Program};
 use wanbench::wan::{DType, Quant, Spec, schedule};
 use wanbench::{cache, save, stats};
 
@@ -63,24 +63,23 @@ pub struct Block {
 /// Injected shares, in percent.
 pub const EXTRA_PERCENT: [f64; 4] = [2.0, 3.0, 5.0, 10.0];
 
-const STEPS: usize = 5;
-const WARMUP_STEPS: u32 = 2;
+const STEPS: usize = 10;
+const WARMUP_STEPS: u32 = 1;
 const TIMEOUT: Duration = Duration::from_secs(120);
 /// Pairs of launches that tell how much longer the asked-for work takes.
-const CALIBRATION_PAIRS: usize = 8;
+const CALIBRATION_PAIRS: usize = 12;
 /// Share of operations asked for while calibrating.
 const CALIBRATION_SHARE: f64 = 0.2;
 
 /// Records blocks until `minutes` are over, and saves them in `path` as it goes.
 pub fn record(path: &Path, minutes: f64) -> Result<Recording> {
     let launcher = Launcher::new()?;
-    let requested = |extra: f64, efficiency: f64| extra / efficiency;
     let efficiency = launcher.calibrate()?;
     println!("20% of a pass's operations, as feed-forward layers, take {:.1}% of its time", 20.0 * efficiency);
     let arm = |backend: &str, extra_percent| Arm {
         backend: backend.to_owned(),
         extra_percent,
-        requested_percent: requested(extra_percent, efficiency),
+        requested_percent: extra_percent / efficiency,
     };
     // The reference and the case that is tracked, each twice, and the case with more to do.
     let mut arms = vec![arm("torch", 0.0), arm("torch", 0.0), arm("mlx", 0.0), arm("mlx", 0.0)];
@@ -102,11 +101,11 @@ pub fn record(path: &Path, minutes: f64) -> Result<Recording> {
             order: order.clone(),
             step_micros: vec![Vec::new(); recording.arms.len()],
         };
-        for index in order {
-            let arm = &recording.arms[index];
-            let measured = launcher.launch(&arm.backend, arm.requested_percent / 100.0)?;
-            block.step_micros[index] = measured.step_seconds.iter().map(|step| (step * 1e6).round() as u64).collect();
-            recording.versions.insert(arm.backend.clone(), measured.versions);
+        let arms: Vec<(&str, f64)> =
+            order.iter().map(|arm| &recording.arms[*arm]).map(|arm| (&*arm.backend, arm.requested_percent)).collect();
+        for (index, measured) in order.iter().zip(launcher.launch(&arms)?) {
+            block.step_micros[*index] = measured.step_seconds.iter().map(|step| (step * 1e6).round() as u64).collect();
+            recording.versions.insert(recording.arms[*index].backend.clone(), measured.versions);
         }
         recording.blocks.push(block);
         save::json(path, &recording)?;
@@ -143,29 +142,43 @@ impl Launcher {
         Ok(Self { cases, materials, interrupted: AtomicBool::new(false) })
     }
 
-    fn launch(&self, backend: &str, extra_work: f64) -> Result<Measured> {
-        let case = &self.cases[backend];
+    /// One fresh process of each arm, its backend and the work in vain that is asked of it, in percent; they take turns,
+    /// as in `wanbench check`.
+    fn launch(&self, arms: &[(&str, f64)]) -> Result<Vec<Measured>> {
+        let mut launches =
+            arms.iter().map(|(backend, extra)| self.start(backend, *extra)).collect::<Result<Vec<_>>>()?;
+        for turns in runner::balanced(launches.len(), STEPS, 0) {
+            for turn in turns {
+                launches[turn].step().map_err(Error::msg)?;
+            }
+        }
+        launches.into_iter().map(|launch| launch.finish(None).0.map_err(|failure| Error::msg(failure.reason))).collect()
+    }
+
+    fn start(&self, backend: &str, extra_percent: f64) -> Result<Launch<'_>> {
         let worker = Path::new(env!("CARGO_BIN_EXE_wanbench")).with_file_name(format!("wanbench-{backend}"));
         let program = Program { command: vec![worker.display().to_string()], folder: None };
         let request = Measure {
             protocol: protocol::VERSION,
-            job: self.materials.job(case, DeviceChoice::Cpu, None),
+            job: self.materials.job(&self.cases[backend], DeviceChoice::Cpu, None),
             sigmas: schedule::sigmas(STEPS, schedule::SHIFT),
             warmup_steps: WARMUP_STEPS,
-            extra_work: (extra_work > 0.0).then_some(extra_work),
+            extra_work: (extra_percent > 0.0).then_some(extra_percent / 100.0),
         };
-        runner::launch(&program, &request, TIMEOUT, &self.interrupted, &mut |_| {})
-            .map_err(|failure| anyhow!("{}: {}", case.name, failure.reason))
+        Launch::start(&program, &request, TIMEOUT, &self.interrupted, &mut |_| {})
+            .map_err(|failure| Error::msg(failure.reason))
     }
 
     /// Share of time over share of operations, for work that the worker does in vain.
     fn calibrate(&self) -> Result<f64> {
-        let mut pairs = Vec::new();
+        let mut logs = Vec::new();
         for _ in 0..CALIBRATION_PAIRS {
-            let with = self.launch("mlx", CALIBRATION_SHARE)?.median_step_seconds();
-            pairs.push((with, self.launch("mlx", 0.0)?.median_step_seconds()));
+            let [with, without] = &self.launch(&[("mlx", 100.0 * CALIBRATION_SHARE), ("mlx", 0.0)])?[..] else {
+                unreachable!("two arms were launched")
+            };
+            let steps = with.step_seconds.iter().zip(&without.step_seconds);
+            logs.push(stats::median(&steps.map(|(with, without)| with.ln() - without.ln()).collect::<Vec<_>>()));
         }
-        let ratio = stats::paired_ratio(&pairs).ok_or_else(|| anyhow!("no pairs"))?.point;
-        Ok((ratio - 1.0) / CALIBRATION_SHARE)
+        Ok((stats::mean(&logs).exp_m1()) / CALIBRATION_SHARE)
     }
 }

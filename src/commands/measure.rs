@@ -1,6 +1,6 @@
 //! What `run`, `check` and `baseline update` share: from flags to a saved record.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,6 +37,7 @@ pub fn measure(args: &cli::Measure, config: &Config, terminal: &Terminal) -> Res
     let holder = format!("process {} since {:.0}", std::process::id(), Timestamp::now());
     let _lock = MeasuringLock::acquire(&cache::folder(), &holder)?;
     let materials = Materials::prepare(&cases, &config.models, &cache::folder(), args.selection.seed)?;
+    let outputs = tempfile::tempdir().context("cannot make a temporary folder")?;
     let plan = Plan {
         cases: &cases,
         launches: args.launches.map_or(suite.launches, usize::from),
@@ -44,8 +45,11 @@ pub fn measure(args: &cli::Measure, config: &Config, terminal: &Terminal) -> Res
         timeout: Duration::from_secs(suite.launch_timeout_seconds),
         device: exactly(device),
         seed: args.selection.seed,
+        side_by_side: suite.side_by_side,
         programs: &programs,
+        base_programs: None,
         materials: &materials,
+        outputs: outputs.path(),
     };
     let record = header(suite, &plan, machine, device);
     if record.tool.debug_build {
@@ -130,6 +134,9 @@ fn header(suite: &Suite, plan: &Plan, machine: Machine, device: DeviceKind) -> R
         warmup_steps: plan.warmup_steps,
         wall_seconds: 0.0,
         interrupted: true,
+        side_by_side: plan.side_by_side,
+        base: None,
+        canary: None,
         warnings,
         cases: Vec::new(),
     }
@@ -142,7 +149,9 @@ fn run(plan: &Plan, mut record: RunRecord, json: &Path, terminal: &Terminal) -> 
     ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("cannot watch for Ctrl-C")?;
 
     let start = Instant::now();
-    let mut progress = Progress::new(plan.cases, plan.launches, terminal.progress_style());
+    let arms = plan.all_arms();
+    let names: Vec<_> = arms.iter().map(|arm| (arm.name(plan), &plan.cases[arm.case])).collect();
+    let mut progress = Progress::new(&names, plan.launches, terminal.progress_style());
     let save_record = |record: &mut RunRecord, cases: &[CaseRecord]| {
         record.cases = cases.to_vec();
         record.wall_seconds = start.elapsed().as_secs_f64();
@@ -153,7 +162,10 @@ fn run(plan: &Plan, mut record: RunRecord, json: &Path, terminal: &Terminal) -> 
         &interrupted,
         |event| progress.handle(event),
         // What a full disk refuses now it may take at the end; the measurements are still at hand.
-        |cases| _ = save_record(&mut record, cases),
+        |cases| {
+            let _ = save_record(&mut record, cases);
+            BTreeSet::new()
+        },
     );
     progress.finish();
 

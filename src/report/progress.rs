@@ -4,7 +4,6 @@
 //! an event arrives, and never by a timer.
 
 use std::io::Write;
-use std::time::Instant;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -52,21 +51,21 @@ struct Screen {
 }
 
 impl Progress {
-    /// Shows nothing yet. `launches` are planned for each of `cases`.
-    pub fn new(cases: &[Case], launches: usize, style: Style) -> Self {
+    /// Shows nothing yet. At most `launches` are planned for each of `arms`, a name and its case.
+    pub fn new(arms: &[(String, &Case)], launches: usize, style: Style) -> Self {
         let target = ProgressDrawTarget::stderr_with_hz(REDRAWS_PER_SECOND);
-        Self::with_target(cases, launches, style, target)
+        Self::with_target(arms, launches, style, target)
     }
 
-    fn with_target(cases: &[Case], launches: usize, style: Style, target: ProgressDrawTarget) -> Self {
-        let tally = Tally::new(cases, launches);
+    fn with_target(arms: &[(String, &Case)], launches: usize, style: Style, target: ProgressDrawTarget) -> Self {
+        let tally = Tally::new(arms, launches);
         let screen = (style == Style::Live).then(|| Screen::new(&tally, target));
         Self { style, tally, screen }
     }
 
-    /// Shows what happened. An event of a case that was not announced is ignored.
+    /// Shows what happened. An event of an arm that was not announced is ignored.
     pub fn handle(&mut self, event: &Event) {
-        let Some(index) = self.tally.position(event.case()) else { return };
+        let Some(index) = self.tally.position(event.arm()) else { return };
         self.tally.cases[index].handle(event);
         match (self.style, &mut self.screen, event) {
             (Style::Live, Some(screen), _) => screen.show(&self.tally, index),
@@ -106,7 +105,7 @@ impl Screen {
         });
         line.set_message(tally.case_line(index));
         let is_over = case.left(tally.launches) == 0;
-        if is_over || (case.started.is_none() && tally.cases.len() > MAX_LINES) {
+        if is_over || (!case.is_running && tally.cases.len() > MAX_LINES) {
             line.finish_and_clear();
             self.cases[index] = None;
         }
@@ -164,8 +163,8 @@ struct CaseTally {
     done: usize,
     failed: usize,
     state: State,
-    started: Option<Instant>,
-    /// Wall times of the finished launches.
+    is_running: bool,
+    /// Time spent on each of the finished launches.
     wall_seconds: Vec<f64>,
     /// Timed steps of the running launch.
     current: Vec<f64>,
@@ -183,8 +182,8 @@ enum State {
 }
 
 impl Tally {
-    fn new(cases: &[Case], launches: usize) -> Self {
-        let cases: Vec<CaseTally> = cases.iter().map(CaseTally::new).collect();
+    fn new(arms: &[(String, &Case)], launches: usize) -> Self {
+        let cases: Vec<CaseTally> = arms.iter().map(|(name, case)| CaseTally::new(name, case)).collect();
         let width = cases.iter().map(|case| case.name.chars().count()).max().unwrap_or(0);
         Self { launches, width, cases }
     }
@@ -261,16 +260,16 @@ impl Tally {
 }
 
 impl CaseTally {
-    fn new(case: &Case) -> Self {
+    fn new(name: &str, case: &Case) -> Self {
         let positions: usize = case.workload.latent.iter().product();
         Self {
-            name: case.name.clone(),
+            name: name.to_owned(),
             steps: case.workload.steps,
             weight: (case.workload.steps * positions).max(1) as f64,
             done: 0,
             failed: 0,
             state: State::Waiting,
-            started: None,
+            is_running: false,
             wall_seconds: Vec::new(),
             current: Vec::new(),
             medians: Vec::new(),
@@ -288,20 +287,21 @@ impl CaseTally {
     fn handle(&mut self, event: &Event) {
         match event {
             Event::LaunchStarted { .. } => {
-                self.started = Some(Instant::now());
+                self.is_running = true;
                 self.current.clear();
                 self.state = State::Loading;
             }
             Event::Loaded { .. } => self.state = State::WarmingUp,
             Event::Warmed { .. } => self.state = State::Stepping,
             Event::Step { seconds, .. } => self.current.push(*seconds),
-            Event::LaunchEnded { outcome, .. } => self.end(outcome),
+            Event::LaunchEnded { outcome, seconds, .. } => self.end(outcome, *seconds),
         }
     }
 
-    fn end(&mut self, outcome: &Outcome) {
+    fn end(&mut self, outcome: &Outcome, seconds: f64) {
         self.done += 1;
-        self.wall_seconds.extend(self.started.take().map(|started| started.elapsed().as_secs_f64()));
+        self.is_running = false;
+        self.wall_seconds.push(seconds);
         self.current.clear();
         self.state = match outcome {
             Outcome::Measured(measured) => {
@@ -355,7 +355,8 @@ mod tests {
 
     fn tally() -> Tally {
         let case = |quant| Case::new("mlx", workload(5), quant, DType::F32);
-        Tally::new(&[case(Quant::Int8), case(Quant::None)], 2)
+        let cases = [case(Quant::Int8), case(Quant::None)];
+        Tally::new(&cases.each_ref().map(|case| (case.name.clone(), case)), 2)
     }
 
     #[test]
@@ -366,12 +367,12 @@ mod tests {
         let failed = Outcome::Failed(failure);
         let mut lines = vec![tally.case_line(0)];
         for event in [
-            Event::LaunchStarted { case: CASE, block: 0 },
-            Event::Loaded { case: CASE },
-            Event::Warmed { case: CASE },
-            Event::Step { case: CASE, index: 0, seconds: 0.031 },
-            Event::LaunchEnded { case: CASE, outcome: &outcome },
-            Event::LaunchEnded { case: CASE, outcome: &failed },
+            Event::LaunchStarted { arm: CASE, block: 0 },
+            Event::Loaded { arm: CASE },
+            Event::Warmed { arm: CASE },
+            Event::Step { arm: CASE, index: 0, seconds: 0.031 },
+            Event::LaunchEnded { arm: CASE, outcome: &outcome, seconds: 1.0 },
+            Event::LaunchEnded { arm: CASE, outcome: &failed, seconds: 1.0 },
         ] {
             tally.cases[0].handle(&event);
             lines.push(tally.case_line(0));
@@ -407,14 +408,15 @@ mod tests {
 
     #[test]
     fn every_style_takes_any_order_of_events() {
-        let cases = [Case::new("mlx", workload(5), Quant::Int8, DType::F32)];
+        let case = Case::new("mlx", workload(5), Quant::Int8, DType::F32);
+        let cases = [(CASE.to_owned(), &case)];
         let outcome = Outcome::Measured(measured(0.030, 1, None));
         for style in [Style::Live, Style::Off] {
             let mut progress = Progress::with_target(&cases, 1, style, ProgressDrawTarget::hidden());
-            progress.handle(&Event::Step { case: "unknown", index: 0, seconds: 1.0 });
-            progress.handle(&Event::Step { case: CASE, index: 9, seconds: 1.0 });
-            progress.handle(&Event::LaunchEnded { case: CASE, outcome: &outcome });
-            progress.handle(&Event::LaunchEnded { case: CASE, outcome: &outcome });
+            progress.handle(&Event::Step { arm: "unknown", index: 0, seconds: 1.0 });
+            progress.handle(&Event::Step { arm: CASE, index: 9, seconds: 1.0 });
+            progress.handle(&Event::LaunchEnded { arm: CASE, outcome: &outcome, seconds: 1.0 });
+            progress.handle(&Event::LaunchEnded { arm: CASE, outcome: &outcome, seconds: 1.0 });
             progress.finish();
         }
     }

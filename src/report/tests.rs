@@ -234,6 +234,9 @@ fn record() -> RunRecord {
         seed: 42,
         launches: 3,
         warmup_steps: 2,
+        side_by_side: true,
+        base: None,
+        canary: None,
         wall_seconds: 184.0,
         interrupted: false,
         warnings: Vec::new(),
@@ -273,7 +276,7 @@ fn case_record(case: Case, step: f64) -> CaseRecord {
         measured.versions = BTreeMap::from([(framework.to_owned(), "2.9.1".to_owned())]);
         Launch { block, position: 0, wall_seconds: 7.0, outcome: Outcome::Measured(measured) }
     });
-    CaseRecord { launches: launches.collect(), case }
+    CaseRecord { launches: launches.collect(), ..CaseRecord::new(&case) }
 }
 
 /// A launch of equal steps.

@@ -3,9 +3,11 @@
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use super::failure;
 use super::process::{Program, Worker};
-use super::{Event, failure};
-use crate::protocol::{self, DeviceChoice, Done, Failed, Forward, Loaded, Measure, Probe, Ready, Request, Warmed};
+use crate::protocol::{
+    self, DeviceChoice, Done, Event, Failed, Forward, Loaded, Measure, Probe, Ready, Request, Turn, Warmed,
+};
 use crate::record::{Failure, Measured};
 
 /// How long a worker may take to open its device.
@@ -14,8 +16,11 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Asks a worker for its device and versions.
 pub fn probe(program: &Program, device: DeviceChoice) -> Result<Ready, Failure> {
     let request = Request::Probe(Probe { protocol: protocol::VERSION, device });
-    let answers = converse(program, &request, PROBE_TIMEOUT, &AtomicBool::new(false), |_| {})?;
-    Ok(answers.ready)
+    let interrupted = AtomicBool::new(false);
+    let mut session = Session::open(program, &request, PROBE_TIMEOUT, &interrupted)?;
+    let ended = session.expect_end();
+    let ready = session.ready.clone();
+    session.end(ended.map(|()| ready))
 }
 
 /// Runs the network once; the output is where the job says.
@@ -25,123 +30,160 @@ pub fn forward(
     timeout: Duration,
     interrupted: &AtomicBool,
 ) -> Result<(Ready, Loaded, Done), Failure> {
-    let answers = converse(program, &Request::Forward(request.clone()), timeout, interrupted, |_| {})?;
-    let (loaded, done) = answers.loaded.zip(answers.done).ok_or_else(|| failure("skipped an event"))?;
-    Ok((answers.ready, loaded, done))
+    let mut session = Session::open(program, &Request::Forward(request.clone()), timeout, interrupted)?;
+    let answers = session.loaded().and_then(|loaded| Ok((session.ready.clone(), loaded, session.done()?)));
+    session.end(answers)
 }
 
-/// Times the steps of one case in a fresh process.
-pub fn launch(
-    program: &Program,
-    request: &Measure,
-    timeout: Duration,
-    interrupted: &AtomicBool,
-    on_event: &mut impl FnMut(&Event),
-) -> Result<Measured, Failure> {
-    let case = request.job.case.as_str();
-    let answers = converse(program, &Request::Measure(request.clone()), timeout, interrupted, |event| match event {
-        protocol::Event::Loaded(_) => on_event(&Event::Loaded { case }),
-        protocol::Event::Warmed(_) => on_event(&Event::Warmed { case }),
-        protocol::Event::Step(step) => on_event(&Event::Step { case, index: step.index, seconds: step.seconds }),
-        _ => {}
-    })?;
-    let rest = answers.loaded.zip(answers.warmed).zip(answers.done);
-    let ((loaded, warmed), done) = rest.ok_or_else(|| failure("skipped an event"))?;
-    Ok(Measured {
-        device: answers.ready.device,
-        versions: answers.ready.versions,
-        model_bytes: loaded.model_bytes,
-        startup_seconds: answers.startup_seconds,
-        load_seconds: loaded.seconds,
-        warmup_seconds: warmed.seconds,
-        step_seconds: answers.step_seconds,
-        framework_peak_bytes: done.framework_peak_bytes,
-        process_peak_bytes: done.process_peak_bytes,
-        output: done.output,
-    })
+/// A fresh process that measures one case: warmed up when it is there, then a step at a time, stopped in between.
+pub struct Launch<'a> {
+    session: Session<'a>,
+    loaded: Loaded,
+    warmed: Warmed,
+    step_seconds: Vec<f64>,
 }
 
-/// All that a worker answered to one request.
-struct Answers {
+impl<'a> Launch<'a> {
+    /// Starts `program` and waits until it is warmed up; `on_event` sees what it tells.
+    pub fn start(
+        program: &Program,
+        request: &Measure,
+        timeout: Duration,
+        interrupted: &'a AtomicBool,
+        on_event: &mut impl FnMut(&Event),
+    ) -> Result<Self, Failure> {
+        let mut session = Session::open(program, &Request::Measure(request.clone()), timeout, interrupted)?;
+        let begun = session.loaded().and_then(|loaded| {
+            on_event(&Event::Loaded(loaded.clone()));
+            let warmed = session.warmed()?;
+            on_event(&Event::Warmed(warmed.clone()));
+            Ok((loaded, warmed))
+        });
+        match begun {
+            Ok((loaded, warmed)) => {
+                session.worker.pause();
+                Ok(Self { session, loaded, warmed, step_seconds: Vec::new() })
+            }
+            Err(reason) => session.end(Err(reason)),
+        }
+    }
+
+    /// Lets it take one timed step, in seconds.
+    pub fn step(&mut self) -> Result<f64, String> {
+        self.session.worker.resume();
+        let stepped = self.session.step(self.step_seconds.len());
+        self.session.worker.pause();
+        let seconds = stepped?;
+        self.step_seconds.push(seconds);
+        Ok(seconds)
+    }
+
+    /// Waits for its end, unless `reason` tells why it failed before; with the time that was spent on it.
+    pub fn finish(mut self, reason: Option<String>) -> (Result<Measured, Failure>, Duration) {
+        self.session.worker.resume();
+        let done = reason.map_or_else(|| self.session.done(), Err);
+        let measured = done.map(|done| Measured {
+            device: self.session.ready.device.clone(),
+            versions: self.session.ready.versions.clone(),
+            model_bytes: self.loaded.model_bytes,
+            startup_seconds: self.session.startup_seconds,
+            load_seconds: self.loaded.seconds,
+            warmup_seconds: self.warmed.seconds,
+            step_seconds: self.step_seconds,
+            framework_peak_bytes: done.framework_peak_bytes,
+            process_peak_bytes: done.process_peak_bytes,
+            output: done.output,
+        });
+        let waited = self.session.worker.waited();
+        (self.session.end(measured), waited)
+    }
+}
+
+/// A worker that said `ready`.
+struct Session<'a> {
+    worker: Worker,
     ready: Ready,
     startup_seconds: f64,
-    loaded: Option<Loaded>,
-    warmed: Option<Warmed>,
-    step_seconds: Vec<f64>,
-    done: Option<Done>,
+    interrupted: &'a AtomicBool,
 }
 
-fn converse(
-    program: &Program,
-    request: &Request,
-    timeout: Duration,
-    interrupted: &AtomicBool,
-    mut on_event: impl FnMut(&protocol::Event),
-) -> Result<Answers, Failure> {
-    let start = Instant::now();
-    let line = serde_json::to_string(request).map_err(|error| failure(error.to_string()))?;
-    let mut worker = Worker::start(program, &line, timeout).map_err(failure)?;
-    let answers = collect(&mut worker, request, start, interrupted, &mut on_event);
-    let stderr_tail = worker.end();
-    answers.map_err(|reason| Failure { reason, stderr_tail })
+impl<'a> Session<'a> {
+    fn open(
+        program: &Program,
+        request: &Request,
+        timeout: Duration,
+        interrupted: &'a AtomicBool,
+    ) -> Result<Self, Failure> {
+        let start = Instant::now();
+        let line = serde_json::to_string(request).map_err(|error| failure(error.to_string()))?;
+        let mut worker = Worker::start(program, line, timeout).map_err(failure)?;
+        match ready(&mut worker, request, interrupted) {
+            Ok(ready) => Ok(Self { worker, ready, startup_seconds: start.elapsed().as_secs_f64(), interrupted }),
+            Err(reason) => Err(Failure { reason, stderr_tail: worker.end() }),
+        }
+    }
+
+    fn loaded(&mut self) -> Result<Loaded, String> {
+        match next_event(&mut self.worker, self.interrupted)? {
+            Event::Loaded(loaded) => Ok(loaded),
+            other => Err(out_of_order("loaded", &other)),
+        }
+    }
+
+    fn warmed(&mut self) -> Result<Warmed, String> {
+        match next_event(&mut self.worker, self.interrupted)? {
+            Event::Warmed(warmed) => Ok(warmed),
+            other => Err(out_of_order("warmed", &other)),
+        }
+    }
+
+    fn step(&mut self, index: usize) -> Result<f64, String> {
+        self.worker.send(serde_json::to_string(&Turn::Step).map_err(|error| error.to_string())?);
+        match next_event(&mut self.worker, self.interrupted)? {
+            Event::Step(step) if step.index != index => {
+                Err(format!("reported step {} in place of {index}", step.index))
+            }
+            Event::Step(step) => positive(step.seconds),
+            other => Err(out_of_order("step", &other)),
+        }
+    }
+
+    fn done(&mut self) -> Result<Done, String> {
+        let done = match next_event(&mut self.worker, self.interrupted)? {
+            Event::Done(done) => done,
+            other => return Err(out_of_order("done", &other)),
+        };
+        self.expect_end()?;
+        Ok(done)
+    }
+
+    fn expect_end(&mut self) -> Result<(), String> {
+        if let Some(line) = self.worker.next_line(self.interrupted)? {
+            return Err(format!("printed {:?} after its last event", excerpt(&line)));
+        }
+        self.worker.finish()
+    }
+
+    /// Ends the worker; a reason becomes a failure with what it said last.
+    fn end<T>(self, answers: Result<T, String>) -> Result<T, Failure> {
+        let stderr_tail = self.worker.end();
+        answers.map_err(|reason| Failure { reason, stderr_tail })
+    }
 }
 
-fn collect(
-    worker: &mut Worker,
-    request: &Request,
-    start: Instant,
-    interrupted: &AtomicBool,
-    on_event: &mut impl FnMut(&protocol::Event),
-) -> Result<Answers, String> {
+fn ready(worker: &mut Worker, request: &Request, interrupted: &AtomicBool) -> Result<Ready, String> {
     let first = next_event(worker, interrupted)?;
-    let protocol::Event::Ready(ready) = first else { return Err(out_of_order("ready", &first)) };
+    let Event::Ready(ready) = first else { return Err(out_of_order("ready", &first)) };
     if ready.protocol != protocol::VERSION {
         return Err(format!("speaks protocol {}, this wanbench {}", ready.protocol, protocol::VERSION));
     }
     if !request.device().allows(ready.device.kind) {
         return Err(format!("runs on the {}, though it was asked for another device", ready.device.kind.name()));
     }
-    let startup_seconds = start.elapsed().as_secs_f64();
-    let mut answers =
-        Answers { ready, startup_seconds, loaded: None, warmed: None, step_seconds: Vec::new(), done: None };
-    for expected in expected(request) {
-        let event = next_event(worker, interrupted)?;
-        match (expected, &event) {
-            ("loaded", protocol::Event::Loaded(loaded)) => answers.loaded = Some(loaded.clone()),
-            ("warmed", protocol::Event::Warmed(warmed)) => answers.warmed = Some(warmed.clone()),
-            ("step", protocol::Event::Step(step)) => {
-                if step.index != answers.step_seconds.len() {
-                    return Err(format!("reported step {} in place of {}", step.index, answers.step_seconds.len()));
-                }
-                answers.step_seconds.push(positive(step.seconds)?);
-            }
-            ("done", protocol::Event::Done(done)) => answers.done = Some(done.clone()),
-            _ => return Err(out_of_order(expected, &event)),
-        }
-        on_event(&event);
-    }
-    if let Some(line) = worker.next_line(interrupted)? {
-        return Err(format!("printed {:?} after its last event", excerpt(&line)));
-    }
-    worker.finish()?;
-    Ok(answers)
+    Ok(ready)
 }
 
-/// The events that answer `request` after `ready`, in order.
-fn expected(request: &Request) -> Vec<&'static str> {
-    match request {
-        Request::Probe(_) => vec![],
-        Request::Forward(_) => vec!["loaded", "done"],
-        Request::Measure(measure) => {
-            let mut events = vec!["loaded", "warmed"];
-            events.resize(events.len() + measure.sigmas.len() - 1, "step");
-            events.push("done");
-            events
-        }
-    }
-}
-
-fn next_event(worker: &mut Worker, interrupted: &AtomicBool) -> Result<protocol::Event, String> {
+fn next_event(worker: &mut Worker, interrupted: &AtomicBool) -> Result<Event, String> {
     let Some(line) = worker.next_line(interrupted)? else {
         return Err(match worker.finish() {
             Err(how) => how,
@@ -149,7 +191,7 @@ fn next_event(worker: &mut Worker, interrupted: &AtomicBool) -> Result<protocol:
         });
     };
     match serde_json::from_str(&line) {
-        Ok(protocol::Event::Failed(Failed { message, .. })) => Err(message),
+        Ok(Event::Failed(Failed { message, .. })) => Err(message),
         Ok(event) => Ok(event),
         Err(error) => Err(format!("printed what is no event of the protocol: {:?} ({error})", excerpt(&line))),
     }

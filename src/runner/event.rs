@@ -5,27 +5,27 @@ use crate::record::Outcome;
 /// One thing that happened.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
-    /// A fresh process was started for a case.
+    /// A fresh process was started for an arm.
     LaunchStarted {
-        /// The case's name.
-        case: &'a str,
+        /// The arm's name.
+        arm: &'a str,
         /// From 0.
         block: usize,
     },
     /// Its weights are on the device.
     Loaded {
-        /// The case's name.
-        case: &'a str,
+        /// The arm's name.
+        arm: &'a str,
     },
     /// Its warm-up is over.
     Warmed {
-        /// The case's name.
-        case: &'a str,
+        /// The arm's name.
+        arm: &'a str,
     },
     /// One of its timed steps is over.
     Step {
-        /// The case's name.
-        case: &'a str,
+        /// The arm's name.
+        arm: &'a str,
         /// From 0.
         index: usize,
         /// The step's time.
@@ -33,22 +33,24 @@ pub enum Event<'a> {
     },
     /// The process is gone.
     LaunchEnded {
-        /// The case's name.
-        case: &'a str,
+        /// The arm's name.
+        arm: &'a str,
         /// What came of it.
         outcome: &'a Outcome,
+        /// Time spent on it.
+        seconds: f64,
     },
 }
 
 impl<'a> Event<'a> {
-    /// The name of the case it is about.
-    pub fn case(&self) -> &'a str {
+    /// The name of the arm it is about.
+    pub fn arm(&self) -> &'a str {
         match *self {
-            Self::LaunchStarted { case, .. }
-            | Self::Loaded { case }
-            | Self::Warmed { case }
-            | Self::Step { case, .. }
-            | Self::LaunchEnded { case, .. } => case,
+            Self::LaunchStarted { arm, .. }
+            | Self::Loaded { arm }
+            | Self::Warmed { arm }
+            | Self::Step { arm, .. }
+            | Self::LaunchEnded { arm, .. } => arm,
         }
     }
 }

@@ -1,95 +1,129 @@
-//! The parent's side: launches workers in balanced blocks, one at a time, and records what came of each.
+//! The parent's side: launches workers in balanced blocks and records what came of each.
 
+mod block;
 mod conversation;
 pub mod event;
+mod materials;
 mod order;
 mod process;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-pub use conversation::{forward, launch, probe};
+pub use conversation::{Launch, forward, probe};
 pub use event::Event;
+pub use materials::{Materials, MaterialsError};
 pub use order::balanced;
 pub use process::Program;
 
-use crate::matrix::{Case, Model};
-use crate::protocol::{self, DeviceChoice, Job, Measure};
-use crate::record::{CaseRecord, Failure, Launch, Outcome};
-use crate::wan::checkpoint::CheckpointError;
-use crate::wan::{Checkpoint, Spec, schedule, synthetic};
+use crate::matrix::Case;
+use crate::protocol::DeviceChoice;
+use crate::record::{CaseRecord, Failure};
 
 /// What to measure, and how.
 pub struct Plan<'a> {
     /// The cases, workload by workload.
     pub cases: &'a [Case],
-    /// Fresh processes per case.
+    /// Most fresh processes per arm.
     pub launches: usize,
     /// Untimed forward passes per launch.
     pub warmup_steps: u32,
-    /// Longest a launch may take.
+    /// Longest a launch may be waited for.
     pub timeout: Duration,
     /// Where to run.
     pub device: DeviceChoice,
     /// Seed of the launch order.
     pub seed: u64,
+    /// Whether the processes of a block live at the same time and take turns, step by step. What disturbs the machine for
+    /// a second or a minute then falls on all alike; the price is memory for all of them at once.
+    pub side_by_side: bool,
     /// The worker of every backend that the cases name.
     pub programs: &'a BTreeMap<String, Program>,
+    /// The workers of the revision that head is compared with, if there is one.
+    pub base_programs: Option<&'a BTreeMap<String, Program>>,
     /// Weights and inputs of the cases' workloads.
     pub materials: &'a Materials,
+    /// Folder for the outputs of the first block, which are held against the reference's.
+    pub outputs: &'a Path,
+}
+
+/// One program on one case: what a block launches once.
+#[derive(Clone, Debug)]
+pub struct Arm<'a> {
+    /// Index of the case in the plan.
+    pub case: usize,
+    /// What it is measured for.
+    pub role: Role,
+    /// The worker.
+    pub program: &'a Program,
+}
+
+/// What an arm is measured for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The revision under test.
+    Head,
+    /// The revision before it.
+    Base,
+    /// The reference of the workload once more: what differs between the two is the machine's doing.
+    Control,
 }
 
 /// Runs the plan; a case whose launch fails is not launched again, the others go on.
 ///
-/// `interrupted` ends the run between events: the running worker is killed, its launch forgotten. `on_block` sees the
-/// records after every block, to save them.
+/// `interrupted` ends the run between events: the running workers are killed, their block is forgotten. `on_block` sees
+/// the records after every round of blocks, to save them, and returns the workloads that need no further one.
 pub fn measure(
     plan: &Plan,
     interrupted: &AtomicBool,
     mut on_event: impl FnMut(&Event),
-    mut on_block: impl FnMut(&[CaseRecord]),
+    mut on_block: impl FnMut(&[CaseRecord]) -> BTreeSet<String>,
 ) -> Vec<CaseRecord> {
-    let mut records: Vec<CaseRecord> =
-        plan.cases.iter().map(|case| CaseRecord { case: case.clone(), launches: Vec::new() }).collect();
-    let workloads = workloads(plan.cases);
-    let orders: Vec<_> = workloads.iter().map(|arms| order::balanced(arms.len(), plan.launches, plan.seed)).collect();
+    let mut records: Vec<CaseRecord> = plan.cases.iter().map(CaseRecord::new).collect();
+    let workloads: Vec<(&str, Vec<Arm>)> = workloads(plan.cases)
+        .iter()
+        .map(|cases| (plan.cases[cases[0]].workload.name.as_str(), plan.arms(cases)))
+        .collect();
+    let orders: Vec<_> =
+        workloads.iter().map(|(_, arms)| order::balanced(arms.len(), plan.launches, plan.seed)).collect();
+    let mut settled = BTreeSet::new();
     for block in 0..plan.launches {
-        for (arms, orders) in workloads.iter().zip(&orders) {
-            for (position, arm) in orders[block].iter().enumerate() {
-                let record = &mut records[arms[*arm]];
-                if record.failure().is_some() {
-                    continue;
-                }
-                on_event(&Event::LaunchStarted { case: &record.case.name, block });
-                let start = Instant::now();
-                let outcome = launch_case(plan, &record.case, interrupted, &mut on_event);
-                if interrupted.load(Ordering::Relaxed) {
-                    return records;
-                }
-                on_event(&Event::LaunchEnded { case: &record.case.name, outcome: &outcome });
-                record.launches.push(Launch { block, position, wall_seconds: start.elapsed().as_secs_f64(), outcome });
+        for ((name, arms), orders) in workloads.iter().zip(&orders) {
+            if settled.contains(*name) {
+                continue;
+            }
+            block::run(plan, arms, &orders[block], block, &mut records, interrupted, &mut on_event);
+            if interrupted.load(Ordering::Relaxed) {
+                return records;
             }
         }
-        on_block(&records);
+        settled = on_block(&records);
     }
     records
 }
 
-fn launch_case(plan: &Plan, case: &Case, interrupted: &AtomicBool, on_event: &mut impl FnMut(&Event)) -> Outcome {
-    let request = Measure {
-        protocol: protocol::VERSION,
-        job: plan.materials.job(case, plan.device, None),
-        sigmas: schedule::sigmas(case.workload.steps, schedule::SHIFT),
-        warmup_steps: plan.warmup_steps,
-        extra_work: None,
-    };
-    let program = &plan.programs[&case.backend];
-    match launch(program, &request, plan.timeout, interrupted, on_event) {
-        Ok(measured) => Outcome::Measured(measured),
-        Err(failure) => Outcome::Failed(failure),
+impl Plan<'_> {
+    /// All arms, workload by workload.
+    pub fn all_arms(&self) -> Vec<Arm<'_>> {
+        workloads(self.cases).iter().flat_map(|cases| self.arms(cases)).collect()
+    }
+
+    /// The arms of one workload, whose cases' indices are `cases`.
+    fn arms(&self, cases: &[usize]) -> Vec<Arm<'_>> {
+        let mut arms = Vec::new();
+        for case in cases {
+            let program = &self.programs[&self.cases[*case].backend];
+            arms.push(Arm { case: *case, role: Role::Head, program });
+            if let Some(base) = self.base_programs {
+                arms.push(Arm { case: *case, role: Role::Base, program: &base[&self.cases[*case].backend] });
+            }
+            if self.cases[*case].is_reference() {
+                arms.push(Arm { case: *case, role: Role::Control, program });
+            }
+        }
+        arms
     }
 }
 
@@ -103,85 +137,6 @@ fn workloads(cases: &[Case]) -> Vec<Vec<usize>> {
         }
     }
     groups
-}
-
-/// Weights and inputs on disk, the same for every backend.
-pub struct Materials {
-    checkpoints: BTreeMap<String, (PathBuf, Spec)>,
-    inputs: BTreeMap<String, PathBuf>,
-}
-
-/// Why weights or inputs are not there.
-#[derive(Debug, thiserror::Error)]
-pub enum MaterialsError {
-    /// Seeded data cannot be written.
-    #[error("cannot write weights and inputs under {folder}: {cause}; free some space or set WANBENCH_CACHE")]
-    Write {
-        /// The cache folder.
-        folder: PathBuf,
-        /// The operating system's reason.
-        cause: io::Error,
-    },
-    /// A configured checkpoint cannot be used.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    /// A workload does not fit its model.
-    #[error("workload `{workload}`: {reason}")]
-    Workload {
-        /// The workload's name.
-        workload: String,
-        /// What does not fit.
-        reason: String,
-    },
-}
-
-impl Materials {
-    /// Makes, or finds, the data of all workloads of `cases` under `cache`.
-    pub fn prepare(
-        cases: &[Case],
-        models: &BTreeMap<String, Model>,
-        cache: &Path,
-        seed: u64,
-    ) -> Result<Self, MaterialsError> {
-        let write = |cause| MaterialsError::Write { folder: cache.to_owned(), cause };
-        let mut materials = Self { checkpoints: BTreeMap::new(), inputs: BTreeMap::new() };
-        let names: BTreeSet<&String> = cases.iter().map(|case| &case.workload.model).collect();
-        for name in names {
-            let checkpoint = match &models[name] {
-                Model::Synthetic(spec) => (synthetic::checkpoint(cache, spec, seed).map_err(write)?, spec.clone()),
-                Model::Checkpoint(folder) => {
-                    let folder = std::path::absolute(folder).map_err(write)?;
-                    let spec = Checkpoint::open(&folder)?.spec;
-                    (folder, spec)
-                }
-            };
-            materials.checkpoints.insert(name.clone(), checkpoint);
-        }
-        for group in workloads(cases) {
-            let workload = &cases[group[0]].workload;
-            let spec = &materials.checkpoints[&workload.model].1;
-            spec.grid(workload.latent)
-                .map_err(|reason| MaterialsError::Workload { workload: workload.name.clone(), reason })?;
-            let path = synthetic::inputs(cache, spec, workload.latent, workload.text_rows, workload.camera, seed);
-            materials.inputs.insert(workload.name.clone(), path.map_err(write)?);
-        }
-        Ok(materials)
-    }
-
-    /// The job of one case.
-    pub fn job(&self, case: &Case, device: DeviceChoice, output: Option<PathBuf>) -> Job {
-        let (checkpoint, spec) = &self.checkpoints[&case.workload.model];
-        Job {
-            case: case.name.clone(),
-            checkpoint: checkpoint.clone(),
-            spec: spec.clone(),
-            quant: case.quant,
-            dtype: case.dtype,
-            device,
-            inputs: self.inputs[&case.workload.name].clone(),
-            output,
-        }
-    }
 }
 
 /// A failure without anything from the worker.

@@ -43,19 +43,19 @@ const EXIT_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Worker {
     child: Child,
     killed: bool,
-    // A worker ends when its standard input closes; the thread that holds it closes it once this is dropped.
-    _stdin: Sender<()>,
+    // A worker ends when its standard input closes; the thread that writes to it closes it once this is dropped.
+    stdin: Sender<String>,
     lines: Receiver<Line>,
     stderr: Receiver<Vec<String>>,
-    deadline: Instant,
+    waited: Duration,
     timeout: Duration,
 }
 
 type Line = Result<String, String>;
 
 impl Worker {
-    /// Starts `program`, sends `request` and lets it live for `timeout`.
-    pub fn start(program: &Program, request: &str, timeout: Duration) -> Result<Self, String> {
+    /// Starts `program` and sends `request`; for all that it is waited for it has `timeout`.
+    pub fn start(program: &Program, request: String, timeout: Duration) -> Result<Self, String> {
         let (name, arguments) = program.command.split_first().ok_or("the command is empty")?;
         let mut command = Command::new(name);
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
@@ -73,23 +73,54 @@ impl Worker {
         let stdout = child.stdout.take();
         let errors = child.stderr.take();
         let stdin = child.stdin.take();
-        let (stdin_holder, held) = channel();
-        let request = format!("{request}\n");
+        let (stdin_sender, to_write) = channel();
         // In a thread: a worker that does not read would block the write, and the deadline must hold all the same.
-        std::thread::spawn(move || stdin.into_iter().for_each(|stdin| write_and_hold(stdin, &request, &held)));
+        std::thread::spawn(move || stdin.into_iter().for_each(|stdin| write_lines(stdin, &to_write)));
         std::thread::spawn(move || stdout.into_iter().for_each(|stdout| read_lines(stdout, &line_sender)));
         std::thread::spawn(move || tail_sender.send(errors.map(read_tail).unwrap_or_default()));
-        let deadline = Instant::now() + timeout;
-        Ok(Self { child, killed: false, _stdin: stdin_holder, lines, stderr, deadline, timeout })
+        let mut worker =
+            Self { child, killed: false, stdin: stdin_sender, lines, stderr, waited: Duration::ZERO, timeout };
+        worker.send(request);
+        Ok(worker)
+    }
+
+    /// Sends a line. A worker that died before it could read is told by its output's end, not here.
+    pub fn send(&mut self, line: String) {
+        let _ = self.stdin.send(line);
+    }
+
+    /// Stops it until [`Self::resume`]: threads of a framework that spin while they wait would take processor time from
+    /// whoever has the turn. (An idle PyTorch or MLX made its neighbour's steps up to 40% longer.)
+    ///
+    /// If the tool dies meanwhile, the system hangs up on the stopped group, which ends it.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on after [`Self::pause`].
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// How long it was waited for. While others have their turn, a worker's time does not run.
+    pub fn waited(&self) -> Duration {
+        self.waited
     }
 
     /// The next line, or `None` once the worker closed its output.
-    pub fn next_line(&self, interrupted: &AtomicBool) -> Result<Option<String>, String> {
+    pub fn next_line(&mut self, interrupted: &AtomicBool) -> Result<Option<String>, String> {
+        let start = Instant::now();
+        let line = self.wait_for_line(start + self.timeout.saturating_sub(self.waited), interrupted);
+        self.waited += start.elapsed();
+        line
+    }
+
+    fn wait_for_line(&self, deadline: Instant, interrupted: &AtomicBool) -> Result<Option<String>, String> {
         loop {
             if interrupted.load(Ordering::Relaxed) {
                 return Err("interrupted".to_owned());
             }
-            let left = self.deadline.saturating_duration_since(Instant::now());
+            let left = deadline.saturating_duration_since(Instant::now());
             match self.lines.recv_timeout(left.min(INTERRUPT_INTERVAL)) {
                 Ok(line) => return line.map(Some),
                 Err(RecvTimeoutError::Disconnected) => return Ok(None),
@@ -106,7 +137,10 @@ impl Worker {
 
     /// Waits for the worker's end; an error unless it exits with 0 in time.
     pub fn finish(&mut self) -> Result<(), String> {
-        match self.child.wait_timeout(EXIT_TIMEOUT) {
+        let start = Instant::now();
+        let exited = self.child.wait_timeout(EXIT_TIMEOUT);
+        self.waited += start.elapsed();
+        match exited {
             Ok(Some(status)) if status.success() => Ok(()),
             Ok(Some(status)) => Err(describe(status)),
             Ok(None) => Err(format!("did not exit within {} s of its last event", EXIT_TIMEOUT.as_secs())),
@@ -124,12 +158,17 @@ impl Worker {
         if std::mem::replace(&mut self.killed, true) {
             return;
         }
+        self.signal(Signal::KILL);
+        let _ = self.child.wait();
+    }
+
+    fn signal(&self, signal: Signal) {
         // The group's leader is not yet reaped or was just now, so the number cannot belong to strangers' processes
         // unless a whole cycle of process numbers went by in between.
         if let Some(group) = Pid::from_raw(self.child.id() as i32) {
-            let _ = kill_process_group(group, Signal::KILL);
+            // A group that is gone needs no signal.
+            let _ = kill_process_group(group, signal);
         }
-        let _ = self.child.wait();
     }
 }
 
@@ -148,11 +187,12 @@ fn describe(status: ExitStatus) -> String {
     }
 }
 
-/// Writes the request and keeps standard input open until the other end of `held` is dropped.
-fn write_and_hold(mut stdin: ChildStdin, request: &str, held: &Receiver<()>) {
-    // A worker that dies before it has read the request is told by its output's end, not by this write.
-    let _ = stdin.write_all(request.as_bytes());
-    let _ = held.recv();
+/// Writes each line and keeps standard input open until the other end of `lines` is dropped.
+fn write_lines(mut stdin: ChildStdin, lines: &Receiver<String>) {
+    for line in lines {
+        // As above: nobody has to know that a dead worker does not read.
+        let _ = stdin.write_all(format!("{line}\n").as_bytes());
+    }
 }
 
 fn read_lines(stdout: impl Read, sender: &Sender<Line>) {

@@ -1,0 +1,162 @@
+//! One block: a fresh process of every arm of a workload, close in time.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::conversation::Launch;
+use super::order::balanced;
+use super::{Arm, Event, Plan, Role};
+use crate::parity::relative_error;
+use crate::protocol::{self, Measure};
+use crate::record::{self, CaseRecord, Outcome, Parity};
+use crate::wan::checkpoint::TensorFile;
+use crate::wan::schedule;
+
+/// Launches every arm in `order` and adds what came of it to `records`; adds nothing where `interrupted`.
+///
+/// Side by side, all are started and warmed up first; then each takes its first step, each its second, and so on, in an
+/// order that is balanced over the steps. Arms whose case failed before are left out.
+pub fn run(
+    plan: &Plan,
+    arms: &[Arm],
+    order: &[usize],
+    block: usize,
+    records: &mut [CaseRecord],
+    interrupted: &AtomicBool,
+    on_event: &mut impl FnMut(&Event),
+) {
+    let live: Vec<&Arm> =
+        order.iter().map(|arm| &arms[*arm]).filter(|arm| !records[arm.case].has_failed(arm.role)).collect();
+    let groups: Vec<Vec<&Arm>> =
+        if plan.side_by_side { vec![live] } else { live.iter().map(|arm| vec![*arm]).collect() };
+    let mut ended = Vec::new();
+    for group in groups {
+        ended.extend(take_turns(plan, group, block, interrupted, on_event));
+        if interrupted.load(Ordering::Relaxed) {
+            return;
+        }
+    }
+    for (position, (arm, outcome, waited)) in ended.into_iter().enumerate() {
+        let launch = record::Launch { block, position, wall_seconds: waited.as_secs_f64(), outcome };
+        records[arm.case].launches_mut(arm.role).push(launch);
+    }
+    if block == 0 {
+        compare_outputs(plan, arms, records);
+    }
+}
+
+/// A launch on its way, or why it is over before its end.
+struct Running<'a> {
+    arm: &'a Arm<'a>,
+    launch: Option<Launch<'a>>,
+    failure: Option<String>,
+}
+
+/// Starts all of `arms`, lets them step in turns, ends them: each with its outcome and the time spent on it.
+fn take_turns<'a>(
+    plan: &Plan,
+    arms: Vec<&'a Arm<'a>>,
+    block: usize,
+    interrupted: &'a AtomicBool,
+    on_event: &mut impl FnMut(&Event),
+) -> Vec<(&'a Arm<'a>, Outcome, Duration)> {
+    let mut ended = Vec::new();
+    let mut running = Vec::new();
+    for arm in arms {
+        let name = arm.name(plan);
+        on_event(&Event::LaunchStarted { arm: &name, block });
+        let started =
+            Launch::start(
+                arm.program,
+                &request(plan, arm, block),
+                plan.timeout,
+                interrupted,
+                &mut |event| match event {
+                    protocol::Event::Loaded(_) => on_event(&Event::Loaded { arm: &name }),
+                    protocol::Event::Warmed(_) => on_event(&Event::Warmed { arm: &name }),
+                    _ => {}
+                },
+            );
+        match started {
+            Ok(launch) => running.push(Running { arm, launch: Some(launch), failure: None }),
+            Err(failure) => {
+                let outcome = Outcome::Failed(failure);
+                on_event(&Event::LaunchEnded { arm: &name, outcome: &outcome, seconds: 0.0 });
+                ended.push((arm, outcome, Duration::ZERO));
+            }
+        }
+        if interrupted.load(Ordering::Relaxed) {
+            return ended;
+        }
+    }
+    let steps = running.first().map_or(0, |running| plan.cases[running.arm.case].workload.steps);
+    for (index, turns) in balanced(running.len(), steps, plan.seed).iter().enumerate() {
+        for turn in turns {
+            running[*turn].step(plan, index, on_event);
+        }
+    }
+    for Running { arm, launch, failure } in running {
+        let Some(launch) = launch else { continue };
+        let (measured, waited) = launch.finish(failure);
+        let outcome = measured.map_or_else(Outcome::Failed, Outcome::Measured);
+        on_event(&Event::LaunchEnded { arm: &arm.name(plan), outcome: &outcome, seconds: waited.as_secs_f64() });
+        ended.push((arm, outcome, waited));
+    }
+    ended
+}
+
+impl Running<'_> {
+    fn step(&mut self, plan: &Plan, index: usize, on_event: &mut impl FnMut(&Event)) {
+        let (Some(launch), None) = (&mut self.launch, &self.failure) else { return };
+        match launch.step() {
+            Ok(seconds) => on_event(&Event::Step { arm: &self.arm.name(plan), index, seconds }),
+            Err(reason) => self.failure = Some(reason),
+        }
+    }
+}
+
+impl Arm<'_> {
+    /// The case's name, with what it is measured for where that is not the revision under test.
+    pub fn name(&self, plan: &Plan) -> String {
+        let case = &plan.cases[self.case].name;
+        match self.role {
+            Role::Head => case.clone(),
+            Role::Base => format!("{case} (base)"),
+            Role::Control => format!("{case} (control)"),
+        }
+    }
+}
+
+fn request(plan: &Plan, arm: &Arm, block: usize) -> Measure {
+    let case = &plan.cases[arm.case];
+    let output = (block == 0 && arm.role == Role::Head).then(|| output(plan, arm.case));
+    Measure {
+        protocol: protocol::VERSION,
+        job: plan.materials.job(case, plan.device, output),
+        sigmas: schedule::sigmas(case.workload.steps, schedule::SHIFT),
+        warmup_steps: plan.warmup_steps,
+        extra_work: None,
+    }
+}
+
+/// Where the first block leaves a case's final latent.
+fn output(plan: &Plan, case: usize) -> PathBuf {
+    plan.outputs.join(format!("{case}.safetensors"))
+}
+
+/// Holds each case's final latent against its reference's. A worker that writes none cannot be held against anything.
+fn compare_outputs(plan: &Plan, arms: &[Arm], records: &mut [CaseRecord]) {
+    let read =
+        |case: usize| -> Option<Vec<f32>> { TensorFile::open(&output(plan, case)).ok()?.tensor("output")?.to_f32() };
+    for arm in arms.iter().filter(|arm| arm.role == Role::Head) {
+        let case = &plan.cases[arm.case];
+        let reference = plan.cases.iter().position(|other| case.reference.as_ref() == Some(&other.name));
+        let (Some(reference), false) = (reference, case.is_reference()) else { continue };
+        if let (Some(output), Some(expected)) = (read(arm.case), read(reference)) {
+            let relative_error = relative_error(&output, &expected);
+            records[arm.case].parity =
+                Some(Parity { relative_error: relative_error.is_finite().then_some(relative_error) });
+        }
+    }
+}
