@@ -6,7 +6,7 @@ CARGO_FLAGS := --release $(FEATURES)
 BIN := $(or $(CARGO_TARGET_DIR),target)/release
 PYTHON ?= python3
 
-.PHONY: check test lint bench build setup shellcheck
+.PHONY: check test lint bench bench-detection build setup shellcheck
 
 check: build
 	$(BIN)/wanbench check $(ARGS)
@@ -23,6 +23,11 @@ lint: setup shellcheck
 # What wanbench itself costs, in shares and ratios of one run.
 bench: setup
 	cargo bench $(FEATURES) --bench overhead
+
+# Records launches with known slowdowns on this machine, half an hour long, and judges rules by them: docs/detection.md.
+# `make bench-detection ARGS=judge` judges the committed recording.
+bench-detection: setup
+	cargo bench $(FEATURES) --bench detection -- $(ARGS)
 
 build: setup
 	cargo build $(CARGO_FLAGS)

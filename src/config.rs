@@ -276,7 +276,7 @@ impl Checker<'_> {
             models,
             backends,
             suites,
-            gate: self.file.gate,
+            gate: self.file.gate.clone(),
             folder,
         })
     }
@@ -508,23 +508,9 @@ impl Checker<'_> {
     }
 
     fn gate(&self) -> Checked<()> {
-        let gate = self.file.gate;
-        for (key, value) in [
-            ("speedup_tolerance_percent", gate.speedup_tolerance_percent),
-            ("peak_tolerance_percent", gate.peak_tolerance_percent),
-            ("peak_tolerance_mib", gate.peak_tolerance_mib),
-        ] {
-            if !(value.is_finite() && value >= 0.0) {
-                let table = self.place.text.find("\n[gate]").unwrap_or(0);
-                let span = self.place.key_in(table..table, key);
-                return Err(self.place.error(
-                    Some(span),
-                    &format!("gate.{key}"),
-                    format!("{value} is not a tolerance"),
-                ));
-            }
-        }
-        Ok(())
+        let Some((key, message)) = self.file.gate.fault() else { return Ok(()) };
+        let table = self.place.text.find("\n[gate]").unwrap_or(0);
+        Err(self.place.error(Some(self.place.key_in(table..table, key)), &format!("gate.{key}"), message))
     }
 }
 

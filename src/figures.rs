@@ -24,8 +24,6 @@ pub struct Figures {
     pub framework_peak_bytes: Option<u64>,
     /// Median of the processes' peaks.
     pub process_peak_bytes: Option<u64>,
-    /// Smallest and largest of the processes' peaks.
-    pub process_peak_range: Option<(u64, u64)>,
     /// Launches behind the figures.
     pub launches: usize,
 }
@@ -41,7 +39,6 @@ fn figures_of(record: &RunRecord, case: &CaseRecord) -> Option<Figures> {
     let model_bytes = launches.iter().map(|launch| launch.model_bytes).max()?;
     let medians: Vec<f64> = launches.iter().map(|launch| launch.median_step_seconds()).collect();
     let totals: Vec<f64> = launches.iter().map(|launch| launch.step_seconds.iter().sum()).collect();
-    let peaks: Option<Vec<u64>> = launches.iter().map(|launch| launch.process_peak_bytes).collect();
     let framework_peaks: Option<Vec<u64>> = launches.iter().map(|launch| launch.framework_peak_bytes).collect();
     Some(Figures {
         step_seconds: stats::median(&medians),
@@ -50,8 +47,7 @@ fn figures_of(record: &RunRecord, case: &CaseRecord) -> Option<Figures> {
         model_bytes,
         model_bytes_agree: launches.iter().all(|launch| launch.model_bytes == model_bytes),
         framework_peak_bytes: framework_peaks.map(|peaks| median_bytes(&peaks)),
-        process_peak_bytes: peaks.as_ref().map(|peaks| median_bytes(peaks)),
-        process_peak_range: peaks.and_then(|peaks| Some((*peaks.iter().min()?, *peaks.iter().max()?))),
+        process_peak_bytes: peak(&case.launches).map(|peak| peak.median),
         launches: launches.len(),
     })
 }
@@ -77,6 +73,23 @@ pub fn log_ratios(numerator: &[Launch], denominator: &[Launch]) -> Vec<f64> {
         Some(stats::median(&logs))
     };
     measured(numerator).filter_map(of_block).collect()
+}
+
+/// The peaks of the processes of one arm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeakBytes {
+    /// Their median.
+    pub median: u64,
+    /// The smallest.
+    pub least: u64,
+    /// The largest.
+    pub most: u64,
+}
+
+/// The peaks of `launches`; `None` where one tells none.
+pub fn peak(launches: &[Launch]) -> Option<PeakBytes> {
+    let peaks: Vec<u64> = measured(launches).map(|(_, launch)| launch.process_peak_bytes).collect::<Option<_>>()?;
+    Some(PeakBytes { median: median_bytes(&peaks), least: *peaks.iter().min()?, most: *peaks.iter().max()? })
 }
 
 fn median_bytes(bytes: &[u64]) -> u64 {

@@ -28,6 +28,15 @@ pub fn estimate(estimate: &Estimate) -> String {
     }
 }
 
+/// A backend as its makers write it.
+pub fn backend(name: &str) -> String {
+    match name {
+        "mlx" => "MLX".to_owned(),
+        "torch" => "PyTorch".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
 /// A relative change with its sign: `+5.0%`, `−13.6%`.
 pub fn percent(change: f64) -> String {
     let text = format!("{:+.1}%", 100.0 * change);

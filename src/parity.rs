@@ -47,6 +47,11 @@ pub fn mutual_tolerance(quant: Quant, dtype: DType, device: DeviceKind) -> f64 {
     weights + arithmetic
 }
 
+/// Tolerance of a whole denoising run's final latent against the reference's.
+pub fn denoised_tolerance(quant: Quant, dtype: DType, device: DeviceKind) -> f64 {
+    mutual_tolerance(quant, dtype, device)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

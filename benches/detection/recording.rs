@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use anyhow::{Error, Result};
+use anyhow::{Context, Error, Result};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use wanbench::machine::Machine;
@@ -108,7 +108,7 @@ pub fn record(path: &Path, minutes: f64) -> Result<Recording> {
             recording.versions.insert(recording.arms[*index].backend.clone(), measured.versions);
         }
         recording.blocks.push(block);
-        save::json(path, &recording)?;
+        save::atomically(path, |out| Ok(serde_json::to_writer(out, &recording)?))?;
         if start.elapsed().as_secs_f64() > minutes * 60.0 {
             break;
         }
@@ -121,6 +121,26 @@ struct Launcher {
     cases: BTreeMap<String, Case>,
     materials: Materials,
     interrupted: AtomicBool,
+}
+
+impl Recording {
+    /// Reads a saved recording.
+    pub fn open(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        serde_json::from_str(&text).with_context(|| format!("{} is no recording", path.display()))
+    }
+
+    /// The arms of `backend` that have `extra_percent` to do, by index.
+    pub fn arms(&self, backend: &str, extra_percent: f64) -> Vec<usize> {
+        let is_one = |arm: &Arm| arm.backend == backend && arm.extra_percent == extra_percent;
+        (0..self.arms.len()).filter(|index| is_one(&self.arms[*index])).collect()
+    }
+
+    /// Every block's launch of one arm, each its timed steps in seconds.
+    pub fn launches(&self, arm: usize) -> Vec<Vec<f64>> {
+        let seconds = |micros: &u64| *micros as f64 * 1e-6;
+        self.blocks.iter().map(|block| block.step_micros[arm].iter().map(seconds).collect()).collect()
+    }
 }
 
 impl Launcher {

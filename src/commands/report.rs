@@ -40,7 +40,7 @@ pub fn build(
     let comparison = gate::compare(&record, baseline, &memory, &config.known_cases(), &config.gate);
     Ok(Report {
         comparison,
-        gate: config.gate,
+        gate: config.gate.clone(),
         baseline: found.map(|(path, baseline)| Source::new(&path, &baseline)),
         baseline_file: Baseline::path(folder, &record.machine, record.device).display().to_string(),
         results_file: results.display().to_string(),

@@ -162,6 +162,8 @@ pub(super) fn failure(case: &Compared) -> String {
 /// The metric in a table's cell, as the columns are headed.
 pub(super) fn metric(metric: Metric) -> &'static str {
     match metric {
+        Metric::StepTime => "step time",
+        Metric::Output => "output",
         Metric::Speedup => "speedup",
         Metric::ModelBytes => "model mem",
         Metric::PeakBytes => "peak mem",

@@ -81,7 +81,7 @@ impl<'a> Document<'a> {
                 warnings: &record.warnings,
             },
             baseline: report.baseline.as_ref(),
-            gate: report.gate,
+            gate: report.gate.clone(),
             cases: &report.comparison.cases,
         }
     }

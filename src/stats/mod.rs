@@ -1,8 +1,14 @@
 //! Statistics: pure functions on slices, each citing its source.
 
 mod estimate;
+mod holm;
+mod student;
+mod wilson;
 
 pub use estimate::{Estimate, paired_ratio};
+pub use holm::holm;
+pub use student::{t_probability, t_quantile};
+pub use wilson::wilson;
 
 /// Median; the mean of the two middle values for an even count.
 ///

@@ -1,0 +1,67 @@
+//! The A/A control: one arm twice in every block. What differs between the two is the machine's doing.
+
+use serde::Serialize;
+
+use super::tolerance::Gate;
+use crate::figures::log_ratios;
+use crate::format;
+use crate::record::{CaseRecord, RunRecord};
+use crate::stats::{mean, standard_deviation, t_probability};
+
+/// What the control of one workload told.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Control {
+    /// Name of the workload.
+    pub workload: String,
+    /// The case that was launched twice.
+    pub case: String,
+    /// How much the one was slower than the other, as a log-ratio.
+    pub difference: f64,
+    /// Standard deviation over the blocks, as a log-ratio; `None` below two blocks.
+    pub deviation: Option<f64>,
+    /// Blocks.
+    pub launches: usize,
+    /// Why no time of this workload can be judged, if so.
+    pub unfit: Option<String>,
+}
+
+/// The controls of all workloads that had one.
+pub(super) fn controls(record: &RunRecord, gate: &Gate) -> Vec<Control> {
+    let tolerance = match record.base {
+        Some(_) => gate.base_tolerance_percent,
+        None => gate.speedup_tolerance_percent,
+    };
+    record.cases.iter().filter_map(|case| control(case, tolerance / 100.0 * gate.control_share, gate.alpha())).collect()
+}
+
+/// Unfit is a machine whose control differs by more than `limit` and by more than chance explains: a wide scatter alone
+/// makes verdicts inconclusive, which their own intervals say, but a bias would make them wrong.
+fn control(case: &CaseRecord, limit: f64, alpha: f64) -> Option<Control> {
+    let values = log_ratios(&case.control_launches, &case.launches);
+    if values.is_empty() {
+        return None;
+    }
+    let difference = mean(&values);
+    let deviation = standard_deviation(&values);
+    let p = deviation.map_or(1.0, |deviation| {
+        let t = difference.abs() / (deviation / (values.len() as f64).sqrt());
+        // Without any spread and any difference there is no t, and nothing unfit.
+        if t.is_nan() { 1.0 } else { 2.0 * t_probability(-t, (values.len() - 1) as f64) }
+    });
+    let is_unfit = difference.abs() > limit.ln_1p() && p < alpha;
+    Some(Control {
+        workload: case.case.workload.name.clone(),
+        case: case.case.name.clone(),
+        difference,
+        deviation,
+        launches: values.len(),
+        unfit: is_unfit.then(|| {
+            format!(
+                "the machine is unfit: {} launched twice in each block differs from itself by {}, and half the tolerance is {:.1}%",
+                case.case.name,
+                format::percent(difference.exp_m1()),
+                100.0 * limit
+            )
+        }),
+    })
+}

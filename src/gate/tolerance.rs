@@ -1,0 +1,131 @@
+//! The `[gate]` table of config.toml: how much a figure may worsen, and how sure a verdict must be.
+
+use serde::{Deserialize, Serialize};
+
+/// Every threshold of a verdict, with its default.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Gate {
+    /// How much slower a case may get than the base revision beside it, in percent.
+    pub base_tolerance_percent: f64,
+    /// How much the speedup may fall against the committed baseline, in percent.
+    pub speedup_tolerance_percent: f64,
+    /// Growth of a peak, in percent of the baseline …
+    pub peak_tolerance_percent: f64,
+    /// … plus this many MiB.
+    pub peak_tolerance_mib: f64,
+    /// Allowed difference of outputs, as a multiple of what quantization and dtype are known to cost.
+    pub parity_tolerance_factor: f64,
+    /// The control, which is one arm twice, may differ from itself by this share of the speed's tolerance.
+    pub control_share: f64,
+    /// Launches after which the verdicts are looked at; the last look is at the last launch.
+    pub looks: Vec<usize>,
+    /// For each look, the probability of any false alarm over the whole matrix.
+    pub look_alphas: Vec<f64>,
+    /// Jobs in a baseline from which on they tell how much jobs differ.
+    pub calibrated_jobs: usize,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self {
+            base_tolerance_percent: 2.0,
+            speedup_tolerance_percent: 5.0,
+            peak_tolerance_percent: 1.0,
+            peak_tolerance_mib: 16.0,
+            parity_tolerance_factor: 1.0,
+            control_share: 0.5,
+            looks: vec![4, 7, 10],
+            look_alphas: vec![0.001, 0.003, 0.006],
+            calibrated_jobs: 5,
+        }
+    }
+}
+
+/// One look at the data of a run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Look {
+    /// Launches of each arm that are in it.
+    pub launches: usize,
+    /// Probability of any false alarm at this look.
+    pub alpha: f64,
+}
+
+impl Gate {
+    /// The key of a threshold that cannot be, and what is wrong with it.
+    pub fn fault(&self) -> Option<(&'static str, String)> {
+        let figures = [
+            ("base_tolerance_percent", self.base_tolerance_percent),
+            ("speedup_tolerance_percent", self.speedup_tolerance_percent),
+            ("peak_tolerance_percent", self.peak_tolerance_percent),
+            ("peak_tolerance_mib", self.peak_tolerance_mib),
+            ("parity_tolerance_factor", self.parity_tolerance_factor),
+            ("control_share", self.control_share),
+        ];
+        let is_tolerance = |value: f64| value.is_finite() && value >= 0.0;
+        if let Some((key, value)) = figures.into_iter().find(|(_, value)| !is_tolerance(*value)) {
+            return Some((key, format!("{value} is not a tolerance")));
+        }
+        let rises = self.looks.windows(2).all(|pair| pair[0] < pair[1]);
+        if !rises || self.looks.first().is_none_or(|first| *first < 2) {
+            return Some(("looks", format!("{:?} do not rise from at least 2 launches", self.looks)));
+        }
+        if self.look_alphas.len() != self.looks.len() {
+            return Some(("look_alphas", format!("is not one for each of the {} looks", self.looks.len())));
+        }
+        let is_probability = |alpha: &f64| *alpha > 0.0 && *alpha < 0.5;
+        if !self.look_alphas.iter().all(is_probability) || self.alpha() >= 0.5 {
+            return Some(("look_alphas", "are not probabilities that sum to less than 0.5".to_owned()));
+        }
+        (self.calibrated_jobs < 2).then(|| ("calibrated_jobs", "is less than 2".to_owned()))
+    }
+
+    /// The looks of a run that planned `planned` launches and has done `done`.
+    ///
+    /// All alphas are spent whatever the number of launches: what the looks on the way leave over is the end's, be that
+    /// the last launch or where the run ended early.
+    pub fn looks(&self, planned: usize, done: usize) -> Vec<Look> {
+        let mut looks = self.looks_on_the_way(planned);
+        looks.retain(|look| look.launches <= done);
+        if looks.last().is_none_or(|last| last.launches < done) {
+            let spent: f64 = looks.iter().map(|look| look.alpha).sum();
+            looks.push(Look { launches: done, alpha: self.alpha() - spent });
+        }
+        looks
+    }
+
+    /// Whether a run that plans `planned` launches is looked at after `done`, to end early where all is clear.
+    pub fn is_look(&self, planned: usize, done: usize) -> bool {
+        self.looks_on_the_way(planned).iter().any(|look| look.launches == done)
+    }
+
+    /// The probability of any false alarm in a whole run.
+    pub fn alpha(&self) -> f64 {
+        self.look_alphas.iter().sum()
+    }
+
+    fn looks_on_the_way(&self, planned: usize) -> Vec<Look> {
+        let looks = self.looks.iter().zip(&self.look_alphas).filter(|(look, _)| **look < planned);
+        looks.map(|(launches, alpha)| Look { launches: *launches, alpha: *alpha }).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_alphas_are_spent_whatever_the_launches() {
+        let gate = Gate::default();
+        for (planned, done, launches) in
+            [(10, 10, vec![4, 7, 10]), (10, 4, vec![4]), (10, 5, vec![4, 5]), (8, 8, vec![4, 7, 8]), (3, 3, vec![3])]
+        {
+            let looks = gate.looks(planned, done);
+            assert_eq!(looks.iter().map(|look| look.launches).collect::<Vec<_>>(), launches);
+            let spent: f64 = looks.iter().map(|look| look.alpha).sum();
+            let all = if gate.is_look(planned, done) { 0.001 } else { 0.01 };
+            assert!((spent - all).abs() < 1e-12, "{planned} {done}: {spent}");
+        }
+        assert!(gate.is_look(10, 7) && !gate.is_look(7, 7) && !gate.is_look(10, 10));
+    }
+}
