@@ -8,9 +8,7 @@ see a case measured. Put your framework where `weights_bytes` and `velocity` are
     command = ["python3", "examples/worker.py"]
 """
 
-import hashlib, json, os, platform, resource, struct, sys, threading, time
-
-turns = threading.Semaphore(0)
+import hashlib, json, os, platform, resource, struct, sys, time
 
 
 def main():
@@ -19,7 +17,6 @@ def main():
     wire = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     request = json.loads(sys.stdin.readline())
-    threading.Thread(target=read_turns, daemon=True).start()
     if request["protocol"] != 2 or request["type"] == "forward":
         fail("unsupported", "this worker measures by protocol 2 and computes no network")
     if "gpu" in (request.get("device"), request.get("job", {}).get("device")):
@@ -28,13 +25,6 @@ def main():
          versions={"python": platform.python_version()})
     if request["type"] == "measure":
         measure(request["job"], request["sigmas"], request["warmup_steps"])
-
-
-def read_turns():
-    """Each further line is a turn. wanbench holds standard input open for as long as it wants the answer."""
-    for _ in sys.stdin:
-        turns.release()
-    os._exit(3)
 
 
 def measure(job, sigmas, warmup_steps):
@@ -52,7 +42,8 @@ def measure(job, sigmas, warmup_steps):
     send("warmed", seconds=time.perf_counter() - start)
 
     for index, (sigma, following) in enumerate(zip(sigmas, sigmas[1:])):
-        turns.acquire()
+        if not sys.stdin.readline():  # a turn; where there is none, wanbench is gone
+            sys.exit(3)
         start = time.perf_counter()
         change = velocity(latent)
         seconds = time.perf_counter() - start

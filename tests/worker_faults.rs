@@ -80,8 +80,12 @@ fn a_missing_worker_says_how_to_build_it() {
 
 #[test]
 fn ctrl_c_ends_the_worker_and_keeps_what_was_measured() {
-    // The second launch of the case waits for ever; the marker tells that it has begun.
-    let script = format!("if [ -e once ]; then echo $$ > marker; sleep 1000; fi\ntouch once\n{}", worker(0.1, 8));
+    // A block launches the reference twice: the second block's first launch waits for ever, and the marker tells that it
+    // has begun.
+    let script = format!(
+        "if [ -e twice ]; then echo $$ > marker; sleep 1000; fi\nif [ -e once ]; then touch twice; fi\ntouch once\n{}",
+        worker(0.1, 8)
+    );
     let project = Project::new(&[("good", &script)]);
     let mut tool = project.command(&["run", "--no-progress"]).stderr(std::process::Stdio::piped()).spawn().unwrap();
     let worker = wait_for_number(&project.path("marker"));
@@ -91,6 +95,25 @@ fn ctrl_c_ends_the_worker_and_keeps_what_was_measured() {
     let results = project.json("results.json");
     assert_eq!(results["interrupted"], true);
     assert_eq!(results["cases"][0]["launches"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_killed_tool_leaves_no_worker_behind_not_even_a_stopped_one() {
+    // The first waits for its turn, stopped; the second reads and never answers.
+    let warmed = after_ready(0.1, 8).lines().take(2).collect::<Vec<_>>().join("\n");
+    let stopped = format!("echo $$ > stopped; {READY}\n{warmed}\nread -r turn; sleep 1000");
+    let reading = format!("{READY}\necho $$ > marker; while read -r turn; do :; done");
+    let project = Project::new(&[("stopped", &stopped), ("reading", &reading)]);
+    let mut tool = project.command(&["run", "--backend", "stopped", "--backend", "reading"]);
+    let mut tool = tool.stderr(std::process::Stdio::null()).spawn().unwrap();
+    let workers = ["marker", "stopped"].map(|name| wait_for_number(&project.path(name)));
+    kill_process(Pid::from_child(&tool), Signal::KILL).unwrap();
+    tool.wait().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while workers.iter().any(|worker| is_running(*worker)) {
+        assert!(Instant::now() < deadline, "a worker still runs");
+        std::thread::yield_now();
+    }
 }
 
 #[test]

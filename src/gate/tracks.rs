@@ -233,6 +233,8 @@ fn speedup(
         message.push_str(&doubt(answer, gate.speedup_tolerance_percent));
         if verdict != Verdict::Unchanged {
             message.push_str(&uncalibrated(stored, gate));
+        }
+        if matches!(verdict, Verdict::Regressed | Verdict::Improved) {
             message.push_str(&attribution(record, case, stored, baseline).unwrap_or_default());
         }
     } else {
@@ -307,7 +309,7 @@ fn uncalibrated(stored: &BaselineCase, gate: &Gate) -> String {
     match stored.jobs.len() {
         jobs if jobs >= gate.calibrated_jobs => String::new(),
         jobs => format!(
-            " (uncalibrated: {} in the baseline, {} tell how much jobs differ)",
+            " (uncalibrated: {} in the baseline, {} would tell how much jobs differ)",
             format::count(jobs, "job"),
             gate.calibrated_jobs
         ),
