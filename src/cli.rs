@@ -1,5 +1,6 @@
 //! The command line: clap types without logic.
 
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -29,6 +30,8 @@ pub enum Command {
     /// Record, show and compare baselines
     #[command(subcommand)]
     Baseline(Baseline),
+    /// Judge saved results by earlier ones of the same machine
+    Compare(Compare),
     /// Render saved results
     Report(Report),
     /// List what was found on this machine, and what would spoil a measurement
@@ -125,6 +128,12 @@ pub struct Measure {
     /// Fresh processes per case [default: the suite's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub launches: Option<u16>,
+    /// Pause between blocks of launches, to cool down [default: the suite's]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(..=3600))]
+    pub cool_down: Option<u32>,
+    /// End with what there is, rather than take longer than this [default: the suite's]
+    #[arg(long, value_name = "MINUTES")]
+    pub time_limit: Option<NonZero<u32>>,
     /// Where to save the results
     #[arg(long, value_name = "FILE", default_value = "results.json")]
     pub json: PathBuf,
@@ -143,6 +152,9 @@ pub struct Check {
     /// Fail where this machine has no baseline
     #[arg(long)]
     pub require_baseline: bool,
+    /// Fail where a verdict is inconclusive, and refuse to measure on an unfit machine
+    #[arg(long)]
+    pub strict: bool,
 }
 
 #[derive(Debug, Args)]
@@ -176,7 +188,7 @@ pub struct Update {
     #[command(flatten)]
     pub measure: Measure,
     /// Record these saved results; measures where it is not given
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["suite", "filter", "backend", "steps", "launches", "list"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["suite", "filter", "backend", "steps", "launches", "cool_down", "time_limit", "list"])]
     pub from: Option<PathBuf>,
     /// The machine that the results are of, where it is not this one
     #[arg(long, value_name = "NAME", requires = "from")]
@@ -223,6 +235,22 @@ pub struct Report {
     #[arg(value_name = "RESULTS.json")]
     pub results: PathBuf,
     /// How to render them
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct Compare {
+    /// The configuration, for its tolerances
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
+    pub config: PathBuf,
+    /// The earlier results
+    #[arg(value_name = "BEFORE.json")]
+    pub before: PathBuf,
+    /// The later results
+    #[arg(value_name = "NOW.json")]
+    pub now: PathBuf,
+    /// How to render the judgement
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::num::NonZero;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -65,6 +66,14 @@ pub struct Suite {
     pub launch_timeout_seconds: u64,
     /// Whether the processes of a block live at the same time and take turns.
     pub side_by_side: bool,
+    /// The backend that speedups are over.
+    pub reference: String,
+    /// Whether a canary on the reference's backend tells before each block whether the machine is as it was.
+    pub canary: bool,
+    /// Pause between blocks, in seconds.
+    pub cool_down_seconds: u32,
+    /// Longest a run may take, if it is bound.
+    pub time_limit_minutes: Option<NonZero<u32>>,
 }
 
 /// What is wrong with a configuration, and where.
@@ -166,6 +175,11 @@ struct SuiteEntry {
     launch_timeout_seconds: u64,
     #[serde(default = "yes")]
     side_by_side: bool,
+    #[serde(default = "yes")]
+    canary: bool,
+    #[serde(default)]
+    cool_down_seconds: u32,
+    time_limit_minutes: Option<NonZero<u32>>,
     workloads: Vec<Spanned<WorkloadEntry>>,
     cases: Vec<Spanned<CasesEntry>>,
 }
@@ -345,6 +359,11 @@ impl Checker<'_> {
             let message = format!("no backend `{}`", suite.reference.get_ref());
             return Err(self.place.error(Some(suite.reference.span()), &key(".reference"), message));
         }
+        if suite.cool_down_seconds > 3_600 {
+            let line = self.place.key_in(entry.span(), "cool_down_seconds");
+            let message = format!("{} is not in 0..=3600", suite.cool_down_seconds);
+            return Err(self.place.error(Some(line), &key(".cool_down_seconds"), message));
+        }
         for (name, count, most) in [
             ("launches", suite.launches as u64, 1_000),
             ("warmup_steps", suite.warmup_steps.into(), 1_000),
@@ -388,6 +407,10 @@ impl Checker<'_> {
             warmup_steps: suite.warmup_steps,
             launch_timeout_seconds: suite.launch_timeout_seconds,
             side_by_side: suite.side_by_side,
+            reference: suite.reference.get_ref().clone(),
+            canary: suite.canary,
+            cool_down_seconds: suite.cool_down_seconds,
+            time_limit_minutes: suite.time_limit_minutes,
         })
     }
 
@@ -678,12 +701,12 @@ mod tests {
                 format!("config.toml:{}: gate.speedup_tolerance_percent: -1 is not", line("speedup_tolerance")),
             ),
             (
-                "launches = 8 ",
+                "launches = 10 ",
                 "launches = 0 ",
-                format!("config.toml:{}: suites.synthetic.launches: is 0", line("launches = 8")),
+                format!("config.toml:{}: suites.synthetic.launches: is 0", line("launches = 10")),
             ),
             (
-                "launches = 8 ",
+                "launches = 10 ",
                 "launches = 5000000000000 ",
                 "suites.synthetic.launches: is 5000000000000, which is not from 1 to 1000".to_owned(),
             ),

@@ -295,7 +295,8 @@ Not ready to measure: cannot open torch.
     fn a_worker_of_another_protocol_is_not_open() {
         let old = Doctor { backends: vec![open("mlx", protocol::VERSION + 1)], ..doctor() };
         assert!(!old.healthy());
-        let words = format!("fail  mlx  speaks protocol {}, this wanbench {}", protocol::VERSION + 1, protocol::VERSION);
+        let words =
+            format!("fail  mlx  speaks protocol {}, this wanbench {}", protocol::VERSION + 1, protocol::VERSION);
         assert!(render(&old).contains(&words), "{}", render(&old));
     }
 

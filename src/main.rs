@@ -19,6 +19,7 @@ fn main() -> ExitCode {
         cli::Command::Baseline(cli::Baseline::Show(args)) => commands::baseline::show(args, &terminal),
         cli::Command::Baseline(cli::Baseline::Diff(args)) => commands::baseline::diff(args, &terminal),
         cli::Command::Baseline(cli::Baseline::Import(args)) => commands::baseline::import(args, &terminal),
+        cli::Command::Compare(args) => commands::compare::compare(args, &terminal),
         cli::Command::Report(args) => commands::report::report(args, &terminal),
         cli::Command::Doctor(args) => commands::doctor::doctor(args, &terminal),
     };

@@ -40,8 +40,10 @@ pub struct RunRecord {
     pub warmup_steps: u32,
     /// Wall time of the whole run.
     pub wall_seconds: f64,
-    /// Whether the run was ended before its last launch.
+    /// Whether the run was ended from outside, before its last launch.
     pub interrupted: bool,
+    /// Why the run ended by itself before its last block, if it did: its time was over, or the machine not at rest.
+    pub ended_early: Option<String>,
     /// Whether the processes of a block lived at the same time and took turns.
     pub side_by_side: bool,
     /// The revision that this one was measured beside, if there was one.
@@ -80,20 +82,18 @@ pub struct BaseRevision {
     pub accepted: Vec<String>,
 }
 
-/// The canary: a small fixed launch before each block, to see that the machine is as it was.
+/// The canary: a small fixed load before each block, to see that the machine is as it was.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Canary {
-    /// The case that it computes a small version of.
-    pub case: String,
-    /// Its step before the first block: the median of several launches.
+    /// The backend that it runs on.
+    pub backend: String,
+    /// Its step on the machine at rest.
     pub cold_seconds: f64,
-    /// How far it may be off that value, in percent.
+    /// How much slower than that a block may start, in percent.
     pub tolerance_percent: f64,
-    /// The blocks that were to start when it was further off, in order: each was dropped, and started again later.
+    /// The blocks that were to start when it was slower, in order: each was dropped, and started again later.
     pub dropped: Vec<DroppedBlock>,
-    /// Why the run ended before its last block, if it did.
-    pub ended_early: Option<String>,
 }
 
 /// A block that was not run when it was due.

@@ -14,7 +14,8 @@ use wanbench::protocol::DeviceKind;
 use wanbench::record::RunRecord;
 use wanbench::save;
 
-use super::{ExitStatus, Terminal, UsageError, measure};
+use super::measure::{Measuring, measure};
+use super::{ExitStatus, Terminal, UsageError};
 use crate::cli;
 
 /// Records results as this machine's baseline, after showing what changes and asking.
@@ -30,7 +31,8 @@ pub fn update(args: &cli::Update, terminal: &Terminal) -> Result<ExitStatus> {
         }
         None => {
             let config = Config::open(&sources.config)?;
-            let Some(record) = measure::measure(&args.measure, &config, terminal)? else { return Ok(ExitStatus::Pass) };
+            let asked = Measuring::plain(&args.measure, &config);
+            let Some(record) = measure(&asked, terminal)? else { return Ok(ExitStatus::Pass) };
             record
         }
     };

@@ -2,24 +2,32 @@
 
 use anyhow::Result;
 use wanbench::config::Config;
-use wanbench::report::Standing;
+use wanbench::report::{Demands, Standing};
 
-use super::{ExitStatus, Terminal, measure, report};
+use super::measure::{Measuring, measure};
+use super::{ExitStatus, Terminal, report};
 use crate::cli;
 
-/// Measures, saves, compares with the committed baselines, prints the report; 1 on a regression.
+/// Measures, saves, compares with the committed baselines and the base revision, prints the report; 1 on a regression.
 pub fn check(args: &cli::Check, terminal: &Terminal) -> Result<ExitStatus> {
     let measuring = &args.measure;
     let config = Config::open(&measuring.sources.config)?;
     // Unreadable baselines are told before minutes are spent on measuring.
     report::read_baselines(&measuring.sources.baselines)?;
-    let Some(record) = measure::measure(measuring, &config, terminal)? else { return Ok(ExitStatus::Pass) };
-    let report = report::build(record, &measuring.json, &config, &measuring.sources, args.require_baseline)?;
+    let asked = Measuring { args: measuring, config: &config, base: None, ends_at_looks: true, strict: args.strict };
+    let Some(record) = measure(&asked, terminal)? else { return Ok(ExitStatus::Pass) };
+    let demands = Demands { baseline: args.require_baseline, conclusions: args.strict };
+    let report = report::build(record, &measuring.json, &config, &measuring.sources, demands)?;
     terminal.print(&report::text(&report, terminal))?;
     report::save_markdown(&report, measuring.markdown.as_deref())?;
-    Ok(match report.standing() {
+    Ok(status(report.standing()))
+}
+
+/// The exit status of a judgement.
+pub fn status(standing: Standing) -> ExitStatus {
+    match standing {
         Standing::Failed => ExitStatus::GateFailed,
         Standing::NotMeasured => ExitStatus::CannotMeasure,
         Standing::Passed => ExitStatus::Pass,
-    })
+    }
 }

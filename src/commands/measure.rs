@@ -8,20 +8,44 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
+use wanbench::baseline::Baseline;
 use wanbench::config::{Config, Suite};
 use wanbench::machine::{self, Machine, MeasuringLock, Severity};
 use wanbench::matrix::{self, Case};
 use wanbench::protocol::DeviceKind;
-use wanbench::record::{CaseRecord, ReadError, RunRecord, SCHEMA, Tool};
+use wanbench::record::{ReadError, RunRecord, SCHEMA, Tool};
 use wanbench::report::progress::Progress;
-use wanbench::runner::{self, Materials, Plan, Program};
-use wanbench::{cache, git, save};
+use wanbench::runner::{self, CanaryPlan, Materials, Pace, Plan, Program, Progressed, canary_case};
+use wanbench::{cache, gate, git, save};
 
+use super::base::Base;
 use super::{Terminal, UsageError, exactly, programs, resolve_device};
 use crate::cli::{self, Selection};
 
-/// Measures what `args` select and saves the record; `None` where the cases were only listed.
-pub fn measure(args: &cli::Measure, config: &Config, terminal: &Terminal) -> Result<Option<RunRecord>> {
+/// What is to be measured, and what a check adds to that.
+pub struct Measuring<'a> {
+    /// What the user asked for.
+    pub args: &'a cli::Measure,
+    /// The configuration.
+    pub config: &'a Config,
+    /// The revision to measure beside this one, if there is one.
+    pub base: Option<Base>,
+    /// Whether a workload's launches end at the first look that answers all that is asked of it.
+    pub ends_at_looks: bool,
+    /// Whether a machine whose state would spoil the figures is refused.
+    pub strict: bool,
+}
+
+impl<'a> Measuring<'a> {
+    /// All launches of one revision, whatever the machine's state.
+    pub fn plain(args: &'a cli::Measure, config: &'a Config) -> Self {
+        Self { args, config, base: None, ends_at_looks: false, strict: false }
+    }
+}
+
+/// Measures and saves the record; `None` where the cases were only listed.
+pub fn measure(measuring: &Measuring, terminal: &Terminal) -> Result<Option<RunRecord>> {
+    let Measuring { args, config, base, .. } = measuring;
     let machine = Machine::detect();
     let programs = programs(config);
     let (suite, mut cases, device) = select(config, &args.selection, &machine, &programs, terminal)?;
@@ -34,10 +58,18 @@ pub fn measure(args: &cli::Measure, config: &Config, terminal: &Terminal) -> Res
         return Ok(None);
     }
     check_targets(args)?;
-    let holder = format!("process {} since {:.0}", std::process::id(), Timestamp::now());
-    let _lock = MeasuringLock::acquire(&cache::folder(), &holder)?;
-    let materials = Materials::prepare(&cases, &config.models, &cache::folder(), args.selection.seed)?;
+    let _lock = MeasuringLock::acquire()?;
+    let warnings = warnings(measuring.strict)?;
+    let canary = suite.canary.then(|| canary_case(&suite.reference));
+    let data: Vec<Case> = cases.iter().chain(&canary).cloned().collect();
+    let materials = Materials::prepare(&data, &config.models, &cache::folder(), args.selection.seed)?;
     let outputs = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let canary = canary.as_ref().map(|case| CanaryPlan {
+        case,
+        program: &programs[&case.backend],
+        tolerance_percent: config.gate.canary_tolerance_percent(device),
+    });
+    let time_limit_minutes = args.time_limit.or(suite.time_limit_minutes);
     let plan = Plan {
         cases: &cases,
         launches: args.launches.map_or(suite.launches, usize::from),
@@ -47,18 +79,36 @@ pub fn measure(args: &cli::Measure, config: &Config, terminal: &Terminal) -> Res
         seed: args.selection.seed,
         side_by_side: suite.side_by_side,
         programs: &programs,
-        base_programs: None,
+        base_programs: base.as_ref().map(|base| &base.programs),
         materials: &materials,
         outputs: outputs.path(),
+        pace: Pace {
+            cool_down: Duration::from_secs(args.cool_down.unwrap_or(suite.cool_down_seconds).into()),
+            time_limit: time_limit_minutes.map(|minutes| Duration::from_secs(60 * u64::from(minutes.get()))),
+            canary,
+        },
     };
-    let record = header(suite, &plan, machine, device);
+    let mut record = header(suite, &plan, machine, device);
+    record.base = base.as_ref().map(|base| base.revision.clone());
+    record.warnings = warnings;
     if record.tool.debug_build {
         terminal.say("warning: this is a debug build: measure with a release build, `make build`");
     }
     for warning in &record.warnings {
         terminal.say(&format!("warning: {warning}"));
     }
-    run(&plan, record, &args.json, terminal).map(Some)
+    run(measuring, &plan, record, terminal).map(Some)
+}
+
+/// What would spoil the figures now; an error where that is refused.
+fn warnings(strict: bool) -> Result<Vec<String>> {
+    let findings = machine::fitness();
+    let warnings = findings.iter().filter(|finding| finding.severity == Severity::Warning);
+    let warnings: Vec<String> = warnings.map(ToString::to_string).collect();
+    if strict && !warnings.is_empty() {
+        bail!("this machine is unfit to measure, and --strict refuses that: {}", warnings.join("; "));
+    }
+    Ok(warnings)
 }
 
 /// Refuses now what could not, or should not, be written after minutes of measuring.
@@ -113,11 +163,6 @@ pub fn select<'a>(
 
 /// A record with nothing measured yet.
 fn header(suite: &Suite, plan: &Plan, machine: Machine, device: DeviceKind) -> RunRecord {
-    let warnings = machine::fitness()
-        .iter()
-        .filter(|finding| finding.severity == Severity::Warning)
-        .map(ToString::to_string)
-        .collect();
     RunRecord {
         schema: SCHEMA,
         started: Timestamp::now(),
@@ -134,16 +179,21 @@ fn header(suite: &Suite, plan: &Plan, machine: Machine, device: DeviceKind) -> R
         warmup_steps: plan.warmup_steps,
         wall_seconds: 0.0,
         interrupted: true,
+        ended_early: None,
         side_by_side: plan.side_by_side,
         base: None,
         canary: None,
-        warnings,
+        warnings: Vec::new(),
         cases: Vec::new(),
     }
 }
 
 /// Runs the plan with live progress; the record is saved after every block, so that nothing is lost.
-fn run(plan: &Plan, mut record: RunRecord, json: &Path, terminal: &Terminal) -> Result<RunRecord> {
+fn run(measuring: &Measuring, plan: &Plan, mut record: RunRecord, terminal: &Terminal) -> Result<RunRecord> {
+    let json = &measuring.args.json;
+    let gate = &measuring.config.gate;
+    let baseline = Baseline::find(&measuring.args.sources.baselines, &record.machine, record.device)?;
+    let baseline = baseline.as_ref().map(|(_, baseline)| baseline);
     let interrupted = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&interrupted);
     ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("cannot watch for Ctrl-C")?;
@@ -152,29 +202,37 @@ fn run(plan: &Plan, mut record: RunRecord, json: &Path, terminal: &Terminal) -> 
     let arms = plan.all_arms();
     let names: Vec<_> = arms.iter().map(|arm| (arm.name(plan), &plan.cases[arm.case])).collect();
     let mut progress = Progress::new(&names, plan.launches, terminal.progress_style());
-    let save_record = |record: &mut RunRecord, cases: &[CaseRecord]| {
-        record.cases = cases.to_vec();
+    let warnings = record.warnings.clone();
+    let update = |record: &mut RunRecord, run: &Progressed| {
+        record.cases = run.cases.clone();
+        record.canary = run.canary.clone();
+        record.ended_early = run.ended_early.clone();
+        record.warnings = warnings.iter().chain(&run.warnings).cloned().collect();
         record.wall_seconds = start.elapsed().as_secs_f64();
-        record.save(json).with_context(|| format!("cannot save {}", json.display()))
     };
-    let cases = runner::measure(
+    let measured = runner::measure(
         plan,
         &interrupted,
         |event| progress.handle(event),
-        // What a full disk refuses now it may take at the end; the measurements are still at hand.
-        |cases| {
-            let _ = save_record(&mut record, cases);
-            BTreeSet::new()
+        |run| {
+            update(&mut record, run);
+            // What a full disk refuses now it may take at the end; the measurements are still at hand.
+            let _ = record.save(json);
+            if measuring.ends_at_looks { gate::settled(&record, baseline, gate) } else { BTreeSet::new() }
         },
     );
     progress.finish();
 
+    update(&mut record, &measured);
     record.interrupted = interrupted.load(Ordering::Relaxed);
-    if let Err(error) = save_record(&mut record, &cases) {
-        eprintln!("warning: {error:#}");
+    if let Err(error) = record.save(json) {
+        eprintln!("warning: cannot save {}: {error}", json.display());
+    }
+    for warning in measured.warnings.iter().chain(&measured.ended_early) {
+        terminal.say(&format!("warning: {warning}"));
     }
     if record.interrupted {
-        let launches: usize = cases.iter().map(|case| case.launches.len()).sum();
+        let launches: usize = record.cases.iter().map(|case| case.launches.len()).sum();
         bail!(
             "interrupted after {launches} of {} launches; what was measured is in {}",
             plan.launches * plan.cases.len(),

@@ -1,7 +1,9 @@
 //! One file per command. Results go to standard output, everything else to standard error.
 
+pub mod base;
 pub mod baseline;
 pub mod check;
+pub mod compare;
 pub mod doctor;
 mod measure;
 pub mod parity;

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use comfy_table::{Table, presets};
 use wanbench::cache;
 use wanbench::config::Config;
-use wanbench::machine::Machine;
+use wanbench::machine::{Machine, MeasuringLock};
 use wanbench::matrix::Case;
 use wanbench::parity::{golden_tolerance, mutual_tolerance, relative_error};
 use wanbench::protocol::{self, Forward, Job};
@@ -24,6 +24,8 @@ use crate::cli;
 pub fn parity(args: &cli::Parity, terminal: &Terminal) -> Result<ExitStatus> {
     let config = Config::open(&args.sources.config)?;
     let programs = programs(&config);
+    // It loads the machine, which a run that measures would see.
+    let _lock = MeasuringLock::acquire()?;
     let outputs = tempfile::tempdir().context("cannot make a temporary folder")?;
     let session = Session { config: &config, programs: &programs, folder: outputs.path(), args, terminal };
     let rows = match &args.golden {

@@ -1,12 +1,14 @@
 //! `wanbench report`: render saved results; and the report that `run` and `check` print.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use wanbench::baseline::{Baseline, ModelMemory};
 use wanbench::config::Config;
+use wanbench::gate::Gate;
 use wanbench::record::RunRecord;
-use wanbench::report::{self, Report, Source};
+use wanbench::report::{self, Demands, Report, Source};
 use wanbench::{gate, save};
 
 use super::{ExitStatus, Terminal, UsageError};
@@ -16,12 +18,8 @@ use crate::cli::{self, DEFAULT_BASELINES, Format, Sources};
 pub fn report(args: &cli::Report, terminal: &Terminal) -> Result<ExitStatus> {
     let config = Config::open(&args.sources.config)?;
     read_baselines(&args.sources.baselines)?;
-    let report = build(RunRecord::open(&args.results)?, &args.results, &config, &args.sources, false)?;
-    terminal.print(&match args.format {
-        Format::Text => text(&report, terminal),
-        Format::Markdown => report::markdown::render(&report),
-        Format::Json => report::json::render(&report),
-    })?;
+    let report = build(RunRecord::open(&args.results)?, &args.results, &config, &args.sources, Demands::default())?;
+    terminal.print(&render(&report, args.format, terminal))?;
     Ok(ExitStatus::Pass)
 }
 
@@ -31,24 +29,55 @@ pub fn build(
     results: &Path,
     config: &Config,
     sources: &Sources,
-    requires_baseline: bool,
+    demands: Demands,
 ) -> Result<Report> {
     let folder = &sources.baselines;
-    let found = Baseline::find(folder, &record.machine, record.device)?;
-    let memory = ModelMemory::open(folder)?;
-    let baseline = found.as_ref().map(|(_, baseline)| baseline);
-    let comparison = gate::compare(&record, baseline, &memory, &config.known_cases(), &config.gate);
-    Ok(Report {
-        comparison,
+    let judges = Judges {
+        baseline: Baseline::find(folder, &record.machine, record.device)?,
+        memory: ModelMemory::open(folder)?,
+        known_cases: config.known_cases(),
         gate: config.gate.clone(),
-        baseline: found.map(|(path, baseline)| Source::new(&path, &baseline)),
-        baseline_file: Baseline::path(folder, &record.machine, record.device).display().to_string(),
-        results_file: results.display().to_string(),
-        requires_baseline,
-        flags: sources.flags(),
-        program: std::env::args().next().unwrap_or_else(|| "wanbench".to_owned()),
-        record,
-    })
+    };
+    let baseline_file = Baseline::path(folder, &record.machine, record.device);
+    Ok(judges.judge(record, results, &baseline_file, sources.flags(), demands))
+}
+
+/// What a record is judged by.
+pub struct Judges {
+    /// Figures of the machine, with their file.
+    pub baseline: Option<(PathBuf, Baseline)>,
+    /// Bytes of the models.
+    pub memory: ModelMemory,
+    /// The cases that there are: a baseline's other ones are missing.
+    pub known_cases: BTreeSet<String>,
+    /// The tolerances.
+    pub gate: Gate,
+}
+
+impl Judges {
+    /// The report on `record`, saved in `results`; an update would write `baseline_file`, called with `flags`.
+    pub fn judge(
+        self,
+        record: RunRecord,
+        results: &Path,
+        baseline_file: &Path,
+        flags: String,
+        demands: Demands,
+    ) -> Report {
+        let baseline = self.baseline.as_ref().map(|(_, baseline)| baseline);
+        let comparison = gate::compare(&record, baseline, &self.memory, &self.known_cases, &self.gate);
+        Report {
+            comparison,
+            gate: self.gate,
+            baseline: self.baseline.map(|(path, baseline)| Source::new(&path, &baseline)),
+            baseline_file: baseline_file.display().to_string(),
+            results_file: results.display().to_string(),
+            demands,
+            flags,
+            program: std::env::args().next().unwrap_or_else(|| "wanbench".to_owned()),
+            record,
+        }
+    }
 }
 
 /// Reads every baseline file, to find the unreadable one early; a folder that was named must be there.
@@ -59,6 +88,15 @@ pub fn read_baselines(folder: &Path) -> Result<()> {
     ModelMemory::open(folder)?;
     Baseline::all(folder)?;
     Ok(())
+}
+
+/// The report in a format.
+pub fn render(report: &Report, format: Format, terminal: &Terminal) -> String {
+    match format {
+        Format::Text => text(report, terminal),
+        Format::Markdown => report::markdown::render(report),
+        Format::Json => report::json::render(report),
+    }
 }
 
 /// The report for this terminal.

@@ -2,16 +2,18 @@
 
 use anyhow::Result;
 use wanbench::config::Config;
+use wanbench::report::Demands;
 
-use super::{ExitStatus, Terminal, measure, report};
+use super::measure::{Measuring, measure};
+use super::{ExitStatus, Terminal, report};
 use crate::cli;
 
 /// Measures, saves, prints the report; 3 if a case failed.
 pub fn run(args: &cli::Measure, terminal: &Terminal) -> Result<ExitStatus> {
     let config = Config::open(&args.sources.config)?;
     report::read_baselines(&args.sources.baselines)?;
-    let Some(record) = measure::measure(args, &config, terminal)? else { return Ok(ExitStatus::Pass) };
-    let report = report::build(record, &args.json, &config, &args.sources, false)?;
+    let Some(record) = measure(&Measuring::plain(args, &config), terminal)? else { return Ok(ExitStatus::Pass) };
+    let report = report::build(record, &args.json, &config, &args.sources, Demands::default())?;
     terminal.print(&report::text(&report, terminal))?;
     report::save_markdown(&report, args.markdown.as_deref())?;
     terminal.say(&format!("results saved in {}", args.json.display()));

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::protocol::DeviceKind;
+
 /// Every threshold of a verdict, with its default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -18,6 +20,10 @@ pub struct Gate {
     pub parity_tolerance_factor: f64,
     /// The control, which is one arm twice, may differ from itself by this share of the speed's tolerance.
     pub control_share: f64,
+    /// How much slower the canary may be than on the machine at rest when a block begins, on a GPU, in percent …
+    pub canary_tolerance_gpu_percent: f64,
+    /// … and on a CPU, which others may share.
+    pub canary_tolerance_cpu_percent: f64,
     /// Launches after which the verdicts are looked at; the last look is at the last launch.
     pub looks: Vec<usize>,
     /// For each look, the probability of any false alarm over the whole matrix.
@@ -35,6 +41,8 @@ impl Default for Gate {
             peak_tolerance_mib: 16.0,
             parity_tolerance_factor: 1.0,
             control_share: 0.5,
+            canary_tolerance_gpu_percent: 1.0,
+            canary_tolerance_cpu_percent: 25.0,
             looks: vec![4, 7, 10],
             look_alphas: vec![0.001, 0.003, 0.006],
             calibrated_jobs: 5,
@@ -61,6 +69,8 @@ impl Gate {
             ("peak_tolerance_mib", self.peak_tolerance_mib),
             ("parity_tolerance_factor", self.parity_tolerance_factor),
             ("control_share", self.control_share),
+            ("canary_tolerance_gpu_percent", self.canary_tolerance_gpu_percent),
+            ("canary_tolerance_cpu_percent", self.canary_tolerance_cpu_percent),
         ];
         let is_tolerance = |value: f64| value.is_finite() && value >= 0.0;
         if let Some((key, value)) = figures.into_iter().find(|(_, value)| !is_tolerance(*value)) {
@@ -102,6 +112,14 @@ impl Gate {
     /// The probability of any false alarm in a whole run.
     pub fn alpha(&self) -> f64 {
         self.look_alphas.iter().sum()
+    }
+
+    /// How much slower the canary may be when a block begins on `device`, in percent.
+    pub fn canary_tolerance_percent(&self, device: DeviceKind) -> f64 {
+        match device {
+            DeviceKind::Gpu => self.canary_tolerance_gpu_percent,
+            DeviceKind::Cpu => self.canary_tolerance_cpu_percent,
+        }
     }
 
     fn looks_on_the_way(&self, planned: usize) -> Vec<Look> {

@@ -1,8 +1,16 @@
-//! One measuring run at a time for all that share a cache folder, usually a user: two would measure each other.
+//! One measuring run at a time on a machine, whoever starts it: two would measure each other.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+/// The lock's file: one place for all users, which the temporary folder of macOS is not.
+const PATH: &str = "/tmp/wanbench-measuring.lock";
+/// Names another file in its place, as tests do.
+const VARIABLE: &str = "WANBENCH_LOCK";
 
 /// Held while measuring. The lock belongs to the open file, so it goes with the process, however that ends.
 #[derive(Debug)]
@@ -22,7 +30,7 @@ pub enum LockError {
         holder: String,
     },
     /// Its file cannot be opened.
-    #[error("cannot lock {path}: {cause}; WANBENCH_CACHE names another folder")]
+    #[error("cannot lock {path}: {cause}; {VARIABLE} names another file")]
     Io {
         /// The lock's file.
         path: PathBuf,
@@ -32,13 +40,16 @@ pub enum LockError {
 }
 
 impl MeasuringLock {
-    /// Takes the lock that lies in `folder`, naming `holder` in it; never waits.
-    pub fn acquire(folder: &Path, holder: &str) -> Result<Self, LockError> {
-        let path = folder.join("measuring.lock");
-        let io = |cause| LockError::Io { path: path.clone(), cause };
-        std::fs::create_dir_all(folder).map_err(io)?;
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
+    /// Takes the machine's lock and leaves this process's name in it; never waits.
+    pub fn acquire() -> Result<Self, LockError> {
+        let path = std::env::var_os(VARIABLE).filter(|path| !path.is_empty()).map_or(PATH.into(), PathBuf::from);
+        let user = std::env::var("USER").map_or_else(|_| String::new(), |user| format!(" of {user}"));
+        Self::acquire_at(&path, &format!("process {}{user} since {:.0}", std::process::id(), Timestamp::now()))
+    }
+
+    fn acquire_at(path: &Path, holder: &str) -> Result<Self, LockError> {
+        let io = |cause| LockError::Io { path: path.to_owned(), cause };
+        let mut file = open(path).map_err(io)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -53,6 +64,25 @@ impl MeasuringLock {
     }
 }
 
+/// Opens the file, made where it is not there, for every user to lock.
+///
+/// It lies where all may write: a link that someone put there is not followed, and a file that is there is opened without
+/// asking for its creation, which Linux refuses for another user's file in such a folder (`fs.protected_regular`).
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).custom_flags(libc::O_NOFOLLOW);
+    match options.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        opened => return opened,
+    }
+    match options.create_new(true).open(path) {
+        // Another run made it meanwhile.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => options.create_new(false).open(path),
+        Ok(file) => file.set_permissions(Permissions::from_mode(0o666)).map(|()| file),
+        Err(error) => Err(error),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,11 +90,23 @@ mod tests {
     #[test]
     fn the_second_run_is_told_who_holds_the_machine() {
         let folder = tempfile::tempdir().unwrap();
-        let first = MeasuringLock::acquire(folder.path(), "process 7").unwrap();
-        let refused = MeasuringLock::acquire(folder.path(), "process 8").unwrap_err();
+        let path = folder.path().join("lock");
+        let first = MeasuringLock::acquire_at(&path, "process 7").unwrap();
+        let refused = MeasuringLock::acquire_at(&path, "process 8").unwrap_err();
         assert!(refused.to_string().contains("(process 7)"), "{refused}");
         drop(first);
-        MeasuringLock::acquire(folder.path(), "8").unwrap();
-        assert_eq!(std::fs::read_to_string(folder.path().join("measuring.lock")).unwrap(), "8\n");
+        MeasuringLock::acquire_at(&path, "8").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "8\n");
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o666, "every user may lock it");
+    }
+
+    #[test]
+    fn a_link_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (target, link) = (folder.path().join("target"), folder.path().join("link"));
+        std::fs::write(&target, "precious").unwrap();
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        assert!(matches!(MeasuringLock::acquire_at(&link, "1"), Err(LockError::Io { .. })));
+        assert_eq!(std::fs::read_to_string(&target).unwrap(), "precious");
     }
 }

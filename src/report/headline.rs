@@ -15,9 +15,10 @@ use crate::gate::{Compared, Comparison, Finding, Metric, Verdict};
 pub enum Standing {
     /// Nothing fails the gate: exit code 0.
     Passed,
-    /// A case could not be measured: exit code 3.
+    /// A case could not be measured, or the machine was unfit: exit code 3.
     NotMeasured,
-    /// A figure fails the gate: exit code 1, whether or not another case could not be measured.
+    /// A figure fails the gate: exit code 1, whether or not another case could not be measured. So does what was demanded
+    /// and is not there.
     Failed,
 }
 
@@ -26,8 +27,9 @@ impl Standing {
     pub fn of(report: &Report) -> Self {
         match &report.comparison {
             comparison if comparison.fails() => Self::Failed,
-            comparison if report.requires_baseline && !comparison.has_machine_baseline => Self::Failed,
-            comparison if comparison.has_failures() => Self::NotMeasured,
+            comparison if report.demands.baseline && !comparison.has_machine_baseline => Self::Failed,
+            comparison if comparison.has_failures() || comparison.unfit().next().is_some() => Self::NotMeasured,
+            comparison if report.demands.conclusions && comparison.has(Verdict::Inconclusive) => Self::Failed,
             _ => Self::Passed,
         }
     }
@@ -61,11 +63,15 @@ pub(super) fn reason(report: &Report) -> String {
     if unmeasured > 0 {
         parts.push(format!("{unmeasured} of {} could not be measured", format::count(measured, "case")));
     }
+    parts.extend(comparison.unfit().map(str::to_owned));
     if parts.is_empty() {
         parts.push(tally(comparison));
+        if report.standing() == Standing::Failed && comparison.has(Verdict::Inconclusive) {
+            parts.push("--strict asks for a conclusion on every case".to_owned());
+        }
     }
     if !comparison.has_machine_baseline {
-        parts.push(match report.requires_baseline {
+        parts.push(match report.demands.baseline {
             true => "this machine has no baseline, and --require-baseline asks for one".to_owned(),
             false => "this machine has no baseline, so only model bytes could be judged".to_owned(),
         });
@@ -73,6 +79,7 @@ pub(super) fn reason(report: &Report) -> String {
     if report.record.interrupted {
         parts.push("the run was interrupted before its last launch".to_owned());
     }
+    parts.extend(report.record.ended_early.iter().map(|reason| format!("the run ended early: {reason}")));
     parts.join("; ")
 }
 
@@ -132,11 +139,12 @@ pub(super) fn next_steps(report: &Report) -> Vec<String> {
             case.name
         ));
     }
-    if has(Verdict::Inconclusive) {
+    if comparison.unfit().next().is_some() {
         steps.push(format!(
-            "Measure the inconclusive cases again with more launches, as in `{program} check --launches {}{flags}`.",
-            2 * report.record.launches
+            "Let the machine come to rest and measure again; `{program} doctor` looks for what disturbs it."
         ));
+    } else if has(Verdict::Inconclusive) {
+        steps.push(more_launches(report));
     }
     if !comparison.fails() && !comparison.has_failures() {
         if !comparison.has_machine_baseline {
@@ -152,6 +160,20 @@ pub(super) fn next_steps(report: &Report) -> Vec<String> {
         steps.push(format!("Put the missing cases back into config.toml, or delete their entries from {file}."));
     }
     steps
+}
+
+/// How inconclusive cases get settled, where launches can do it.
+fn more_launches(report: &Report) -> String {
+    let Report { program, flags, .. } = report;
+    let open = report.comparison.findings().filter(|(_, finding)| finding.verdict == Verdict::Inconclusive);
+    match open.filter_map(|(_, finding)| finding.settling_launches).max() {
+        Some(launches) => format!(
+            "Measure the inconclusive cases again with more launches, as in `{program} check --launches {launches}{flags}`."
+        ),
+        None => format!(
+            "Launches alone will not settle the inconclusive cases: `{program} calibrate` tells what this machine can tell apart."
+        ),
+    }
 }
 
 /// A failed case's reason.

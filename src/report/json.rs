@@ -8,6 +8,7 @@
 //! | `run` | when, where and how the figures were measured |
 //! | `baseline` | file and age of the baseline; `null` where this machine has none |
 //! | `gate` | the tolerances, in the keys of config.toml |
+//! | `controls` | what the machine alone makes of two like arms, by workload: differences as log-ratios |
 //! | `cases` | one judgement per case, [`Compared`]: times in seconds, sizes in bytes, changes relative (0.05 is +5%) |
 //!
 //! Every step of every launch is in the saved record, not here.
@@ -16,10 +17,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Report, Source, Standing, headline};
-use crate::gate::{Compared, Gate};
+use crate::gate::{Compared, Control, Gate};
 use crate::machine::Machine;
 use crate::protocol::DeviceKind;
-use crate::record::Tool;
+use crate::record::{BaseRevision, Canary, Tool};
 
 /// Version of the form.
 pub const SCHEMA: u32 = 1;
@@ -41,6 +42,7 @@ struct Document<'a> {
     run: Run<'a>,
     baseline: Option<&'a Source>,
     gate: Gate,
+    controls: &'a [Control],
     cases: &'a [Compared],
 }
 
@@ -56,6 +58,9 @@ struct Run<'a> {
     launches: usize,
     warmup_steps: u32,
     interrupted: bool,
+    ended_early: Option<&'a str>,
+    base: Option<&'a BaseRevision>,
+    canary: Option<&'a Canary>,
     warnings: &'a [String],
 }
 
@@ -78,10 +83,14 @@ impl<'a> Document<'a> {
                 launches: record.launches,
                 warmup_steps: record.warmup_steps,
                 interrupted: record.interrupted,
+                ended_early: record.ended_early.as_deref(),
+                base: record.base.as_ref(),
+                canary: record.canary.as_ref(),
                 warnings: &record.warnings,
             },
             baseline: report.baseline.as_ref(),
             gate: report.gate.clone(),
+            controls: &report.comparison.controls,
             cases: &report.comparison.cases,
         }
     }

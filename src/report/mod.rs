@@ -42,12 +42,21 @@ pub struct Report {
     pub baseline_file: String,
     /// Path, as a user would type it, of the saved record: what `wanbench baseline update --from` takes.
     pub results_file: String,
-    /// Whether a machine without baseline fails.
-    pub requires_baseline: bool,
+    /// What the user asked for besides.
+    pub demands: Demands,
     /// How this program was called, for the commands in the advice.
     pub program: String,
     /// What they need besides, such as ` --baselines DIR`; empty where the usual places serve.
     pub flags: String,
+}
+
+/// What a run must have beside no regression.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Demands {
+    /// A baseline of its machine.
+    pub baseline: bool,
+    /// A conclusion on every figure.
+    pub conclusions: bool,
 }
 
 /// Where a baseline comes from.

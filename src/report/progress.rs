@@ -65,7 +65,10 @@ impl Progress {
 
     /// Shows what happened. An event of an arm that was not announced is ignored.
     pub fn handle(&mut self, event: &Event) {
-        let Some(index) = self.tally.position(event.arm()) else { return };
+        if let Event::BlockDropped { workload, block, reason } = event {
+            self.tell(&format!("{workload}, block {}: {reason}", block + 1));
+        }
+        let Some(index) = event.arm().and_then(|arm| self.tally.position(arm)) else { return };
         self.tally.cases[index].handle(event);
         match (self.style, &mut self.screen, event) {
             (Style::Live, Some(screen), _) => screen.show(&self.tally, index),
@@ -76,6 +79,16 @@ impl Progress {
             }
             _ => {}
         }
+    }
+
+    /// A line of its own, above the live ones.
+    fn tell(&self, line: &str) {
+        // As above: progress is a courtesy.
+        let _ = match (self.style, &self.screen) {
+            (Style::Off, _) => Ok(()),
+            (_, Some(screen)) => screen.lines.println(one_line(line)),
+            (_, None) => writeln!(std::io::stderr(), "{}", one_line(line)),
+        };
     }
 
     /// Clears the live lines: the report comes next.
@@ -295,6 +308,7 @@ impl CaseTally {
             Event::Warmed { .. } => self.state = State::Stepping,
             Event::Step { seconds, .. } => self.current.push(*seconds),
             Event::LaunchEnded { outcome, seconds, .. } => self.end(outcome, *seconds),
+            Event::BlockDropped { .. } => {}
         }
     }
 

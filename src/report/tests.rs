@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::{Report, Source, Standing, json, markdown, text};
+use super::{Demands, Report, Source, Standing, json, markdown, text};
 use crate::baseline::{Baseline, ModelMemory};
 use crate::gate::{Gate, compare};
 use crate::machine::Machine;
@@ -175,7 +175,7 @@ impl Scenario {
             baseline: self.baseline.as_ref().map(|baseline| Source::new(Path::new(file), baseline)),
             baseline_file: file.to_owned(),
             results_file: "results.json".to_owned(),
-            requires_baseline: false,
+            demands: Demands::default(),
             program: "wanbench".to_owned(),
             flags: String::new(),
         }
@@ -239,6 +239,7 @@ fn record() -> RunRecord {
         canary: None,
         wall_seconds: 184.0,
         interrupted: false,
+        ended_early: None,
         warnings: Vec::new(),
         cases,
     };

@@ -40,17 +40,27 @@ pub enum Event<'a> {
         /// Time spent on it.
         seconds: f64,
     },
+    /// A block did not begin, since the machine was not at rest.
+    BlockDropped {
+        /// Name of the workload.
+        workload: &'a str,
+        /// From 0.
+        block: usize,
+        /// Why, and what follows.
+        reason: &'a str,
+    },
 }
 
 impl<'a> Event<'a> {
-    /// The name of the arm it is about.
-    pub fn arm(&self) -> &'a str {
+    /// The name of the arm it is about; `None` where it is about a block.
+    pub fn arm(&self) -> Option<&'a str> {
         match *self {
             Self::LaunchStarted { arm, .. }
             | Self::Loaded { arm }
             | Self::Warmed { arm }
             | Self::Step { arm, .. }
-            | Self::LaunchEnded { arm, .. } => arm,
+            | Self::LaunchEnded { arm, .. } => Some(arm),
+            Self::BlockDropped { .. } => None,
         }
     }
 }

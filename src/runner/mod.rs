@@ -1,26 +1,32 @@
 //! The parent's side: launches workers in balanced blocks and records what came of each.
 
 mod block;
+mod canary;
 mod conversation;
 pub mod event;
 mod materials;
 mod order;
+mod pace;
 mod process;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+pub use canary::{CanaryPlan, canary_case};
 pub use conversation::{Launch, forward, probe};
 pub use event::Event;
 pub use materials::{Materials, MaterialsError};
 pub use order::balanced;
+pub use pace::Pace;
 pub use process::Program;
+
+use pace::Pacer;
 
 use crate::matrix::Case;
 use crate::protocol::DeviceChoice;
-use crate::record::{CaseRecord, Failure};
+use crate::record::{Canary, CaseRecord, Failure};
 
 /// What to measure, and how.
 pub struct Plan<'a> {
@@ -47,6 +53,21 @@ pub struct Plan<'a> {
     pub materials: &'a Materials,
     /// Folder for the outputs of the first block, which are held against the reference's.
     pub outputs: &'a Path,
+    /// What each block waits for.
+    pub pace: Pace<'a>,
+}
+
+/// What came of a plan, at its end or on the way.
+#[derive(Clone, Debug, Default)]
+pub struct Progressed {
+    /// The cases, in the plan's order.
+    pub cases: Vec<CaseRecord>,
+    /// What the canary told.
+    pub canary: Option<Canary>,
+    /// Why the run ended before its last block, if it did so by itself.
+    pub ended_early: Option<String>,
+    /// What the reader of the figures should know.
+    pub warnings: Vec<String>,
 }
 
 /// One program on one case: what a block launches once.
@@ -74,34 +95,48 @@ pub enum Role {
 /// Runs the plan; a case whose launch fails is not launched again, the others go on.
 ///
 /// `interrupted` ends the run between events: the running workers are killed, their block is forgotten. `on_block` sees
-/// the records after every round of blocks, to save them, and returns the workloads that need no further one.
+/// what there is after every round of blocks, to save it, and returns the workloads that need no further one.
 pub fn measure(
     plan: &Plan,
     interrupted: &AtomicBool,
     mut on_event: impl FnMut(&Event),
-    mut on_block: impl FnMut(&[CaseRecord]) -> BTreeSet<String>,
-) -> Vec<CaseRecord> {
-    let mut records: Vec<CaseRecord> = plan.cases.iter().map(CaseRecord::new).collect();
+    mut on_block: impl FnMut(&Progressed) -> BTreeSet<String>,
+) -> Progressed {
     let workloads: Vec<(&str, Vec<Arm>)> = workloads(plan.cases)
         .iter()
         .map(|cases| (plan.cases[cases[0]].workload.name.as_str(), plan.arms(cases)))
         .collect();
     let orders: Vec<_> =
         workloads.iter().map(|(_, arms)| order::balanced(arms.len(), plan.launches, plan.seed)).collect();
+    let (mut pacer, without_canary) = Pacer::start(plan, plan.launches * workloads.len(), interrupted);
+    let mut run = Progressed {
+        cases: plan.cases.iter().map(CaseRecord::new).collect(),
+        canary: pacer.canary(),
+        ended_early: None,
+        warnings: without_canary.into_iter().collect(),
+    };
     let mut settled = BTreeSet::new();
     for block in 0..plan.launches {
         for ((name, arms), orders) in workloads.iter().zip(&orders) {
             if settled.contains(*name) {
                 continue;
             }
-            block::run(plan, arms, &orders[block], block, &mut records, interrupted, &mut on_event);
+            let admitted = pacer.admit(name, block, &mut on_event);
+            run.canary = pacer.canary();
+            if let Err(reason) = admitted {
+                run.ended_early = Some(reason);
+                return run;
+            }
+            let start = Instant::now();
+            block::run(plan, arms, &orders[block], block, &mut run.cases, interrupted, &mut on_event);
+            pacer.ended(name, start.elapsed());
             if interrupted.load(Ordering::Relaxed) {
-                return records;
+                return run;
             }
         }
-        settled = on_block(&records);
+        settled = on_block(&run);
     }
-    records
+    run
 }
 
 impl Plan<'_> {

@@ -51,7 +51,7 @@ impl Project {
     /// `backends` are (name, script); the first is the reference.
     pub fn new(backends: &[(&str, &str)]) -> Self {
         let project = Self { folder: tempfile::tempdir().unwrap() };
-        // Seeded weights are made once for all tests; the lock on the machine is each project's own.
+        // Seeded weights are made once for all tests.
         let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join("data");
         std::fs::create_dir_all(&data).unwrap();
         std::fs::create_dir(project.path("cache")).unwrap();
@@ -89,6 +89,7 @@ impl Project {
             .args(arguments)
             .current_dir(self.folder.path())
             .env("WANBENCH_CACHE", self.path("cache"))
+            .env("WANBENCH_LOCK", self.path("lock"))
             .env_remove("CI");
         command
     }
@@ -122,7 +123,7 @@ fn config(backends: &[(&str, &str)]) -> String {
     let mut text = format!(
         "[default_suite]\ngpu = \"tiny\"\ncpu = \"tiny\"\n\n\
          [suites.tiny]\nmodel = \"synthetic\"\nreference = \"{reference}\"\nlaunches = 3\nwarmup_steps = 1\n\
-         launch_timeout_seconds = 5\n\n\
+         launch_timeout_seconds = 5\ncanary = false\n\n\
          [[suites.tiny.workloads]]\nframes = 5\nsteps = 2\nlatent = [1, 2, 2]\n"
     );
     for (name, _) in backends {

@@ -1,0 +1,35 @@
+//! `wanbench compare`: judge one recorded run by another.
+
+use anyhow::{Result, bail};
+use wanbench::baseline::{Baseline, ModelMemory};
+use wanbench::config::Config;
+use wanbench::record::RunRecord;
+use wanbench::report::Demands;
+
+use super::{ExitStatus, Terminal, UsageError, check, report};
+use crate::cli;
+
+/// Judges the later run by the earlier one, as a check judges by a baseline, and prints the report; 1 on a regression.
+pub fn compare(args: &cli::Compare, terminal: &Terminal) -> Result<ExitStatus> {
+    let gate = Config::open(&args.config)?.gate;
+    let (before, now) = (RunRecord::open(&args.before)?, RunRecord::open(&args.now)?);
+    let names = [&before, &now].map(|record| record.machine.name(record.device));
+    if !before.machine.agrees_with(&now.machine) || before.device != now.device {
+        bail!(UsageError(format!(
+            "{} is of {}, {} of {}: only runs on one machine and device can be compared",
+            args.before.display(),
+            names[0],
+            args.now.display(),
+            names[1]
+        )));
+    }
+    let judges = report::Judges {
+        baseline: Some((args.before.clone(), Baseline::empty(before.machine.clone(), before.device).updated(&before))),
+        memory: ModelMemory::default().updated(&before),
+        known_cases: now.cases.iter().map(|case| case.case.name.clone()).collect(),
+        gate,
+    };
+    let report = judges.judge(now, &args.now, &args.before, String::new(), Demands::default());
+    terminal.print(&report::render(&report, args.format, terminal))?;
+    Ok(check::status(report.standing()))
+}

@@ -1,0 +1,118 @@
+//! The canary: a small fixed load whose time tells whether the machine is as it was.
+
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use super::{Launch, Materials, Program};
+use crate::matrix::{Case, Workload};
+use crate::protocol::{self, DeviceChoice, Measure};
+use crate::record::Failure;
+use crate::stats;
+use crate::wan::{DType, Quant, schedule};
+
+/// Steps behind one reading, which is their median.
+const STEPS_PER_READING: usize = 5;
+/// Readings behind the cold value, which is their median too.
+const COLD_READINGS: usize = 3;
+/// Forward passes before the first reading.
+const WARMUP_STEPS: u32 = 3;
+
+/// What the canary runs, and how far its time may be off.
+pub struct CanaryPlan<'a> {
+    /// See [`canary_case`].
+    pub case: &'a Case,
+    /// The worker.
+    pub program: &'a Program,
+    /// How much slower than the cold value a block may start, in percent.
+    pub tolerance_percent: f64,
+}
+
+/// The canary's load on `backend`: a network pass over one frame of the built-in model, tenths of a second on a CPU.
+pub fn canary_case(backend: &str) -> Case {
+    let workload = Workload {
+        name: "(canary)".to_owned(),
+        model: "synthetic".to_owned(),
+        frames: 1,
+        steps: STEPS_PER_READING,
+        latent: [1, 16, 32],
+        text_rows: 100,
+        camera: false,
+    };
+    Case::new(backend, workload, Quant::None, DType::F32)
+}
+
+/// One process that lives as long as the run, stopped between readings: a fresh one each time could be unlucky as a whole,
+/// which would be taken for the machine's doing.
+pub struct Canary<'a> {
+    launch: Launch<'a>,
+    /// Its step on the machine at rest: the median of the first readings, or a later one that was faster.
+    cold_seconds: f64,
+    tolerance_percent: f64,
+}
+
+/// One look at the canary.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reading {
+    /// Median of its steps.
+    pub seconds: f64,
+    /// How much longer that is than the cold value, as a share.
+    pub change: f64,
+    /// Whether a block may start.
+    pub is_fit: bool,
+}
+
+impl<'a> Canary<'a> {
+    /// Starts it and takes its cold value; `readings` are the most that will follow.
+    pub fn start(
+        plan: &CanaryPlan,
+        materials: &Materials,
+        device: DeviceChoice,
+        readings: usize,
+        timeout: Duration,
+        interrupted: &'a AtomicBool,
+    ) -> Result<Self, Failure> {
+        let steps = STEPS_PER_READING * (COLD_READINGS + readings);
+        let request = Measure {
+            protocol: protocol::VERSION,
+            job: materials.job(plan.case, device, None),
+            sigmas: schedule::sigmas(steps, schedule::SHIFT),
+            warmup_steps: WARMUP_STEPS,
+            extra_work: None,
+        };
+        // Its time is counted over the whole run.
+        let timeout = timeout * (COLD_READINGS + readings) as u32;
+        let launch = Launch::start(plan.program, &request, timeout, interrupted, &mut |_| {})?;
+        let mut canary = Self { launch, cold_seconds: 0.0, tolerance_percent: plan.tolerance_percent };
+        let cold: Result<Vec<f64>, String> = (0..COLD_READINGS).map(|_| canary.median_step()).collect();
+        match cold {
+            Ok(cold) => Ok(Self { cold_seconds: stats::median(&cold), ..canary }),
+            Err(reason) => Err(canary.end(reason)),
+        }
+    }
+
+    /// Reads it. A reading below the cold value takes its place: the machine was not at rest before.
+    pub fn read(&mut self) -> Result<Reading, String> {
+        let seconds = self.median_step()?;
+        let change = seconds / self.cold_seconds - 1.0;
+        self.cold_seconds = self.cold_seconds.min(seconds);
+        Ok(Reading { seconds, change, is_fit: change <= self.tolerance_percent / 100.0 })
+    }
+
+    /// Its step on the machine at rest.
+    pub fn cold_seconds(&self) -> f64 {
+        self.cold_seconds
+    }
+
+    /// Ends it because of `reason`; with what it said last.
+    pub fn end(self, reason: String) -> Failure {
+        match self.launch.finish(Some(reason)).0 {
+            Err(failure) => failure,
+            Ok(_) => unreachable!("a launch that is ended for a reason gives no figures"),
+        }
+    }
+
+    fn median_step(&mut self) -> Result<f64, String> {
+        let steps: Result<Vec<f64>, String> = (0..STEPS_PER_READING).map(|_| self.launch.step()).collect();
+        Ok(stats::median(&steps?))
+    }
+}

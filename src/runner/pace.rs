@@ -1,0 +1,137 @@
+//! When a block may begin: pauses between blocks, the canary before each, and a bound on the run's time.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::canary::{Canary, CanaryPlan, Reading};
+use super::{Event, Plan};
+use crate::format;
+use crate::record::{self, DroppedBlock};
+
+/// How often a block that may not begin is tried again.
+const TRIES: usize = 6;
+/// Pause before the second try; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// How soon a pause ends when the run is interrupted.
+const INTERRUPT_INTERVAL: Duration = Duration::from_millis(50);
+
+/// What a run's blocks wait for.
+#[derive(Default)]
+pub struct Pace<'a> {
+    /// Pause between two blocks, to cool down; also the least pause after a block that was dropped.
+    pub cool_down: Duration,
+    /// Longest the run may take: a block that would end later is not begun.
+    pub time_limit: Option<Duration>,
+    /// The canary, if there is to be one.
+    pub canary: Option<CanaryPlan<'a>>,
+}
+
+/// Keeps the pace of one run.
+pub struct Pacer<'a> {
+    plan: &'a Plan<'a>,
+    interrupted: &'a AtomicBool,
+    started: Instant,
+    canary: Option<(Canary<'a>, record::Canary)>,
+    /// The longest block of each workload, for the time limit.
+    longest: BTreeMap<String, Duration>,
+}
+
+impl<'a> Pacer<'a> {
+    /// Begins a run of so many blocks at most; the run goes on without a canary that cannot be started, and is told why.
+    pub fn start(plan: &'a Plan<'a>, blocks: usize, interrupted: &'a AtomicBool) -> (Self, Option<String>) {
+        let mut pacer = Self { plan, interrupted, started: Instant::now(), canary: None, longest: BTreeMap::new() };
+        let Some(canary) = &plan.pace.canary else { return (pacer, None) };
+        match Canary::start(canary, plan.materials, plan.device, blocks * TRIES, plan.timeout, interrupted) {
+            Ok(started) => {
+                let record = record::Canary {
+                    backend: canary.case.backend.clone(),
+                    cold_seconds: started.cold_seconds(),
+                    tolerance_percent: canary.tolerance_percent,
+                    dropped: Vec::new(),
+                };
+                pacer.canary = Some((started, record));
+                (pacer, None)
+            }
+            Err(failure) => (
+                pacer,
+                Some(format!(
+                    "there is no canary, whether the machine stays as it is cannot be seen: {}",
+                    failure.reason
+                )),
+            ),
+        }
+    }
+
+    /// Waits until the next block of `workload` may begin; an error tells why the run must end.
+    pub fn admit(&mut self, workload: &str, block: usize, on_event: &mut impl FnMut(&Event)) -> Result<(), String> {
+        self.within_limit(self.longest.get(workload).copied().unwrap_or_default())?;
+        if !self.longest.is_empty() {
+            self.pause(self.plan.pace.cool_down);
+        }
+        for attempt in 0..TRIES {
+            let Some(reading) = self.read()?.filter(|reading| !reading.is_fit) else { return Ok(()) };
+            let pause = self.plan.pace.cool_down.max(FIRST_PAUSE * 2u32.pow(attempt as u32));
+            let reason = format!(
+                "the canary took {} more than on the machine at rest: tried again after {}",
+                format::percent(reading.change).trim_start_matches('+'),
+                format::duration(pause.as_secs_f64())
+            );
+            on_event(&Event::BlockDropped { workload, block, reason: &reason });
+            if let Some((_, record)) = &mut self.canary {
+                let workload = workload.to_owned();
+                record.dropped.push(DroppedBlock { workload, block, canary_seconds: reading.seconds, reason });
+            }
+            self.within_limit(pause)?;
+            self.pause(pause);
+            if self.interrupted.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+        }
+        Err(format!("the machine did not come to rest: the canary was too slow {TRIES} times before one block"))
+    }
+
+    /// A block of `workload` took so long.
+    pub fn ended(&mut self, workload: &str, took: Duration) {
+        let longest = self.longest.entry(workload.to_owned()).or_default();
+        *longest = took.max(*longest);
+    }
+
+    /// What the canary told, if there is one.
+    pub fn canary(&self) -> Option<record::Canary> {
+        let (canary, record) = self.canary.as_ref()?;
+        Some(record::Canary { cold_seconds: canary.cold_seconds(), ..record.clone() })
+    }
+
+    fn read(&mut self) -> Result<Option<Reading>, String> {
+        let Some((canary, _)) = &mut self.canary else { return Ok(None) };
+        match canary.read() {
+            Ok(reading) => Ok(Some(reading)),
+            // The run is over; its end is told elsewhere.
+            Err(_) if self.interrupted.load(Ordering::Relaxed) => Ok(None),
+            Err(reason) => Err(format!("the canary failed: {reason}")),
+        }
+    }
+
+    fn within_limit(&self, next: Duration) -> Result<(), String> {
+        match self.plan.pace.time_limit {
+            Some(limit) if self.started.elapsed() + next > limit => Err(format!(
+                "the time limit of {} left no room for another block; raise --time-limit or time_limit_minutes, or \
+                 measure less",
+                format::duration(limit.as_secs_f64())
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn pause(&self, pause: Duration) {
+        let end = Instant::now() + pause;
+        while !self.interrupted.load(Ordering::Relaxed) {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            std::thread::sleep(left.min(INTERRUPT_INTERVAL));
+        }
+    }
+}
