@@ -46,6 +46,11 @@ pub fn percent(change: f64) -> String {
     }
 }
 
+/// A share without a sign: `2.7%`.
+pub fn share(share: f64) -> String {
+    format!("{:.1}%", 100.0 * share)
+}
+
 /// Bytes in whole MiB, as the seed report writes them: `95MB`.
 pub fn mebibytes(bytes: u64) -> String {
     format!("{}MB", (bytes as f64 / (1024.0 * 1024.0)).round())

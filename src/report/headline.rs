@@ -96,9 +96,8 @@ pub(super) struct Notable<'a> {
 /// What deserves a look, gravest first.
 pub(super) fn notable(comparison: &Comparison) -> Vec<Notable<'_>> {
     let found = |wanted: fn(&Finding) -> bool| {
-        let findings =
-            comparison.cases.iter().flat_map(|case| case.findings.iter().map(move |finding| (case, finding)));
-        findings
+        comparison
+            .findings()
             .filter(move |(_, finding)| wanted(finding))
             .map(|(case, finding)| (case, finding.verdict, finding.message.clone()))
     };
@@ -108,7 +107,9 @@ pub(super) fn notable(comparison: &Comparison) -> Vec<Notable<'_>> {
     let all = found(|finding| finding.fails && finding.verdict == Verdict::Regressed)
         .chain(found(|finding| finding.fails && finding.verdict != Verdict::Regressed))
         .chain(failed)
-        .chain(found(|finding| finding.verdict == Verdict::Inconclusive))
+        .chain(
+            found(|finding| finding.verdict == Verdict::Inconclusive).filter(|(case, ..)| !is_unfit(comparison, case)),
+        )
         .chain(found(|finding| !finding.fails && finding.verdict == Verdict::Improved))
         .chain(missing);
     let mut notable: Vec<Notable> = Vec::new();
@@ -119,6 +120,12 @@ pub(super) fn notable(comparison: &Comparison) -> Vec<Notable<'_>> {
         }
     }
     notable
+}
+
+/// Whether the machine was unfit to judge this case's speed, which the verdict tells once for all of them.
+fn is_unfit(comparison: &Comparison, case: &Compared) -> bool {
+    let workload = case.case.as_ref().map(|case| &case.workload.name);
+    comparison.controls.iter().any(|control| control.unfit.is_some() && Some(&control.workload) == workload)
 }
 
 /// What to do about it, one step per line; empty where there is nothing to do.
@@ -208,8 +215,12 @@ fn tally(comparison: &Comparison) -> String {
     }
 }
 
-/// The last recorded commit, where a search for the cause begins.
+/// The revision that a failing step time was measured beside, else the last recorded commit: where a search for the cause
+/// begins.
 fn since(report: &Report) -> String {
+    if let Some(base) = report.record.base.as_ref().filter(|_| fails_on(report, Metric::StepTime)) {
+        return format!(" since {}", base.commit.as_deref().map_or(base.name.as_str(), short));
+    }
     let commit = report.baseline.as_ref().and_then(|source| source.last_commit.as_ref());
     commit.map_or_else(String::new, |commit| format!(" since the baseline's commit {}", short(commit)))
 }
@@ -220,8 +231,12 @@ fn changed_files(report: &Report) -> String {
         Some((folder, _)) => format!("{folder}/{MODEL_MEMORY}"),
         None => MODEL_MEMORY.to_owned(),
     };
-    match report.comparison.failing().any(|(_, finding)| finding.metric == Metric::ModelBytes) {
+    match fails_on(report, Metric::ModelBytes) {
         true => format!("{memory} and {}", report.baseline_file),
         false => report.baseline_file.clone(),
     }
+}
+
+fn fails_on(report: &Report, metric: Metric) -> bool {
+    report.comparison.failing().any(|(_, finding)| finding.metric == metric)
 }

@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 use super::escape::{cut, fenced, markdown as escape};
 use super::summary::{self, NOTHING, Row, row};
-use super::{Report, headline, short};
+use super::{Report, evidence, headline, short};
 use crate::format;
 use crate::gate::{Compared, Metric, Verdict};
 use crate::machine::Machine;
@@ -92,6 +92,7 @@ fn configuration(report: &Report) -> String {
         ("Run", run(record)),
         ("Baseline", baseline),
     ];
+    items.extend(evidence::lines(report).into_iter().map(|(name, words)| (name, escape(&words))));
     items.extend(record.warnings.iter().map(|warning| ("Warning", escape(warning))));
     if record.tool.debug_build {
         items.push(("Warning", "a debug build was measured: its figures say nothing about a release build".to_owned()));
@@ -216,13 +217,15 @@ fn results(report: &Report) -> String {
     if summary::has_dtypes(&rows) {
         columns.push(("DType", |row| row.dtype.clone()));
     }
-    columns.extend::<[Column; 7]>([
+    let [before, change, detectable] = summary::change_heads(&report.record);
+    columns.extend::<[Column; 8]>([
         ("Time/Step", |row| row.step.clone()),
         ("Total", |row| row.total.clone()),
         ("Model Mem", |row| row.memory.clone()),
         ("Speedup", |row| row.speedup.clone()),
-        ("Baseline", |row| row.baseline.clone()),
-        ("Change", |row| row.change.clone()),
+        (before, |row| row.before.clone()),
+        (change, |row| row.change.clone()),
+        (detectable, |row| row.detectable.clone()),
         ("Verdict", |row| row.judgement.clone()),
     ]);
     let header: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
@@ -233,9 +236,16 @@ fn results(report: &Report) -> String {
         }
         cells
     });
+    let about = match report.record.base {
+        Some(_) => {
+            "Base/Step and Step Change are about the case's own step time, base and head taking turns in the same blocks."
+        }
+        None => "Baseline and Change are about the speedup.",
+    };
     format!(
-        "## Results Summary\n\n{}\nBaseline and Change are about the speedup. A speedup is the reference's step time over the case's, \
-         larger is better; ± is half the width of its 95% interval.\n",
+        "## Results Summary\n\n{}\n{about} A speedup is the reference's step time over the case's, larger is better. ± is half \
+         the width of the 95% interval. Could See is the smallest slowing that this run would have found with a probability \
+         of 80%.\n",
         table(&header, cells)
     )
 }
@@ -399,7 +409,7 @@ fn methodology(report: &Report) -> String {
     format!(
         "## Methodology\n\n### Benchmark Procedure\n\n\
          1. **Launch**: Every launch is a fresh worker process that loads, warms up and times its steps; {launches} per case\n\
-         2. **Blocks**: One launch of every case of a workload runs close in time, in an order balanced over the blocks (seed {seed}); a speedup is the mean log-ratio over the blocks, so that drift of the machine cancels\n\
+         2. **Blocks**: {blocks} (seed {seed}); a change is the mean over the blocks of the log-ratio of two arms, so that drift of the machine cancels\n\
          3. **Warmup**: {warmup} at the exact shapes, to trigger compilation and allocation\n\
          4. **Timing**: Each denoising step, one full forward pass, is timed individually; a launch's figure is the median of its steps, a case's the median of its launches\n\
          5. **Synchronization**: The device is synchronized before and after each timed step\n\
@@ -410,8 +420,19 @@ fn methodology(report: &Report) -> String {
          - Memory figures are for a single DiT model (full pipeline uses 2x)\n\
          - `nf4` rows are MLX's 4-bit affine mode with group size 64, the same as `int4`; they keep the name of the seed report\n\
          - Arithmetic is f32 unless a row says otherwise: no TF32, no bf16 attention\n\
-         - Tolerances: speedup {speedup}%, process peak {peak}% + {mib} MiB, model memory exact\n",
-        launches = record.launches,
+         - Tolerances: step time beside the base revision {base}%, speedup against the baseline {speedup}%, process peak {peak}% + {mib} MiB, model memory exact. A tolerance of speed is a ratio, alike in both directions: 5% is −4.8% to +5.0%\n\
+         - A change fails beyond its tolerance, and only where chance explains it with less than {alpha}% over all cases and looks together\n",
+        blocks = match record.side_by_side {
+            true =>
+                "One launch of every case of a workload lives at the same time; they take turns, step by step, in a balanced order, and whoever waits is stopped",
+            false => "One launch of every case of a workload runs close in time, in an order balanced over the blocks",
+        },
+        launches = match record.cases.iter().map(|case| case.launches.len()).max() {
+            Some(done) if done < record.launches => format!("{done} of at most {}", record.launches),
+            _ => record.launches.to_string(),
+        },
+        base = gate.base_tolerance_percent,
+        alpha = 100.0 * gate.alpha(),
         seed = record.seed,
         warmup = format::count(record.warmup_steps as usize, "untimed step"),
         speedup = gate.speedup_tolerance_percent,

@@ -12,6 +12,7 @@ use crate::gate::{Comparison, Gate};
 use crate::record::RunRecord;
 
 mod escape;
+mod evidence;
 mod headline;
 pub mod json;
 pub mod markdown;

@@ -6,8 +6,9 @@ use super::headline::metric;
 use crate::baseline::BaselineCase;
 use crate::figures::Figures;
 use crate::format;
-use crate::gate::{Compared, Metric, Verdict};
+use crate::gate::{Compared, Finding, Metric, Verdict};
 use crate::matrix::Case;
+use crate::record::RunRecord;
 use crate::wan::DType;
 
 /// What stands where there is no figure.
@@ -40,10 +41,12 @@ pub(super) struct Row {
     pub memory: String,
     /// Speedup over the reference.
     pub speedup: String,
-    /// Speedup in the baseline.
-    pub baseline: String,
-    /// Relative change of the speedup.
+    /// What the change is from: the base revision's step time where one was beside it, else the baseline's speedup.
+    pub before: String,
+    /// Relative change since then, of the step time or of the speedup, with half the width of its 95% interval.
     pub change: String,
+    /// The smallest slowing that the run would have found with a probability of 80%.
+    pub detectable: String,
     /// The judgement.
     pub verdict: Verdict,
     /// The verdict with the figures it is about, where that is not the speedup.
@@ -55,7 +58,8 @@ pub(super) fn row(compared: &Compared) -> Row {
     let identity = Identity::of(compared);
     let now = compared.now.as_ref();
     let dash = || NOTHING.to_owned();
-    let speedup = compared.findings.iter().find(|finding| finding.metric == Metric::Speedup);
+    let step_time = compared.finding(Metric::StepTime);
+    let speed = step_time.or(compared.finding(Metric::Speedup));
     Row {
         name: compared.name.clone(),
         backend: backend(&identity.backend),
@@ -69,11 +73,24 @@ pub(super) fn row(compared: &Compared) -> Row {
         total: now.map_or_else(dash, |now| format::seconds(now.total_seconds)),
         memory: now.map_or_else(dash, |now| format::mebibytes(now.model_bytes)),
         speedup: now.map_or_else(dash, |now| speedup_cell(now, compared.case.as_ref())),
-        baseline: baseline_cell(compared),
-        change: speedup.and_then(|finding| finding.change).map_or_else(dash, format::percent),
+        before: match step_time {
+            Some(finding) => finding.baseline.map_or_else(dash, format::seconds),
+            None => baseline_cell(compared),
+        },
+        change: speed.and_then(change_cell).unwrap_or_else(dash),
+        detectable: speed.and_then(|finding| finding.detectable).map_or_else(dash, format::share),
         verdict: compared.verdict,
         judgement: judgement(compared),
     }
+}
+
+/// `+5.1% ±0.8%`.
+fn change_cell(finding: &Finding) -> Option<String> {
+    let change = format::percent(finding.change?);
+    Some(match finding.interval {
+        Some((low, high)) => format!("{change} ±{}", format::share((high - low) / 2.0)),
+        None => change,
+    })
 }
 
 /// The speedup alone, as the reference's and others' rows write it.
@@ -102,6 +119,14 @@ pub(super) fn quant(name: &str) -> String {
 /// Whether any row is of another dtype than the default.
 pub(super) fn has_dtypes(rows: &[Row]) -> bool {
     rows.iter().any(|row| row.dtype != DType::F32.name())
+}
+
+/// The heads of the columns `before`, `change` and `detectable`.
+pub(super) fn change_heads(record: &RunRecord) -> [&'static str; 3] {
+    match record.base {
+        Some(_) => ["Base/Step", "Step Change", "Could See"],
+        None => ["Baseline", "Change", "Could See"],
+    }
 }
 
 /// Whether frames alone do not tell the workloads apart.
@@ -158,8 +183,7 @@ impl Identity {
 }
 
 fn baseline_cell(compared: &Compared) -> String {
-    let is_new =
-        compared.findings.iter().any(|finding| finding.metric == Metric::Speedup && finding.baseline.is_none());
+    let is_new = compared.finding(Metric::Speedup).is_some_and(|finding| finding.baseline.is_none());
     match &compared.baseline {
         Some(stored) if !is_new => stored.speedup.map_or_else(|| NOTHING.to_owned(), format::speedup),
         _ => Verdict::New.to_string(),

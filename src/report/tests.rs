@@ -10,7 +10,9 @@ use crate::gate::{Gate, compare};
 use crate::machine::Machine;
 use crate::matrix::{Case, Workload, link_references};
 use crate::protocol::{Device, DeviceKind};
-use crate::record::{CaseRecord, Failure, Launch, Measured, Outcome, RunRecord, SCHEMA, Tool};
+use crate::record::{
+    BaseRevision, Canary, CaseRecord, DroppedBlock, Failure, Launch, Measured, Outcome, RunRecord, SCHEMA, Tool,
+};
 use crate::wan::quant::model_bytes;
 use crate::wan::{DType, Quant, Spec};
 
@@ -107,6 +109,62 @@ fn launches_that_disagree_are_inconclusive() {
 }
 
 #[test]
+fn who_asks_for_conclusions_fails_without() {
+    let mut now = Scenario::new();
+    now.demands.conclusions = true;
+    assert_eq!(now.clone().report().standing(), Standing::Passed);
+    for (launch, factor) in now.launches("mlx/41f/int8").into_iter().zip([1.0, 1.25, 1.02]) {
+        launch.step_seconds.iter_mut().for_each(|step| *step *= factor);
+    }
+    assert_eq!(now.report().standing(), Standing::Failed);
+}
+
+#[test]
+fn slower_than_the_base_revision() {
+    let mut now = Scenario::beside_base();
+    now.slow_down("mlx/41f/int8", 1.05);
+    let report = now.report();
+    assert_eq!(report.standing(), Standing::Failed);
+    golden("base-regression", &report);
+}
+
+#[test]
+fn beside_the_base_revision_a_drifted_machine_passes() {
+    let mut now = Scenario::beside_base();
+    // Since the baseline all of PyTorch became 10% faster: not this change's doing.
+    for case in &mut now.record.cases {
+        let all = [&mut case.launches, &mut case.base_launches, &mut case.control_launches];
+        for launch in all.into_iter().flatten().filter(|_| case.case.backend == "torch") {
+            let Outcome::Measured(measured) = &mut launch.outcome else { continue };
+            measured.step_seconds.iter_mut().for_each(|step| *step /= 1.1);
+        }
+    }
+    let report = now.report();
+    assert_eq!(report.standing(), Standing::Passed);
+    golden("base-drift", &report);
+}
+
+#[test]
+fn on_an_unfit_machine_no_speed_is_judged() {
+    let mut now = Scenario::beside_base();
+    now.slow_down("mlx/41f/int8", 1.05);
+    for launch in &mut now.case("torch/41f/none").control_launches {
+        let Outcome::Measured(measured) = &mut launch.outcome else { continue };
+        measured.step_seconds.iter_mut().for_each(|step| *step *= 1.03);
+    }
+    now.record.canary.as_mut().unwrap().dropped.push(DroppedBlock {
+        workload: "41f".to_owned(),
+        block: 2,
+        canary_seconds: 0.0052,
+        reason: "the canary took 4.0% more than on the machine at rest: tried again after 1 s".to_owned(),
+    });
+    now.record.ended_early = Some("the time limit of 30 min 00 s left no room for another block".to_owned());
+    let report = now.report();
+    assert_eq!(report.standing(), Standing::NotMeasured);
+    golden("unfit", &report);
+}
+
+#[test]
 fn the_imported_seed_table_is_a_baseline() {
     let mut now = Scenario::new();
     let seed = include_str!("../../tests/fixtures/mlx-benchmarks-m3-ultra.md");
@@ -148,10 +206,12 @@ fn colour_only_adds_escape_sequences() {
 }
 
 /// A run of the seed table's cases and the baselines it is judged by; equal until a test changes one.
+#[derive(Clone)]
 pub(crate) struct Scenario {
     pub(crate) record: RunRecord,
     pub(crate) baseline: Option<Baseline>,
     memory: ModelMemory,
+    demands: Demands,
 }
 
 impl Scenario {
@@ -160,7 +220,32 @@ impl Scenario {
         let before = RunRecord { started: "2026-02-27T09:00:00Z".parse().unwrap(), ..record.clone() };
         let baseline = Baseline::empty(before.machine.clone(), before.device).updated(&before);
         let memory = ModelMemory::default().updated(&before);
-        Self { record, baseline: Some(baseline), memory }
+        Self { record, baseline: Some(baseline), memory, demands: Demands::default() }
+    }
+
+    /// The same beside a base revision that is as fast, with a control and a canary.
+    fn beside_base() -> Self {
+        let mut now = Self::new();
+        for case in &mut now.record.cases {
+            // No two launches are quite alike.
+            case.base_launches = varied(&case.launches, [1.002, 0.999, 1.001]);
+            if case.case.is_reference() {
+                case.control_launches = varied(&case.launches, [0.999, 1.002, 1.0]);
+            }
+        }
+        now.record.base = Some(BaseRevision {
+            name: "origin/main".to_owned(),
+            commit: Some("0ffee1f837a6c0ffee1f837a6c0ffee1f837a6c0".to_owned()),
+            loosened: Vec::new(),
+            accepted: Vec::new(),
+        });
+        now.record.canary = Some(Canary {
+            backend: "torch".to_owned(),
+            cold_seconds: 0.005,
+            tolerance_percent: 1.0,
+            dropped: Vec::new(),
+        });
+        now
     }
 
     pub(crate) fn report(self) -> Report {
@@ -175,7 +260,7 @@ impl Scenario {
             baseline: self.baseline.as_ref().map(|baseline| Source::new(Path::new(file), baseline)),
             baseline_file: file.to_owned(),
             results_file: "results.json".to_owned(),
-            demands: Demands::default(),
+            demands: self.demands,
             program: "wanbench".to_owned(),
             flags: String::new(),
         }
@@ -243,9 +328,19 @@ fn record() -> RunRecord {
         warnings: Vec::new(),
         cases,
     };
-    let mut scenario = Scenario { record, baseline: None, memory: ModelMemory::default() };
+    let mut scenario = Scenario { record, baseline: None, memory: ModelMemory::default(), demands: Demands::default() };
     scenario.link();
     scenario.record
+}
+
+/// The launches again, each slower by its factor.
+fn varied(launches: &[Launch], factors: [f64; 3]) -> Vec<Launch> {
+    let mut launches = launches.to_vec();
+    for (launch, factor) in launches.iter_mut().zip(factors) {
+        let Outcome::Measured(measured) = &mut launch.outcome else { continue };
+        measured.step_seconds.iter_mut().for_each(|step| *step *= factor);
+    }
+    launches
 }
 
 fn machine() -> Machine {

@@ -6,8 +6,8 @@ use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use super::escape::one_line;
-use super::summary::{NOTHING, Row, row};
-use super::{Report, Standing, headline, markdown};
+use super::summary::{self, NOTHING, Row, row};
+use super::{Report, Standing, evidence, headline, markdown};
 use crate::format;
 use crate::gate::Verdict;
 
@@ -41,6 +41,9 @@ fn header(report: &Report) -> String {
         Some(source) => text.push_str(&wrap(&format!("Baseline: {}", source.describe()), "", "  ")),
         None => text.push_str("Baseline: none for this machine\n"),
     }
+    for (name, words) in evidence::lines(report) {
+        text.push_str(&wrap(&format!("{name}: {words}"), "", "  "));
+    }
     for warning in &record.warnings {
         text.push_str(&wrap(&format!("Warning: {warning}"), "", "  "));
     }
@@ -50,14 +53,25 @@ fn header(report: &Report) -> String {
     text
 }
 
-const COLUMNS: [&str; 10] =
-    ["Case", "Steps", "Time/Step", "Total", "Model Mem", "Peak Mem", "Speedup", "Baseline", "Change", "Verdict"];
-
 /// The case's name stands for the seed table's Backend, Frames and Quant: it is what `--filter` takes.
 fn table(report: &Report, paint: Paint) -> String {
     let rows: Vec<Row> = report.comparison.cases.iter().map(row).collect();
+    let [before, change, detectable] = summary::change_heads(&report.record);
+    let columns = [
+        "Case",
+        "Steps",
+        "Time/Step",
+        "Total",
+        "Model Mem",
+        "Peak Mem",
+        "Speedup",
+        before,
+        change,
+        detectable,
+        "Verdict",
+    ];
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(COLUMNS);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(columns);
     for (row, case) in rows.iter().zip(&report.comparison.cases) {
         let peak = case.now.as_ref().and_then(|now| now.process_peak_bytes);
         table.add_row([
@@ -68,13 +82,14 @@ fn table(report: &Report, paint: Paint) -> String {
             row.memory.clone(),
             peak.map_or_else(|| NOTHING.to_owned(), format::mebibytes),
             row.speedup.clone(),
-            row.baseline.clone(),
+            row.before.clone(),
             row.change.clone(),
+            row.detectable.clone(),
             row.judgement.clone(),
         ]);
     }
     for (index, column) in table.column_iter_mut().enumerate() {
-        let is_number = index > 0 && index + 1 < COLUMNS.len();
+        let is_number = index > 0 && index + 1 < columns.len();
         column.set_cell_alignment(if is_number { CellAlignment::Right } else { CellAlignment::Left });
         column.set_padding((0, 2));
     }

@@ -1,0 +1,45 @@
+//! What stands behind the judgement beside the figures: the base revision, the control, the canary.
+
+use super::{Report, short};
+use crate::format;
+use crate::gate::Control;
+use crate::record::{BaseRevision, Canary};
+
+/// Each with its name, in plain words.
+pub(super) fn lines(report: &Report) -> Vec<(&'static str, String)> {
+    let record = &report.record;
+    let mut lines: Vec<(&str, String)> = record.base.iter().map(|base| ("Base", of_base(base))).collect();
+    lines.extend(report.comparison.controls.iter().map(|control| ("Control", of_control(control))));
+    lines.extend(record.canary.iter().map(|canary| ("Canary", of_canary(canary))));
+    lines
+}
+
+fn of_base(base: &BaseRevision) -> String {
+    match &base.commit {
+        Some(commit) if commit.starts_with(&base.name) => short(commit).to_owned(),
+        Some(commit) => format!("{} ({})", base.name, short(commit)),
+        None => format!("the workers in {}", base.name),
+    }
+}
+
+fn of_control(control: &Control) -> String {
+    let Control { case, difference, launches, .. } = control;
+    let blocks = format::count(*launches, "block");
+    format!(
+        "{case}, launched twice in each of {blocks}, differs from itself by {}",
+        format::percent(difference.exp_m1())
+    )
+}
+
+fn of_canary(canary: &Canary) -> String {
+    let rest =
+        format!("a step of {} on {} at rest", format::seconds(canary.cold_seconds), format::backend(&canary.backend));
+    match canary.dropped.len() {
+        0 => format!("{rest}; no block began when it was over {}% slower", canary.tolerance_percent),
+        dropped => format!(
+            "{rest}; {} put off when it was over {}% slower",
+            format::count(dropped, "block"),
+            canary.tolerance_percent
+        ),
+    }
+}
