@@ -149,12 +149,26 @@ pub struct Measure {
 pub struct Check {
     #[command(flatten)]
     pub measure: Measure,
+    #[command(flatten)]
+    pub base: BaseArgs,
     /// Fail where this machine has no baseline
     #[arg(long)]
     pub require_baseline: bool,
     /// Fail where a verdict is inconclusive, and refuse to measure on an unfit machine
     #[arg(long)]
     pub strict: bool,
+}
+
+/// What head is measured beside.
+#[derive(Clone, Debug, Args)]
+pub struct BaseArgs {
+    /// Measure this revision's workers beside head's: exactly this commit, so in CI give the merge base or the base's
+    /// commit. They are built at first use; the builds of the five commits used last stay in the cache
+    #[arg(long, value_name = "REV")]
+    pub base: Option<String>,
+    /// Measure the workers in this folder beside head's: wanbench-mlx, wanbench-torch
+    #[arg(long, value_name = "DIR", conflicts_with = "base")]
+    pub base_workers: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

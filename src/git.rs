@@ -1,17 +1,99 @@
-//! What git says of a checkout.
+//! What git says of a checkout, and what a commit holds.
 
-use std::path::Path;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
 
 /// The commit checked out in `folder`; `None` outside a checkout or without git.
 pub fn head(folder: &Path) -> Option<String> {
-    let output = Command::new("git")
-        .args(["rev-parse", "HEAD"])
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
+    resolve(folder, "HEAD").ok().flatten()
+}
+
+/// The commit that `revision` names in the repository around `folder`; `None` where it names none there.
+pub fn resolve(folder: &Path, revision: &str) -> Result<Option<String>> {
+    // A revision may begin with a dash: it is none of git's options all the same.
+    let revision = format!("{revision}^{{commit}}");
+    let output = git(folder)
+        .args(["rev-parse", "--verify", "--quiet", "--end-of-options", &revision])
         .output()
-        .ok()?;
-    let commit = String::from_utf8(output.stdout).ok()?.trim().to_owned();
-    (output.status.success() && !commit.is_empty()).then_some(commit)
+        .context("cannot start git")?;
+    Ok(output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned()))
+}
+
+/// The uppermost folder of the checkout around `folder`, as an absolute path; an error outside a checkout.
+pub fn toplevel(folder: &Path) -> Result<PathBuf> {
+    let mut path = run(git(folder).args(["rev-parse", "--show-toplevel"]))?;
+    path.pop_if(|last| *last == b'\n');
+    Ok(OsString::from_vec(path).into())
+}
+
+/// The text of the file `path`, relative to `folder`, as it is at `commit`; `None` where there is no such file.
+///
+/// A path outside the repository and a file that is no text are errors.
+pub fn show(folder: &Path, commit: &str, path: &Path) -> Result<Option<String>> {
+    let Some((blob, _)) = blobs(folder, commit, path.as_os_str())?.into_iter().next() else { return Ok(None) };
+    let text = run(git(folder).args(["cat-file", "blob", &blob]))?;
+    Ok(Some(String::from_utf8(text).with_context(|| format!("{} at {commit} is no text", path.display()))?))
+}
+
+/// The files that lie in the folder `dir`, relative to `folder`, at `commit`, without those of folders below it; paths
+/// as [`show`] takes them. Empty where there is no such folder.
+pub fn files(folder: &Path, commit: &str, dir: &Path) -> Result<Vec<PathBuf>> {
+    // Joined with nothing, a path ends in a slash, by which git lists the folder's contents and not itself.
+    Ok(blobs(folder, commit, dir.join("").as_os_str())?.into_iter().map(|(_, path)| path).collect())
+}
+
+/// Writes all files of `commit` below `destination`, a new folder; `work` is a new file that is gone afterwards.
+///
+/// With an index of its own (the file `work`), so that nothing in the repository changes. A worktree of git's would leave
+/// an entry there, which outlives a cleared cache and which only a `git worktree prune` removes, together with those of
+/// the user's own worktrees that just now are not mounted; and it could not be had from a read-only repository.
+pub fn export(repository: &Path, commit: &str, destination: &Path, work: &Path) -> Result<()> {
+    let mut prefix = OsString::from("--prefix=");
+    prefix.push(destination.join(""));
+    // All files, whatever part of them the user's own checkout shows.
+    let command = |name: &str| {
+        let mut command = git(repository);
+        command.args(["-c", "core.sparseCheckout=false", name]).env("GIT_INDEX_FILE", work);
+        command
+    };
+    run(command("read-tree").arg(commit))?;
+    run(command("checkout-index").arg("--all").arg(prefix))?;
+    std::fs::remove_file(work).with_context(|| format!("cannot remove {}", work.display()))
+}
+
+/// Object names and paths, relative to `folder`, of the files that `path` names at `commit`: itself, or with a slash at
+/// its end those in it.
+fn blobs(folder: &Path, commit: &str, path: &OsStr) -> Result<Vec<(String, PathBuf)>> {
+    let listing = run(git(folder).args(["ls-tree", "-z", commit, "--"]).arg(path))?;
+    let entries = listing.split(|byte| *byte == 0).filter_map(|entry| {
+        // MODE TYPE OBJECT<tab>PATH
+        let tab = entry.iter().position(|byte| *byte == b'\t')?;
+        let attributes = String::from_utf8_lossy(&entry[..tab]);
+        let object = attributes.split_once(" blob ")?.1.to_owned();
+        Some((object, PathBuf::from(OsStr::from_bytes(&entry[tab + 1..]))))
+    });
+    Ok(entries.collect())
+}
+
+/// git in `folder`, whatever repository the environment names, as it does in a hook.
+fn git(folder: &Path) -> Command {
+    let mut git = Command::new("git");
+    git.current_dir(folder).stdin(Stdio::null());
+    for variable in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"] {
+        git.env_remove(variable);
+    }
+    git
+}
+
+/// What `git` prints; an error with its words where it fails.
+fn run(git: &mut Command) -> Result<Vec<u8>> {
+    let output = git.output().context("cannot start git")?;
+    if !output.status.success() {
+        bail!("git: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(output.stdout)
 }

@@ -5,6 +5,7 @@
 //! [`runner`] that launches workers, and what turns measurements into verdicts and reports.
 //! The two worker programs under `src/bin/` are the only users of MLX and libtorch.
 
+pub mod base;
 pub mod baseline;
 pub mod cache;
 pub mod config;

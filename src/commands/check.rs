@@ -5,7 +5,7 @@ use wanbench::config::Config;
 use wanbench::report::{Demands, Standing};
 
 use super::measure::{Measuring, measure};
-use super::{ExitStatus, Terminal, report};
+use super::{ExitStatus, Terminal, base, report};
 use crate::cli;
 
 /// Measures, saves, compares with the committed baselines and the base revision, prints the report; 1 on a regression.
@@ -14,7 +14,11 @@ pub fn check(args: &cli::Check, terminal: &Terminal) -> Result<ExitStatus> {
     let config = Config::open(&measuring.sources.config)?;
     // Unreadable baselines are told before minutes are spent on measuring.
     report::read_baselines(&measuring.sources.baselines)?;
-    let asked = Measuring { args: measuring, config: &config, base: None, ends_at_looks: true, strict: args.strict };
+    let base = match measuring.list {
+        true => None,
+        false => base::prepare(&args.base, &measuring.sources.config, &config, terminal)?,
+    };
+    let asked = Measuring { args: measuring, config: &config, base, ends_at_looks: true, strict: args.strict };
     let Some(record) = measure(&asked, terminal)? else { return Ok(ExitStatus::Pass) };
     let demands = Demands { baseline: args.require_baseline, conclusions: args.strict };
     let report = report::build(record, &measuring.json, &config, &measuring.sources, demands)?;
