@@ -31,6 +31,8 @@ pub enum Command {
     Baseline(Baseline),
     /// Render saved results
     Report(Report),
+    /// Measure this machine's noise, and propose tolerances that it supports
+    Calibrate(Calibrate),
     /// List what was found on this machine, and what would spoil a measurement
     Doctor(Doctor),
 }
@@ -239,4 +241,25 @@ pub struct Doctor {
     /// The configuration, for its backends
     #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
     pub config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Calibrate {
+    /// The configuration
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
+    pub config: PathBuf,
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Runs of the suite, with the same programs as head and as base
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(2..))]
+    pub jobs: u16,
+    /// Fresh processes per case in each of them [default: the suite's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..))]
+    pub launches: Option<u16>,
+    /// Where to save the jobs
+    #[arg(long, value_name = "FILE", default_value = "calibration.json")]
+    pub json: PathBuf,
+    /// Report these saved jobs again, and measure nothing
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["suite", "filter", "backend", "device", "seed", "jobs", "launches", "json"])]
+    pub from: Option<PathBuf>,
 }

@@ -7,6 +7,7 @@
 
 pub mod baseline;
 pub mod cache;
+pub mod calibration;
 pub mod config;
 pub mod doctor;
 pub mod figures;

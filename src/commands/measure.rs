@@ -112,7 +112,7 @@ pub fn select<'a>(
 }
 
 /// A record with nothing measured yet.
-fn header(suite: &Suite, plan: &Plan, machine: Machine, device: DeviceKind) -> RunRecord {
+pub(super) fn header(suite: &Suite, plan: &Plan, machine: Machine, device: DeviceKind) -> RunRecord {
     let warnings = machine::fitness()
         .iter()
         .filter(|finding| finding.severity == Severity::Warning)

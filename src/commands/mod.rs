@@ -1,6 +1,7 @@
 //! One file per command. Results go to standard output, everything else to standard error.
 
 pub mod baseline;
+pub mod calibrate;
 pub mod check;
 pub mod doctor;
 mod measure;

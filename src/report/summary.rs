@@ -11,7 +11,7 @@ use crate::matrix::Case;
 use crate::wan::DType;
 
 /// What stands where there is no figure.
-pub(super) const NOTHING: &str = "–";
+pub(crate) const NOTHING: &str = "–";
 
 /// One case's cells.
 #[derive(Clone, Debug, PartialEq)]
