@@ -144,7 +144,7 @@ fn the_text_says_what_it_rests_on() {
     let gate = Gate::default();
     let mut jobs = jobs(3, 8, 5, Truth { step: 0.01, own: 0.002, backend: 0.004, ..Truth::default() });
     jobs.planned = 5;
-    jobs.records[1].warnings = vec!["on battery".to_owned()];
+    jobs.records[0].warnings = vec!["on battery".to_owned()];
     jobs.records[1].cases[1].launches[2].outcome = failed("the worker died");
     let text = text::render(&calibrate(&jobs, &gate));
     for part in [

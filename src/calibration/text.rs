@@ -32,10 +32,8 @@ fn header(calibration: &Calibration) -> String {
     if jobs.records.iter().any(|record| record.tool.debug_build) {
         text.push_str("Warning: a debug build was measured\n");
     }
-    let mut warnings: Vec<&String> = jobs.records.iter().flat_map(|record| &record.warnings).collect();
-    warnings.sort_unstable();
-    warnings.dedup();
-    for warning in warnings {
+    // What was noticed before the second job is, as a load average, the first one's doing.
+    for warning in &first.warnings {
         text.push_str(&wrap(&format!("Warning: {warning}"), "", "  "));
     }
     for left_out in &calibration.left_out {
