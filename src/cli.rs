@@ -34,6 +34,8 @@ pub enum Command {
     Compare(Compare),
     /// Render saved results
     Report(Report),
+    /// Measure this machine's noise, and propose tolerances that it supports
+    Calibrate(Calibrate),
     /// List what was found on this machine, and what would spoil a measurement
     Doctor(Doctor),
 }
@@ -116,15 +118,9 @@ pub struct Selection {
     pub seed: u64,
 }
 
+/// How many launches, and how long.
 #[derive(Clone, Debug, Args)]
-pub struct Measure {
-    #[command(flatten)]
-    pub sources: Sources,
-    #[command(flatten)]
-    pub selection: Selection,
-    /// Timed steps per launch [default: the workload's]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub steps: Option<u16>,
+pub struct Effort {
     /// Fresh processes per case [default: the suite's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub launches: Option<u16>,
@@ -134,6 +130,19 @@ pub struct Measure {
     /// End with what there is, rather than take longer than this [default: the suite's]
     #[arg(long, value_name = "MINUTES")]
     pub time_limit: Option<NonZero<u32>>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Measure {
+    #[command(flatten)]
+    pub sources: Sources,
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Timed steps per launch [default: the workload's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub steps: Option<u16>,
+    #[command(flatten)]
+    pub effort: Effort,
     /// Where to save the results
     #[arg(long, value_name = "FILE", default_value = "results.json")]
     pub json: PathBuf,
@@ -281,4 +290,24 @@ pub struct Doctor {
     /// The configuration, for its backends
     #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
     pub config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Calibrate {
+    /// The configuration
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
+    pub config: PathBuf,
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Runs of the suite, with the same programs as head and as base
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(2..))]
+    pub jobs: u16,
+    #[command(flatten)]
+    pub effort: Effort,
+    /// Where to save the jobs
+    #[arg(long, value_name = "FILE", default_value = "calibration.json")]
+    pub json: PathBuf,
+    /// Report these saved jobs again, and measure nothing
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["suite", "filter", "backend", "device", "seed", "jobs", "launches", "cool_down", "time_limit", "json"])]
+    pub from: Option<PathBuf>,
 }

@@ -8,6 +8,7 @@
 pub mod base;
 pub mod baseline;
 pub mod cache;
+pub mod calibration;
 pub mod config;
 pub mod doctor;
 pub mod figures;

@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         cli::Command::Baseline(cli::Baseline::Import(args)) => commands::baseline::import(args, &terminal),
         cli::Command::Compare(args) => commands::compare::compare(args, &terminal),
         cli::Command::Report(args) => commands::report::report(args, &terminal),
+        cli::Command::Calibrate(args) => commands::calibrate::calibrate(args, &terminal),
         cli::Command::Doctor(args) => commands::doctor::doctor(args, &terminal),
     };
     let status = outcome.unwrap_or_else(|error| {

@@ -4,8 +4,9 @@ use anyhow::Result;
 use wanbench::config::Config;
 use wanbench::report::{Demands, Standing};
 
+use super::job::Fitness;
 use super::measure::{Measuring, measure};
-use super::{ExitStatus, Terminal, base, report};
+use super::{ExitStatus, Terminal, report};
 use crate::cli;
 
 /// Measures, saves, compares with the committed baselines and the base revision, prints the report; 1 on a regression.
@@ -14,11 +15,8 @@ pub fn check(args: &cli::Check, terminal: &Terminal) -> Result<ExitStatus> {
     let config = Config::open(&measuring.sources.config)?;
     // Unreadable baselines are told before minutes are spent on measuring.
     report::read_baselines(&measuring.sources.baselines)?;
-    let base = match measuring.list {
-        true => None,
-        false => base::prepare(&args.base, &measuring.sources.config, &config, terminal)?,
-    };
-    let asked = Measuring { args: measuring, config: &config, base, ends_at_looks: true, strict: args.strict };
+    let fitness = if args.strict { Fitness::Demanded } else { Fitness::Told };
+    let asked = Measuring { args: measuring, config: &config, base: Some(&args.base), ends_at_looks: true, fitness };
     let Some(record) = measure(&asked, terminal)? else { return Ok(ExitStatus::Pass) };
     let demands = Demands { baseline: args.require_baseline, conclusions: args.strict };
     let report = report::build(record, &measuring.json, &config, &measuring.sources, demands)?;

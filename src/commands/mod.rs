@@ -2,9 +2,11 @@
 
 pub mod base;
 pub mod baseline;
+pub mod calibrate;
 pub mod check;
 pub mod compare;
 pub mod doctor;
+mod job;
 mod measure;
 pub mod parity;
 pub mod report;

@@ -17,7 +17,7 @@ use wanbench::runner::{self, Materials, Program};
 use wanbench::wan::checkpoint::TensorFile;
 use wanbench::wan::{Checkpoint, DType, Inputs, Quant, schedule};
 
-use super::{ExitStatus, Terminal, UsageError, exactly, measure, programs, resolve_device};
+use super::{ExitStatus, Terminal, UsageError, exactly, job, programs, resolve_device};
 use crate::cli;
 
 /// Compares outputs with a golden case or between backends; 1 beyond tolerance, 3 if a worker failed.
@@ -110,7 +110,7 @@ impl Session<'_> {
     fn mutual(&self) -> Result<Vec<Row>> {
         let selection = &self.args.selection;
         let (_, mut cases, device) =
-            measure::select(self.config, selection, &Machine::detect(), self.programs, self.terminal)?;
+            job::select(self.config, selection, &Machine::detect(), self.programs, self.terminal)?;
         let references: Vec<Case> =
             cases.iter().filter(|case| case.is_reference() && case.dtype == DType::F32).cloned().collect();
         cases.retain(|case| self.is_wanted(case.quant));

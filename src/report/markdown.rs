@@ -102,7 +102,7 @@ fn configuration(report: &Report) -> String {
 }
 
 /// As in the seed report, `Apple Silicon (Apple M3 Ultra), 512GB`, with the cores behind it.
-pub(super) fn hardware(machine: &Machine) -> String {
+pub(crate) fn hardware(machine: &Machine) -> String {
     let platform = match machine.os.as_str() {
         "macos" if machine.chip.starts_with("Apple ") => "Apple Silicon",
         "macos" => "macOS",

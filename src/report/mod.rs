@@ -26,7 +26,10 @@ pub(crate) mod tests;
 pub use headline::Standing;
 pub use progress::Progress;
 
-pub(crate) use escape::unescape;
+pub(crate) use escape::{one_line, unescape};
+pub(crate) use markdown::hardware;
+pub(crate) use summary::NOTHING;
+pub(crate) use text::wrap;
 
 /// All that a report tells.
 #[derive(Clone, Debug, PartialEq)]

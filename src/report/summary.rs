@@ -12,7 +12,7 @@ use crate::record::RunRecord;
 use crate::wan::DType;
 
 /// What stands where there is no figure.
-pub(super) const NOTHING: &str = "–";
+pub(crate) const NOTHING: &str = "–";
 
 /// One case's cells.
 #[derive(Clone, Debug, PartialEq)]

@@ -141,7 +141,7 @@ fn verdict(report: &Report, paint: Paint) -> String {
 }
 
 /// Breaks `text` into lines of at most [`WIDTH`] columns; what is in backticks stays whole, to be copied.
-fn wrap(text: &str, first: &str, rest: &str) -> String {
+pub(crate) fn wrap(text: &str, first: &str, rest: &str) -> String {
     let mut lines = vec![first.to_owned()];
     let mut is_start = true;
     for word in words(&one_line(text)) {

@@ -65,10 +65,9 @@ impl<'a> Pacer<'a> {
 
     /// Waits until the next block of `workload` may begin; an error tells why the run must end.
     pub fn admit(&mut self, workload: &str, block: usize, on_event: &mut impl FnMut(&Event)) -> Result<(), String> {
-        self.within_limit(self.longest.get(workload).copied().unwrap_or_default())?;
-        if !self.longest.is_empty() {
-            self.pause(self.plan.pace.cool_down);
-        }
+        let cool_down = if self.longest.is_empty() { Duration::ZERO } else { self.plan.pace.cool_down };
+        self.within_limit(cool_down + self.longest.get(workload).copied().unwrap_or_default())?;
+        self.pause(cool_down);
         for attempt in 0..TRIES {
             let Some(reading) = self.read()?.filter(|reading| !reading.is_fit) else { return Ok(()) };
             let pause = self.plan.pace.cool_down.max(FIRST_PAUSE * 2u32.pow(attempt as u32));

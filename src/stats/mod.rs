@@ -1,10 +1,12 @@
 //! Statistics: pure functions on slices, each citing its source.
 
+mod deviation;
 mod estimate;
 mod holm;
 mod student;
 mod wilson;
 
+pub use deviation::{deviation_factors, pooled_deviation};
 pub use estimate::{Estimate, paired_ratio};
 pub use holm::holm;
 pub use student::{t_probability, t_quantile};

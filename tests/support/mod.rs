@@ -18,10 +18,13 @@ pub struct Ran {
     pub stderr: String,
 }
 
+/// Nothing more is said to a probe.
+pub const UNLESS_PROBED: &str = r#"case "$request" in *'"type":"probe"'*) exit;; esac"#;
+
 /// A well-behaved worker whose steps take `seconds` and whose model takes `bytes`; peak 100 MiB.
 pub fn worker(seconds: f64, bytes: u64) -> String {
     format!(
-        "{READY}\n{}\n{}",
+        "{READY}\n{UNLESS_PROBED}\n{}\n{}",
         after_ready(seconds, bytes),
         say(r#"{"type":"done","framework_peak_bytes":null,"process_peak_bytes":104857600,"output":null}"#)
     )

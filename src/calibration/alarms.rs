@@ -1,0 +1,109 @@
+//! How often the present gate sees a regression where there is none.
+
+use std::collections::BTreeSet;
+
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+
+use super::sample::{Sample, Samples};
+use crate::baseline::ModelMemory;
+use crate::gate::speed::{Against, Decision, Track, answer};
+use crate::gate::{Comparison, Gate, Metric, compare};
+use crate::record::RunRecord;
+
+/// Runs that are simulated.
+pub const DRAWS: usize = 2000;
+
+/// False alarms at the present gate: any finding that fails is one, since head and base are the same programs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FalseAlarms {
+    /// Jobs that were judged.
+    pub jobs: usize,
+    /// Jobs in which a step time failed.
+    pub step_time: usize,
+    /// Jobs in which a peak of memory failed.
+    pub peak: usize,
+    /// Jobs whose times were not judged, since the control said that the machine is unfit.
+    pub unfit: usize,
+    /// Share of simulated runs in which a step time failed; `None` without a block to draw from.
+    pub simulated: Option<f64>,
+    /// Blocks that the simulated runs are drawn from.
+    pub blocks: usize,
+}
+
+impl FalseAlarms {
+    pub(super) fn of(records: &[RunRecord], samples: &[Samples], launches: usize, gate: &Gate) -> Self {
+        let judged: Vec<Comparison> = records
+            .iter()
+            .map(|record| compare(record, None, &ModelMemory::default(), &BTreeSet::new(), gate))
+            .filter(|comparison| comparison.findings().any(|(_, finding)| finding.metric == Metric::StepTime))
+            .collect();
+        let with = |metric: Metric| {
+            let fails = |it: &&Comparison| it.failing().any(|(_, finding)| finding.metric == metric);
+            judged.iter().filter(fails).count()
+        };
+        let sequence = Sequence::of(samples, launches);
+        Self {
+            jobs: judged.len(),
+            step_time: with(Metric::StepTime),
+            peak: with(Metric::PeakBytes),
+            unfit: judged.iter().filter(|comparison| comparison.unfit().next().is_some()).count(),
+            simulated: sequence.false_alarm_rate(launches, gate),
+            blocks: sequence.blocks,
+        }
+    }
+}
+
+/// All jobs' blocks one after the other: for each case ln(base / head), `None` where a block has no value of it.
+struct Sequence {
+    cases: Vec<Vec<Option<f64>>>,
+    blocks: usize,
+}
+
+impl Sequence {
+    fn of(samples: &[Samples], launches: usize) -> Self {
+        let values = |samples: &Samples| {
+            let job = |job: &Result<Sample, String>| {
+                let values = job.as_ref().map_or(&[][..], |sample| &sample.blocks);
+                (0..launches).map(|block| values.get(block).copied()).collect::<Vec<_>>()
+            };
+            samples.jobs.iter().flat_map(job).collect::<Vec<_>>()
+        };
+        let cases: Vec<Vec<Option<f64>>> = samples.iter().map(values).collect();
+        let blocks = cases.first().map_or(0, Vec::len);
+        Self { cases, blocks }
+    }
+
+    /// Draws whole runs of blocks that followed each other, the same for all cases, so that what disturbs a block or
+    /// several in a row, or all cases at once, does so in the draw. After the last block comes the first one again.
+    ///
+    /// Head and base are the same program: which of a case's two arms is called head is a coin's toss in each run. The
+    /// values are not centred, since a difference that lasts for a whole job is just what a gate must not fall for.
+    fn false_alarm_rate(&self, launches: usize, gate: &Gate) -> Option<f64> {
+        self.cases.iter().flatten().flatten().next()?;
+        let looks = gate.looks(launches, launches);
+        let mut rng = Pcg64Mcg::seed_from_u64(0);
+        let mut alarms = 0;
+        for _ in 0..DRAWS {
+            let start = rng.random_range(0..self.blocks);
+            let run = |case: &Vec<Option<f64>>, sign: f64| {
+                let places = (start..start + launches).map(|place| place % self.blocks);
+                places.filter_map(|place| case[place]).map(|value| sign * value).collect::<Vec<f64>>()
+            };
+            let tracks: Vec<Track> = self
+                .cases
+                .iter()
+                .map(|case| run(case, if rng.random_bool(0.5) { 1.0 } else { -1.0 }))
+                .filter(|values| !values.is_empty())
+                .map(|values| Track {
+                    values,
+                    against: Against::SameBlocks,
+                    tolerance: 1.0 + gate.base_tolerance_percent / 100.0,
+                })
+                .collect();
+            let is_alarm = answer(&tracks, &looks).iter().any(|answer| answer.decision == Decision::Slower);
+            alarms += usize::from(is_alarm);
+        }
+        Some(alarms as f64 / DRAWS as f64)
+    }
+}

@@ -1,0 +1,59 @@
+//! The saved form of a calibration: the records of its jobs, so that all its figures can be computed again.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::{self, ReadError, RunRecord, read_versioned};
+use crate::save;
+
+/// Schema version of calibration.json; the records in it have [`record::SCHEMA`].
+pub const SCHEMA: u32 = 1;
+
+/// A/A jobs, one after the other on one machine: the same programs are head and base.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Jobs {
+    /// [`SCHEMA`] of the writer.
+    pub schema: u32,
+    /// Jobs that were to be measured; `records` has fewer where the calibration was interrupted.
+    pub planned: usize,
+    /// The jobs that went to their last launch, in the order they ran.
+    pub records: Vec<RunRecord>,
+}
+
+impl Jobs {
+    /// Nothing measured yet of `planned` jobs.
+    pub fn new(planned: usize) -> Self {
+        Self { schema: SCHEMA, planned, records: Vec::new() }
+    }
+
+    /// Saves the jobs, atomically.
+    pub fn save(&self, path: &Path) -> std::io::Result<()> {
+        save::json(path, self)
+    }
+
+    /// Reads saved jobs; records of another schema are an error.
+    pub fn open(path: &Path) -> Result<Self, ReadError> {
+        let jobs: Self = read_versioned(path, "calibration", SCHEMA)?;
+        match jobs.records.iter().find(|record| record.schema != record::SCHEMA) {
+            None => Ok(jobs),
+            Some(record) => Err(ReadError::Schema {
+                path: path.display().to_string(),
+                found: record.schema.into(),
+                expected: record::SCHEMA,
+            }),
+        }
+    }
+
+    /// Launches planned per case and job; 0 without a job.
+    pub fn launches(&self) -> usize {
+        self.records.first().map_or(0, |record| record.launches)
+    }
+
+    /// From the first job's begin to the last one's end, in seconds; 0 without a job.
+    pub fn span_seconds(&self) -> f64 {
+        let (Some(first), Some(last)) = (self.records.first(), self.records.last()) else { return 0.0 };
+        last.started.duration_since(first.started).as_secs_f64() + last.wall_seconds
+    }
+}

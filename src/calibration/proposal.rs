@@ -1,0 +1,140 @@
+//! The smallest tolerances that the noise leaves room for, and the `[gate]` values that follow.
+
+use super::CaseNoise;
+use crate::format;
+use crate::gate::Gate;
+use crate::report::wrap;
+use crate::stats::t_quantile;
+
+/// Probability with which an unchanged case passes, and a slowing of the tolerance is significant.
+const POWER: f64 = 0.8;
+/// Confidence on either side of the interval that must lie within the tolerance to pass.
+const SIDE: f64 = 0.975;
+/// A tolerance beyond that gates nothing.
+const MOST_PERCENT: f64 = 100.0;
+/// Proposed values are multiples of this …
+const GRAIN_PERCENT: f64 = 0.5;
+/// … and never below this: a smaller change is not worth stopping anybody for.
+const LEAST_PERCENT: f64 = 1.0;
+/// Standard deviations of the difference of two jobs that a baseline's tolerance leaves to chance: beyond lies one
+/// unchanged case in 740, and the gate's own interval comes on top.
+const JOB_DEVIATIONS: f64 = 3.0;
+
+/// The `[gate]` values that this machine supports.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Proposal {
+    /// `base_tolerance_percent`.
+    pub base_tolerance: Proposed,
+    /// `speedup_tolerance_percent`.
+    pub speedup_tolerance: Proposed,
+}
+
+/// One value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Proposed {
+    /// In percent; `None` where the jobs support none.
+    pub percent: Option<f64>,
+    /// Where it comes from, in words.
+    pub reason: String,
+}
+
+/// The smallest tolerance in percent of a step time against the base revision's, for `cases` cases whose noisiest has
+/// the standard deviation `block` from block to block, at `launches` launches; `None` below two launches, and beyond 100%.
+///
+/// With a probability of 80% an unchanged case passes and a slowing of this size is significant at the last look, which is
+/// the gate's own detectable change: (t_{1−α/m} + t_{.8})·s/√K.
+pub fn smallest_tolerance_percent(block: f64, launches: usize, cases: usize, gate: &Gate) -> Option<f64> {
+    if launches < 2 {
+        return None;
+    }
+    let alpha = gate.looks(launches, launches).last()?.alpha / cases.max(1) as f64;
+    let t = |probability| t_quantile(probability, (launches - 1) as f64);
+    let error = block / (launches as f64).sqrt();
+    let tolerance = (t((1.0 - alpha).max(SIDE)) + t(POWER)) * error;
+    Some(100.0 * tolerance.exp_m1()).filter(|percent| *percent <= MOST_PERCENT)
+}
+
+impl Proposal {
+    /// From the noise of `cases` over jobs of `launches` launches.
+    pub(super) fn of(cases: &[CaseNoise], launches: usize, gate: &Gate) -> Self {
+        Self {
+            base_tolerance: base_tolerance(cases, launches, gate),
+            speedup_tolerance: speedup_tolerance(cases, gate),
+        }
+    }
+
+    /// A `[gate]` table to paste into config.toml, with where each value comes from.
+    pub fn toml(&self) -> String {
+        let mut text = "[gate]\n".to_owned();
+        for (key, proposed) in
+            [("base_tolerance_percent", &self.base_tolerance), ("speedup_tolerance_percent", &self.speedup_tolerance)]
+        {
+            match proposed.percent {
+                Some(percent) => {
+                    text += &wrap(&proposed.reason, "# ", "# ");
+                    text += &format!("{key} = {percent:.1}\n");
+                }
+                None => text += &wrap(&format!("{key}: {}", proposed.reason), "# ", "# "),
+            }
+        }
+        text
+    }
+}
+
+fn base_tolerance(cases: &[CaseNoise], launches: usize, gate: &Gate) -> Proposed {
+    let Some((name, block)) = noisiest(cases, |case| case.noise.block) else {
+        let reason = "no case has two blocks with both its head and its base, so nothing is known of it";
+        return Proposed { percent: None, reason: reason.to_owned() };
+    };
+    let source = format!("the noisiest case, {name}, scatters by {:.2}% from block to block", 100.0 * block);
+    let launches_text = format::launches(launches);
+    match smallest_tolerance_percent(block, launches, cases.len(), gate) {
+        Some(percent) => Proposed {
+            percent: Some(rounded_up(percent)),
+            reason: format!("{source}: {percent:.2}% is the smallest tolerance at {launches_text}"),
+        },
+        None => Proposed {
+            percent: None,
+            reason: format!("{source}: {launches_text} support no tolerance up to {MOST_PERCENT}%"),
+        },
+    }
+}
+
+fn speedup_tolerance(cases: &[CaseNoise], gate: &Gate) -> Proposed {
+    let Some((name, deviation)) = noisiest(cases, |case| case.noise.speedup) else {
+        let reason = "no case has a speedup in two jobs, so nothing is known of it";
+        return Proposed { percent: None, reason: reason.to_owned() };
+    };
+    let percent = 100.0 * (JOB_DEVIATIONS * 2f64.sqrt() * deviation).exp_m1();
+    let mut reason = format!(
+        "the speedup of {name} scatters most from job to job, by {:.2}%; {percent:.2}% is {JOB_DEVIATIONS} standard \
+         deviations of the difference of two such jobs",
+        100.0 * deviation
+    );
+    if percent > MOST_PERCENT {
+        let reason = format!("the speedup of {name} scatters by {:.0}% from job to job", 100.0 * deviation);
+        return Proposed { percent: None, reason };
+    }
+    let with_speedup = cases.iter().filter(|case| case.noise.speedup.is_some());
+    let jobs = with_speedup.map(|case| case.jobs).min().unwrap_or(0);
+    let mut proposed = rounded_up(percent);
+    if jobs < gate.calibrated_jobs && proposed < gate.speedup_tolerance_percent {
+        proposed = gate.speedup_tolerance_percent;
+        reason += &format!(
+            "; {} are too few to lower the present {proposed}%, {} would do",
+            format::count(jobs, "job"),
+            gate.calibrated_jobs
+        );
+    }
+    Proposed { percent: Some(proposed), reason }
+}
+
+/// The case for which `of` is largest, with that figure.
+pub(super) fn noisiest(cases: &[CaseNoise], of: impl Fn(&CaseNoise) -> Option<f64>) -> Option<(&str, f64)> {
+    let figures = cases.iter().filter_map(|case| Some((case.name.as_str(), of(case)?)));
+    figures.max_by(|a, b| a.1.total_cmp(&b.1))
+}
+
+fn rounded_up(percent: f64) -> f64 {
+    ((percent / GRAIN_PERCENT).ceil() * GRAIN_PERCENT).max(LEAST_PERCENT)
+}

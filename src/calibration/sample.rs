@@ -1,0 +1,86 @@
+//! What one job tells of one case, as logarithms: a difference of 0.01 is 1%.
+
+use crate::figures::{Figures, log_ratios};
+use crate::record::{CaseRecord, Launch, Measured, Outcome, RunRecord, measured};
+use crate::runner::Role;
+
+/// The arms of a case.
+const ROLES: [Role; 3] = [Role::Head, Role::Base, Role::Control];
+
+/// One case over all jobs.
+pub(super) struct Samples {
+    /// The case's name.
+    pub(super) name: String,
+    /// For each job what it tells, or why it tells nothing.
+    pub(super) jobs: Vec<Result<Sample, String>>,
+}
+
+/// One case in one job.
+pub(super) struct Sample {
+    /// How much any two steps of a launch differ, over all launches.
+    pub(super) steps: Vec<f64>,
+    /// For each arm, its launches' median steps.
+    pub(super) launches: Vec<Vec<f64>>,
+    /// ln(base / head) of each block, as the gate takes it.
+    pub(super) blocks: Vec<f64>,
+    /// Mean over the blocks of ln(reference / case); `None` without a reference.
+    pub(super) speedup: Option<f64>,
+}
+
+impl Samples {
+    /// The samples of the case `name`; `figures` are the record's of it.
+    pub(super) fn of<'a>(name: &str, jobs: impl Iterator<Item = (&'a RunRecord, Option<&'a Figures>)>) -> Self {
+        let sample = |(record, figures): (&RunRecord, Option<&Figures>)| match record.case(name) {
+            Some(case) => Sample::of(case, figures),
+            None => Err("the job has no such case".to_owned()),
+        };
+        Self { name: name.to_owned(), jobs: jobs.map(sample).collect() }
+    }
+
+    /// The jobs that tell something.
+    pub(super) fn whole(&self) -> impl Iterator<Item = &Sample> {
+        self.jobs.iter().flatten()
+    }
+}
+
+impl Sample {
+    fn of(case: &CaseRecord, figures: Option<&Figures>) -> Result<Self, String> {
+        let arms = ROLES.map(|role| case.launches_of(role));
+        if let Some(reason) = arms.iter().copied().flatten().find_map(failure) {
+            return Err(reason.to_owned());
+        }
+        let is_time = |seconds: &f64| seconds.is_finite() && *seconds > 0.0;
+        let mut timed = arms.iter().flat_map(|launches| measured(launches)).map(|(_, launch)| &launch.step_seconds);
+        if !timed.all(|steps| !steps.is_empty() && steps.iter().all(is_time)) {
+            return Err("a step time is missing, zero, negative or no number".to_owned());
+        }
+        let blocks = log_ratios(&case.base_launches, &case.launches);
+        if blocks.is_empty() {
+            return Err("no block has both its head and its base".to_owned());
+        }
+        let medians = |launches: &[Launch]| {
+            measured(launches).map(|(_, launch)| launch.median_step_seconds().ln()).collect::<Vec<f64>>()
+        };
+        Ok(Self {
+            steps: arms.iter().flat_map(|launches| measured(launches)).flat_map(|(_, it)| differences(it)).collect(),
+            launches: arms.iter().map(|launches| medians(launches)).collect(),
+            blocks,
+            speedup: figures.and_then(|figures| figures.speedup).map(|speedup| speedup.point.ln()),
+        })
+    }
+}
+
+/// How much any two steps of a launch differ.
+fn differences(launch: &Measured) -> Vec<f64> {
+    let logs: Vec<f64> = launch.step_seconds.iter().map(|seconds| seconds.ln()).collect();
+    let others =
+        |(index, log): (usize, &f64)| logs[index + 1..].iter().map(|other| (log - other).abs()).collect::<Vec<f64>>();
+    logs.iter().enumerate().flat_map(others).collect()
+}
+
+fn failure(launch: &Launch) -> Option<&str> {
+    match &launch.outcome {
+        Outcome::Failed(failure) => Some(&failure.reason),
+        Outcome::Measured(_) => None,
+    }
+}

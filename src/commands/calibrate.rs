@@ -1,0 +1,104 @@
+//! `wanbench calibrate`: measure the machine's own noise, and propose tolerances that it supports.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use wanbench::calibration::{self, Jobs, text};
+use wanbench::config::Config;
+use wanbench::machine::Machine;
+use wanbench::record::{BaseRevision, ReadError};
+use wanbench::save;
+
+use super::job::{Fitness, Job, Selected};
+use super::measure::on_interrupt;
+use super::{ExitStatus, Terminal, UsageError};
+use crate::cli;
+
+/// Jobs below which nothing can be said of what differs between them.
+const LEAST_JOBS: usize = 2;
+
+/// Measures A/A jobs, or reads saved ones, and prints what they tell; 3 if a job or a case is missing.
+pub fn calibrate(args: &cli::Calibrate, terminal: &Terminal) -> Result<ExitStatus> {
+    let config = Config::open(&args.config)?;
+    if let Some(path) = &args.from {
+        let jobs = Jobs::open(path)?;
+        if jobs.records.len() < LEAST_JOBS {
+            bail!(UsageError(format!("--from {}: {}", path.display(), too_few(&jobs))));
+        }
+        terminal.print(&text::render(&calibration::calibrate(&jobs, &config.gate)))?;
+        return Ok(ExitStatus::Pass);
+    }
+    if args.effort.launches == Some(1) {
+        bail!(UsageError("--launches 1: what differs between launches shows from two on".to_owned()));
+    }
+    let jobs = measure_jobs(args, &config, terminal)?;
+    if jobs.records.len() < LEAST_JOBS {
+        bail!("interrupted: {}", too_few(&jobs));
+    }
+    let calibration = calibration::calibrate(&jobs, &config.gate);
+    terminal.print(&text::render(&calibration))?;
+    terminal.say(&format!("jobs saved in {}", args.json.display()));
+    let is_whole = jobs.records.len() == jobs.planned && calibration.left_out.is_empty();
+    Ok(if is_whole { ExitStatus::Pass } else { ExitStatus::CannotMeasure })
+}
+
+fn too_few(jobs: &Jobs) -> String {
+    format!("{} of {} jobs are whole, and a calibration needs {LEAST_JOBS}", jobs.records.len(), jobs.planned)
+}
+
+/// Measures job after job until all are done or the user interrupts; saved after every one, so that nothing is lost.
+fn measure_jobs(args: &cli::Calibrate, config: &Config, terminal: &Terminal) -> Result<Jobs> {
+    check_target(&args.json)?;
+    let interrupted = on_interrupt()?;
+    let selected = Selected::new(config, &args.selection, None, &Machine::detect(), terminal)?;
+    let mut jobs = Jobs::new(args.jobs.into());
+    for number in 1..=args.jobs {
+        terminal.say(&format!("job {number} of {}", args.jobs));
+        let job = Job {
+            config,
+            selected: &selected,
+            seed: args.selection.seed,
+            effort: &args.effort,
+            base_programs: Some(&selected.programs),
+            base: Some(BaseRevision {
+                name: "the same programs".to_owned(),
+                commit: None,
+                loosened: Vec::new(),
+                accepted: Vec::new(),
+            }),
+            ends_at_looks_by: None,
+            // What is there later is this calibration's own load.
+            fitness: if number == 1 { Fitness::Told } else { Fitness::Ignored },
+        };
+        let record = job.measure(&interrupted, terminal, |_| {})?;
+        if record.interrupted {
+            break;
+        }
+        if let Some((case, failure)) = record.failures().next()
+            && record.failures().count() == record.cases.len()
+        {
+            bail!("no case could be measured; {}: {}", case.case.name, failure.reason);
+        }
+        jobs.records.push(record);
+        // What a full disk refuses now it may take after the next job; the measurements are still at hand.
+        if let Err(error) = jobs.save(&args.json) {
+            eprintln!("warning: cannot save {}: {error}", args.json.display());
+        }
+    }
+    Ok(jobs)
+}
+
+/// Refuses now what could not, or should not, be written after a job.
+fn check_target(path: &Path) -> Result<()> {
+    if path.exists() && !path.is_file() {
+        bail!(UsageError(format!("{} is no regular file, so no jobs are written there", path.display())));
+    }
+    save::probe(path).with_context(|| format!("cannot write {}", path.display()))?;
+    match Jobs::open(path) {
+        Err(ReadError::Malformed { .. }) => bail!(UsageError(format!(
+            "--json {}: the file is there and holds no calibration; name another, or remove it",
+            path.display()
+        ))),
+        _ => Ok(()),
+    }
+}

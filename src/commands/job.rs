@@ -1,0 +1,237 @@
+//! One job: a suite measured once, from what is selected to a record.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use jiff::Timestamp;
+use wanbench::baseline::Baseline;
+use wanbench::config::{Config, Suite};
+use wanbench::machine::{self, Machine, MeasuringLock, Severity};
+use wanbench::matrix::{self, Case};
+use wanbench::protocol::DeviceKind;
+use wanbench::record::{BaseRevision, RunRecord, SCHEMA, Tool};
+use wanbench::report::progress::Progress;
+use wanbench::runner::{self, CanaryPlan, Materials, Pace, Plan, Program, Progressed, canary_case};
+use wanbench::{cache, gate, git};
+
+use super::{Terminal, UsageError, exactly, programs, resolve_device};
+use crate::cli::{Effort, Selection};
+
+/// What is measured, and how.
+pub struct Job<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// The cases.
+    pub selected: &'a Selected<'a>,
+    /// Seed of weights, inputs and launch order.
+    pub seed: u64,
+    /// How many launches, how long.
+    pub effort: &'a Effort,
+    /// The workers of the revision beside it, if there is one …
+    pub base_programs: Option<&'a BTreeMap<String, Program>>,
+    /// … and what the record says of it.
+    pub base: Option<BaseRevision>,
+    /// The baseline, if there is one, by which a workload's launches end at the first look that answers all that is asked
+    /// of it; `None` where all launches are wanted.
+    pub ends_at_looks_by: Option<Option<&'a Baseline>>,
+    /// What is done about a machine whose state would spoil the figures.
+    pub fitness: Fitness,
+}
+
+/// What is done about a machine whose state would spoil the figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fitness {
+    /// Nothing.
+    Ignored,
+    /// It is told.
+    Told,
+    /// It is refused.
+    Demanded,
+}
+
+/// The cases of a suite that are asked for, and where they run.
+pub struct Selected<'a> {
+    /// The suite.
+    pub suite: &'a Suite,
+    /// Its cases that are asked for.
+    pub cases: Vec<Case>,
+    /// Their programs, with those of all other backends.
+    pub programs: BTreeMap<String, Program>,
+    /// This machine.
+    pub machine: Machine,
+    /// The device for all of them.
+    pub device: DeviceKind,
+}
+
+impl<'a> Selected<'a> {
+    /// What `selection` asks for, with `steps` timed steps where that is given.
+    pub fn new(
+        config: &'a Config,
+        selection: &Selection,
+        steps: Option<u16>,
+        machine: &Machine,
+        terminal: &Terminal,
+    ) -> Result<Self> {
+        let programs = programs(config);
+        let (suite, mut cases, device) = select(config, selection, machine, &programs, terminal)?;
+        if let Some(steps) = steps {
+            cases.iter_mut().for_each(|case| case.workload.steps = steps.into());
+        }
+        Ok(Self { suite, cases, programs, machine: machine.clone(), device })
+    }
+}
+
+impl Job<'_> {
+    /// Measures with live progress, alone on the machine; `on_block` sees what there is after every block, to save it.
+    pub fn measure(
+        &self,
+        interrupted: &AtomicBool,
+        terminal: &Terminal,
+        mut on_block: impl FnMut(&RunRecord),
+    ) -> Result<RunRecord> {
+        let _lock = MeasuringLock::acquire()?;
+        let warnings = self.warnings(terminal)?;
+        let Selected { suite, cases, programs, device, .. } = self.selected;
+        let canary = suite.canary.then(|| canary_case(&suite.reference));
+        let data: Vec<Case> = cases.iter().chain(&canary).cloned().collect();
+        let materials = Materials::prepare(&data, &self.config.models, &cache::folder(), self.seed)?;
+        let outputs = tempfile::tempdir().context("cannot make a temporary folder")?;
+        let plan = Plan {
+            cases,
+            launches: self.effort.launches.map_or(suite.launches, usize::from),
+            warmup_steps: suite.warmup_steps,
+            timeout: Duration::from_secs(suite.launch_timeout_seconds),
+            device: exactly(*device),
+            seed: self.seed,
+            side_by_side: suite.side_by_side,
+            programs,
+            base_programs: self.base_programs,
+            materials: &materials,
+            outputs: outputs.path(),
+            pace: self.pace(canary.as_ref()),
+        };
+        let mut record = RunRecord { warnings, ..self.header(&plan) };
+        let arms = plan.all_arms();
+        let names: Vec<_> = arms.iter().map(|arm| (arm.name(&plan), &plan.cases[arm.case])).collect();
+        let mut progress = Progress::new(&names, plan.launches, terminal.progress_style());
+        let (start, warnings) = (Instant::now(), record.warnings.clone());
+        let update = |record: &mut RunRecord, run: &Progressed| {
+            record.cases = run.cases.clone();
+            record.canary = run.canary.clone();
+            record.ended_early = run.ended_early.clone();
+            record.warnings = warnings.iter().chain(&run.warnings).cloned().collect();
+            record.wall_seconds = start.elapsed().as_secs_f64();
+        };
+        let run = runner::measure(
+            &plan,
+            interrupted,
+            |event| progress.handle(event),
+            |run| {
+                update(&mut record, run);
+                on_block(&record);
+                let settled = |baseline| gate::settled(&record, baseline, &self.config.gate);
+                self.ends_at_looks_by.map_or_else(BTreeSet::new, settled)
+            },
+        );
+        progress.finish();
+        update(&mut record, &run);
+        record.interrupted = interrupted.load(Ordering::Relaxed);
+        for warning in run.warnings.iter().chain(&run.ended_early) {
+            terminal.say(&format!("warning: {warning}"));
+        }
+        Ok(record)
+    }
+
+    /// What would spoil the figures now, told; an error where that is refused.
+    fn warnings(&self, terminal: &Terminal) -> Result<Vec<String>> {
+        let findings = machine::fitness();
+        let warnings = findings.iter().filter(|finding| finding.severity == Severity::Warning);
+        let warnings: Vec<String> = warnings.map(ToString::to_string).collect();
+        if self.fitness == Fitness::Demanded && !warnings.is_empty() {
+            bail!("this machine is unfit to measure, and --strict refuses that: {}", warnings.join("; "));
+        }
+        let debug =
+            cfg!(debug_assertions).then_some("this is a debug build: measure with a release build, `make build`");
+        if self.fitness != Fitness::Ignored {
+            for warning in debug.into_iter().chain(warnings.iter().map(String::as_str)) {
+                terminal.say(&format!("warning: {warning}"));
+            }
+        }
+        Ok(warnings)
+    }
+
+    fn pace<'a>(&'a self, canary: Option<&'a Case>) -> Pace<'a> {
+        let Selected { suite, programs, device, .. } = self.selected;
+        let cool_down_seconds = self.effort.cool_down.unwrap_or(suite.cool_down_seconds);
+        let time_limit_minutes = self.effort.time_limit.or(suite.time_limit_minutes);
+        Pace {
+            cool_down: Duration::from_secs(cool_down_seconds.into()),
+            time_limit: time_limit_minutes.map(|minutes| Duration::from_secs(60 * u64::from(minutes.get()))),
+            canary: canary.map(|case| CanaryPlan {
+                case,
+                program: &programs[&case.backend],
+                tolerance_percent: self.config.gate.canary_tolerance_percent(*device),
+            }),
+        }
+    }
+
+    /// A record with nothing measured yet.
+    fn header(&self, plan: &Plan) -> RunRecord {
+        RunRecord {
+            schema: SCHEMA,
+            started: Timestamp::now(),
+            tool: Tool {
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                commit: git::head(Path::new(".")),
+                debug_build: cfg!(debug_assertions),
+            },
+            machine: self.selected.machine.clone(),
+            device: self.selected.device,
+            suite: self.selected.suite.name.clone(),
+            seed: plan.seed,
+            launches: plan.launches,
+            warmup_steps: plan.warmup_steps,
+            wall_seconds: 0.0,
+            interrupted: true,
+            ended_early: None,
+            side_by_side: plan.side_by_side,
+            base: self.base.clone(),
+            canary: None,
+            warnings: Vec::new(),
+            cases: Vec::new(),
+        }
+    }
+}
+
+/// The suite, those of its cases that are asked for, and the device for all of them.
+///
+/// The default suite depends on the device, so that is settled first, by the backends that a GPU's suite would use.
+pub fn select<'a>(
+    config: &'a Config,
+    selection: &Selection,
+    machine: &Machine,
+    programs: &BTreeMap<String, Program>,
+    terminal: &Terminal,
+) -> Result<(&'a Suite, Vec<Case>, DeviceKind)> {
+    if let Some(unknown) = selection.backend.iter().find(|name| !config.backends.contains_key(*name)) {
+        let known: Vec<_> = config.backends.keys().map(String::as_str).collect();
+        bail!(UsageError(format!("--backend {unknown}: no such backend; there are {}", known.join(", "))));
+    }
+    let named = selection.suite.as_deref();
+    let on_gpu = config.suite(named, true).map_err(UsageError)?;
+    let used = on_gpu.cases.iter().map(|case| &case.backend);
+    let used = used.filter(|name| selection.backend.is_empty() || selection.backend.contains(*name));
+    let device = resolve_device(selection.device, machine, used.map(|name| &programs[name]), terminal);
+    let suite = config.suite(named, device == DeviceKind::Gpu).map_err(UsageError)?;
+    let cases = matrix::select(suite.cases.clone(), &selection.filter, &selection.backend);
+    if cases.is_empty() {
+        bail!(UsageError(format!(
+            "no case of suite `{}` is left; `wanbench run --suite {} --list` names them all",
+            suite.name, suite.name
+        )));
+    }
+    Ok((suite, cases, device))
+}

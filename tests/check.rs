@@ -1,0 +1,175 @@
+//! What a check adds to measuring: a base revision, looks, a canary, limits; and judging one run by another.
+
+mod support;
+
+use serde_json::{Value, json};
+use support::{Project, READY, say, worker};
+
+/// A reference of 0.2 s and a case of 0.1 s at most ten times, with the workers of a base revision in `base/`.
+fn beside_base() -> Project {
+    let project = Project::new(&[("slow", &worker(0.2, 4000)), ("fast", &worker(0.1, 1000))]);
+    std::fs::create_dir(project.path("base")).unwrap();
+    project.write("base/slow.sh", &worker(0.2, 4000));
+    project.write("base/fast.sh", &worker(0.1, 1000));
+    configure(&project, "launches = 3", "launches = 10");
+    project
+}
+
+fn configure(project: &Project, old: &str, new: &str) {
+    let config = std::fs::read_to_string(project.path("config.toml")).unwrap();
+    assert!(config.contains(old));
+    project.write("config.toml", &config.replace(old, new));
+}
+
+fn launches(project: &Project, kind: &str) -> usize {
+    project.json("results.json")["cases"][1][kind].as_array().unwrap().len()
+}
+
+#[test]
+fn an_unchanged_revision_passes_at_the_first_look() {
+    let project = beside_base();
+    let ran = project.wanbench(&["check", "--base-workers", "base"]);
+    assert_eq!(ran.status, 0, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("2 unchanged"), "{}", ran.stdout);
+    assert_eq!((launches(&project, "launches"), launches(&project, "base_launches")), (4, 4));
+}
+
+#[test]
+fn a_slower_revision_fails_and_its_backend_is_named() {
+    let project = beside_base();
+    project.write("fast.sh", &worker(0.105, 1000));
+    let ran = project.wanbench(&["check", "--base-workers", "base"]);
+    assert_eq!(ran.status, 1, "{}{}", ran.stdout, ran.stderr);
+    let found = "fast's own step time rose from the base revision's 100 ms to 105 ms: +5.0%";
+    assert!(ran.stdout.contains(found), "{}", ran.stdout);
+    let verdicts: Vec<String> = verdicts(&project);
+    assert_eq!(verdicts, ["unchanged", "regressed"]);
+}
+
+#[test]
+fn a_change_within_the_tolerance_passes_whatever_its_direction() {
+    for seconds in [0.1015, 0.0985] {
+        let project = beside_base();
+        project.write("fast.sh", &worker(seconds, 1000));
+        let ran = project.wanbench(&["check", "--base-workers", "base"]);
+        assert_eq!(ran.status, 0, "{}", ran.stdout);
+        assert_eq!(verdicts(&project), ["unchanged", "unchanged"]);
+    }
+}
+
+fn verdicts(project: &Project) -> Vec<String> {
+    let report = project.wanbench(&["report", "results.json", "--format", "json"]).stdout;
+    let report: Value = serde_json::from_str(&report).unwrap();
+    report["cases"].as_array().unwrap().iter().map(|case| case["verdict"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_failing_base_leaves_the_case_unjudged_and_is_told() {
+    let project = beside_base();
+    // It answers the probe, and dies when it is to measure.
+    let dying = format!("{READY}\ncase \"$request\" in *measure*) echo 'no such kernel' >&2; exit 7;; esac");
+    project.write("base/fast.sh", &dying);
+    let ran = project.wanbench(&["check", "--base-workers", "base"]);
+    assert_eq!(ran.status, 0, "{}", ran.stdout);
+    assert!(ran.stdout.contains("the base revision's worker failed: exited with status 7"), "{}", ran.stdout);
+    assert_eq!(verdicts(&project), ["unchanged", "inconclusive"]);
+}
+
+#[test]
+fn a_time_limit_ends_the_run_with_what_there_is() {
+    let project = beside_base();
+    let ran = project.wanbench(&["check", "--base-workers", "base", "--cool-down", "3600", "--time-limit", "1"]);
+    assert_eq!(ran.status, 0, "{}{}", ran.stdout, ran.stderr);
+    assert_eq!(launches(&project, "launches"), 1);
+    assert!(ran.stdout.contains("the time limit of 1 min 00 s left no room"), "{}", ran.stdout);
+    assert_eq!(project.json("results.json")["interrupted"], false);
+}
+
+/// A worker that measures as [`worker`] does, and as a canary takes 0.1 s a step but for one reading.
+fn with_canary(slow_from: usize, slow_to: usize) -> String {
+    let loaded = say(r#"{"type":"loaded","model_bytes":8,"seconds":0.1}"#);
+    let warmed = say(r#"{"type":"warmed","seconds":0.1}"#);
+    format!(
+        "read -r request\n\
+         case \"$request\" in *canary*) ;; *) echo \"$request\" | sh measure.sh; exit;; esac\n\
+         {ready}\n{loaded}\n{warmed}\nindex=0\n\
+         while read -r turn; do\n\
+           seconds=0.1\n\
+           if [ $index -ge {slow_from} ] && [ $index -lt {slow_to} ]; then seconds=0.2; fi\n\
+           echo '{{\"type\":\"step\",\"index\":'$index',\"seconds\":'$seconds'}}'\n\
+           index=$((index + 1))\n\
+         done\n",
+        ready = READY.lines().nth(1).unwrap()
+    )
+}
+
+/// Three cold readings of five steps come first, then one before each block.
+fn canary_project(slow_from: usize, slow_to: usize) -> Project {
+    let project = Project::new(&[("slow", &with_canary(slow_from, slow_to))]);
+    project.write("measure.sh", &worker(0.2, 4000));
+    configure(&project, "canary = false", "canary = true");
+    project
+}
+
+#[test]
+fn a_block_that_would_start_on_a_busy_machine_starts_later() {
+    let project = canary_project(20, 25);
+    let ran = project.wanbench(&["run"]);
+    assert_eq!(ran.status, 0, "{}{}", ran.stdout, ran.stderr);
+    let results = project.json("results.json");
+    assert_eq!(results["cases"][0]["launches"].as_array().unwrap().len(), 3, "every block ran");
+    let canary = &results["canary"];
+    assert_eq!((&canary["cold_seconds"], &canary["tolerance_percent"]), (&json!(0.1), &json!(25.0)));
+    let dropped = canary["dropped"].as_array().unwrap();
+    assert_eq!(dropped.len(), 1, "{canary}");
+    assert_eq!((&dropped[0]["block"], &dropped[0]["canary_seconds"]), (&json!(1), &json!(0.2)));
+    assert!(ran.stderr.contains("5f, block 2: the canary took 100.0% more"), "{}", ran.stderr);
+    assert!(ran.stdout.contains("1 block put off"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_faster_canary_is_the_new_measure_of_rest() {
+    // Slow while the cold value was taken: later blocks must not be held against that.
+    let project = canary_project(0, 15);
+    assert_eq!(project.wanbench(&["run"]).status, 0);
+    let canary = &project.json("results.json")["canary"];
+    assert_eq!((&canary["cold_seconds"], &canary["dropped"]), (&json!(0.1), &json!([])));
+}
+
+#[test]
+fn a_canary_that_cannot_be_is_told_and_missed() {
+    let project = Project::new(&[("slow", &worker(0.2, 4000))]);
+    configure(&project, "canary = false", "canary = true");
+    project.write(
+        "slow.sh",
+        &format!("read -r request; case \"$request\" in *canary*) exit 4;; esac; echo $request | sh m.sh"),
+    );
+    project.write("m.sh", &worker(0.2, 4000));
+    let ran = project.wanbench(&["run"]);
+    assert_eq!(ran.status, 0, "{}{}", ran.stdout, ran.stderr);
+    let results = project.json("results.json");
+    assert_eq!(results["canary"], Value::Null);
+    assert!(results["warnings"].to_string().contains("there is no canary"), "{}", results["warnings"]);
+}
+
+#[test]
+fn a_run_is_judged_by_an_earlier_one() {
+    let project = beside_base();
+    assert_eq!(project.wanbench(&["run", "--json", "before.json"]).status, 0);
+    assert_eq!(project.wanbench(&["run", "--json", "now.json"]).status, 0);
+    let same = project.wanbench(&["compare", "before.json", "now.json"]);
+    assert_eq!(same.status, 0, "{}{}", same.stdout, same.stderr);
+    assert!(same.stdout.contains("2 unchanged"), "{}", same.stdout);
+
+    project.write("fast.sh", &worker(0.12, 1000));
+    assert_eq!(project.wanbench(&["run", "--json", "now.json"]).status, 0);
+    let slower = project.wanbench(&["compare", "before.json", "now.json"]);
+    assert_eq!(slower.status, 1, "{}", slower.stdout);
+    for part in ["fast/5f/none", "fell from the baseline's 2.00x to 1.67x", "it is fast that moved"] {
+        assert!(slower.stdout.contains(part), "{part}: {}", slower.stdout);
+    }
+    project.edit("now.json", |now| now["machine"]["chip"] = json!("Apple M9"));
+    let elsewhere = project.wanbench(&["compare", "before.json", "now.json"]);
+    assert_eq!(elsewhere.status, 2, "{}", elsewhere.stderr);
+    assert!(elsewhere.stderr.contains("only runs on one machine"), "{}", elsewhere.stderr);
+}
