@@ -13,9 +13,9 @@ const EXACT_LIMIT: usize = 20;
 /// Whether the median step takes more than the factor times the base's, and the steps of all launches differ. With a
 /// single step in either arm the factor decides alone.
 ///
-/// Source: airspeed-velocity/asv, `_is_result_better` in asv/commands/compare.py and `is_different` in asv/_stats.py;
-/// the factor in asv/commands/common_args.py. Samples too small for the U test are compared there by 99% intervals, but
-/// these are infinite below eight values, so they always overlap.
+/// Source: airspeed-velocity/asv, `_is_result_better` in asv/commands/compare.py and `is_different` in asv/_stats.py
+/// (4b9cb9b); the factor in asv/commands/common_args.py. Samples too small for the U test are compared there by 99%
+/// intervals, but these are infinite below eight values, so they always overlap.
 pub fn flags_slower(job: &Job) -> bool {
     let (base, head) = (job.base.concat(), job.head.concat());
     let differ = base.len() == 1 || head.len() == 1 || are_different(&base, &head);

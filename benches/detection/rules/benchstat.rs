@@ -1,7 +1,7 @@
 //! benchstat, given every step or every launch as a measurement.
 //!
-//! Source: golang/perf, `AssumeNothing` in benchmath/anone.go (2022): medians, compared by the Mann-Whitney U test; a
-//! difference is shown where p is not above alpha.
+//! Source: golang/perf, `AssumeNothing` in benchmath/anone.go (af31a76, 2022): medians, compared by the Mann-Whitney U
+//! test; a difference is shown where p is not above alpha.
 
 use wanbench::stats;
 

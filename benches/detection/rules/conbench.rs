@@ -11,7 +11,7 @@ const DISTRIBUTION_COMMITS: usize = 100;
 /// that of each job from the mean of those before it.
 ///
 /// Source: conbench/conbench, `set_z_scores` and `_add_rolling_stats_columns_to_df` in conbench/entities/history.py,
-/// `Z_SCORE` in conbench/entities/_comparator.py, 2023. Before that it drops single spikes, jobs whose change from
+/// `Z_SCORE` in conbench/entities/_comparator.py (06dbac7). Before that it drops single spikes, jobs whose change from
 /// the one before and to the one after both lie beyond five deviations of changes; this is left out.
 pub fn flags_slower(job: &Job) -> bool {
     let means = job.base_means();

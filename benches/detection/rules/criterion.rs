@@ -16,9 +16,9 @@ const SEED: u64 = 0;
 /// Whether "performance has regressed": the means of all steps differ by a bootstrapped t-test, and the interval of
 /// their relative difference lies above the noise threshold.
 ///
-/// Source: bheisler/criterion.rs, 0.5: `t_test` and `estimates` in src/analysis/compare.rs, `compare_to_threshold` in
-/// src/report.rs, `p_value` in src/stats/mod.rs; the defaults of `Criterion` in src/lib.rs. It crosses few
-/// resamples of either arm with each other; here every one is drawn anew.
+/// Source: bheisler/criterion.rs: `t_test` and `estimates` in src/analysis/compare.rs (f1ea31a), `compare_to_threshold`
+/// in src/report.rs, `Distribution::p_value`; the defaults of `Criterion`. It crosses few resamples of either arm with
+/// each other; here every one is drawn anew.
 pub fn flags_slower(job: &Job) -> bool {
     let (base, head) = (job.base.concat(), job.head.concat());
     if base.len() < 2 || head.len() < 2 {

@@ -7,8 +7,8 @@ const ALERT_THRESHOLD: f64 = 1.1;
 
 /// Whether the mean step takes more than the threshold times the base's.
 ///
-/// Source: benchmark-action/github-action-benchmark, v1: `findAlerts` in src/write.ts (ratio > threshold, against the
-/// last suite of another commit), `alert-threshold` in action.yml.
+/// Source: benchmark-action/github-action-benchmark: `findAlerts` in src/write.ts (019cbcb; ratio > threshold, against
+/// the last suite of another commit), `alert-threshold` in action.yml (09a6990).
 pub fn flags_slower(job: &Job) -> bool {
     mean_step(job.head) / mean_step(job.base) > ALERT_THRESHOLD
 }

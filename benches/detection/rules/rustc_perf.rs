@@ -15,8 +15,9 @@ const DEFAULT_SIGNIFICANCE_THRESHOLD: f64 = 0.002;
 /// A recording has some 14 earlier jobs, so here it is the 0.2%; [`flags_slower_by_any_history`] is kinder.
 ///
 /// Source: rust-lang/rustc-perf, `HistoricalDataMap` (with `NUM_PREVIOUS_COMMITS`), `HistoricalData` and
-/// `TestResultComparison` in site/src/comparison.rs, 2023 or later; docs/comparison-analysis.md. What it reports of
-/// significant changes depends on their magnitude too, in classes made for its own metrics; these are left out.
+/// `TestResultComparison` in site/src/comparison.rs, since its window is 30 commits (it was 100, with 50 as the
+/// fewest). What it reports of significant changes depends on their magnitude too, in classes made for its own metrics;
+/// these are left out.
 pub fn flags_slower(job: &Job) -> bool {
     let fence = if job.history.len() < PREVIOUS_COMMITS { None } else { upper_fence(job) };
     is_slower(job, fence.unwrap_or(DEFAULT_SIGNIFICANCE_THRESHOLD))

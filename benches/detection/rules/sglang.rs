@@ -10,9 +10,9 @@ const DENOISE_AGG_TOLERANCE: f64 = 0.2;
 /// of all earlier jobs; in the source they are numbers in a file.
 ///
 /// Source: sgl-project/sglang, python/sglang/multimodal_gen/test/server: `denoise_agg` of `pr_test` in
-/// perf_baselines/b200.json (2026-07-01), `_validate_denoise_agg` in test_server_utils.py. Left out are the tests that
-/// are laxer (25% for the whole request, 30% or 160 ms for single steps) and, in the rule's favour, that a tolerance is
-/// never less than 20 ms: its own steps take 400 ms.
+/// perf_baselines/b200.json (040d4b1, 2026-07-01), `_validate_denoise_agg` in test_server_utils.py. Left out are the
+/// tests that are laxer (25% for the whole request, 30% or 160 ms for single steps) and, in the rule's favour, that a
+/// tolerance is never less than 20 ms: its own steps take 400 ms.
 pub fn flags_slower(job: &Job) -> bool {
     let (expected, head) = (job.history.concat().concat(), job.head.concat());
     let exceeds =

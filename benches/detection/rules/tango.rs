@@ -14,7 +14,7 @@ const CLOCK_NANOSECONDS: f64 = 1.0;
 /// the base's mean step.
 ///
 /// Source: bazhenov/tango, `calculate_run_result`, `DiffEstimate::build` and `iqr_variance_thresholds` in
-/// tango-bench/src/lib.rs, 0.6. Outliers are removed as its option `-o` does; without it they stay.
+/// tango-bench/src/lib.rs (2b0bf5d). Outliers are removed as its option `-o` does; without it they stay.
 pub fn flags_slower(job: &Job) -> bool {
     let steps = job.base.iter().zip(job.head).flat_map(|(base, head)| base.iter().zip(*head));
     let mut pairs: Vec<(f64, f64)> = steps.map(|(base, head)| (1e9 * base, 1e9 * (head - base))).collect();
