@@ -1,0 +1,66 @@
+//! Regression rules of tools that people use today, written anew from their sources, with their own constants.
+
+mod asv;
+mod bencher;
+mod benchstat;
+mod conbench;
+mod criterion;
+mod fastvideo;
+mod github_action_benchmark;
+pub mod mann_whitney;
+mod rustc_perf;
+mod sglang;
+mod tango;
+
+use wanbench::stats;
+
+/// What a rule sees of a job: its launches, each a slice of timed steps in seconds.
+pub struct Job<'a> {
+    /// Launches of the base arm.
+    pub base: &'a [&'a [f64]],
+    /// Launches of the head arm.
+    pub head: &'a [&'a [f64]],
+    /// Launches of the base arm in earlier jobs, the oldest job first.
+    pub history: &'a [&'a [&'a [f64]]],
+}
+
+impl Job<'_> {
+    /// Mean seconds of a step in each job of the base revision: the earlier ones, oldest first, then this one.
+    fn base_means(&self) -> Vec<f64> {
+        self.history.iter().chain([&self.base]).map(|launches| mean_step(launches)).collect()
+    }
+}
+
+/// A rule by which a job is judged.
+pub struct Rule {
+    /// The tool, and which of its ways where there are several.
+    pub name: &'static str,
+    /// Whether it calls the head slower than the base.
+    pub flags_slower: fn(&Job) -> bool,
+}
+
+/// The rules that wanbench's own is held against.
+pub const RIVALS: &[Rule] = &[
+    Rule { name: "github-action-benchmark, 110%", flags_slower: github_action_benchmark::flags_slower },
+    Rule { name: "Bencher, t-test", flags_slower: bencher::flags_slower },
+    Rule { name: "rustc-perf", flags_slower: rustc_perf::flags_slower },
+    Rule { name: "rustc-perf, any history", flags_slower: rustc_perf::flags_slower_by_any_history },
+    Rule { name: "asv", flags_slower: asv::flags_slower },
+    Rule { name: "criterion", flags_slower: criterion::flags_slower },
+    Rule { name: "benchstat, pooled steps", flags_slower: benchstat::flags_slower_by_steps },
+    Rule { name: "benchstat, launch medians", flags_slower: benchstat::flags_slower_by_launches },
+    Rule { name: "Tango", flags_slower: tango::flags_slower },
+    Rule { name: "conbench", flags_slower: conbench::flags_slower },
+    Rule { name: "SGLang", flags_slower: sglang::flags_slower },
+    Rule { name: "FastVideo", flags_slower: fastvideo::flags_slower },
+];
+
+/// Mean seconds of a step, over all launches; NaN without one.
+fn mean_step(launches: &[&[f64]]) -> f64 {
+    stats::mean(&launches.concat())
+}
+
+/// The last `count` values, or all where there are fewer.
+fn last(values: &[f64], count: usize) -> &[f64] {
+    &values[values.len().saturating_sub(count)..]
+}
