@@ -40,7 +40,8 @@ impl Experiment {
     /// Of `recording`'s MLX arms, with PyTorch's beside them.
     pub fn new(recording: &Recording) -> Self {
         let swapped = |arms: &[usize]| {
-            let pair = |base: usize, head: usize| Pair { base: recording.launches(base), head: recording.launches(head) };
+            let pair =
+                |base: usize, head: usize| Pair { base: recording.launches(base), head: recording.launches(head) };
             vec![pair(arms[0], arms[1]), pair(arms[1], arms[0])]
         };
         let bases = recording.arms("mlx", 0.0);
@@ -56,7 +57,8 @@ impl Experiment {
     /// What each injected share really costs: the mean over all blocks, as a share, with its standard error.
     pub fn realised(&self) -> Vec<(f64, f64)> {
         let realised = |pairs: &Vec<Pair>| {
-            let values: Vec<f64> = pairs.iter().flat_map(|pair| log_ratios(&pair.base, &pair.head)).map(|log| -log).collect();
+            let values: Vec<f64> =
+                pairs.iter().flat_map(|pair| log_ratios(&pair.base, &pair.head)).map(|log| -log).collect();
             let error = stats::standard_deviation(&values).unwrap_or(f64::NAN) / (self.blocks as f64).sqrt();
             (stats::mean(&values).exp_m1(), error)
         };

@@ -53,8 +53,11 @@ fn drawing(svg: &mut String, extra_percent: &[f64], rules: &[Flagged]) -> Result
     let mut ends = Vec::new();
     for (index, rule) in rules.iter().enumerate() {
         let (color, width) = if index == 0 { (OWN, 4) } else { (OTHERS[(index - 1) % OTHERS.len()], 2) };
-        let points: Vec<(f64, f64)> =
-            extra_percent.iter().zip(&rule.counts).map(|(x, (flagged, of))| (*x, 100.0 * *flagged as f64 / *of as f64)).collect();
+        let points: Vec<(f64, f64)> = extra_percent
+            .iter()
+            .zip(&rule.counts)
+            .map(|(x, (flagged, of))| (*x, 100.0 * *flagged as f64 / *of as f64))
+            .collect();
         chart.draw_series(LineSeries::new(points.iter().copied(), color.stroke_width(width)))?;
         chart.draw_series(points.iter().map(|point| Circle::new(*point, width as i32, color.filled())))?;
         ends.push((chart.backend_coord(points.last().ok_or("no points")?), rule.name.as_str(), color));
