@@ -3,6 +3,7 @@
 use crate::figures::{Figures, log_ratios};
 use crate::record::{CaseRecord, Launch, Measured, Outcome, RunRecord, measured};
 use crate::runner::Role;
+use crate::stats;
 
 /// The arms of a case.
 const ROLES: [Role; 3] = [Role::Head, Role::Base, Role::Control];
