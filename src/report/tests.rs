@@ -190,7 +190,7 @@ impl Scenario {
         outcomes.filter_map(|outcome| if let Outcome::Measured(it) = outcome { Some(it) } else { None }).collect()
     }
 
-    fn slow_down(&mut self, name: &str, factor: f64) {
+    pub(crate) fn slow_down(&mut self, name: &str, factor: f64) {
         for launch in self.launches(name) {
             launch.step_seconds.iter_mut().for_each(|step| *step *= factor);
         }
