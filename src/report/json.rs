@@ -7,15 +7,17 @@
 //! | `headline`, `next_steps` | the verdict and what to do about it, in words |
 //! | `run` | when, where and how the figures were measured |
 //! | `baseline` | file and age of the baseline; `null` where this machine has none |
+//! | `loosened` | what this change makes looser than it is at the base revision, in words |
 //! | `gate` | the tolerances, in the keys of config.toml |
 //! | `cases` | one judgement per case, [`Compared`]: times in seconds, sizes in bytes, changes relative (0.05 is +5%) |
 //!
+//! A case whose regression is acknowledged has the reason in `baseline.accepted`.
 //! Every step of every launch is in the saved record, not here.
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Report, Source, Standing, headline};
+use super::{Report, Source, Standing, headline, review};
 use crate::gate::{Compared, Gate};
 use crate::machine::Machine;
 use crate::protocol::DeviceKind;
@@ -40,6 +42,7 @@ struct Document<'a> {
     next_steps: Vec<String>,
     run: Run<'a>,
     baseline: Option<&'a Source>,
+    loosened: &'a [String],
     gate: Gate,
     cases: &'a [Compared],
 }
@@ -81,6 +84,7 @@ impl<'a> Document<'a> {
                 warnings: &record.warnings,
             },
             baseline: report.baseline.as_ref(),
+            loosened: review::loosened(report),
             gate: report.gate.clone(),
             cases: &report.comparison.cases,
         }
