@@ -198,6 +198,8 @@ pub struct Parity {
 pub enum Baseline {
     /// Record this machine's figures, after showing what changes
     Update(Update),
+    /// Record one case's regression as acknowledged, with the reason
+    Accept(Accept),
     /// Print a baseline
     Show(Show),
     /// Print what differs between two baseline files
@@ -215,6 +217,27 @@ pub struct Update {
     pub from: Option<PathBuf>,
     /// The machine that the results are of, where it is not this one
     #[arg(long, value_name = "NAME", requires = "from")]
+    pub machine: Option<String>,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Accept {
+    #[command(flatten)]
+    pub sources: Sources,
+    /// The case, such as mlx/41f/int8
+    #[arg(value_name = "CASE")]
+    pub case: String,
+    /// Why the regression may stay: one line, shown in every report until the case's next update
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// The saved results in which it regressed
+    #[arg(long, value_name = "FILE", default_value = "results.json")]
+    pub from: PathBuf,
+    /// The machine that the results are of, where it is not this one
+    #[arg(long, value_name = "NAME")]
     pub machine: Option<String>,
     /// Do not ask
     #[arg(long)]

@@ -227,6 +227,7 @@ impl Table<'_> {
             framework_peak_bytes: None,
             process_peak_bytes: None,
             jobs: Vec::new(),
+            accepted: None,
         })
     }
 

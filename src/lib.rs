@@ -16,6 +16,7 @@ pub mod format;
 pub mod gate;
 pub mod git;
 pub mod import;
+pub mod loosening;
 pub mod machine;
 pub mod matrix;
 pub mod memory;

@@ -11,6 +11,7 @@ use wanbench::record::{ReadError, RunRecord};
 use wanbench::save;
 
 use super::job::{Fitness, Job, Selected};
+use super::review::review;
 use super::{Terminal, UsageError, base};
 use crate::cli;
 
@@ -55,7 +56,7 @@ pub fn measure(measuring: &Measuring, terminal: &Terminal) -> Result<Option<RunR
         seed: args.selection.seed,
         effort: &args.effort,
         base_programs: base.as_ref().map(|base| &base.programs),
-        base: base.as_ref().map(|base| base.revision.clone()),
+        base: base.as_ref().map(|base| review(&base.revision, &args.sources, config, &selected, terminal)),
         ends_at_looks_by: measuring.ends_at_looks.then_some(baseline.as_ref().map(|(_, baseline)| baseline)),
         fitness: measuring.fitness,
     };

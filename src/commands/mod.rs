@@ -10,6 +10,7 @@ mod job;
 mod measure;
 pub mod parity;
 pub mod report;
+mod review;
 pub mod run;
 
 use std::collections::BTreeMap;

@@ -39,7 +39,7 @@ pub(super) fn judge(
         let mut findings = Vec::new();
         if !case.base_launches.is_empty() {
             findings.push(match steps.get(name) {
-                Some(answer) => step_time(record, case, answer, gate),
+                Some(answer) => step_time(case, answer, gate),
                 None => no_base(case),
             });
         }
@@ -158,15 +158,13 @@ fn has_moved(case: &CaseRecord, steps: &BTreeMap<String, Answer>) -> bool {
         .any(|answer| matches!(answer.decision, Decision::Slower | Decision::Faster))
 }
 
-fn step_time(record: &RunRecord, case: &CaseRecord, answer: &Answer, gate: &Gate) -> Finding {
-    let base = record.base.as_ref();
-    let is_accepted = base.is_some_and(|base| base.accepted.contains(&case.case.name));
+fn step_time(case: &CaseRecord, answer: &Answer, gate: &Gate) -> Finding {
     let verdict = verdict(answer.decision);
     let (before, now) = (median_step(&case.base_launches), median_step(&case.launches));
     // A log-ratio of speeds, turned into a change of the time.
     let change = (-answer.change).exp_m1();
     let interval = answer.interval.map(|(low, high)| ((-high).exp_m1(), (-low).exp_m1()));
-    let mut message = format!(
+    let message = format!(
         "{}'s own step time {} the base revision's {} to {}: {}, {} the tolerance of {}%{}",
         format::backend(&case.case.backend),
         direction(change),
@@ -177,13 +175,10 @@ fn step_time(record: &RunRecord, case: &CaseRecord, answer: &Answer, gate: &Gate
         gate.base_tolerance_percent,
         doubt(answer, gate.base_tolerance_percent)
     );
-    if is_accepted && verdict == Verdict::Regressed {
-        message.push_str("; accepted in this change's baseline");
-    }
     Finding {
         change: Some(change),
         interval,
-        fails: verdict == Verdict::Regressed && !is_accepted,
+        fails: verdict == Verdict::Regressed,
         ..Finding::new(Metric::StepTime, Some(before), Some(now), verdict, message).with_reach(answer)
     }
 }

@@ -7,16 +7,18 @@
 //! | `headline`, `next_steps` | the verdict and what to do about it, in words |
 //! | `run` | when, where and how the figures were measured |
 //! | `baseline` | file and age of the baseline; `null` where this machine has none |
+//! | `loosened` | what this change makes looser than it is at the base revision, in words |
 //! | `gate` | the tolerances, in the keys of config.toml |
 //! | `controls` | what the machine alone makes of two like arms, by workload: differences as log-ratios |
 //! | `cases` | one judgement per case, [`Compared`]: times in seconds, sizes in bytes, changes relative (0.05 is +5%) |
 //!
+//! A case whose regression is acknowledged has the reason in `baseline.accepted`.
 //! Every step of every launch is in the saved record, not here.
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Report, Source, Standing, headline};
+use super::{Report, Source, Standing, headline, review};
 use crate::gate::{Compared, Control, Gate};
 use crate::machine::Machine;
 use crate::protocol::DeviceKind;
@@ -41,6 +43,7 @@ struct Document<'a> {
     next_steps: Vec<String>,
     run: Run<'a>,
     baseline: Option<&'a Source>,
+    loosened: &'a [String],
     gate: Gate,
     controls: &'a [Control],
     cases: &'a [Compared],
@@ -89,6 +92,7 @@ impl<'a> Document<'a> {
                 warnings: &record.warnings,
             },
             baseline: report.baseline.as_ref(),
+            loosened: review::loosened(report),
             gate: report.gate.clone(),
             controls: &report.comparison.controls,
             cases: &report.comparison.cases,

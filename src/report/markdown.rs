@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 use super::escape::{cut, fenced, markdown as escape};
 use super::summary::{self, NOTHING, Row, row};
-use super::{Report, evidence, headline, short};
+use super::{Report, evidence, headline, review, short};
 use crate::format;
 use crate::gate::{Compared, Metric, Verdict};
 use crate::machine::Machine;
@@ -39,7 +39,7 @@ fn title(report: &Report) -> String {
     )
 }
 
-/// The verdict, what to do next, what deserves a look and why cases failed.
+/// The verdict, what to do next, what deserves a look, why cases failed, what was accepted and what is loosened.
 fn verdict(report: &Report) -> String {
     let mut text = format!("## Verdict\n\n**{}**: {}.\n", report.standing().name(), escape(&headline::reason(report)));
     let steps = headline::next_steps(report);
@@ -61,7 +61,16 @@ fn verdict(report: &Report) -> String {
     for case in &report.comparison.cases {
         text.push_str(&stderr(case));
     }
-    text
+    text + &review(report)
+}
+
+/// Acknowledged regressions, and what the change loosens.
+fn review(report: &Report) -> String {
+    let accepted = review::accepted(report).map(|(name, words)| format!("- {}: {}\n", code(name), escape(&words)));
+    let loosened = review::loosened(report).iter().map(|change| format!("- {}\n", escape(change)));
+    let sections = [("Accepted", accepted.collect::<String>()), (review::LOOSENS, loosened.collect())];
+    let told = sections.iter().filter(|(_, lines)| !lines.is_empty());
+    told.map(|(title, lines)| format!("\n{title}:\n\n{lines}")).collect()
 }
 
 /// The last lines that a failed case's worker wrote, folded away.

@@ -1,7 +1,7 @@
 //! Reports: one model, rendered as Markdown, text or JSON.
 //!
 //! Every rendering is a pure function of a [`Report`], so that a saved record gives the same report again. What two
-//! renderings share (the verdict's words, the table's cells) is made once, in `headline` and `summary`.
+//! renderings share (the verdict's words, the table's cells) is made once, in `headline`, `review` and `summary`.
 
 use std::path::Path;
 
@@ -17,6 +17,7 @@ mod headline;
 pub mod json;
 pub mod markdown;
 pub mod progress;
+mod review;
 mod summary;
 pub mod text;
 

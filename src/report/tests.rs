@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::{Demands, Report, Source, Standing, json, markdown, text};
-use crate::baseline::{Baseline, ModelMemory};
+use crate::baseline::{Acceptance, Baseline, ModelMemory};
 use crate::gate::{Gate, compare};
 use crate::machine::Machine;
 use crate::matrix::{Case, Workload, link_references};
@@ -183,6 +183,33 @@ fn nothing_was_launched() {
 }
 
 #[test]
+fn acceptances_and_what_a_change_loosens_are_told() {
+    let mut now = Scenario::new();
+    now.record.base = Some(BaseRevision {
+        name: "main".to_owned(),
+        commit: None,
+        loosened: vec![
+            "gate.base_tolerance_percent from 2 to 4".to_owned(),
+            "removes a_b|c from suite smoke".to_owned(),
+        ],
+        accepted: vec!["mlx/41f/int8".to_owned()],
+    });
+    now.slow_down("mlx/41f/int8", 1.25);
+    let acceptance = Acceptance {
+        reason: "the <mask> is right now, see #12".to_owned(),
+        date: now.record.started,
+        commit: None,
+        change: Some(0.25),
+    };
+    now.baseline = now.baseline.map(|baseline| baseline.accepting(&now.record, "mlx/41f/int8", acceptance));
+    let report = now.report();
+    let document: serde_json::Value = serde_json::from_str(&json::render(&report)).unwrap();
+    assert_eq!(document["loosened"][0], "gate.base_tolerance_percent from 2 to 4");
+    assert_eq!(document["cases"][2]["baseline"]["accepted"]["change"], 0.25);
+    golden("accepted", &report);
+}
+
+#[test]
 fn json_is_valid_and_versioned() {
     let document: serde_json::Value = serde_json::from_str(&json::render(&Scenario::new().report())).unwrap();
     assert_eq!(document["schema"], 1);
@@ -275,7 +302,7 @@ impl Scenario {
         outcomes.filter_map(|outcome| if let Outcome::Measured(it) = outcome { Some(it) } else { None }).collect()
     }
 
-    fn slow_down(&mut self, name: &str, factor: f64) {
+    pub(crate) fn slow_down(&mut self, name: &str, factor: f64) {
         for launch in self.launches(name) {
             launch.step_seconds.iter_mut().for_each(|step| *step *= factor);
         }

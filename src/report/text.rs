@@ -7,7 +7,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use super::escape::one_line;
 use super::summary::{self, NOTHING, Row, row};
-use super::{Report, Standing, evidence, headline, markdown};
+use super::{Report, Standing, evidence, headline, markdown, review};
 use crate::format;
 use crate::gate::Verdict;
 
@@ -20,7 +20,7 @@ const STDERR_LINES: usize = 5;
 /// The report as text, with escape sequences where `color` allows them.
 pub fn render(report: &Report, color: bool) -> String {
     let paint = Paint { color };
-    [header(report), table(report, paint), findings(report, paint), verdict(report, paint)]
+    [header(report), table(report, paint), findings(report, paint), review(report), verdict(report, paint)]
         .into_iter()
         .filter(|part| !part.is_empty())
         .collect::<Vec<_>>()
@@ -123,6 +123,18 @@ fn findings(report: &Report, paint: Paint) -> String {
         for line in &tail[tail.len().saturating_sub(STDERR_LINES)..] {
             text.push_str(&format!("  | {}\n", one_line(line)));
         }
+    }
+    text
+}
+
+/// Acknowledged regressions, and what the change loosens.
+fn review(report: &Report) -> String {
+    let accepted = review::accepted(report).map(|(name, words)| wrap(&format!("Accepted: {name}: {words}"), "", "  "));
+    let mut text: String = accepted.collect();
+    let loosened = review::loosened(report);
+    if !loosened.is_empty() {
+        text.push_str(&format!("{}:\n", review::LOOSENS));
+        text.extend(loosened.iter().map(|change| wrap(change, "  ", "    ")));
     }
     text
 }

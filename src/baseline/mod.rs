@@ -1,4 +1,8 @@
 //! Baselines on disk: model bytes for every machine, and one file of speedups, times and peaks per machine.
+//!
+//! What a run changes in them is in `recording`.
+
+mod recording;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,12 +10,10 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::figures::figures;
 use crate::machine::Machine;
 use crate::matrix::Case;
 use crate::protocol::DeviceKind;
-use crate::record::{CaseRecord, ReadError, RunRecord, read_versioned};
-use crate::stats::Estimate;
+use crate::record::{ReadError, read_versioned};
 
 /// Schema version of both kinds of file.
 pub const SCHEMA: u32 = 1;
@@ -78,6 +80,24 @@ pub struct BaselineCase {
     pub process_peak_bytes: Option<u64>,
     /// The last [`KEPT_JOBS`] jobs, oldest first.
     pub jobs: Vec<Job>,
+    /// Why these figures stand although they are a regression; until the next update of the case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<Acceptance>,
+}
+
+/// An acknowledged regression.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Acceptance {
+    /// Why it is accepted, on one line.
+    pub reason: String,
+    /// When the run began in which it showed.
+    pub date: Timestamp,
+    /// Commit that run was at.
+    pub commit: Option<String>,
+    /// How much longer a step takes, as a share (0.051 for 5.1%): beside the base revision, or else in proportion to the
+    /// reference's. `None` where it is memory that grew.
+    pub change: Option<f64>,
 }
 
 /// What a case computes besides its name: with another shape its figures are of something else.
@@ -130,17 +150,6 @@ impl ModelMemory {
             Err(error) if error.is_not_found() => Ok(Self::default()),
             read => read,
         }
-    }
-
-    /// These bytes with those that `record` measured.
-    pub fn updated(&self, record: &RunRecord) -> Self {
-        let mut updated = self.clone();
-        for case in &record.cases {
-            if let Some((_, launch)) = case.measured().next() {
-                updated.models.insert(case.case.memory_key(), launch.model_bytes);
-            }
-        }
-        updated
     }
 }
 
@@ -220,54 +229,5 @@ impl Baseline {
     /// A baseline without cases.
     pub fn empty(machine: Machine, device: DeviceKind) -> Self {
         Self { schema: SCHEMA, machine, device, imported: None, cases: BTreeMap::new() }
-    }
-
-    /// This baseline with what `record` measured; cases that it did not measure stay.
-    ///
-    /// Measured figures end an import: the imported cases they do not replace are dropped.
-    pub fn updated(&self, record: &RunRecord) -> Self {
-        let mut updated = match &self.imported {
-            Some(_) => Self::empty(record.machine.clone(), record.device),
-            None => Self { machine: record.machine.clone(), ..self.clone() },
-        };
-        let figures = figures(record);
-        for case in &record.cases {
-            let Some(figures) = figures.get(&case.case.name) else { continue };
-            let old = updated.cases.remove(&case.case.name).filter(|old| old.is_of(&case.case));
-            // Measured without its reference, a case keeps the speedup it had.
-            let kept = old.as_ref().filter(|_| case.case.reference.is_none());
-            let shape = Shape::of(&case.case);
-            let shape = kept.and_then(|old| old.shape.clone()).unwrap_or(shape);
-            let kept_speedup = kept.and_then(|old| old.speedup);
-            let mut jobs = old.map_or_else(Vec::new, |old| old.jobs);
-            // Recording one run twice is recording it once.
-            jobs.retain(|job| job.date != record.started);
-            jobs.push(job(record, case, figures.speedup));
-            jobs.drain(..jobs.len().saturating_sub(KEPT_JOBS));
-            let stored = BaselineCase {
-                frames: case.case.workload.frames,
-                steps: case.case.workload.steps,
-                shape: Some(shape),
-                speedup: figures.speedup.map(|speedup| speedup.point).or(kept_speedup),
-                step_seconds: Some(figures.step_seconds),
-                framework_peak_bytes: figures.framework_peak_bytes,
-                process_peak_bytes: figures.process_peak_bytes,
-                jobs,
-            };
-            updated.cases.insert(case.case.name.clone(), stored);
-        }
-        updated
-    }
-}
-
-fn job(record: &RunRecord, case: &CaseRecord, speedup: Option<Estimate>) -> Job {
-    Job {
-        date: record.started,
-        commit: record.tool.commit.clone(),
-        versions: case.measured().next().map(|(_, launch)| launch.versions.clone()).unwrap_or_default(),
-        launches: case.measured().count(),
-        mean_log_speedup: speedup.map(|speedup| speedup.point.ln()),
-        deviation_log_speedup: speedup.and_then(|speedup| speedup.log_deviation),
-        launch_step_seconds: case.measured().map(|(_, launch)| launch.median_step_seconds()).collect(),
     }
 }

@@ -1,0 +1,177 @@
+//! Recording: what a run's figures change in the baselines. Pure; the commands show it, ask and write.
+
+use super::{Acceptance, Baseline, BaselineCase, Job, KEPT_JOBS, ModelMemory, Shape};
+use crate::figures::{Figures, figures};
+use crate::record::{CaseRecord, RunRecord};
+use crate::stats::{Estimate, mean};
+
+/// A job whose speedup is off the stored jobs' mean by more than this factor begins the history anew.
+///
+/// The stored jobs tell how much jobs differ by chance. Jobs of two levels would pass the step between these for chance:
+/// prediction limits as wide as the step, in which the next regression hides.
+const LEVEL_SHIFT: f64 = 1.05;
+
+impl ModelMemory {
+    /// These bytes with those of all cases that `record` measured.
+    pub fn updated(&self, record: &RunRecord) -> Self {
+        record.cases.iter().fold(self.clone(), |updated, case| updated.with(case))
+    }
+
+    /// These bytes with those that were measured of `case`.
+    pub fn with(mut self, case: &CaseRecord) -> Self {
+        if let Some((_, launch)) = case.measured().next() {
+            self.models.insert(case.case.memory_key(), launch.model_bytes);
+        }
+        self
+    }
+}
+
+impl Baseline {
+    /// This baseline with what `record` measured; cases that it did not measure stay, with their acceptance.
+    ///
+    /// Measured figures end an import: the imported cases they do not replace are dropped.
+    pub fn updated(&self, record: &RunRecord) -> Self {
+        let mut updated = match &self.imported {
+            Some(_) => Self::empty(record.machine.clone(), record.device),
+            None => Self { machine: record.machine.clone(), ..self.clone() },
+        };
+        let figures = figures(record);
+        for case in &record.cases {
+            let Some(figures) = figures.get(&case.case.name) else { continue };
+            let old = updated.cases.remove(&case.case.name);
+            updated.cases.insert(case.case.name.clone(), recorded(record, case, figures, old));
+        }
+        updated
+    }
+
+    /// This baseline with what `record` measured of the case `name`, accepted; the other cases stay.
+    ///
+    /// The case's history begins anew: the jobs before the regression tell nothing about its new level. A case that
+    /// `record` did not measure stays as it is.
+    pub fn accepting(&self, record: &RunRecord, name: &str, acceptance: Acceptance) -> Self {
+        let mut updated = Self { machine: record.machine.clone(), ..self.clone() };
+        if let (Some(case), Some(figures)) = (record.case(name), figures(record).get(name)) {
+            let old = updated.cases.remove(name).map(|old| BaselineCase { jobs: Vec::new(), ..old });
+            let stored = BaselineCase { accepted: Some(acceptance), ..recorded(record, case, figures, old) };
+            updated.cases.insert(name.to_owned(), stored);
+        }
+        updated
+    }
+}
+
+/// What to remember of `case` after `old`; not accepted.
+fn recorded(record: &RunRecord, case: &CaseRecord, figures: &Figures, old: Option<BaselineCase>) -> BaselineCase {
+    let old = old.filter(|old| old.is_of(&case.case));
+    // Measured without its reference, a case keeps the speedup it had.
+    let kept = old.as_ref().filter(|_| case.case.reference.is_none());
+    let shape = kept.and_then(|old| old.shape.clone()).unwrap_or_else(|| Shape::of(&case.case));
+    let kept_speedup = kept.and_then(|old| old.speedup);
+    BaselineCase {
+        frames: case.case.workload.frames,
+        steps: case.case.workload.steps,
+        shape: Some(shape),
+        speedup: figures.speedup.map(|speedup| speedup.point).or(kept_speedup),
+        step_seconds: Some(figures.step_seconds),
+        framework_peak_bytes: figures.framework_peak_bytes,
+        process_peak_bytes: figures.process_peak_bytes,
+        jobs: continued(old.map_or_else(Vec::new, |old| old.jobs), job(record, case, figures.speedup)),
+        accepted: None,
+    }
+}
+
+/// `jobs` and `newest`, as far as they are of one level and [`KEPT_JOBS`] allows.
+fn continued(mut jobs: Vec<Job>, newest: Job) -> Vec<Job> {
+    // Recording one run twice is recording it once.
+    jobs.retain(|job| job.date != newest.date);
+    let levels: Vec<f64> = jobs.iter().filter_map(|job| job.mean_log_speedup).collect();
+    // Without a job to compare with, the mean is no number, and nothing is beyond it.
+    if newest.mean_log_speedup.is_some_and(|level| (level - mean(&levels)).abs() > LEVEL_SHIFT.ln()) {
+        jobs.clear();
+    }
+    jobs.push(newest);
+    jobs.drain(..jobs.len().saturating_sub(KEPT_JOBS));
+    jobs
+}
+
+fn job(record: &RunRecord, case: &CaseRecord, speedup: Option<Estimate>) -> Job {
+    Job {
+        date: record.started,
+        commit: record.tool.commit.clone(),
+        versions: case.measured().next().map(|(_, launch)| launch.versions.clone()).unwrap_or_default(),
+        launches: case.measured().count(),
+        mean_log_speedup: speedup.map(|speedup| speedup.point.ln()),
+        deviation_log_speedup: speedup.and_then(|speedup| speedup.log_deviation),
+        launch_step_seconds: case.measured().map(|(_, launch)| launch.median_step_seconds()).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::tests::Scenario;
+
+    const CASE: &str = "mlx/41f/int8";
+
+    fn job_count(baseline: &Baseline, name: &str) -> usize {
+        baseline.cases[name].jobs.len()
+    }
+
+    /// A run `days` after the baseline's, in which [`CASE`] takes `factor` times as long.
+    fn run(days: i64, factor: f64) -> RunRecord {
+        let mut scenario = Scenario::new();
+        scenario.slow_down(CASE, factor);
+        let started = scenario.record.started + jiff::SignedDuration::from_hours(24 * days);
+        RunRecord { started, ..scenario.record }
+    }
+
+    fn acceptance() -> Acceptance {
+        Acceptance {
+            reason: "a correct mask".to_owned(),
+            date: "2026-03-01T00:00:00Z".parse().unwrap(),
+            commit: None,
+            change: Some(0.25),
+        }
+    }
+
+    #[test]
+    fn accepting_changes_one_case_and_the_next_update_ends_it() {
+        let before = Scenario::new().baseline.unwrap().updated(&run(1, 1.0));
+        assert_eq!(job_count(&before, CASE), 2);
+        let accepted = before.accepting(&run(2, 1.25), CASE, acceptance());
+        let case = &accepted.cases[CASE];
+        assert_eq!((case.jobs.len(), &case.accepted), (1, &Some(acceptance())));
+        let speedup = |baseline: &Baseline| baseline.cases[CASE].speedup.unwrap();
+        assert!((speedup(&before) / speedup(&accepted) - 1.25).abs() < 1e-9);
+        let others = |baseline: &Baseline| {
+            let mut cases = baseline.cases.clone();
+            cases.remove(CASE);
+            cases
+        };
+        assert_eq!(others(&accepted), others(&before));
+
+        let updated = accepted.updated(&run(3, 1.25));
+        assert_eq!((job_count(&updated, CASE), &updated.cases[CASE].accepted), (2, &None));
+        let mut without = run(3, 1.25);
+        without.cases.retain(|case| case.case.name != CASE);
+        assert_eq!(accepted.updated(&without).cases[CASE], accepted.cases[CASE]);
+    }
+
+    #[test]
+    fn a_level_shift_begins_the_history_anew() {
+        let before = Scenario::new().baseline.unwrap().updated(&run(1, 1.0));
+        for (factor, jobs) in [(1.04, 3), (1.06, 1), (0.96, 3), (0.94, 1)] {
+            let updated = before.updated(&run(2, factor));
+            assert_eq!(job_count(&updated, CASE), jobs, "{factor}");
+            assert_eq!(job_count(&updated, "mlx/41f/nf4"), 3, "{factor}");
+            // The reference has no speedup whose level could shift.
+            assert_eq!(job_count(&updated, "torch/41f/none"), 3, "{factor}");
+        }
+    }
+
+    #[test]
+    fn a_baseline_without_acceptance_does_not_name_it() {
+        let text = serde_json::to_string(&Scenario::new().baseline.unwrap()).unwrap();
+        assert!(!text.contains("accepted"), "{text}");
+        assert_eq!(serde_json::from_str::<Baseline>(&text).unwrap(), Scenario::new().baseline.unwrap());
+    }
+}

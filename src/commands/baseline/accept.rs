@@ -1,0 +1,116 @@
+//! `wanbench baseline accept`: one case's regression, with the reason why it may stay.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use wanbench::baseline::{Acceptance, Baseline, MODEL_MEMORY, ModelMemory};
+use wanbench::config::Config;
+use wanbench::gate::{self, Compared, Metric, Verdict};
+use wanbench::record::{CaseRecord, RunRecord};
+
+use super::change::{Change, apply};
+use super::update::{check_can_ask, check_recordable, stored};
+use super::{ExitStatus, Terminal, UsageError};
+use crate::cli;
+
+/// Longest reason, in characters: it stands in every report.
+const LONGEST_REASON: usize = 500;
+
+/// Records the figures of a case that regressed, with the reason, after showing what changes and asking.
+pub fn accept(args: &cli::Accept, terminal: &Terminal) -> Result<ExitStatus> {
+    let folder = &args.sources.baselines;
+    check_can_ask("accept", args.yes)?;
+    let reason = checked_reason(&args.reason)?;
+    let config = Config::open(&args.sources.config)?;
+    let record = RunRecord::open(&args.from)?;
+    check_recordable(&record, args.machine.as_deref())?;
+    let Some(case) = record.case(&args.case) else {
+        let names: Vec<&str> = record.cases.iter().map(|case| case.case.name.as_str()).collect();
+        bail!(UsageError(format!(
+            "{} has no case `{}`; there are {}",
+            args.from.display(),
+            args.case,
+            names.join(", ")
+        )));
+    };
+    let memory = ModelMemory::open(folder)?;
+    let (path, old) = stored(folder, &record)?;
+    check_measured(&path, folder, &record)?;
+    check_reference(&old, case)?;
+
+    let comparison = gate::compare(&record, Some(&old), &memory, &config.known_cases(), &config.gate);
+    let compared = comparison.cases.iter().find(|compared| compared.name == args.case);
+    let Some(regression) = compared.and_then(Regression::of) else {
+        bail!(UsageError(format!(
+            "nothing to accept: {} did not regress in {}; `wanbench report {}` tells how it was judged",
+            args.case,
+            args.from.display(),
+            args.from.display()
+        )));
+    };
+    let acceptance = Acceptance {
+        reason: reason.to_owned(),
+        date: record.started,
+        commit: record.tool.commit.clone(),
+        change: regression.change,
+    };
+    let files = [
+        Change::new(folder.join(MODEL_MEMORY), &memory.with(case))?,
+        Change::new(path, &old.accepting(&record, &args.case, acceptance))?,
+    ];
+    apply(&files, args.yes, terminal)
+}
+
+/// What there is to accept.
+struct Regression {
+    /// How much longer a step takes, as a share; `None` where it is memory that grew.
+    change: Option<f64>,
+}
+
+impl Regression {
+    /// Of a case whose speed or memory regressed; a wrong output is not to be accepted.
+    fn of(compared: &Compared) -> Option<Self> {
+        let regressed = |metric| compared.finding(metric).filter(|finding| finding.verdict == Verdict::Regressed);
+        let step_time = regressed(Metric::StepTime).map(|finding| finding.change);
+        // A speedup that fell to half is a step of twice the time.
+        let speedup = regressed(Metric::Speedup).map(|finding| finding.change.map(|change| 1.0 / (1.0 + change) - 1.0));
+        let memory = regressed(Metric::ModelBytes).or(regressed(Metric::PeakBytes)).map(|_| None);
+        step_time.or(speedup).or(memory).map(|change| Self { change })
+    }
+}
+
+fn checked_reason(reason: &str) -> Result<&str> {
+    let reason = reason.trim();
+    let fault = match reason.chars().count() {
+        0 => "is empty: say why the regression may stay".to_owned(),
+        length if length > LONGEST_REASON => format!("has {length} characters, {LONGEST_REASON} are allowed"),
+        _ if reason.chars().any(char::is_control) => "is not one line of plain text".to_owned(),
+        _ => return Ok(reason),
+    };
+    bail!(UsageError(format!("--reason {fault}")))
+}
+
+/// Refuses where the machine of `record` is judged by another file than its `own`, or by an imported one: a measured case
+/// cannot stand beside those cases, which would be lost.
+fn check_measured(own: &Path, folder: &Path, record: &RunRecord) -> Result<()> {
+    let found = Baseline::find(folder, &record.machine, record.device)?;
+    match found.filter(|(path, baseline)| path != own || baseline.imported.is_some()) {
+        Some((path, _)) => bail!(UsageError(format!(
+            "{} was imported, or is of another machine that agrees with this one: record this machine's own figures first, with `wanbench baseline update`",
+            path.display()
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a case measured without the reference that its recorded speedup is over: the new speedup is not known.
+fn check_reference(old: &Baseline, case: &CaseRecord) -> Result<()> {
+    let has_speedup = old.cases.get(&case.case.name).is_some_and(|stored| stored.speedup.is_some());
+    if has_speedup && case.case.reference.is_none() {
+        bail!(UsageError(format!(
+            "{} has a speedup in the baseline, but was measured without its reference: measure both",
+            case.case.name
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! Changing committed files: show the difference, ask, write.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use similar::TextDiff;
+use wanbench::save;
+
+use super::{ExitStatus, Terminal, UsageError};
+
+/// A file's content before and after.
+pub(super) struct Change {
+    path: PathBuf,
+    old: String,
+    new: String,
+}
+
+impl Change {
+    /// The change of `path` to `value` as JSON.
+    pub(super) fn new<T: serde::Serialize>(path: PathBuf, value: &T) -> Result<Self> {
+        let old = match std::fs::read_to_string(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            read => read.with_context(|| format!("cannot read {}", path.display()))?,
+        };
+        // Through a value, whose keys are sorted: a field moved in the source moves no line in a committed file.
+        Ok(Self { path, old, new: serde_json::to_string_pretty(&serde_json::to_value(value)?)? + "\n" })
+    }
+}
+
+/// Prints the differences, asks unless `yes`, writes.
+pub(super) fn apply(changes: &[Change], yes: bool, terminal: &Terminal) -> Result<ExitStatus> {
+    let changed: Vec<&Change> = changes.iter().filter(|change| change.old != change.new).collect();
+    for change in &changed {
+        let name = change.path.display().to_string();
+        terminal.print(&unified(&change.old, &change.new, &name, &name))?;
+    }
+    if changed.is_empty() {
+        terminal.say("nothing changes");
+        return Ok(ExitStatus::Pass);
+    }
+    if !yes && !confirmed()? {
+        terminal.say("nothing was written");
+        return Ok(ExitStatus::Pass);
+    }
+    for change in changed {
+        save::atomically(&change.path, |out| out.write_all(change.new.as_bytes()))
+            .with_context(|| format!("cannot write {}", change.path.display()))?;
+        terminal.say(&format!("wrote {}: commit it", change.path.display()));
+    }
+    Ok(ExitStatus::Pass)
+}
+
+fn confirmed() -> Result<bool> {
+    if !io::stdin().is_terminal() {
+        bail!(UsageError("nobody is there to ask: say --yes to write these changes".to_owned()));
+    }
+    eprint!("Write these changes? [y/N] ");
+    io::stderr().flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// The unified diff of two texts.
+pub(super) fn unified(old: &str, new: &str, old_name: &str, new_name: &str) -> String {
+    TextDiff::from_lines(old, new).unified_diff().header(old_name, new_name).to_string()
+}

@@ -1,0 +1,42 @@
+//! `wanbench baseline import`: a report in the seed's format as a baseline.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, bail};
+use wanbench::baseline::{Baseline, ModelMemory};
+use wanbench::import;
+
+use super::change::{Change, apply};
+use super::{ExitStatus, Terminal, UsageError};
+use crate::cli;
+
+/// Turns a report in the seed's format into a baseline file.
+pub fn import(args: &cli::Import, terminal: &Terminal) -> Result<ExitStatus> {
+    let folder = &args.sources.baselines;
+    let text =
+        std::fs::read_to_string(&args.report).with_context(|| format!("cannot read {}", args.report.display()))?;
+    let source = args.report.file_name().unwrap_or_default().to_string_lossy();
+    let imported = import::import(&text, &source).map_err(|error| UsageError(error.to_string()))?;
+    let path = Baseline::path(folder, &imported.baseline.machine, imported.baseline.device);
+    if path.exists() && !args.replace {
+        bail!(UsageError(format!("{} is there already; --replace overwrites it", path.display())));
+    }
+    for name in &imported.skipped {
+        terminal.say(&format!("{name}: no figures in the report, so none in the baseline"));
+    }
+    if let Some(disagreement) = disagreement(&imported.model_mib, &ModelMemory::open(folder)?) {
+        bail!(UsageError(format!("{}: {disagreement}", args.report.display())));
+    }
+    let change = Change::new(path, &imported.baseline)?;
+    apply(&[change], true, terminal)
+}
+
+/// Where the report's model memory, in whole MiB, is not the recorded bytes: then it is of another model.
+fn disagreement(model_mib: &BTreeMap<String, u64>, memory: &ModelMemory) -> Option<String> {
+    model_mib.iter().find_map(|(name, mib)| {
+        let bytes = *memory.models.get(name)?;
+        let recorded = (bytes as f64 / f64::from(1 << 20)).round() as u64;
+        (recorded != *mib)
+            .then(|| format!("{name} takes {mib} MiB there, but {bytes} bytes are recorded: another model?"))
+    })
+}

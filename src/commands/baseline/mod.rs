@@ -1,0 +1,53 @@
+//! `wanbench baseline`: update, accept, show, diff, import.
+
+mod accept;
+mod change;
+mod import;
+mod update;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use wanbench::baseline::Baseline;
+use wanbench::machine::Machine;
+use wanbench::protocol::DeviceKind;
+
+use super::{ExitStatus, Terminal, UsageError};
+use crate::cli;
+
+pub use accept::accept;
+pub use import::import;
+pub use update::update;
+
+/// Prints a baseline file.
+pub fn show(args: &cli::Show, terminal: &Terminal) -> Result<ExitStatus> {
+    let folder = &args.sources.baselines;
+    let path = match &args.name {
+        Some(name) if Path::new(name).exists() => PathBuf::from(name),
+        Some(name) => folder.join(format!("{}.json", name.trim_end_matches(".json"))),
+        None => {
+            let machine = Machine::detect();
+            let device = if machine.has_gpu() { DeviceKind::Gpu } else { DeviceKind::Cpu };
+            let found = Baseline::find(folder, &machine, device)?.map(|(path, _)| path);
+            found.with_context(|| {
+                format!(
+                    "{} has no baseline of this machine ({}); record one with `wanbench baseline update`",
+                    folder.display(),
+                    machine.name(device)
+                )
+            })?
+        }
+    };
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    terminal.say(&format!("{}:", path.display()));
+    terminal.print(&text)?;
+    Ok(ExitStatus::Pass)
+}
+
+/// Prints the unified diff of two baseline files.
+pub fn diff(args: &cli::Diff, terminal: &Terminal) -> Result<ExitStatus> {
+    let read = |path: &Path| std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
+    let (old, new) = (read(&args.old)?, read(&args.new)?);
+    terminal.print(&change::unified(&old, &new, &args.old.display().to_string(), &args.new.display().to_string()))?;
+    Ok(ExitStatus::Pass)
+}

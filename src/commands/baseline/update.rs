@@ -1,0 +1,92 @@
+//! `wanbench baseline update`: this machine's figures from a run.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use wanbench::baseline::{Baseline, MODEL_MEMORY, ModelMemory};
+use wanbench::config::Config;
+use wanbench::machine::Machine;
+use wanbench::record::{ReadError, RunRecord};
+
+use super::change::{Change, apply};
+use super::{ExitStatus, Terminal, UsageError};
+use crate::commands::measure::{Measuring, measure};
+use crate::cli;
+
+/// Records results as this machine's baseline, after showing what changes and asking.
+pub fn update(args: &cli::Update, terminal: &Terminal) -> Result<ExitStatus> {
+    let sources = &args.measure.sources;
+    check_can_ask("update", args.yes)?;
+    let record = match &args.from {
+        Some(path) => RunRecord::open(path)?,
+        None if cfg!(debug_assertions) => {
+            bail!(UsageError("a debug build measures nothing worth recording: use `make build`".to_owned()))
+        }
+        None => {
+            let config = Config::open(&sources.config)?;
+            let asked = Measuring::plain(&args.measure, &config);
+            let Some(record) = measure(&asked, terminal)? else { return Ok(ExitStatus::Pass) };
+            record
+        }
+    };
+    check_recordable(&record, args.machine.as_deref())?;
+    let memory = ModelMemory::open(&sources.baselines)?;
+    let (path, old) = stored(&sources.baselines, &record)?;
+    let files = [
+        Change::new(sources.baselines.join(MODEL_MEMORY), &memory.updated(&record))?,
+        Change::new(path, &old.updated(&record))?,
+    ];
+    apply(&files, args.yes, terminal)
+}
+
+/// Refuses a command that asks where nobody answers.
+pub(super) fn check_can_ask(command: &str, yes: bool) -> Result<()> {
+    if !yes && in_ci() {
+        bail!(UsageError(format!("baseline {command} asks, and CI cannot answer: say --yes")));
+    }
+    Ok(())
+}
+
+/// Refuses results whose figures would mislead; `machine` names whose they are, where they are not this machine's.
+pub(super) fn check_recordable(record: &RunRecord, machine: Option<&str>) -> Result<()> {
+    match refusal(record, machine) {
+        Some(reason) => bail!(UsageError(format!("these results cannot become a baseline: {reason}"))),
+        None => Ok(()),
+    }
+}
+
+/// The baseline file of the machine that `record` is of and what it holds, which is nothing where there is none.
+pub(super) fn stored(folder: &Path, record: &RunRecord) -> Result<(PathBuf, Baseline), ReadError> {
+    let path = Baseline::path(folder, &record.machine, record.device);
+    let old =
+        if path.exists() { Baseline::open(&path)? } else { Baseline::empty(record.machine.clone(), record.device) };
+    Ok((path, old))
+}
+
+/// Why `record` must not become a baseline, if so.
+fn refusal(record: &RunRecord, machine: Option<&str>) -> Option<String> {
+    let here = Machine::detect();
+    let name = record.machine.name(record.device);
+    if let Some((case, failure)) = record.failures().next() {
+        return Some(format!("{} failed: {}", case.case.name, failure.reason));
+    }
+    if record.interrupted {
+        return Some("the run was interrupted: measure again".to_owned());
+    }
+    if record.tool.debug_build {
+        return Some("they come from a debug build: measure with a release build, `make build`".to_owned());
+    }
+    match machine {
+        Some(machine) if machine != name => Some(format!("they are of {name}, not of {machine}")),
+        None if record.machine != here => Some(format!(
+            "they are of {name}, this machine is {}: if you mean to record that machine's baseline, say --machine {name}",
+            here.name(record.device)
+        )),
+        _ => None,
+    }
+}
+
+/// Whether a CI service runs this.
+fn in_ci() -> bool {
+    std::env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"))
+}

@@ -1,0 +1,398 @@
+//! What a change makes looser than its base: gates, suites, baselines. Pure.
+//!
+//! A change that slows a case can pass by moving what it is judged by. That is for a reviewer to allow, so the report
+//! lists it. Only what is looser is listed, and what may be: a threshold of which it is not known counts with any change.
+
+use std::cmp::Ordering;
+
+use serde_json::Value;
+
+use crate::baseline::{Baseline, BaselineCase, Job, KEPT_JOBS, ModelMemory};
+use crate::config::{Config, Suite};
+use crate::format;
+use crate::gate::Gate;
+
+/// The committed state of one side of a change; `None` for what it does not have.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Committed<'a> {
+    /// Its config.toml.
+    pub config: Option<&'a Config>,
+    /// Its model bytes.
+    pub memory: Option<&'a ModelMemory>,
+    /// Its baseline of this machine.
+    pub baseline: Option<&'a Baseline>,
+}
+
+/// What `head` makes looser than it is in `base`, in words such as `gate.base_tolerance_percent from 2 to 4`.
+///
+/// A configuration that one side does not have is not compared; a baseline that only the base has is removed.
+pub fn loosened(base: &Committed, head: &Committed) -> Vec<String> {
+    let mut looser = Vec::new();
+    if let (Some(base), Some(head)) = (base.config, head.config) {
+        looser.extend(gate(&base.gate, &head.gate));
+        looser.extend(suites(base, head));
+    }
+    if let Some(base) = base.memory {
+        looser.extend(memory(base, head.memory));
+    }
+    if let Some(base) = base.baseline {
+        looser.extend(baseline(base, head.baseline));
+    }
+    looser
+}
+
+/// The cases whose regression `head` acknowledges, and `base` does not, or did for another run or reason.
+pub fn accepted(base: &Committed, head: &Committed) -> Vec<String> {
+    let of_base = |name: &String| base.baseline?.cases.get(name)?.accepted.as_ref();
+    let cases = head.baseline.iter().flat_map(|baseline| &baseline.cases);
+    cases
+        .filter(|(name, case)| case.accepted.is_some() && case.accepted.as_ref() != of_base(name))
+        .map(|(name, _)| name.clone())
+        .collect()
+}
+
+/// Whether a threshold that went from `base` to `head` is looser now. Of a key not known here any change may be.
+fn is_looser(key: &str, base: &Value, head: &Value) -> bool {
+    match (key, base.as_f64(), head.as_f64()) {
+        (key, Some(base), Some(head)) if key.contains("tolerance") => head > base,
+        // The smaller the share, the sooner a machine is unfit and its regressions are not judged.
+        ("control_share", Some(base), Some(head)) => head < base,
+        _ => head != base,
+    }
+}
+
+/// Key by key, as config.toml writes them, so that a new key cannot be forgotten.
+fn gate(base: &Gate, head: &Gate) -> Vec<String> {
+    let keys = |gate: &Gate| match serde_json::to_value(gate) {
+        Ok(Value::Object(keys)) => keys,
+        _ => serde_json::Map::new(),
+    };
+    let base = keys(base);
+    let looser = keys(head).into_iter().filter_map(|(key, head)| {
+        let base = base.get(&key)?;
+        is_looser(&key, base, &head).then(|| format!("gate.{key} from {} to {}", number(base), number(&head)))
+    });
+    looser.collect()
+}
+
+/// As people write it in config.toml: `2`, not `2.0`.
+fn number(value: &Value) -> String {
+    match (value, value.as_f64()) {
+        (Value::Array(values), _) => format!("[{}]", values.iter().map(number).collect::<Vec<_>>().join(", ")),
+        (_, Some(number)) => number.to_string(),
+        _ => value.to_string(),
+    }
+}
+
+fn suites(base: &Config, head: &Config) -> Vec<String> {
+    let defaults = [
+        ("gpu", &base.default_suite.gpu, &head.default_suite.gpu),
+        ("cpu", &base.default_suite.cpu, &head.default_suite.cpu),
+    ];
+    let moved = defaults
+        .into_iter()
+        .filter(|(_, base, head)| base != head)
+        .map(|(key, base, head)| format!("default_suite.{key} from {base} to {head}"));
+    let looser = base.suites.values().flat_map(|base| match head.suites.get(&base.name) {
+        Some(head) => suite(base, head),
+        None => vec![format!("removes suite {} ({})", base.name, format::count(base.cases.len(), "case"))],
+    });
+    moved.chain(looser).collect()
+}
+
+fn suite(base: &Suite, head: &Suite) -> Vec<String> {
+    let name = &base.name;
+    let mut looser = Vec::new();
+    for (what, base, head) in [
+        ("launches", base.launches, head.launches),
+        ("warmup_steps", base.warmup_steps as usize, head.warmup_steps as usize),
+    ] {
+        if head < base {
+            looser.push(format!("{what} of suite {name} from {base} to {head}"));
+        }
+    }
+    if base.side_by_side && !head.side_by_side {
+        looser.push(format!("side_by_side off in suite {name}"));
+    }
+    let (mut removed, mut other) = (Vec::new(), Vec::new());
+    for case in &base.cases {
+        match head.cases.iter().find(|head| head.name == case.name) {
+            None => removed.push(case.name.as_str()),
+            // Under the same name it computes another shape, or for another reference.
+            Some(head) if head != case => other.push(case.name.as_str()),
+            Some(_) => {}
+        }
+    }
+    if !removed.is_empty() {
+        looser.push(format!("removes {} from suite {name}", removed.join(", ")));
+    }
+    if !other.is_empty() {
+        looser.push(format!("another workload or reference for {} in suite {name}", other.join(", ")));
+    }
+    looser
+}
+
+/// The bytes are exact: whatever changes them lets other bytes pass.
+fn memory(base: &ModelMemory, head: Option<&ModelMemory>) -> Vec<String> {
+    let changed = base.models.iter().filter_map(|(key, base)| match head.and_then(|head| head.models.get(key)) {
+        Some(head) if head == base => None,
+        Some(head) => Some(format!("model bytes of {key} from {} to {}", format::exact(*base), format::exact(*head))),
+        None => Some(format!("removes the model bytes of {key}")),
+    });
+    changed.collect()
+}
+
+fn baseline(base: &Baseline, head: Option<&Baseline>) -> Vec<String> {
+    let Some(head) = head else { return vec!["removes the baseline of this machine".to_owned()] };
+    let looser = base.cases.iter().filter_map(|(name, base)| {
+        let Some(head) = head.cases.get(name) else { return Some(format!("removes the baseline of {name}")) };
+        let changes = case(base, head);
+        let accepted = if head.accepted.is_some() && head.accepted != base.accepted { " (accepted)" } else { "" };
+        (!changes.is_empty()).then(|| format!("baseline of {name}: {}{accepted}", changes.join(", ")))
+    });
+    looser.collect()
+}
+
+/// What of a case's figures lets a worse one pass.
+fn case(base: &BaselineCase, head: &BaselineCase) -> Vec<String> {
+    let bytes = |bytes: Option<u64>| bytes.map(|bytes| bytes as f64);
+    let mebibytes: fn(f64) -> String = |bytes| format::mebibytes(bytes as u64);
+    let peak = |what, base, head| worse(what, bytes(base), bytes(head), Ordering::Greater, mebibytes);
+    let is_other = base.shape.is_some() && base.shape != head.shape;
+    [
+        worse("speedup", base.speedup, head.speedup, Ordering::Less, format::speedup),
+        worse("step time", base.step_seconds, head.step_seconds, Ordering::Greater, format::seconds),
+        peak("process peak", base.process_peak_bytes, head.process_peak_bytes),
+        peak("framework peak", base.framework_peak_bytes, head.framework_peak_bytes),
+        (!is_continued(&base.jobs, &head.jobs)).then(|| "recorded jobs edited".to_owned()),
+        is_other.then(|| "of another shape or reference".to_owned()),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// A figure that went into the `worse` direction, or away.
+fn worse(
+    what: &str,
+    base: Option<f64>,
+    head: Option<f64>,
+    worse: Ordering,
+    words: fn(f64) -> String,
+) -> Option<String> {
+    let base = base?;
+    match head {
+        None => Some(format!("{what} of {} removed", words(base))),
+        Some(head) if head.partial_cmp(&base) == Some(worse) => {
+            Some(format!("{what} from {} to {} ({})", words(base), words(head), format::percent(head / base - 1.0)))
+        }
+        Some(_) => None,
+    }
+}
+
+/// Whether `head` is what updates make of `base`: jobs at its end; gone are none, the oldest beyond [`KEPT_JOBS`], or
+/// all where a level shift or an acceptance began the history anew.
+fn is_continued(base: &[Job], head: &[Job]) -> bool {
+    let is_anew = head.first().is_some_and(|first| base.iter().all(|job| job.date < first.date));
+    let mut gone = 0..base.len();
+    let continues = |gone: usize| (gone == 0 || head.len() == KEPT_JOBS) && head.starts_with(&base[gone..]);
+    base.is_empty() || is_anew || gone.any(continues)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::baseline::Acceptance;
+    use crate::report::tests::Scenario;
+
+    const SHIPPED: &str = include_str!("../config.toml");
+
+    fn config(changes: &[(&str, &str)]) -> Config {
+        let text = changes.iter().fold(SHIPPED.to_owned(), |text, (old, new)| {
+            assert!(text.contains(old), "{old}");
+            text.replacen(old, new, 1)
+        });
+        Config::parse(&text, Path::new("config.toml")).unwrap()
+    }
+
+    fn loosened_configs(base: &Config, head: &Config) -> Vec<String> {
+        loosened(
+            &Committed { config: Some(base), ..Committed::default() },
+            &Committed { config: Some(head), ..Committed::default() },
+        )
+    }
+
+    /// What changing the shipped configuration loosens, and what changing it back does.
+    fn both_ways(changes: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {
+        let (shipped, changed) = (config(&[]), config(changes));
+        (loosened_configs(&shipped, &changed), loosened_configs(&changed, &shipped))
+    }
+
+    #[test]
+    fn a_raised_tolerance_is_looser_and_a_lowered_one_is_not() {
+        let (there, back) = both_ways(&[("speedup_tolerance_percent = 5.0", "speedup_tolerance_percent = 7.5")]);
+        assert_eq!(there, ["gate.speedup_tolerance_percent from 5 to 7.5"]);
+        assert_eq!(back, [""; 0]);
+    }
+
+    #[test]
+    fn every_key_of_the_gate_is_compared() {
+        let Ok(Value::Object(keys)) = serde_json::to_value(Gate::default()) else { panic!("a gate is a table") };
+        for (key, value) in keys {
+            let changed = |factor: f64| match &value {
+                Value::Array(_) => Value::Array(Vec::new()),
+                value if value.is_u64() => Value::from(value.as_u64().unwrap() + 1),
+                value => Value::from(value.as_f64().unwrap() * factor),
+            };
+            let is_listed = |head: Value| is_looser(&key, &value, &head);
+            assert!(is_listed(changed(1.5)) || is_listed(changed(0.5)), "{key}");
+            assert!(!is_listed(value.clone()), "{key}");
+        }
+        assert!(is_looser("control_share", &Value::from(0.5), &Value::from(0.4)));
+        assert!(!is_looser("control_share", &Value::from(0.5), &Value::from(0.6)));
+    }
+
+    #[test]
+    fn looks_are_listed_whatever_their_change() {
+        let looks = ("[gate]\n", "[gate]\nlooks = [4, 10]\nlook_alphas = [0.002, 0.008]\n");
+        let (there, back) = both_ways(&[looks]);
+        let looser =
+            ["gate.look_alphas from [0.001, 0.003, 0.006] to [0.002, 0.008]", "gate.looks from [4, 7, 10] to [4, 10]"];
+        assert_eq!(there, looser);
+        assert_eq!(back.len(), 2);
+    }
+
+    #[test]
+    fn what_a_suite_measures_less_is_looser() {
+        let smoke = "[suites.smoke]\nmodel = \"synthetic\"\nreference = \"torch\"\nlaunches = 8\nwarmup_steps = 2";
+        let less = smoke.replace("8", "4").replace("= 2", "= 1") + "\nside_by_side = false";
+        let (there, back) =
+            both_ways(&[(smoke, &less), ("quants = [\"none\", \"int8\", \"nf4\"]", "quants = [\"nf4\"]")]);
+        let expected = [
+            "launches of suite smoke from 8 to 4",
+            "warmup_steps of suite smoke from 2 to 1",
+            "side_by_side off in suite smoke",
+            "removes mlx/5f/none, mlx/5f/int8, mlx/41f/none, mlx/41f/int8 from suite synthetic",
+        ];
+        assert_eq!(there, expected);
+        assert_eq!(back, [""; 0]);
+    }
+
+    #[test]
+    fn a_removed_suite_another_default_and_another_shape_are_listed() {
+        let mut head = config(&[("cpu = \"smoke\"", "cpu = \"synthetic\"")]);
+        head.suites.remove("wide");
+        let case = head.suites.get_mut("smoke").unwrap().cases.last_mut().unwrap();
+        case.workload.latent = [1, 2, 2];
+        let expected = [
+            "default_suite.cpu from smoke to synthetic",
+            "another workload or reference for mlx/5f/nf4 in suite smoke",
+            "removes suite wide (63 cases)",
+        ];
+        assert_eq!(loosened_configs(&config(&[]), &head), expected);
+    }
+
+    fn loosened_baselines(base: &Baseline, head: Option<&Baseline>) -> Vec<String> {
+        loosened(
+            &Committed { baseline: Some(base), ..Committed::default() },
+            &Committed { baseline: head, ..Committed::default() },
+        )
+    }
+
+    /// The baseline of the report's tests, changed in the case `mlx/41f/int8`; and what that loosens, and its way back.
+    fn edited(change: impl FnOnce(&mut BaselineCase)) -> (Vec<String>, Vec<String>) {
+        let base = Scenario::new().baseline.unwrap();
+        let mut head = base.clone();
+        change(head.cases.get_mut("mlx/41f/int8").unwrap());
+        (loosened_baselines(&base, Some(&head)), loosened_baselines(&head, Some(&base)))
+    }
+
+    #[test]
+    fn figures_edited_for_the_worse_are_listed() {
+        let (there, back) = edited(|case| case.speedup = case.speedup.map(|speedup| speedup / 2.0));
+        assert_eq!(there, ["baseline of mlx/41f/int8: speedup from 2.46x to 1.23x (−50.0%)"]);
+        assert_eq!(back, [""; 0]);
+        let (there, back) = edited(|case| {
+            case.step_seconds = Some(0.05);
+            case.process_peak_bytes = Some(500 << 20);
+        });
+        assert_eq!(there.len(), 1);
+        assert!(
+            there[0].contains("step time from 30.1 ms to 50.0 ms (+66.1%), process peak from 329MB to 500MB"),
+            "{}",
+            there[0]
+        );
+        assert_eq!(back, [""; 0]);
+        assert!(edited(|case| case.speedup = None).0[0].contains("speedup of 2.46x removed"));
+        assert!(edited(|case| case.shape.as_mut().unwrap().latent = [1, 2, 2]).0[0].contains("another shape"));
+    }
+
+    #[test]
+    fn jobs_may_be_added_or_begun_anew_but_not_edited() {
+        let scenario = Scenario::new();
+        let base = scenario.baseline.unwrap();
+        assert_eq!(loosened_baselines(&base, Some(&base.updated(&scenario.record))), [""; 0]);
+        let mut longer = base.cases["mlx/41f/int8"].jobs.clone();
+        for month in 3..=12 {
+            let date = format!("2026-{month:02}-01T00:00:00Z").parse().unwrap();
+            longer.push(Job { date, ..longer[0].clone() });
+        }
+        let whole = &longer[..KEPT_JOBS];
+        assert!(is_continued(whole, &longer[1..]), "the oldest rolled off");
+        assert!(is_continued(whole, &longer[KEPT_JOBS..]), "begun anew");
+        assert!(!is_continued(whole, &whole[1..]));
+        assert!(!is_continued(whole, &whole[5..8]));
+        assert!(!is_continued(whole, &[]));
+        let (there, _) = edited(|case| case.jobs[0].mean_log_speedup = Some(0.1));
+        assert_eq!(there, ["baseline of mlx/41f/int8: recorded jobs edited"]);
+    }
+
+    #[test]
+    fn removed_baselines_and_changed_model_bytes_are_listed() {
+        let base = Scenario::new().baseline.unwrap();
+        assert_eq!(loosened_baselines(&base, None), ["removes the baseline of this machine"]);
+        let mut head = base.clone();
+        head.cases.remove("mlx/5f/none");
+        assert_eq!(loosened_baselines(&base, Some(&head)), ["removes the baseline of mlx/5f/none"]);
+        assert_eq!(loosened_baselines(&head, Some(&base)), [""; 0]);
+
+        let bytes = |models: &[(&str, u64)]| {
+            let models = models.iter().map(|(key, bytes)| ((*key).to_owned(), *bytes)).collect();
+            ModelMemory { models, ..ModelMemory::default() }
+        };
+        let (base, head) = (bytes(&[("a", 1000), ("b", 5), ("c", 7)]), bytes(&[("a", 1200), ("c", 7), ("d", 9)]));
+        let looser = memory(&base, Some(&head));
+        assert_eq!(looser, ["model bytes of a from 1,000 to 1,200", "removes the model bytes of b"]);
+    }
+
+    #[test]
+    fn an_acceptance_is_of_the_change_that_makes_it() {
+        let mut scenario = Scenario::new();
+        scenario.slow_down("mlx/41f/int8", 1.25);
+        let base = scenario.baseline.unwrap();
+        let acceptance = |reason: &str| Acceptance {
+            reason: reason.to_owned(),
+            date: scenario.record.started,
+            commit: None,
+            change: Some(0.25),
+        };
+        let head = base.accepting(&scenario.record, "mlx/41f/int8", acceptance("a correct mask"));
+        let newly = |base: Option<&Baseline>, head: &Baseline| {
+            accepted(
+                &Committed { baseline: base, ..Committed::default() },
+                &Committed { baseline: Some(head), ..Committed::default() },
+            )
+        };
+        assert_eq!(newly(Some(&base), &head), ["mlx/41f/int8"]);
+        assert_eq!(newly(None, &head), ["mlx/41f/int8"]);
+        assert_eq!(newly(Some(&head), &head), [""; 0]);
+        let again = head.accepting(&scenario.record, "mlx/41f/int8", acceptance("another reason"));
+        assert_eq!(newly(Some(&head), &again), ["mlx/41f/int8"]);
+        assert_eq!(newly(Some(&head), &base), [""; 0]);
+        let looser = loosened_baselines(&base, Some(&head));
+        let expected = "baseline of mlx/41f/int8: speedup from 2.46x to 1.97x (−20.0%), step time from 30.1 ms to 37.6 ms (+25.0%) (accepted)";
+        assert_eq!(looser, [expected]);
+    }
+}
