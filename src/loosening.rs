@@ -256,8 +256,8 @@ mod tests {
 
     #[test]
     fn looks_are_listed_whatever_their_change() {
-        let looks = ("[gate]\n", "[gate]\nlooks = [4, 10]\nlook_alphas = [0.002, 0.008]\n");
-        let (there, back) = both_ways(&[looks]);
+        let looks = ("looks = [4, 7, 10]", "looks = [4, 10]");
+        let (there, back) = both_ways(&[looks, ("[0.001, 0.003, 0.006]", "[0.002, 0.008]")]);
         let looser =
             ["gate.look_alphas from [0.001, 0.003, 0.006] to [0.002, 0.008]", "gate.looks from [4, 7, 10] to [4, 10]"];
         assert_eq!(there, looser);
@@ -266,12 +266,12 @@ mod tests {
 
     #[test]
     fn what_a_suite_measures_less_is_looser() {
-        let smoke = "[suites.smoke]\nmodel = \"synthetic\"\nreference = \"torch\"\nlaunches = 8\nwarmup_steps = 2";
-        let less = smoke.replace("8", "4").replace("= 2", "= 1") + "\nside_by_side = false";
+        let smoke = "[suites.smoke]\nmodel = \"synthetic\"\nreference = \"torch\"\nlaunches = 10\nwarmup_steps = 2";
+        let less = smoke.replace("10", "4").replace("= 2", "= 1") + "\nside_by_side = false";
         let (there, back) =
             both_ways(&[(smoke, &less), ("quants = [\"none\", \"int8\", \"nf4\"]", "quants = [\"nf4\"]")]);
         let expected = [
-            "launches of suite smoke from 8 to 4",
+            "launches of suite smoke from 10 to 4",
             "warmup_steps of suite smoke from 2 to 1",
             "side_by_side off in suite smoke",
             "removes mlx/5f/none, mlx/5f/int8, mlx/41f/none, mlx/41f/int8 from suite synthetic",

@@ -92,6 +92,8 @@ pub struct Canary {
     pub cold_seconds: f64,
     /// How much slower than that a block may start, in percent.
     pub tolerance_percent: f64,
+    /// Its step each time that a block was to start, in order.
+    pub reading_seconds: Vec<f64>,
     /// The blocks that were to start when it was slower, in order: each was dropped, and started again later.
     pub dropped: Vec<DroppedBlock>,
 }

@@ -1,5 +1,8 @@
 //! Jobs drawn from a recording, each a contiguous run of its blocks, and how often a rule flags them.
 
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_pcg::Pcg64;
 use wanbench::figures::log_ratio;
 use wanbench::gate::speed::{Against, Decision, Track, answer};
 use wanbench::gate::{Gate, Look};
@@ -90,6 +93,27 @@ impl Experiment {
         });
         let counts = counts.collect();
         (self.flagged("wanbench check --base", counts), launches)
+    }
+
+    /// Share of checks with an alarm, of so many whose blocks are drawn at random from the whole recording, where neither
+    /// backend has extra work, but the tracked one's head launches are made longer by the share `slower`: what the few jobs
+    /// in a row cannot tell, as far as blocks do not depend on each other.
+    pub fn random_alarms(&self, gate: &Gate, jobs: usize, slower: f64) -> f64 {
+        let mut random = Pcg64::seed_from_u64(0);
+        let mut order: Vec<usize> = (0..self.blocks).collect();
+        let pick = |launches: &[Vec<f64>], order: &[usize]| -> Vec<Vec<f64>> {
+            order[..LAUNCHES].iter().map(|block| launches[*block].clone()).collect()
+        };
+        let is_alarm = |job: &usize| {
+            order.shuffle(&mut random);
+            let [mut tracked, other] = [&self.pairs[0], &self.others].map(|pairs| {
+                let Pair { base, head } = &pairs[job % pairs.len()];
+                Pair { base: pick(base, &order), head: pick(head, &order) }
+            });
+            tracked.head.iter_mut().flatten().for_each(|step| *step *= 1.0 + slower);
+            self.check(gate, &tracked, &other, 0, slower == 0.0).0
+        };
+        (0..jobs).filter(is_alarm).count() as f64 / jobs as f64
     }
 
     /// A rule of others.

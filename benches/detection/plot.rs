@@ -11,14 +11,20 @@ use crate::jobs::Flagged;
 const GREY: RGBColor = RGBColor(128, 128, 128);
 /// Wanbench's own curve, drawn thicker.
 const OWN: RGBColor = RGBColor(220, 60, 60);
-/// The others', told apart by their names at the end of each line as well.
-const OTHERS: [RGBColor; 6] = [
+/// The others', told apart by the order of their names at the end of the lines as well.
+const OTHERS: [RGBColor; 12] = [
     RGBColor(60, 130, 220),
     RGBColor(60, 160, 90),
     RGBColor(200, 130, 30),
     RGBColor(150, 100, 210),
     RGBColor(30, 160, 170),
     RGBColor(150, 130, 110),
+    RGBColor(210, 90, 160),
+    RGBColor(130, 150, 30),
+    RGBColor(90, 110, 160),
+    RGBColor(180, 100, 80),
+    RGBColor(110, 150, 130),
+    RGBColor(160, 120, 160),
 ];
 
 /// Draws each rule's share of flagged jobs over the extra work, both in percent; the first is our own.
@@ -60,12 +66,13 @@ fn drawing(svg: &mut String, extra_percent: &[f64], rules: &[Flagged]) -> Result
             .collect();
         chart.draw_series(LineSeries::new(points.iter().copied(), color.stroke_width(width)))?;
         chart.draw_series(points.iter().map(|point| Circle::new(*point, width as i32, color.filled())))?;
-        ends.push((chart.backend_coord(points.last().ok_or("no points")?), rule.name.as_str(), color));
+        let flagged: usize = rule.counts.iter().map(|(flagged, _)| flagged).sum();
+        ends.push((chart.backend_coord(points.last().ok_or("no points")?), flagged, rule.name.as_str(), color));
     }
-    // Names at the lines' ends, pushed apart where lines end at the same height.
-    ends.sort_by_key(|((_, y), ..)| *y);
+    // Names at the lines' ends, pushed apart where lines end at the same height, in the order of what the rules flag.
+    ends.sort_by_key(|((_, y), flagged, ..)| (*y, std::cmp::Reverse(*flagged)));
     let mut free = 0;
-    for ((x, y), name, color) in ends {
+    for ((x, y), _, name, color) in ends {
         let y = y.max(free);
         free = y + 17;
         area.draw(&Text::new(name, (x + 10, y - 8), words(14, color)))?;

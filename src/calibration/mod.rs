@@ -90,7 +90,7 @@ pub fn calibrate<'a>(jobs: &'a Jobs, gate: &'a Gate) -> Calibration<'a> {
         left_out,
         alarms: FalseAlarms::of(&jobs.records, &told, jobs.launches(), gate),
         tolerances_percent: TOLERANCE_LAUNCHES.map(tolerance),
-        proposal: Proposal::of(&cases, jobs.launches(), gate),
+        proposal: Proposal::of(&cases, jobs, gate),
         cases,
     }
 }

@@ -1,8 +1,10 @@
 //! The smallest tolerances that the noise leaves room for, and the `[gate]` values that follow.
 
-use super::CaseNoise;
+use super::{CaseNoise, Jobs};
 use crate::format;
 use crate::gate::Gate;
+use crate::protocol::DeviceKind;
+use crate::record::RunRecord;
 use crate::report::wrap;
 use crate::stats::t_quantile;
 
@@ -20,6 +22,9 @@ const LEAST_PERCENT: f64 = 1.0;
 /// unchanged case in 740, and the gate's own interval comes on top.
 const JOB_DEVIATIONS: f64 = 3.0;
 
+/// Share of the canary's readings after which a block may start.
+const CANARY_SHARE: f64 = 0.95;
+
 /// The `[gate]` values that this machine supports.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Proposal {
@@ -27,6 +32,8 @@ pub struct Proposal {
     pub base_tolerance: Proposed,
     /// `speedup_tolerance_percent`.
     pub speedup_tolerance: Proposed,
+    /// `canary_tolerance_gpu_percent` or `canary_tolerance_cpu_percent`; `None` where no canary was read.
+    pub canary_tolerance: Option<(&'static str, Proposed)>,
 }
 
 /// One value.
@@ -55,20 +62,22 @@ pub fn smallest_tolerance_percent(block: f64, launches: usize, cases: usize, gat
 }
 
 impl Proposal {
-    /// From the noise of `cases` over jobs of `launches` launches.
-    pub(super) fn of(cases: &[CaseNoise], launches: usize, gate: &Gate) -> Self {
+    /// From the noise of `cases` over `jobs`.
+    pub(super) fn of(cases: &[CaseNoise], jobs: &Jobs, gate: &Gate) -> Self {
         Self {
-            base_tolerance: base_tolerance(cases, launches, gate),
+            base_tolerance: base_tolerance(cases, jobs.launches(), gate),
             speedup_tolerance: speedup_tolerance(cases, gate),
+            canary_tolerance: canary_tolerance(&jobs.records),
         }
     }
 
     /// A `[gate]` table to paste into config.toml, with where each value comes from.
     pub fn toml(&self) -> String {
         let mut text = "[gate]\n".to_owned();
-        for (key, proposed) in
-            [("base_tolerance_percent", &self.base_tolerance), ("speedup_tolerance_percent", &self.speedup_tolerance)]
-        {
+        let speeds =
+            [("base_tolerance_percent", &self.base_tolerance), ("speedup_tolerance_percent", &self.speedup_tolerance)];
+        let canary = self.canary_tolerance.iter().map(|(key, proposed)| (*key, proposed));
+        for (key, proposed) in speeds.into_iter().chain(canary) {
             match proposed.percent {
                 Some(percent) => {
                     text += &wrap(&proposed.reason, "# ", "# ");
@@ -127,6 +136,27 @@ fn speedup_tolerance(cases: &[CaseNoise], gate: &Gate) -> Proposed {
         );
     }
     Proposed { percent: Some(proposed), reason }
+}
+
+/// What 95 of 100 of the canary's readings stay within.
+fn canary_tolerance(records: &[RunRecord]) -> Option<(&'static str, Proposed)> {
+    let key = match records.first()?.device {
+        DeviceKind::Gpu => "canary_tolerance_gpu_percent",
+        DeviceKind::Cpu => "canary_tolerance_cpu_percent",
+    };
+    let canaries = records.iter().filter_map(|record| record.canary.as_ref());
+    let changes = canaries
+        .flat_map(|canary| canary.reading_seconds.iter().map(|seconds| 100.0 * (seconds / canary.cold_seconds - 1.0)));
+    let mut changes: Vec<f64> = changes.filter(|change| change.is_finite()).collect();
+    changes.sort_by(f64::total_cmp);
+    let percent =
+        *changes.get((CANARY_SHARE * changes.len() as f64).ceil() as usize - usize::from(!changes.is_empty()))?;
+    let reason = format!(
+        "{:.0}% of {} of the canary were at most {percent:.1}% above its value on the machine at rest",
+        100.0 * CANARY_SHARE,
+        format::count(changes.len(), "reading")
+    );
+    Some((key, Proposed { percent: Some(rounded_up(percent)), reason }))
 }
 
 /// The case for which `of` is largest, with that figure.

@@ -50,8 +50,7 @@ fn compare(
     };
     let (base_memory, base_baseline) = read(folder.path()).context("its baselines")?;
     let (memory, baseline) = read(&sources.baselines)?;
-    let base =
-        Committed { config: base_config.as_ref(), memory: Some(&base_memory), baseline: base_baseline.as_ref() };
+    let base = Committed { config: base_config.as_ref(), memory: Some(&base_memory), baseline: base_baseline.as_ref() };
     let head = Committed { config: Some(config), memory: Some(&memory), baseline: baseline.as_ref() };
     Ok((loosening::loosened(&base, &head), loosening::accepted(&base, &head)))
 }

@@ -123,7 +123,9 @@ impl Gate {
     }
 
     fn looks_on_the_way(&self, planned: usize) -> Vec<Look> {
-        let looks = self.looks.iter().zip(&self.look_alphas).filter(|(look, _)| **look < planned);
+        // The last look is at the last launch, wherever that is: a run longer than planned for must have alpha left for it.
+        let before_last = self.looks.len().saturating_sub(1);
+        let looks = self.looks.iter().zip(&self.look_alphas).take(before_last).filter(|(look, _)| **look < planned);
         looks.map(|(launches, alpha)| Look { launches: *launches, alpha: *alpha }).collect()
     }
 }
@@ -135,14 +137,20 @@ mod tests {
     #[test]
     fn all_alphas_are_spent_whatever_the_launches() {
         let gate = Gate::default();
-        for (planned, done, launches) in
-            [(10, 10, vec![4, 7, 10]), (10, 4, vec![4]), (10, 5, vec![4, 5]), (8, 8, vec![4, 7, 8]), (3, 3, vec![3])]
-        {
+        for (planned, done, launches) in [
+            (10, 10, vec![4, 7, 10]),
+            (10, 4, vec![4]),
+            (10, 5, vec![4, 5]),
+            (8, 8, vec![4, 7, 8]),
+            (3, 3, vec![3]),
+            (30, 30, vec![4, 7, 30]),
+        ] {
             let looks = gate.looks(planned, done);
             assert_eq!(looks.iter().map(|look| look.launches).collect::<Vec<_>>(), launches);
             let spent: f64 = looks.iter().map(|look| look.alpha).sum();
             let all = if gate.is_look(planned, done) { 0.001 } else { 0.01 };
             assert!((spent - all).abs() < 1e-12, "{planned} {done}: {spent}");
+            assert!(gate.looks(planned, done).iter().all(|look| look.alpha > 0.0), "{planned} {done}");
         }
         assert!(gate.is_look(10, 7) && !gate.is_look(7, 7) && !gate.is_look(10, 10));
     }

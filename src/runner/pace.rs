@@ -48,6 +48,7 @@ impl<'a> Pacer<'a> {
                     backend: canary.case.backend.clone(),
                     cold_seconds: started.cold_seconds(),
                     tolerance_percent: canary.tolerance_percent,
+                    reading_seconds: Vec::new(),
                     dropped: Vec::new(),
                 };
                 pacer.canary = Some((started, record));
@@ -103,9 +104,12 @@ impl<'a> Pacer<'a> {
     }
 
     fn read(&mut self) -> Result<Option<Reading>, String> {
-        let Some((canary, _)) = &mut self.canary else { return Ok(None) };
+        let Some((canary, record)) = &mut self.canary else { return Ok(None) };
         match canary.read() {
-            Ok(reading) => Ok(Some(reading)),
+            Ok(reading) => {
+                record.reading_seconds.push(reading.seconds);
+                Ok(Some(reading))
+            }
             // The run is over; its end is told elsewhere.
             Err(_) if self.interrupted.load(Ordering::Relaxed) => Ok(None),
             Err(reason) => Err(format!("the canary failed: {reason}")),

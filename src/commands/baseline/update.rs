@@ -10,8 +10,8 @@ use wanbench::record::{ReadError, RunRecord};
 
 use super::change::{Change, apply};
 use super::{ExitStatus, Terminal, UsageError};
-use crate::commands::measure::{Measuring, measure};
 use crate::cli;
+use crate::commands::measure::{Measuring, measure};
 
 /// Records results as this machine's baseline, after showing what changes and asking.
 pub fn update(args: &cli::Update, terminal: &Terminal) -> Result<ExitStatus> {

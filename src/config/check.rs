@@ -1,0 +1,313 @@
+//! What the types cannot say: names that must exist, entries that must be there once, sizes that must fit.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+
+use super::file::{CasesEntry, File, SuiteEntry, WorkloadEntry};
+use super::place::Place;
+use super::{Backend, Config, ConfigError, Suite};
+use crate::matrix::{Case, Model, Workload, link_references};
+use crate::wan::{DType, Quant, Spec};
+
+/// A configuration as it is written, on its way to a [`Config`].
+pub(super) struct Checker<'a> {
+    pub(super) place: Place<'a>,
+    pub(super) file: &'a File,
+}
+
+type Checked<T> = Result<T, ConfigError>;
+
+impl Checker<'_> {
+    pub(super) fn check(&self) -> Checked<Config> {
+        let folder = match self.place.path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        let models = self.models(&folder)?;
+        let backends = self.backends()?;
+        let mut suites = BTreeMap::new();
+        for (name, entry) in &self.file.suites {
+            suites.insert(name.clone(), self.suite(name, entry, &models, &backends)?);
+        }
+        for (key, name) in [("gpu", &self.file.default_suite.gpu), ("cpu", &self.file.default_suite.cpu)] {
+            if !suites.contains_key(name) {
+                let table = self.place.text.find("[default_suite]").unwrap_or(0);
+                return Err(self.place.error(
+                    Some(self.place.key_in(table..table, key)),
+                    &format!("default_suite.{key}"),
+                    format!("no suite `{name}`"),
+                ));
+            }
+        }
+        self.shapes_agree(&suites)?;
+        self.gate()?;
+        Ok(Config {
+            default_suite: self.file.default_suite.clone(),
+            models,
+            backends,
+            suites,
+            gate: self.file.gate.clone(),
+            folder,
+        })
+    }
+
+    fn models(&self, folder: &Path) -> Checked<BTreeMap<String, Model>> {
+        let mut models = BTreeMap::from([("synthetic".to_owned(), Model::Synthetic(Spec::synthetic()))]);
+        for (name, entry) in &self.file.models {
+            let model = Model::Checkpoint(folder.join(&entry.checkpoint));
+            if models.insert(name.clone(), model).is_some() {
+                let span = self.place.text.find(&format!("[models.{name}]")).map(|start| start..start);
+                return Err(self.place.error(
+                    span,
+                    &format!("models.{name}"),
+                    "is built in: choose another name".to_owned(),
+                ));
+            }
+        }
+        Ok(models)
+    }
+
+    fn backends(&self) -> Checked<BTreeMap<String, Backend>> {
+        let dtypes = BTreeSet::from(DType::ALL);
+        let mut backends = BTreeMap::from([
+            ("mlx".to_owned(), Backend { command: None, quants: BTreeSet::from(Quant::ALL), dtypes: dtypes.clone() }),
+            ("torch".to_owned(), Backend { command: None, quants: BTreeSet::from([Quant::None]), dtypes }),
+        ]);
+        for (name, entry) in &self.file.backends {
+            let key = format!("backends.{name}");
+            let error = |message: &str| self.place.error(Some(entry.span()), &key, message.to_owned());
+            let entry = entry.get_ref();
+            if entry.command.first().is_none_or(String::is_empty) {
+                return Err(error("command is empty: give the program and its arguments"));
+            }
+            if !is_name(name) {
+                return Err(error("a backend's name is of letters, digits, - and _"));
+            }
+            let built_in = backends.get(name);
+            let quants = match &entry.quants {
+                Some(quants) => unique(quants).ok_or_else(|| error("quants is empty or names one twice"))?,
+                None => built_in.map_or(BTreeSet::from([Quant::None]), |backend| backend.quants.clone()),
+            };
+            let dtypes = match &entry.dtypes {
+                Some(dtypes) => unique(dtypes).ok_or_else(|| error("dtypes is empty or names one twice"))?,
+                None => built_in.map_or(BTreeSet::from([DType::F32]), |backend| backend.dtypes.clone()),
+            };
+            backends.insert(name.clone(), Backend { command: Some(entry.command.clone()), quants, dtypes });
+        }
+        Ok(backends)
+    }
+
+    fn suite(
+        &self,
+        name: &str,
+        entry: &Spanned<SuiteEntry>,
+        models: &BTreeMap<String, Model>,
+        backends: &BTreeMap<String, Backend>,
+    ) -> Checked<Suite> {
+        let key = |rest: &str| format!("suites.{name}{rest}");
+        let at_suite = |rest: &str, message: &str| self.place.error(Some(entry.span()), &key(rest), message.to_owned());
+        let suite = entry.get_ref();
+        let Some(model) = models.get(suite.model.get_ref()) else {
+            let message = format!("no model `{}`", suite.model.get_ref());
+            return Err(self.place.error(Some(suite.model.span()), &key(".model"), message));
+        };
+        if !backends.contains_key(suite.reference.get_ref()) {
+            let message = format!("no backend `{}`", suite.reference.get_ref());
+            return Err(self.place.error(Some(suite.reference.span()), &key(".reference"), message));
+        }
+        if suite.cool_down_seconds > 3_600 {
+            let line = self.place.key_in(entry.span(), "cool_down_seconds");
+            let message = format!("{} is not in 0..=3600", suite.cool_down_seconds);
+            return Err(self.place.error(Some(line), &key(".cool_down_seconds"), message));
+        }
+        for (name, count, most) in [
+            ("launches", suite.launches as u64, 1_000),
+            ("warmup_steps", suite.warmup_steps.into(), 1_000),
+            ("launch_timeout_seconds", suite.launch_timeout_seconds, 86_400),
+        ] {
+            self.within(entry.span(), &key(""), name, count, most)?;
+        }
+        for (rest, count) in [(".workloads", suite.workloads.len()), (".cases", suite.cases.len())] {
+            if count == 0 {
+                return Err(at_suite(rest, "is empty"));
+            }
+        }
+        let mut cases = Vec::new();
+        for (index, workload) in suite.workloads.iter().enumerate() {
+            let workload =
+                self.workload(&key(&format!(".workloads[{index}]")), workload, suite.model.get_ref(), model)?;
+            for (index, entry) in suite.cases.iter().enumerate() {
+                let key = key(&format!(".cases[{index}]"));
+                for case in self.cases(&key, entry, &workload, backends)? {
+                    if cases.iter().any(|other: &Case| other.name == case.name) {
+                        let message = format!("case `{}` is there twice", case.name);
+                        return Err(self.place.error(Some(entry.span()), &key, message));
+                    }
+                    cases.push(case);
+                }
+            }
+        }
+        link_references(&mut cases, suite.reference.get_ref());
+        if let Some(alone) = cases.iter().find(|case| case.dtype == DType::F32 && case.reference.is_none()) {
+            let message = format!(
+                "`{}` has no unquantized f32 case in this suite, so that {} would have no speedup",
+                suite.reference.get_ref(),
+                alone.name
+            );
+            return Err(self.place.error(Some(suite.reference.span()), &key(".reference"), message));
+        }
+        Ok(Suite {
+            name: name.to_owned(),
+            cases,
+            launches: suite.launches,
+            warmup_steps: suite.warmup_steps,
+            launch_timeout_seconds: suite.launch_timeout_seconds,
+            side_by_side: suite.side_by_side,
+            reference: suite.reference.get_ref().clone(),
+            canary: suite.canary,
+            cool_down_seconds: suite.cool_down_seconds,
+            time_limit_minutes: suite.time_limit_minutes,
+        })
+    }
+
+    fn workload(
+        &self,
+        key: &str,
+        entry: &Spanned<WorkloadEntry>,
+        model_name: &str,
+        model: &Model,
+    ) -> Checked<Workload> {
+        let span = entry.span();
+        let error =
+            |rest: &str, message: String| self.place.error(Some(span.clone()), &format!("{key}{rest}"), message);
+        let entry = entry.get_ref();
+        for (name, count, most) in [
+            ("frames", entry.frames, 100_000),
+            ("steps", entry.steps, 10_000),
+            ("text_rows", entry.text_rows, 1_000_000),
+        ] {
+            self.within(span.clone(), key, name, count as u64, most)?;
+        }
+        let latent = entry.latent_extent().map_err(|message| error("", message))?;
+        if let Model::Synthetic(spec) = model {
+            spec.grid(latent).map_err(|message| error("", message))?;
+            if entry.text_rows > spec.text_len {
+                return Err(error(".text_rows", format!("is more than the model's {} rows", spec.text_len)));
+            }
+        }
+        let name = match &entry.name {
+            Some(name) if !is_name(name) => {
+                return Err(error(".name", "is of letters, digits, - and _".to_owned()));
+            }
+            Some(name) => name.clone(),
+            None => format!("{}f", entry.frames),
+        };
+        Ok(Workload {
+            name,
+            model: model_name.to_owned(),
+            frames: entry.frames,
+            steps: entry.steps,
+            latent,
+            text_rows: entry.text_rows,
+            camera: entry.camera,
+        })
+    }
+
+    fn cases(
+        &self,
+        key: &str,
+        entry: &Spanned<CasesEntry>,
+        workload: &Workload,
+        backends: &BTreeMap<String, Backend>,
+    ) -> Checked<Vec<Case>> {
+        let entry = entry.get_ref();
+        let name = entry.backend.get_ref();
+        let Some(backend) = backends.get(name) else {
+            let message = format!("no backend `{name}`; there are {}", join(backends.keys()));
+            return Err(self.place.error(Some(entry.backend.span()), &format!("{key}.backend"), message));
+        };
+        let quants = self.entries(&format!("{key}.quants"), &entry.quants, name, &backend.quants)?;
+        let dtypes = match &entry.dtypes {
+            Some(dtypes) => self.entries(&format!("{key}.dtypes"), dtypes, name, &backend.dtypes)?,
+            None => vec![DType::F32],
+        };
+        let pairs = dtypes.iter().flat_map(|dtype| quants.iter().map(move |quant| (*quant, *dtype)));
+        Ok(pairs.map(|(quant, dtype)| Case::new(name, workload.clone(), quant, dtype)).collect())
+    }
+
+    /// A list whose entries the backend has, each once.
+    fn entries<T: Copy + Ord + fmt::Display>(
+        &self,
+        key: &str,
+        list: &Spanned<Vec<T>>,
+        backend: &str,
+        has: &BTreeSet<T>,
+    ) -> Checked<Vec<T>> {
+        let error = |message: String| Err(self.place.error(Some(list.span()), key, message));
+        let values = list.get_ref();
+        if values.is_empty() {
+            return error("is empty".to_owned());
+        }
+        if let Some(foreign) = values.iter().find(|value| !has.contains(value)) {
+            return error(format!("backend `{backend}` has no `{foreign}`; it has {}", join(has)));
+        }
+        let mut seen = BTreeSet::new();
+        if let Some(twice) = values.iter().find(|value| !seen.insert(**value)) {
+            return error(format!("`{twice}` is there twice"));
+        }
+        Ok(values.clone())
+    }
+
+    /// A case's name is its identity in the baselines: one name, one shape, whatever the suite.
+    fn shapes_agree(&self, suites: &BTreeMap<String, Suite>) -> Checked<()> {
+        let mut shapes: BTreeMap<&str, &Workload> = BTreeMap::new();
+        let cases = suites.iter().flat_map(|(suite, entry)| entry.cases.iter().map(move |case| (suite, case)));
+        for (suite, case) in cases {
+            let other = shapes.entry(&case.workload.name).or_insert(&case.workload);
+            let same = Workload { steps: other.steps, ..case.workload.clone() } == **other;
+            if !same {
+                let message = format!(
+                    "two workloads of other shapes or models are named `{}`: give one of them another `name`",
+                    other.name
+                );
+                let span = self.file.suites[suite].span();
+                return Err(self.place.error(Some(span), &format!("suites.{suite}.workloads"), message));
+            }
+        }
+        Ok(())
+    }
+
+    /// A count from 1 to `most`.
+    fn within(&self, table: Range<usize>, key: &str, name: &str, count: u64, most: u64) -> Checked<()> {
+        if (1..=most).contains(&count) {
+            return Ok(());
+        }
+        let message = format!("is {count}, which is not from 1 to {most}");
+        Err(self.place.error(Some(self.place.key_in(table, name)), &format!("{key}.{name}"), message))
+    }
+
+    fn gate(&self) -> Checked<()> {
+        let Some((key, message)) = self.file.gate.fault() else { return Ok(()) };
+        let table = self.place.text.find("\n[gate]").unwrap_or(0);
+        Err(self.place.error(Some(self.place.key_in(table..table, key)), &format!("gate.{key}"), message))
+    }
+}
+
+/// The values as a set; `None` if there is none or one is there twice.
+fn unique<T: Copy + Ord>(values: &[T]) -> Option<BTreeSet<T>> {
+    let set: BTreeSet<T> = values.iter().copied().collect();
+    (!set.is_empty() && set.len() == values.len()).then_some(set)
+}
+
+/// Whether `name` can stand in a case's name.
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+}
+
+fn join<T: fmt::Display>(values: impl IntoIterator<Item = T>) -> String {
+    values.into_iter().map(|value| value.to_string()).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,146 @@
+//! config.toml: strict reading into suites, models, backends and gates. Every error names file, line and key.
+
+mod check;
+mod file;
+mod place;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::gate::Gate;
+use crate::matrix::{Case, Model};
+use crate::wan::{DType, Quant};
+use check::Checker;
+use file::File;
+use place::Place;
+
+/// A checked configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Suite for a machine with a GPU, and for one without.
+    pub default_suite: DefaultSuite,
+    /// Models by name; `synthetic` is always there.
+    pub models: BTreeMap<String, Model>,
+    /// Backends by name; `mlx` and `torch` are always there.
+    pub backends: BTreeMap<String, Backend>,
+    /// Suites by name.
+    pub suites: BTreeMap<String, Suite>,
+    /// Tolerances.
+    pub gate: Gate,
+    /// The configuration's folder: backends of the user's own run there.
+    pub folder: PathBuf,
+}
+
+/// Which suite runs when none is named.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DefaultSuite {
+    /// Where a GPU is present.
+    pub gpu: String,
+    /// Elsewhere.
+    pub cpu: String,
+}
+
+/// A worker program and what it can run.
+#[derive(Clone, Debug)]
+pub struct Backend {
+    /// Program and arguments; `None` for a built-in worker that stands beside the tool.
+    pub command: Option<Vec<String>>,
+    /// Quantizations it has.
+    pub quants: BTreeSet<Quant>,
+    /// Arithmetics it has.
+    pub dtypes: BTreeSet<DType>,
+}
+
+/// A matrix and how it is measured.
+#[derive(Clone, Debug)]
+pub struct Suite {
+    /// Its name.
+    pub name: String,
+    /// The cases, workload by workload.
+    pub cases: Vec<Case>,
+    /// Fresh processes per case.
+    pub launches: usize,
+    /// Untimed forward passes per launch.
+    pub warmup_steps: u32,
+    /// Longest a launch may be waited for, in seconds.
+    pub launch_timeout_seconds: u64,
+    /// Whether the processes of a block live at the same time and take turns.
+    pub side_by_side: bool,
+    /// The backend that speedups are over.
+    pub reference: String,
+    /// Whether a canary on the reference's backend tells before each block whether the machine is as it was.
+    pub canary: bool,
+    /// Pause between blocks, in seconds.
+    pub cool_down_seconds: u32,
+    /// Longest a run may take, if it is bound.
+    pub time_limit_minutes: Option<NonZero<u32>>,
+}
+
+/// What is wrong with a configuration, and where.
+#[derive(Debug, thiserror::Error)]
+pub struct ConfigError {
+    path: PathBuf,
+    line: Option<usize>,
+    key: String,
+    message: String,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path.display())?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        if !self.key.is_empty() && self.key != "." {
+            write!(f, ": {}", self.key)?;
+        }
+        write!(f, ": {}", self.message)
+    }
+}
+
+impl Config {
+    /// Reads and checks a configuration.
+    pub fn open(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError {
+            path: path.to_owned(),
+            line: None,
+            key: String::new(),
+            message: format!("cannot be read: {error}; name a configuration with --config"),
+        })?;
+        Self::parse(&text, path)
+    }
+
+    /// Checks the text of a configuration; `path` is for messages and for what is relative to it.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let place = Place { path, text };
+        let deserializer = toml::Deserializer::parse(text).map_err(|error| place.syntax("", &error))?;
+        let file: File = serde_path_to_error::deserialize(deserializer)
+            // A spanned value reads as a struct of toml's own, whose field is no key of the user's.
+            .map_err(|error| {
+                place.syntax(&error.path().to_string().replace(".$__serde_spanned_private_value", ""), error.inner())
+            })?;
+        Checker { place, file: &file }.check()
+    }
+
+    /// The suite `name`, or the default one.
+    pub fn suite(&self, name: Option<&str>, has_gpu: bool) -> Result<&Suite, String> {
+        let default = if has_gpu { &self.default_suite.gpu } else { &self.default_suite.cpu };
+        let name = name.unwrap_or(default);
+        self.suites.get(name).ok_or_else(|| {
+            format!("no suite `{name}`; there are {}", self.suites.keys().cloned().collect::<Vec<_>>().join(", "))
+        })
+    }
+
+    /// The names of all cases of all suites.
+    pub fn known_cases(&self) -> BTreeSet<String> {
+        self.suites.values().flat_map(|suite| &suite.cases).map(|case| case.name.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,39 @@
+//! Where in the text a fault is.
+
+use std::ops::Range;
+use std::path::Path;
+
+use super::ConfigError;
+
+/// The text that spans point into.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) path: &'a Path,
+    pub(super) text: &'a str,
+}
+
+impl Place<'_> {
+    /// Where `key` is set in the table that begins at `table`; the table itself where it is not.
+    ///
+    /// A span of a whole table says where its header is; a wrong number is better shown on its own line.
+    pub(super) fn key_in(&self, table: Range<usize>, key: &str) -> Range<usize> {
+        let mut start = table.start;
+        for line in self.text[table.start..].split_inclusive('\n') {
+            let is_key = line.trim_start().strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('='));
+            if is_key {
+                return start..start;
+            }
+            start += line.len();
+        }
+        table
+    }
+
+    pub(super) fn error(&self, span: Option<Range<usize>>, key: &str, message: String) -> ConfigError {
+        let line = span.map(|span| 1 + self.text[..span.start.min(self.text.len())].matches('\n').count());
+        ConfigError { path: self.path.to_owned(), line, key: key.to_owned(), message }
+    }
+
+    pub(super) fn syntax(&self, key: &str, error: &toml::de::Error) -> ConfigError {
+        self.error(error.span(), key, error.message().to_owned())
+    }
+}

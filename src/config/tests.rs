@@ -1,0 +1,140 @@
+use super::*;
+
+const SHIPPED: &str = include_str!("../../config.toml");
+
+fn parse(text: &str) -> Result<Config, String> {
+    Config::parse(text, Path::new("config.toml")).map_err(|error| error.to_string())
+}
+
+fn names(suite: &str) -> Vec<String> {
+    parse(SHIPPED).unwrap().suites[suite].cases.iter().map(|case| case.name.clone()).collect()
+}
+
+#[test]
+fn the_shipped_suites_are_the_seeds_its_half_and_everything() {
+    let smoke = ["torch/5f/none", "mlx/5f/none", "mlx/5f/int8", "mlx/5f/nf4"];
+    let seed: Vec<String> =
+        smoke.iter().map(|name| (*name).to_owned()).chain(smoke.map(|name| name.replace("5f", "41f"))).collect();
+    assert_eq!(names("smoke"), smoke);
+    assert_eq!(names("synthetic"), seed);
+    assert_eq!(names("wide").len(), 3 * (3 + 6 * 3));
+    let config = parse(SHIPPED).unwrap();
+    assert_eq!(config.gate, Gate::default());
+    assert_eq!(config.suite(None, true).unwrap().name, "synthetic");
+    assert_eq!(config.suite(None, false).unwrap().name, "smoke");
+    assert!(config.suite(Some("x"), false).unwrap_err().contains("smoke, synthetic, wide"));
+}
+
+#[test]
+fn a_resolution_gives_the_latent_by_the_vaes_arithmetic() {
+    let text = SHIPPED.replace("latent = [12, 30, 52]", "resolution = [480, 832]").replace("41", "33");
+    let config = parse(&text).unwrap();
+    assert_eq!(config.suites["synthetic"].cases[4].workload.latent, [9, 60, 104]);
+    let error = parse(&text.replace("33", "34")).unwrap_err();
+    assert!(error.contains("do not fit a VAE stride"), "{error}");
+}
+
+/// Every fault is named with file, line and key.
+#[test]
+fn faults_are_named_with_file_line_and_key() {
+    let line = |needle: &str| 1 + SHIPPED.lines().position(|line| line.starts_with(needle)).unwrap();
+    let workload = line("[[suites.synthetic.workloads]]");
+    let cases = line("[[suites.synthetic.cases]]");
+    for (old, new, expected) in [
+        (
+            "frames = 5",
+            "frame = 5",
+            format!("config.toml:{}: suites.synthetic.workloads[0].frame: unknown field `frame`", workload + 1),
+        ),
+        (
+            "frames = 5",
+            "frames = \"5\"",
+            format!("config.toml:{}: suites.synthetic.workloads[0].frames: invalid type: string \"5\"", workload + 1),
+        ),
+        (
+            "frames = 5",
+            "frames = 0",
+            format!("config.toml:{}: suites.synthetic.workloads[0].frames: is 0, which", workload + 1),
+        ),
+        (
+            "[4, 16, 32]",
+            "[4, 15, 32]",
+            format!("config.toml:{workload}: suites.synthetic.workloads[0]: latent [4, 15, 32]"),
+        ),
+        (
+            "quants = [\"none\"]",
+            "quants = []",
+            format!("config.toml:{}: suites.synthetic.cases[0].quants: is empty", cases + 2),
+        ),
+        (
+            "quants = [\"none\"]",
+            "quants = [\"none\", \"none\"]",
+            format!("config.toml:{}: suites.synthetic.cases[0].quants: `none` is there twice", cases + 2),
+        ),
+        (
+            "quants = [\"none\"]",
+            "quants = [\"int8\"]",
+            format!(
+                "config.toml:{}: suites.synthetic.cases[0].quants: backend `torch` has no `int8`; it has none",
+                cases + 2
+            ),
+        ),
+        (
+            "quants = [\"none\"]",
+            "quants = [\"int7\"]",
+            format!("config.toml:{}: suites.synthetic.cases[0].quants[0]: unknown variant `int7`", cases + 2),
+        ),
+        (
+            "backend = \"torch\"",
+            "backend = \"jax\"",
+            format!("config.toml:{}: suites.synthetic.cases[0].backend: no backend `jax`", cases + 1),
+        ),
+        (
+            "backend = \"torch\"\nquants = [\"none\"]",
+            "backend = \"mlx\"\nquants = [\"int8\"]",
+            "case `mlx/5f/int8` is there twice".to_owned(),
+        ),
+        (
+            "gpu = \"synthetic\"",
+            "gpu = \"seed\"",
+            format!("config.toml:{}: default_suite.gpu: no suite `seed`", line("gpu =")),
+        ),
+        (
+            "speedup_tolerance_percent = 5.0",
+            "speedup_tolerance_percent = -1.0",
+            format!("config.toml:{}: gate.speedup_tolerance_percent: -1 is not", line("speedup_tolerance")),
+        ),
+        (
+            "launches = 10 ",
+            "launches = 0 ",
+            format!("config.toml:{}: suites.synthetic.launches: is 0", line("launches = 10")),
+        ),
+        (
+            "launches = 10 ",
+            "launches = 5000000000000 ",
+            "suites.synthetic.launches: is 5000000000000, which is not from 1 to 1000".to_owned(),
+        ),
+        ("[12, 30, 52]", "[12, 30000000000, 52000000000]", "is too large".to_owned()),
+        ("[gate]", "[gate", format!("config.toml:{}: ", line("[gate]"))),
+    ] {
+        let text = SHIPPED.replacen(old, new, 1);
+        assert_ne!(text, SHIPPED, "{old}");
+        let error = parse(&text).unwrap_err();
+        assert!(error.contains(&expected), "{error}\n{expected}");
+    }
+}
+
+#[test]
+fn one_name_means_one_shape() {
+    let error = parse(&SHIPPED.replacen("latent = [4, 16, 32]", "latent = [2, 16, 32]", 1)).unwrap_err();
+    assert!(error.contains("named `5f`"), "{error}");
+}
+
+#[test]
+fn a_backend_of_ones_own_needs_a_command() {
+    let own = |entry: &str| parse(&format!("{SHIPPED}\n[backends.own]\n{entry}"));
+    let config = own("command = [\"python3\", \"worker.py\"]\nquants = [\"none\", \"int8\"]").unwrap();
+    assert_eq!(config.backends["own"].quants.len(), 2);
+    assert!(own("command = []").unwrap_err().contains("backends.own: command is empty"));
+    assert!(own("command = [\"x\"]\nquants = []").unwrap_err().contains("quants is empty"));
+}

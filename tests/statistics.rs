@@ -1,0 +1,263 @@
+//! What must hold of every verdict, whatever was measured.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use rand::SeedableRng;
+use rand_distr::{Distribution, Normal, StudentT};
+use rand_pcg::Pcg64;
+use wanbench::baseline::{Baseline, ModelMemory};
+use wanbench::figures::log_ratio;
+use wanbench::gate::speed::{Against, Answer, Decision, Track, answer};
+use wanbench::gate::{Gate, Look, Verdict, compare, settled};
+use wanbench::machine::Machine;
+use wanbench::matrix::{Case, Workload, link_references};
+use wanbench::protocol::{Device, DeviceKind};
+use wanbench::record::{BaseRevision, CaseRecord, Failure, Launch, Measured, Outcome, RunRecord, SCHEMA, Tool};
+use wanbench::runner::Role;
+use wanbench::wan::{DType, Quant};
+
+fn looks(launches: usize) -> Vec<Look> {
+    Gate::default().looks(launches, launches)
+}
+
+fn at_the_end(launches: usize) -> Vec<Look> {
+    vec![Look { launches, alpha: 0.01 }]
+}
+
+fn track(values: Vec<f64>, against: Against) -> Track {
+    Track { values, against, tolerance: 1.02 }
+}
+
+/// Log-ratios as machines give them, and as none does.
+fn values(sizes: std::ops::Range<usize>) -> impl Strategy<Value = Vec<f64>> {
+    prop_oneof![
+        prop::collection::vec(-0.2..0.2, sizes.clone()),
+        (Just(0.01), sizes.clone()).prop_map(|(value, size)| vec![value; size]),
+        prop::collection::vec(prop_oneof![Just(0.0), Just(-30.0), Just(30.0), Just(1e-300)], sizes),
+    ]
+}
+
+fn against() -> impl Strategy<Value = Against> {
+    prop_oneof![
+        Just(Against::SameBlocks),
+        (-0.1..0.1, prop::option::of((0.0..0.01, 1.0..9.0)))
+            .prop_map(|(mean, variance)| Against::Level { mean, variance }),
+        prop::collection::vec(-0.1..0.1, 1..10).prop_map(Against::Jobs),
+    ]
+}
+
+fn negated(track: &Track) -> Track {
+    let against = match &track.against {
+        Against::SameBlocks => Against::SameBlocks,
+        Against::Level { mean, variance } => Against::Level { mean: -mean, variance: *variance },
+        Against::Jobs(means) => Against::Jobs(means.iter().map(|mean| -mean).collect()),
+    };
+    Track { values: track.values.iter().map(|value| -value).collect(), against, ..track.clone() }
+}
+
+fn is_finite(answer: &Answer) -> bool {
+    let ends = answer.interval.map_or([0.0; 2], |(low, high)| [low, high]);
+    [answer.change, answer.detectable.unwrap_or(0.0), ends[0], ends[1]].iter().all(|figure| figure.is_finite())
+}
+
+proptest! {
+    // A failing case is printed, and belongs into a test of its own.
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_order_of_blocks_and_of_cases_decides_nothing(
+        (values, shuffled) in values(2..12).prop_flat_map(|values| (Just(values.clone()), Just(values).prop_shuffle())),
+        others in prop::collection::vec(values(2..12), 0..4),
+        against in against(),
+    ) {
+        let looks = at_the_end(12);
+        let tracks: Vec<Track> =
+            std::iter::once(values).chain(others.iter().cloned()).map(|one| track(one, against.clone())).collect();
+        let answers = answer(&tracks, &looks);
+        let again = answer(&[&[track(shuffled, against)], &tracks[1..]].concat(), &looks);
+        prop_assert_eq!(answers[0].decision, again[0].decision);
+        prop_assert!((answers[0].change - again[0].change).abs() <= 1e-12 * (1.0 + answers[0].change.abs()));
+        let mut reversed = answer(&tracks.iter().rev().cloned().collect::<Vec<_>>(), &looks);
+        reversed.reverse();
+        prop_assert_eq!(answers, reversed);
+    }
+
+    #[test]
+    fn faster_and_slower_are_treated_alike(values in values(0..11), against in against()) {
+        let track = track(values, against);
+        // At one look: of several, the first one that shows a case unchanged, which is not slower, ends its questions.
+        let turned = answer(&[negated(&track)], &at_the_end(10))[0];
+        let answer = answer(&[track], &at_the_end(10))[0];
+        prop_assert_eq!(answer.decision == Decision::Slower, turned.decision == Decision::Faster);
+        prop_assert_eq!(answer.decision == Decision::Faster, turned.decision == Decision::Slower);
+        prop_assert_eq!(answer.change, -turned.change);
+        prop_assert_eq!(answer.interval, turned.interval.map(|(low, high)| (-high, -low)));
+        prop_assert_eq!(answer.detectable, turned.detectable);
+    }
+
+    #[test]
+    fn the_unit_of_time_decides_nothing(
+        times in prop::collection::vec((1e-4..10.0, 1e-4..10.0), 1..40),
+        unit in 1e-6..1e6,
+    ) {
+        let (one, other): (Vec<f64>, Vec<f64>) = times.into_iter().unzip();
+        let scaled = |times: &[f64]| times.iter().map(|time| time * unit).collect::<Vec<f64>>();
+        let ratio = log_ratio(&one, &other);
+        prop_assert!((ratio - log_ratio(&scaled(&one), &scaled(&other))).abs() < 1e-9);
+        prop_assert!((ratio + log_ratio(&other, &one)).abs() < 1e-12);
+    }
+
+    #[test]
+    fn every_answer_is_a_number(tracks in prop::collection::vec((values(0..11), against()), 0..5), planned in 0..12usize) {
+        let tracks: Vec<Track> = tracks.into_iter().map(|(values, against)| track(values, against)).collect();
+        let answers = answer(&tracks, &looks(planned));
+        prop_assert_eq!(answers.len(), tracks.len());
+        for (answer, track) in answers.iter().zip(&tracks) {
+            prop_assert!(is_finite(answer), "{:?}", answer);
+            prop_assert!(track.values.len() >= 2 || answer.decision == Decision::Open, "{:?}", answer);
+        }
+    }
+
+    #[test]
+    fn every_run_is_judged(
+        blocks in 0..4usize,
+        has_base in any::<bool>(),
+        missing in prop::option::of((0..2usize, prop_oneof![Just(Role::Head), Just(Role::Base), Just(Role::Control)])),
+        failing in prop::option::of((0..2usize, 0..4usize)),
+        times in prop::collection::vec(prop_oneof![Just(0.1), 0.05..0.2], 40),
+        has_baseline in any::<bool>(),
+    ) {
+        let mut record = record(blocks, has_base, &times);
+        let baseline = has_baseline.then(|| Baseline::empty(record.machine.clone(), record.device).updated(&record));
+        if let Some((case, role)) = missing {
+            record.cases[case].launches_mut(role).clear();
+        }
+        if let Some((case, block)) = failing
+            && let Some(launch) = record.cases[case].launches.get_mut(block)
+        {
+            launch.outcome = Outcome::Failed(Failure { reason: "it died".to_owned(), stderr_tail: Vec::new() });
+        }
+        let known: BTreeSet<String> = record.cases.iter().map(|case| case.case.name.clone()).collect();
+        let gate = Gate::default();
+        settled(&record, baseline.as_ref(), &gate);
+        let comparison = compare(&record, baseline.as_ref(), &ModelMemory::default(), &known, &gate);
+        for (_, finding) in comparison.findings() {
+            let ends = finding.interval.map_or([None; 2], |(low, high)| [Some(low), Some(high)]);
+            let figures = [finding.baseline, finding.now, finding.change, finding.detectable, ends[0], ends[1]];
+            prop_assert!(figures.into_iter().flatten().all(f64::is_finite), "{:?}", finding);
+            prop_assert!(!finding.message.contains("NaN") && !finding.message.contains("inf"), "{}", finding.message);
+        }
+        let failed = comparison.cases.iter().filter(|case| case.verdict == Verdict::Failed).count();
+        let unmeasured = record.cases.iter().filter(|case| case.failure().is_some() || case.launches.is_empty()).count();
+        prop_assert_eq!(failed, unmeasured);
+    }
+}
+
+/// A reference and a case, with a control and perhaps a base, of so many blocks.
+fn record(blocks: usize, has_base: bool, times: &[f64]) -> RunRecord {
+    let workload = Workload {
+        name: "5f".to_owned(),
+        model: "synthetic".to_owned(),
+        frames: 5,
+        steps: 2,
+        latent: [1, 2, 2],
+        text_rows: 100,
+        camera: false,
+    };
+    let mut cases = ["torch", "mlx"].map(|backend| Case::new(backend, workload.clone(), Quant::None, DType::F32));
+    link_references(&mut cases, "torch");
+    let mut times = times.iter().copied().cycle();
+    let mut arm =
+        || -> Vec<Launch> { (0..blocks).map(|block| launch(block, times.by_ref().take(2).collect())).collect() };
+    let cases = cases.iter().map(|case| {
+        let mut record = CaseRecord::new(case);
+        record.launches = arm();
+        if has_base {
+            record.base_launches = arm();
+        }
+        if case.is_reference() {
+            record.control_launches = arm();
+        }
+        record
+    });
+    let base = BaseRevision { name: "main".to_owned(), commit: None, loosened: Vec::new(), accepted: Vec::new() };
+    RunRecord {
+        schema: SCHEMA,
+        started: "2026-03-01T12:34:56Z".parse().unwrap(),
+        tool: Tool { version: "0.1.0".to_owned(), commit: None, debug_build: false },
+        machine: Machine {
+            chip: "Apple M3 Ultra".to_owned(),
+            cpu_cores: Some(32),
+            gpu_cores: Some(80),
+            gpu: None,
+            memory_gib: 512,
+            os: "macos".to_owned(),
+        },
+        device: DeviceKind::Gpu,
+        suite: "tiny".to_owned(),
+        seed: 0,
+        launches: 10,
+        warmup_steps: 1,
+        wall_seconds: 1.0,
+        interrupted: false,
+        ended_early: None,
+        side_by_side: true,
+        base: has_base.then_some(base),
+        canary: None,
+        warnings: Vec::new(),
+        cases: cases.collect(),
+    }
+}
+
+fn launch(block: usize, step_seconds: Vec<f64>) -> Launch {
+    let measured = Measured {
+        device: Device { kind: DeviceKind::Gpu, name: "gpu".to_owned() },
+        versions: BTreeMap::new(),
+        model_bytes: 8,
+        startup_seconds: 0.1,
+        load_seconds: 0.1,
+        warmup_seconds: 0.1,
+        step_seconds,
+        framework_peak_bytes: None,
+        process_peak_bytes: Some(100 << 20),
+        output: None,
+    };
+    Launch { block, position: 0, wall_seconds: 1.0, outcome: Outcome::Measured(measured) }
+}
+
+/// How many of `runs` simulated checks of four cases find one of them slower, where nothing is.
+fn false_alarms(runs: usize, tolerance: f64, mut noise: impl FnMut(&mut Pcg64) -> f64) -> usize {
+    let mut random = Pcg64::seed_from_u64(7);
+    let is_alarm = |_: &usize| {
+        let tracks: Vec<Track> = (0..4)
+            .map(|_| Track {
+                values: (0..10).map(|_| noise(&mut random)).collect(),
+                against: Against::SameBlocks,
+                tolerance,
+            })
+            .collect();
+        answer(&tracks, &looks(10)).iter().any(|answer| answer.decision == Decision::Slower)
+    };
+    (0..runs).filter(is_alarm).count()
+}
+
+/// The looks' probabilities add up to 1%. That is significance alone; with the tolerance there is next to nothing left.
+#[test]
+fn one_run_in_a_hundred_at_most_raises_a_false_alarm() {
+    let runs = 6_000;
+    let normal = Normal::new(0.0, 0.03).unwrap();
+    // Two standard errors of a share of 1% of so many runs are 0.26%.
+    let significant = false_alarms(runs, 1.0 + 1e-12, |random| normal.sample(random));
+    assert!(significant as f64 / runs as f64 <= 0.0126, "{significant} of {runs}");
+    assert!(
+        significant as f64 / runs as f64 >= 0.004,
+        "{significant} of {runs}: the test does not use what it is allowed"
+    );
+    let relevant = false_alarms(runs, 1.02, |random| normal.sample(random));
+    assert!(relevant < significant, "{relevant} of {runs}");
+    // Noise with heavy tails makes the test no bolder.
+    let student = StudentT::new(3.0).unwrap();
+    let heavy = false_alarms(runs, 1.0 + 1e-12, |random| 0.02 * student.sample(random));
+    assert!(heavy as f64 / runs as f64 <= 0.0126, "{heavy} of {runs}");
+}
