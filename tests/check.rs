@@ -142,7 +142,7 @@ fn a_canary_that_cannot_be_is_told_and_missed() {
     configure(&project, "canary = false", "canary = true");
     project.write(
         "slow.sh",
-        &format!("read -r request; case \"$request\" in *canary*) exit 4;; esac; echo $request | sh m.sh"),
+        "read -r request; case \"$request\" in *canary*) exit 4;; esac; echo $request | sh m.sh",
     );
     project.write("m.sh", &worker(0.2, 4000));
     let ran = project.wanbench(&["run"]);
