@@ -47,9 +47,23 @@ pub fn mutual_tolerance(quant: Quant, dtype: DType, device: DeviceKind) -> f64 {
     weights + arithmetic
 }
 
-/// Tolerance of a whole denoising run's final latent against the reference's.
+/// Tolerance of a whole denoising run's final latent against the reference's: twice what was measured on the synthetic model
+/// over 5 steps of the 5-frame workload, where every quantization was run in every arithmetic on a CPU.
 pub fn denoised_tolerance(quant: Quant, dtype: DType, device: DeviceKind) -> f64 {
-    mutual_tolerance(quant, dtype, device)
+    let weights = match quant {
+        Quant::None => golden_tolerance(Quant::None, device),
+        Quant::Int8 => 0.0105,
+        Quant::Nf4 | Quant::Int4 => 0.165,
+        Quant::Nvfp4 => 0.17,
+        Quant::Mxfp4 => 0.215,
+    };
+    let arithmetic: f64 = match (dtype, quant) {
+        (DType::F32, _) => 0.0,
+        (DType::F16, _) => 0.0011,
+        (DType::Bf16, Quant::Int8) => 0.0217,
+        (DType::Bf16, _) => 0.009,
+    };
+    weights + arithmetic
 }
 
 #[cfg(test)]
