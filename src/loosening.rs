@@ -93,11 +93,18 @@ fn suites(base: &Config, head: &Config) -> Vec<String> {
         .into_iter()
         .filter(|(_, base, head)| base != head)
         .map(|(key, base, head)| format!("default_suite.{key} from {base} to {head}"));
+    let commands = base.backends.iter().filter_map(|(name, backend)| {
+        let now = head.backends.get(name).map(|backend| &backend.command);
+        (now.is_some_and(|now| *now != backend.command)).then(|| format!("another command for backend {name}"))
+    });
+    let models = base.models.iter().filter_map(|(name, model)| {
+        head.models.get(name).is_some_and(|now| now != model).then(|| format!("another checkpoint for model {name}"))
+    });
     let looser = base.suites.values().flat_map(|base| match head.suites.get(&base.name) {
         Some(head) => suite(base, head),
         None => vec![format!("removes suite {} ({})", base.name, format::count(base.cases.len(), "case"))],
     });
-    moved.chain(looser).collect()
+    moved.chain(commands).chain(models).chain(looser).collect()
 }
 
 fn suite(base: &Suite, head: &Suite) -> Vec<String> {
@@ -113,6 +120,12 @@ fn suite(base: &Suite, head: &Suite) -> Vec<String> {
     }
     if base.side_by_side && !head.side_by_side {
         looser.push(format!("side_by_side off in suite {name}"));
+    }
+    if base.canary && !head.canary {
+        looser.push(format!("canary off in suite {name}"));
+    }
+    if head.time_limit_minutes.is_some_and(|limit| base.time_limit_minutes.is_none_or(|base| limit < base)) {
+        looser.push(format!("a shorter time limit in suite {name}"));
     }
     let (mut removed, mut other) = (Vec::new(), Vec::new());
     for case in &base.cases {

@@ -140,10 +140,7 @@ fn a_faster_canary_is_the_new_measure_of_rest() {
 fn a_canary_that_cannot_be_is_told_and_missed() {
     let project = Project::new(&[("slow", &worker(0.2, 4000))]);
     configure(&project, "canary = false", "canary = true");
-    project.write(
-        "slow.sh",
-        "read -r request; case \"$request\" in *canary*) exit 4;; esac; echo $request | sh m.sh",
-    );
+    project.write("slow.sh", "read -r request; case \"$request\" in *canary*) exit 4;; esac; echo $request | sh m.sh");
     project.write("m.sh", &worker(0.2, 4000));
     let ran = project.wanbench(&["run"]);
     assert_eq!(ran.status, 0, "{}{}", ran.stdout, ran.stderr);

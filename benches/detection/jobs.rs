@@ -1,7 +1,6 @@
 //! Jobs drawn from a recording, each a contiguous run of its blocks, and how often a rule flags them.
 
-use rand::SeedableRng;
-use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 use wanbench::figures::log_ratio;
 use wanbench::gate::speed::{Against, Decision, Track, answer};
@@ -14,6 +13,9 @@ use crate::rules::{Job, Rule};
 /// Launches of each arm in a job.
 pub const LAUNCHES: usize = 10;
 
+/// Blocks in a row that a drawn job takes from one place.
+pub const RUN: usize = 5;
+
 /// Shares of jobs that a rule flags as slower.
 #[derive(Clone, Debug)]
 pub struct Flagged {
@@ -21,7 +23,7 @@ pub struct Flagged {
     pub name: String,
     /// For no extra work, then for each of [`EXTRA_PERCENT`]: jobs flagged, of how many.
     pub counts: Vec<(usize, usize)>,
-    /// Jobs of the recording that share no block, over both base arms: what an interval may count as independent.
+    /// Jobs of the recording that share no block: what an interval may count as independent.
     pub disjoint: usize,
 }
 
@@ -95,17 +97,18 @@ impl Experiment {
         (self.flagged("wanbench check --base", counts), launches)
     }
 
-    /// Share of checks with an alarm, of so many whose blocks are drawn at random from the whole recording, where neither
-    /// backend has extra work, but the tracked one's head launches are made longer by the share `slower`: what the few jobs
-    /// in a row cannot tell, as far as blocks do not depend on each other.
+    /// Share of checks with an alarm, of so many whose blocks are drawn from the whole recording, where neither backend has
+    /// extra work, but the tracked one's head launches are made longer by the share `slower`: what the few jobs in a row
+    /// cannot tell. Drawn are runs of [`RUN`] blocks, which keep what neighbours have in common.
     pub fn random_alarms(&self, gate: &Gate, jobs: usize, slower: f64) -> f64 {
         let mut random = Pcg64::seed_from_u64(0);
-        let mut order: Vec<usize> = (0..self.blocks).collect();
         let pick = |launches: &[Vec<f64>], order: &[usize]| -> Vec<Vec<f64>> {
-            order[..LAUNCHES].iter().map(|block| launches[*block].clone()).collect()
+            order.iter().map(|block| launches[*block].clone()).collect()
         };
         let is_alarm = |job: &usize| {
-            order.shuffle(&mut random);
+            let starts: Vec<usize> =
+                (0..LAUNCHES / RUN).map(|_| random.random_range(0..=self.blocks - RUN)).collect();
+            let order: Vec<usize> = starts.into_iter().flat_map(|start| start..start + RUN).collect();
             let [mut tracked, other] = [&self.pairs[0], &self.others].map(|pairs| {
                 let Pair { base, head } = &pairs[job % pairs.len()];
                 Pair { base: pick(base, &order), head: pick(head, &order) }
@@ -143,7 +146,7 @@ impl Experiment {
     }
 
     fn flagged(&self, name: &str, counts: Vec<(usize, usize)>) -> Flagged {
-        Flagged { name: name.to_owned(), counts, disjoint: 2 * (self.blocks / LAUNCHES) }
+        Flagged { name: name.to_owned(), counts, disjoint: self.blocks / LAUNCHES }
     }
 
     /// The launches of the job that is `back` jobs before the one at `start`.

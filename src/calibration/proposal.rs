@@ -48,8 +48,8 @@ pub struct Proposed {
 /// The smallest tolerance in percent of a step time against the base revision's, for `cases` cases whose noisiest has
 /// the standard deviation `block` from block to block, at `launches` launches; `None` below two launches, and beyond 100%.
 ///
-/// With a probability of 80% an unchanged case passes and a slowing of this size is significant at the last look, which is
-/// the gate's own detectable change: (t_{1−α/m} + t_{.8})·s/√K.
+/// With a probability of 80% an unchanged case passes and a slowing of this size is significant at the last look:
+/// (t_{1−α/m} + t_{.8})·s/√K. To fail, its estimate must be beyond the tolerance besides.
 pub fn smallest_tolerance_percent(block: f64, launches: usize, cases: usize, gate: &Gate) -> Option<f64> {
     if launches < 2 {
         return None;

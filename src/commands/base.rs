@@ -60,7 +60,10 @@ fn of_revision(revision: &str, config_path: &Path, config: &Config, cache: &Path
     let has_own = programs.values().any(|program| program.folder.is_some());
     match checkout.is_wanbench() || has_own {
         true => checkout.prepare(&repository, terminal.output.quiet, &|text| terminal.say(text))?,
-        false => terminal.say("note: no backend comes from this repository, so base runs the workers of head"),
+        false => bail!(UsageError(format!(
+            "--base {revision}: no backend comes from this repository, so head and base would be the same workers; \
+             name others with --base-workers"
+        ))),
     }
     if has_own && !folder.is_dir() {
         bail!("--base {revision}: it has no folder for its backends to run in, {} is missing", folder.display());

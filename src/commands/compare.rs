@@ -26,7 +26,8 @@ pub fn compare(args: &cli::Compare, terminal: &Terminal) -> Result<ExitStatus> {
     let judges = report::Judges {
         baseline: Some((args.before.clone(), Baseline::empty(before.machine.clone(), before.device).updated(&before))),
         memory: ModelMemory::default().updated(&before),
-        known_cases: now.cases.iter().map(|case| case.case.name.clone()).collect(),
+        // What only one of the two measured is not missing from anything.
+        known_cases: [&before, &now].iter().flat_map(|run| &run.cases).map(|case| case.case.name.clone()).collect(),
         gate,
     };
     let report = judges.judge(now, &args.now, &args.before, String::new(), Demands::default());

@@ -31,7 +31,9 @@ pub(super) fn controls(record: &RunRecord, gate: &Gate) -> Vec<Control> {
         Some(_) => gate.base_tolerance_percent,
         None => gate.speedup_tolerance_percent,
     };
-    record.cases.iter().filter_map(|case| control(case, tolerance / 100.0 * gate.control_share, gate.alpha())).collect()
+    let number = record.cases.iter().filter(|case| !case.control_launches.is_empty()).count();
+    let alpha = gate.alpha() / number.max(1) as f64;
+    record.cases.iter().filter_map(|case| control(case, tolerance / 100.0 * gate.control_share, alpha)).collect()
 }
 
 /// Unfit is a machine whose control differs by more than `limit` and by more than chance explains: a wide scatter alone
@@ -57,7 +59,7 @@ fn control(case: &CaseRecord, limit: f64, alpha: f64) -> Option<Control> {
         launches: values.len(),
         unfit: is_unfit.then(|| {
             format!(
-                "the machine is unfit: {} launched twice in each block differs from itself by {}, and half the tolerance is {:.1}%",
+                "the machine is unfit: {} launched twice in each block differs from itself by {}, and {:.1}% is allowed",
                 case.case.name,
                 format::percent(difference.exp_m1()),
                 100.0 * limit

@@ -17,7 +17,7 @@ use serde::Serialize;
 pub use control::Control;
 pub use tolerance::{Gate, Look};
 
-use crate::baseline::{Baseline, BaselineCase, ModelMemory};
+use crate::baseline::{Acceptance, Baseline, BaselineCase, ModelMemory};
 use crate::figures::{Figures, figures, peak};
 use crate::matrix::Case;
 use crate::record::{CaseRecord, Failure, RunRecord};
@@ -70,6 +70,8 @@ pub struct Finding {
     pub detectable: Option<f64>,
     /// Launches that would settle an inconclusive speed.
     pub settling_launches: Option<usize>,
+    /// Whether a figure is beyond its tolerance though this change did not move it: told, and no failure.
+    pub is_drift: bool,
     /// The judgement.
     pub verdict: Verdict,
     /// Whether the gate fails on it: a regression, or an exact figure that differs in whichever direction.
@@ -168,9 +170,10 @@ impl Comparison {
         self.has(Verdict::Failed)
     }
 
-    /// Whether any case has this verdict.
+    /// Whether any case has this verdict, or any of its figures.
     pub fn has(&self, verdict: Verdict) -> bool {
         self.cases.iter().any(|case| case.verdict == verdict)
+            || self.findings().any(|(_, finding)| finding.verdict == verdict)
     }
 
     /// Why times cannot be judged, for each workload on which the machine was unfit.
@@ -197,15 +200,20 @@ impl Finding {
             interval: None,
             detectable: None,
             settling_launches: None,
+            is_drift: false,
             verdict,
             fails: false,
             message,
         }
     }
 
-    /// What this change's baseline acknowledges does not fail against the base revision; against the baseline it still does.
-    fn accept(&mut self) {
-        if self.fails && matches!(self.metric, Metric::StepTime | Metric::PeakBytes) {
+    /// What this change's baseline acknowledges does not fail against the base revision: a step time up to what was
+    /// accepted, within the tolerance. Against the baseline all is judged as ever.
+    fn accept(&mut self, acceptance: &Acceptance, gate: &Gate) {
+        let allowed =
+            acceptance.change.map(|change| (1.0 + change) * (1.0 + gate.base_tolerance_percent / 100.0) - 1.0);
+        let is_within = self.change <= allowed;
+        if self.fails && self.metric == Metric::StepTime && is_within {
             self.fails = false;
             self.message.push_str("; accepted in this change's baseline");
         }
@@ -257,13 +265,17 @@ fn judge(
     if let Some(now) = now {
         findings.extend(speeds);
         findings.push(memory::judge_model_bytes(now, memory.models.get(&case.case.memory_key()).copied()));
+        // A growth that is accepted is in the baseline, and not at the base revision.
+        let is_accepted = stored.is_some_and(|stored| stored.accepted.is_some());
         let base_peak = peak(&case.base_launches).map(|peak| (peak.median, "the base revision's"));
+        let base_peak = base_peak.filter(|_| !is_accepted);
         let stored_peak = stored.and_then(|stored| stored.process_peak_bytes).map(|peak| (peak, "the baseline's"));
         let peak = peak(&case.launches);
         findings.extend(peak.map(|peak| memory::judge_peak(&peak, base_peak.or(stored_peak), gate)));
         findings.extend(output::judge_output(case, record.device, gate));
-        if record.base.as_ref().is_some_and(|base| base.accepted.contains(&case.case.name)) {
-            findings.iter_mut().for_each(Finding::accept);
+        let is_accepted = record.base.as_ref().is_some_and(|base| base.accepted.contains(&case.case.name));
+        if let Some(acceptance) = stored.and_then(|stored| stored.accepted.as_ref()).filter(|_| is_accepted) {
+            findings.iter_mut().for_each(|finding| finding.accept(acceptance, gate));
         }
     }
     let verdict = match now {
@@ -283,7 +295,7 @@ fn judge(
 }
 
 fn not_launched() -> Failure {
-    Failure { reason: "the run was interrupted before its first launch".to_owned(), stderr_tail: Vec::new() }
+    Failure { reason: "the run ended before its first launch".to_owned(), stderr_tail: Vec::new() }
 }
 
 /// The gravest finding; a figure without baseline does not hide what another says. A case that this machine has nothing

@@ -95,7 +95,13 @@ pub fn answer(tracks: &[Track], looks: &[Look]) -> Vec<Answer> {
             if settled[index] {
                 continue;
             }
-            let decision = evidence[index].decide(slower[index], faster[index]);
+            let mut decision = evidence[index].decide(slower[index], faster[index]);
+            // Early passes must be clear on both sides. Earlier jobs tell how whole jobs differ: a part of one differs more.
+            let is_clear = evidence[index].is_within_on_both_sides();
+            let is_whole_job_asked = matches!(tracks[index].against, Against::Jobs(_));
+            if !is_last && (is_whole_job_asked || decision == Decision::Unchanged && !is_clear) {
+                decision = Decision::Open;
+            }
             let alpha = look.alpha / tracks.len() as f64;
             if decision != Decision::Open || is_last {
                 answers[index] = Some(evidence[index].answer(decision, alpha));
@@ -167,6 +173,10 @@ impl Evidence {
             _ if low > -self.limit => Decision::Unchanged,
             _ => Decision::Open,
         }
+    }
+
+    fn is_within_on_both_sides(&self) -> bool {
+        self.interval().is_some_and(|(low, high)| low > -self.limit && high < self.limit)
     }
 
     fn interval(&self) -> Option<(f64, f64)> {

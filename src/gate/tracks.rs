@@ -43,7 +43,7 @@ pub(super) fn judge(
                 None => no_base(case),
             });
         }
-        let moved = (!case.base_launches.is_empty()).then(|| has_moved(case, &steps));
+        let moved = (!case.base_launches.is_empty()).then(|| may_have_moved(case, &steps));
         findings.extend(speedup(record, case, stored(baseline, &case.case), baseline, speeds.get(name), moved, gate));
         let workload = &case.case.workload.name;
         if controls.iter().any(|control| control.workload == *workload && control.unfit.is_some()) {
@@ -148,19 +148,19 @@ fn against(stored: &BaselineCase, gate: &Gate) -> Option<Against> {
     Some(Against::Level { mean: stored.speedup?.ln(), variance })
 }
 
-/// Whether the change made this case or its reference faster or slower.
-fn has_moved(case: &CaseRecord, steps: &BTreeMap<String, Answer>) -> bool {
+/// Whether this change may have made the case or its reference faster or slower: unless both are shown not to be slower
+/// than the base, nor faster.
+fn may_have_moved(case: &CaseRecord, steps: &BTreeMap<String, Answer>) -> bool {
     let sides = [Some(&case.case.name), case.case.reference.as_ref()];
-    sides
+    !sides
         .into_iter()
         .flatten()
-        .filter_map(|name| steps.get(name))
-        .any(|answer| matches!(answer.decision, Decision::Slower | Decision::Faster))
+        .all(|name| steps.get(name).is_some_and(|answer| answer.decision == Decision::Unchanged))
 }
 
 fn step_time(case: &CaseRecord, answer: &Answer, gate: &Gate) -> Finding {
     let verdict = verdict(answer.decision);
-    let (before, now) = (median_step(&case.base_launches), median_step(&case.launches));
+    let (before, now) = (quiet_step(&case.base_launches), quiet_step(&case.launches));
     // A log-ratio of speeds, turned into a change of the time.
     let change = (-answer.change).exp_m1();
     let interval = answer.interval.map(|(low, high)| ((-high).exp_m1(), (-low).exp_m1()));
@@ -235,9 +235,12 @@ fn speedup(
     } else {
         message.push_str("; beside each other head and base do not differ, so it is not this change's doing");
     }
+    // Small steps that pass one by one, or another machine, add up: a reader should know.
+    let is_drift = !is_ours && side(change, gate.speedup_tolerance_percent) == "beyond";
     Some(Finding {
         change: Some(change),
         interval,
+        is_drift,
         fails: verdict == Verdict::Regressed,
         ..Finding::new(Metric::Speedup, Some(before), Some(now), verdict, message).with_reach(answer)
     })
@@ -343,7 +346,7 @@ struct Side {
 
 impl Side {
     fn new(case: &CaseRecord, before: f64) -> Self {
-        Self { backend: format::backend(&case.case.backend), before, now: median_step(&case.launches) }
+        Self { backend: format::backend(&case.case.backend), before, now: quiet_step(&case.launches) }
     }
 
     fn log_change(&self) -> f64 {
@@ -356,7 +359,7 @@ impl Side {
     }
 }
 
-/// Median over launches of the launch's median step.
-fn median_step(launches: &[Launch]) -> f64 {
-    stats::median(&measured(launches).map(|(_, launch)| launch.median_step_seconds()).collect::<Vec<_>>())
+/// Median over launches of the time that is compared, the mean of a launch's fastest quarter of steps.
+fn quiet_step(launches: &[Launch]) -> f64 {
+    stats::median(&measured(launches).map(|(_, launch)| stats::quiet_mean(&launch.step_seconds)).collect::<Vec<_>>())
 }

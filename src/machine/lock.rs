@@ -2,15 +2,20 @@
 
 use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+
+use crate::report::one_line;
 
 /// The lock's file: one place for all users, which the temporary folder of macOS is not.
 const PATH: &str = "/tmp/wanbench-measuring.lock";
 /// Names another file in its place, as tests do.
 const VARIABLE: &str = "WANBENCH_LOCK";
+
+/// Bytes of the holder's words that are shown.
+const LONGEST_HOLDER: u64 = 200;
 
 /// Held while measuring. The lock belongs to the open file, so it goes with the process, however that ends.
 #[derive(Debug)]
@@ -49,18 +54,28 @@ impl MeasuringLock {
 
     fn acquire_at(path: &Path, holder: &str) -> Result<Self, LockError> {
         let io = |cause| LockError::Io { path: path.to_owned(), cause };
-        let mut file = open(path).map_err(io)?;
+        let mut file = open(path).and_then(own_file).map_err(io)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                file.read_to_string(&mut holder).map_err(io)?;
-                return Err(LockError::Held { holder: holder.trim().to_owned() });
+                let mut holder = Vec::new();
+                file.take(LONGEST_HOLDER).read_to_end(&mut holder).map_err(io)?;
+                // Whatever another user wrote there.
+                return Err(LockError::Held { holder: one_line(String::from_utf8_lossy(&holder).trim()) });
             }
             Err(TryLockError::Error(source)) => return Err(io(source)),
         }
         file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{holder}")).map_err(io)?;
         Ok(Self { _file: file })
+    }
+}
+
+/// A second name for the file would be somebody's other file, to be overwritten.
+fn own_file(file: File) -> io::Result<File> {
+    let metadata = file.metadata()?;
+    match metadata.is_file() && metadata.nlink() == 1 {
+        true => Ok(file),
+        false => Err(io::Error::other("it is no file of its own: remove it")),
     }
 }
 
@@ -70,7 +85,7 @@ impl MeasuringLock {
 /// asking for its creation, which Linux refuses for another user's file in such a folder (`fs.protected_regular`).
 fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).custom_flags(libc::O_NOFOLLOW);
+    options.read(true).write(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
     match options.open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         opened => return opened,
@@ -98,6 +113,16 @@ mod tests {
         MeasuringLock::acquire_at(&path, "8").unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "8\n");
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o666, "every user may lock it");
+    }
+
+    #[test]
+    fn another_name_of_a_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let (target, link) = (folder.path().join("target"), folder.path().join("link"));
+        std::fs::write(&target, "precious").unwrap();
+        std::fs::hard_link(&target, &link).unwrap();
+        assert!(matches!(MeasuringLock::acquire_at(&link, "1"), Err(LockError::Io { .. })));
+        assert_eq!(std::fs::read_to_string(&target).unwrap(), "precious");
     }
 
     #[test]

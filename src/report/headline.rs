@@ -71,9 +71,10 @@ pub(super) fn reason(report: &Report) -> String {
         }
     }
     if !comparison.has_machine_baseline {
-        parts.push(match report.demands.baseline {
-            true => "this machine has no baseline, and --require-baseline asks for one".to_owned(),
-            false => "this machine has no baseline, so only model bytes could be judged".to_owned(),
+        parts.push(match (report.demands.baseline, &report.record.base) {
+            (true, _) => "this machine has no baseline, and --require-baseline asks for one".to_owned(),
+            (false, Some(_)) => "this machine has no baseline, so the base revision alone was the measure".to_owned(),
+            (false, None) => "this machine has no baseline, so only model bytes and outputs could be judged".to_owned(),
         });
     }
     if report.record.interrupted {
@@ -110,7 +111,8 @@ pub(super) fn notable(comparison: &Comparison) -> Vec<Notable<'_>> {
         .chain(
             found(|finding| finding.verdict == Verdict::Inconclusive).filter(|(case, ..)| !is_unfit(comparison, case)),
         )
-        .chain(found(|finding| !finding.fails && finding.verdict == Verdict::Improved))
+        .chain(found(|finding| !finding.fails && matches!(finding.verdict, Verdict::Regressed | Verdict::Improved)))
+        .chain(found(|finding| finding.is_drift && finding.verdict == Verdict::Unchanged))
         .chain(missing);
     let mut notable: Vec<Notable> = Vec::new();
     for (case, verdict, words) in all {
@@ -138,7 +140,7 @@ pub(super) fn next_steps(report: &Report) -> Vec<String> {
     let mut steps = Vec::new();
     if comparison.fails() {
         steps.push(format!("Investigate what changed{}.", since(report)));
-        steps.push(format!("If the change is intended, record it with {update} and commit {}.", changed_files(report)));
+        steps.push(format!("If the change is intended, {}.", acceptance(report, &update)));
     }
     if let Some(case) = with_verdict(comparison, Verdict::Failed).next() {
         steps.push(format!(
@@ -154,7 +156,8 @@ pub(super) fn next_steps(report: &Report) -> Vec<String> {
         steps.push(more_launches(report));
     }
     if !comparison.fails() && !comparison.has_failures() {
-        if !comparison.has_machine_baseline {
+        let is_evidence = comparison.unfit().next().is_none();
+        if !comparison.has_machine_baseline && is_evidence {
             steps.push(format!("Record a baseline of this machine with {update} and commit {}.", report.baseline_file));
         } else if has(Verdict::New) {
             steps.push(format!("Record the new cases with {update} and commit {}.", report.baseline_file));
@@ -167,6 +170,21 @@ pub(super) fn next_steps(report: &Report) -> Vec<String> {
         steps.push(format!("Put the missing cases back into config.toml, or delete their entries from {file}."));
     }
     steps
+}
+
+/// How an intended change passes. Beside a base revision the baseline alone does not decide: a regression is accepted.
+fn acceptance(report: &Report, update: &str) -> String {
+    let files = changed_files(report);
+    let step_times = report.comparison.failing().filter(|(_, finding)| finding.metric == Metric::StepTime);
+    let cases: Vec<&str> = step_times.map(|(case, _)| case.name.as_str()).collect();
+    let Report { program, flags, results_file, .. } = report;
+    match cases[..] {
+        [] => format!("record it with {update} and commit {files}"),
+        [case, ..] => format!(
+            "accept it{} with `{program} baseline accept {case} --reason TEXT --from {results_file}{flags}` and commit {files}",
+            if cases.len() > 1 { ", case by case," } else { "" }
+        ),
+    }
 }
 
 /// How inconclusive cases get settled, where launches can do it.
@@ -205,7 +223,14 @@ fn with_verdict(comparison: &Comparison, verdict: Verdict) -> impl Iterator<Item
 
 /// `8 cases (6 unchanged, 1 improved, 1 new)`.
 fn tally(comparison: &Comparison) -> String {
-    let verdicts = [Verdict::Unchanged, Verdict::Improved, Verdict::Inconclusive, Verdict::New, Verdict::Missing];
+    let verdicts = [
+        Verdict::Unchanged,
+        Verdict::Improved,
+        Verdict::Regressed,
+        Verdict::Inconclusive,
+        Verdict::New,
+        Verdict::Missing,
+    ];
     let counts = verdicts.map(|verdict| (with_verdict(comparison, verdict).count(), verdict));
     let words: Vec<String> =
         counts.iter().filter(|(count, _)| *count > 0).map(|(count, verdict)| format!("{count} {verdict}")).collect();

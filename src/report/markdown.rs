@@ -185,7 +185,7 @@ fn versions(record: &RunRecord) -> String {
 fn launches(record: &RunRecord) -> String {
     format!(
         "{} per case, {} per launch, seed {}",
-        record.launches,
+        summary::launches(record),
         format::count(record.warmup_steps as usize, "warm-up step"),
         record.seed
     )
@@ -420,7 +420,7 @@ fn methodology(report: &Report) -> String {
          1. **Launch**: Every launch is a fresh worker process that loads, warms up and times its steps; {launches} per case\n\
          2. **Blocks**: {blocks} (seed {seed}); a change is the mean over the blocks of the log-ratio of two arms, so that drift of the machine cancels\n\
          3. **Warmup**: {warmup} at the exact shapes, to trigger compilation and allocation\n\
-         4. **Timing**: Each denoising step, one full forward pass, is timed individually; a launch's figure is the median of its steps, a case's the median of its launches\n\
+         4. **Timing**: Each denoising step, one full forward pass, is timed individually; the times in the tables are medians, of a launch's steps and of a case's launches. Where two arms are compared, a launch counts with the mean of its fastest quarter of steps, since disturbances only add time\n\
          5. **Synchronization**: The device is synchronized before and after each timed step\n\
          6. **Schedule**: Euler steps of a flow-matching schedule; the update between two forward passes is not timed\n\
          7. **Memory**: Model memory is the exact bytes of the weights as the framework holds them, in MiB (printed `MB`). The process's peak is the lifetime maximum of the physical footprint on macOS, of the resident set on Linux; the framework's peak is its own allocator's. Compare peaks within a backend only\n\n\
@@ -436,10 +436,7 @@ fn methodology(report: &Report) -> String {
                 "One launch of every case of a workload lives at the same time; they take turns, step by step, in a balanced order, and whoever waits is stopped",
             false => "One launch of every case of a workload runs close in time, in an order balanced over the blocks",
         },
-        launches = match record.cases.iter().map(|case| case.launches.len()).max() {
-            Some(done) if done < record.launches => format!("{done} of at most {}", record.launches),
-            _ => record.launches.to_string(),
-        },
+        launches = summary::launches(record),
         base = gate.base_tolerance_percent,
         alpha = 100.0 * gate.alpha(),
         seed = record.seed,

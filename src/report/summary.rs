@@ -121,6 +121,14 @@ pub(super) fn has_dtypes(rows: &[Row]) -> bool {
     rows.iter().any(|row| row.dtype != DType::F32.name())
 }
 
+/// Launches per case: `10 launches`, or `4 of at most 10 launches` where looks or limits ended the run before.
+pub(super) fn launches(record: &RunRecord) -> String {
+    match record.cases.iter().map(|case| case.launches.len()).max() {
+        Some(done) if done < record.launches => format!("{done} of at most {}", format::launches(record.launches)),
+        _ => format::launches(record.launches),
+    }
+}
+
 /// The heads of the columns `before`, `change` and `detectable`.
 pub(super) fn change_heads(record: &RunRecord) -> [&'static str; 3] {
     match record.base {

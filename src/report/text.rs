@@ -34,7 +34,7 @@ fn header(report: &Report) -> String {
         one_line(&markdown::hardware(&record.machine)),
         one_line(&record.suite),
         record.device.name().to_uppercase(),
-        format::launches(record.launches),
+        summary::launches(record),
         format::duration(record.wall_seconds)
     );
     match &report.baseline {

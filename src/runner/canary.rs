@@ -79,8 +79,6 @@ impl<'a> Canary<'a> {
             warmup_steps: WARMUP_STEPS,
             extra_work: None,
         };
-        // Its time is counted over the whole run.
-        let timeout = timeout * (COLD_READINGS + readings) as u32;
         let launch = Launch::start(plan.program, &request, timeout, interrupted, &mut |_| {})?;
         let mut canary = Self { launch, cold_seconds: 0.0, tolerance_percent: plan.tolerance_percent };
         let cold: Result<Vec<f64>, String> = (0..COLD_READINGS).map(|_| canary.median_step()).collect();
@@ -90,12 +88,15 @@ impl<'a> Canary<'a> {
         }
     }
 
-    /// Reads it. A reading below the cold value takes its place: the machine was not at rest before.
+    /// Reads it. A reading far below the cold value takes its place: the machine was not at rest before.
     pub fn read(&mut self) -> Result<Reading, String> {
         let seconds = self.median_step()?;
         let change = seconds / self.cold_seconds - 1.0;
-        self.cold_seconds = self.cold_seconds.min(seconds);
-        Ok(Reading { seconds, change, is_fit: change <= self.tolerance_percent / 100.0 })
+        let tolerance = self.tolerance_percent / 100.0;
+        if change < -tolerance {
+            self.cold_seconds = seconds;
+        }
+        Ok(Reading { seconds, change, is_fit: change <= tolerance })
     }
 
     /// Its step on the machine at rest.
@@ -112,6 +113,7 @@ impl<'a> Canary<'a> {
     }
 
     fn median_step(&mut self) -> Result<f64, String> {
+        self.launch.renew_deadline();
         let steps: Result<Vec<f64>, String> = (0..STEPS_PER_READING).map(|_| self.launch.step()).collect();
         Ok(stats::median(&steps?))
     }

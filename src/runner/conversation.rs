@@ -68,6 +68,11 @@ impl<'a> Launch<'a> {
         }
     }
 
+    /// Gives it the whole time again: of a launch that goes on, each part has its own deadline.
+    pub fn renew_deadline(&mut self) {
+        self.session.worker.renew_deadline();
+    }
+
     /// Lets it take one timed step, in seconds.
     pub fn step(&mut self) -> Result<f64, String> {
         self.session.worker.resume();

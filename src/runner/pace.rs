@@ -72,15 +72,20 @@ impl<'a> Pacer<'a> {
         for attempt in 0..TRIES {
             let Some(reading) = self.read()?.filter(|reading| !reading.is_fit) else { return Ok(()) };
             let pause = self.plan.pace.cool_down.max(FIRST_PAUSE * 2u32.pow(attempt as u32));
-            let reason = format!(
-                "the canary took {} more than on the machine at rest: tried again after {}",
-                format::percent(reading.change).trim_start_matches('+'),
-                format::duration(pause.as_secs_f64())
-            );
+            let follows = match attempt + 1 {
+                TRIES => "given up".to_owned(),
+                _ => format!("tried again after {}", format::duration(pause.as_secs_f64())),
+            };
+            let more = format::percent(reading.change);
+            let reason =
+                format!("the canary took {} more than on the machine at rest: {follows}", more.trim_start_matches('+'));
             on_event(&Event::BlockDropped { workload, block, reason: &reason });
             if let Some((_, record)) = &mut self.canary {
                 let workload = workload.to_owned();
                 record.dropped.push(DroppedBlock { workload, block, canary_seconds: reading.seconds, reason });
+            }
+            if attempt + 1 == TRIES {
+                break;
             }
             self.within_limit(pause)?;
             self.pause(pause);

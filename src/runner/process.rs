@@ -102,6 +102,11 @@ impl Worker {
         self.signal(Signal::CONT);
     }
 
+    /// Lets its time begin anew.
+    pub fn renew_deadline(&mut self) {
+        self.waited = Duration::ZERO;
+    }
+
     /// How long it was waited for. While others have their turn, a worker's time does not run.
     pub fn waited(&self) -> Duration {
         self.waited

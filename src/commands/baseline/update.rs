@@ -73,6 +73,11 @@ fn refusal(record: &RunRecord, machine: Option<&str>) -> Option<String> {
     if record.interrupted {
         return Some("the run was interrupted: measure again".to_owned());
     }
+    if let Some(reason) =
+        record.ended_early.as_ref().filter(|_| record.cases.iter().any(|case| case.launches.len() < 2))
+    {
+        return Some(format!("the run ended before its second launch: {reason}"));
+    }
     if record.tool.debug_build {
         return Some("they come from a debug build: measure with a release build, `make build`".to_owned());
     }
