@@ -170,3 +170,37 @@ fn a_run_is_judged_by_an_earlier_one() {
     assert_eq!(elsewhere.status, 2, "{}", elsewhere.stderr);
     assert!(elsewhere.stderr.contains("only runs on one machine"), "{}", elsewhere.stderr);
 }
+
+fn git(project: &Project, arguments: &[&str]) {
+    let user = ["-c", "user.name=nobody", "-c", "user.email=nobody@localhost"];
+    let ran = std::process::Command::new("git").args(user).args(arguments).current_dir(project.path("")).status();
+    assert!(ran.unwrap().success(), "{arguments:?}");
+}
+
+#[test]
+fn a_regression_that_is_accepted_in_the_change_passes_with_its_reason() {
+    let project = beside_base();
+    git(&project, &["init", "--quiet"]);
+    git(&project, &["add", "config.toml", "slow.sh", "fast.sh"]);
+    git(&project, &["commit", "--quiet", "-m", "base"]);
+    project.write("fast.sh", &worker(0.105, 1000));
+    let check = || project.wanbench(&["check", "--base", "HEAD"]);
+    let refused = check();
+    assert_eq!(refused.status, 1, "{}{}", refused.stdout, refused.stderr);
+    assert!(refused.stdout.contains("baseline accept fast/5f/none --reason"), "{}", refused.stdout);
+
+    project.pretend_release_build();
+    let accepted = project.wanbench(&["baseline", "accept", "fast/5f/none", "--reason", "a right mask", "--yes"]);
+    assert_eq!(accepted.status, 0, "{}{}", accepted.stdout, accepted.stderr);
+    let passed = check();
+    assert_eq!(passed.status, 0, "{}{}", passed.stdout, passed.stderr);
+    assert!(passed.stdout.contains("Accepted: fast/5f/none: a right mask"), "{}", passed.stdout);
+    assert!(passed.stdout.contains("accepted in this change's baseline"), "{}", passed.stdout);
+
+    // What was accepted is not a licence for more.
+    project.write("fast.sh", &worker(0.12, 1000));
+    assert_eq!(check().status, 1);
+
+    configure(&project, "launches = 10", "launches = 5");
+    assert!(check().stdout.contains("launches of suite tiny from 10 to 5"));
+}

@@ -62,13 +62,15 @@ impl Experiment {
 
     /// What each injected share really costs: the mean over all blocks, as a share, with its standard error.
     pub fn realised(&self) -> Vec<(f64, f64)> {
-        let realised = |pairs: &Vec<Pair>| {
+        let realised = |(index, pairs): (usize, &Vec<Pair>)| {
+            // Without extra work the second pair is the first one turned round.
+            let pairs = &pairs[..if index == 0 { 1 } else { pairs.len() }];
             let values: Vec<f64> =
                 pairs.iter().flat_map(|pair| log_ratios(&pair.base, &pair.head)).map(|log| -log).collect();
             let error = stats::standard_deviation(&values).unwrap_or(f64::NAN) / (self.blocks as f64).sqrt();
             (stats::mean(&values).exp_m1(), error)
         };
-        self.pairs.iter().map(realised).collect()
+        self.pairs.iter().enumerate().map(realised).collect()
     }
 
     /// Standard deviation of a block's log-ratio without extra work, and its correlation with the next block's.
@@ -106,8 +108,7 @@ impl Experiment {
             order.iter().map(|block| launches[*block].clone()).collect()
         };
         let is_alarm = |job: &usize| {
-            let starts: Vec<usize> =
-                (0..LAUNCHES / RUN).map(|_| random.random_range(0..=self.blocks - RUN)).collect();
+            let starts: Vec<usize> = (0..LAUNCHES / RUN).map(|_| random.random_range(0..=self.blocks - RUN)).collect();
             let order: Vec<usize> = starts.into_iter().flat_map(|start| start..start + RUN).collect();
             let [mut tracked, other] = [&self.pairs[0], &self.others].map(|pairs| {
                 let Pair { base, head } = &pairs[job % pairs.len()];

@@ -12,7 +12,7 @@ mod rules;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use jobs::{Experiment, Flagged, LAUNCHES};
+use jobs::{Experiment, Flagged, LAUNCHES, RUN};
 use recording::{EXTRA_PERCENT, Recording};
 use wanbench::gate::Gate;
 use wanbench::{format, save, stats};
@@ -75,8 +75,8 @@ fn table(recording: &Recording, experiment: &Experiment, rules: &[Flagged], laun
     let drawn = |slower| 100.0 * experiment.random_alarms(&Gate::default(), RANDOM_JOBS, slower);
     text + &format!(
         "\nLaunches that wanbench took of its {LAUNCHES}, on average: {}. The others took {LAUNCHES}.\n\n\
-         Jobs in a row are few. So {RANDOM_JOBS} more were drawn block by block from all over the recording, without extra \
-         work: {:.2}% raised a false alarm about either backend. With every step of one arm made longer by exactly 2, 3 and 5% \
+         Jobs in a row are few. So {RANDOM_JOBS} more were drawn from all over the recording, {RUN} blocks in a row at a time, \
+         without extra work: {:.2}% raised a false alarm about either backend. With every step of one arm made longer by exactly 2, 3 and 5% \
          (this is arithmetic on recorded noise, no real work) wanbench flags {:.1}, {:.1} and {:.1}%.\n",
         taken.join(", "),
         drawn(0.0),
