@@ -93,13 +93,13 @@ fn suites(base: &Config, head: &Config) -> Vec<String> {
         .into_iter()
         .filter(|(_, base, head)| base != head)
         .map(|(key, base, head)| format!("default_suite.{key} from {base} to {head}"));
-    let commands = base.backends.iter().filter_map(|(name, backend)| {
-        let now = head.backends.get(name).map(|backend| &backend.command);
-        (now.is_some_and(|now| *now != backend.command)).then(|| format!("another command for backend {name}"))
-    });
-    let models = base.models.iter().filter_map(|(name, model)| {
-        head.models.get(name).is_some_and(|now| now != model).then(|| format!("another checkpoint for model {name}"))
-    });
+    let commands = base
+        .backends
+        .iter()
+        .filter(|(name, backend)| head.backends.get(*name).is_some_and(|now| now.command != backend.command));
+    let commands = commands.map(|(name, _)| format!("another command for backend {name}"));
+    let models = base.models.iter().filter(|(name, model)| head.models.get(*name).is_some_and(|now| now != *model));
+    let models = models.map(|(name, _)| format!("another checkpoint for model {name}"));
     let looser = base.suites.values().flat_map(|base| match head.suites.get(&base.name) {
         Some(head) => suite(base, head),
         None => vec![format!("removes suite {} ({})", base.name, format::count(base.cases.len(), "case"))],

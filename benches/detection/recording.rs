@@ -207,8 +207,8 @@ impl Launcher {
 
 /// The share of operations that costs `percent`, on straight lines between the calibration's points.
 fn requested(curve: &[(f64, f64)], percent: f64) -> f64 {
-    let pairs = curve.windows(2);
-    let between = pairs.filter(|pair| pair[0].1 <= percent).next_back().unwrap_or(&curve[..2]);
+    let mut pairs = curve.windows(2);
+    let between = pairs.rfind(|pair| pair[0].1 <= percent).unwrap_or(&curve[..2]);
     let ((asked, cost), (more, dearer)) = (between[0], between[1]);
     asked + (more - asked) * (percent - cost) / (dearer - cost)
 }
