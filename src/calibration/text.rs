@@ -63,7 +63,7 @@ fn noise(calibration: &Calibration) -> String {
     let mut text = table(&LAYERS, rows.iter().map(cells));
     for line in [
         "Step: of a step within its launch (1.0483 × the median absolute difference of two).",
-        "Launch: of a launch's median step within its job: what a comparison without pairing pays, √2 of it for two arms.",
+        "Launch: of a launch's time (its fastest quarter of steps) within its job: what a comparison without pairing pays, √2 of it for two arms.",
         "Block: of the log-ratio of head and base in a block: what `wanbench check --base` pays.",
         "Job: of a job's mean of those, beyond what its blocks explain.",
         "Speedup: of a job's speedup over the reference: what a comparison with a committed baseline pays.",

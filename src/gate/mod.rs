@@ -307,8 +307,9 @@ fn case_verdict(findings: &[Finding], has_baseline: bool) -> Verdict {
 
 fn direction(change: f64) -> &'static str {
     match change {
-        change if change < 0.0 => "fell from",
-        change if change > 0.0 => "rose from",
+        // What is printed as 0.0% is no direction.
+        change if change < -0.000_5 => "fell from",
+        change if change > 0.000_5 => "rose from",
         _ => "went from",
     }
 }

@@ -160,9 +160,11 @@ fn may_have_moved(case: &CaseRecord, steps: &BTreeMap<String, Answer>) -> bool {
 
 fn step_time(case: &CaseRecord, answer: &Answer, gate: &Gate) -> Finding {
     let verdict = verdict(answer.decision);
-    let (before, now) = (quiet_step(&case.base_launches), quiet_step(&case.launches));
     // A log-ratio of speeds, turned into a change of the time.
     let change = (-answer.change).exp_m1();
+    // By the blocks: medians of each side's own times would carry what disturbed the one and not the other.
+    let now = median_step(&case.launches);
+    let before = now / (1.0 + change);
     let interval = answer.interval.map(|(low, high)| ((-high).exp_m1(), (-low).exp_m1()));
     let message = format!(
         "{}'s own step time {} the base revision's {} to {}: {}, {} the tolerance of {}%{}",
@@ -346,7 +348,7 @@ struct Side {
 
 impl Side {
     fn new(case: &CaseRecord, before: f64) -> Self {
-        Self { backend: format::backend(&case.case.backend), before, now: quiet_step(&case.launches) }
+        Self { backend: format::backend(&case.case.backend), before, now: median_step(&case.launches) }
     }
 
     fn log_change(&self) -> f64 {
@@ -359,7 +361,7 @@ impl Side {
     }
 }
 
-/// Median over launches of the time that is compared, the mean of a launch's fastest quarter of steps.
-fn quiet_step(launches: &[Launch]) -> f64 {
-    stats::median(&measured(launches).map(|(_, launch)| stats::quiet_mean(&launch.step_seconds)).collect::<Vec<_>>())
+/// Median over launches of the launch's median step, as the tables show it.
+fn median_step(launches: &[Launch]) -> f64 {
+    stats::median(&measured(launches).map(|(_, launch)| launch.median_step_seconds()).collect::<Vec<_>>())
 }
