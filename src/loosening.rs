@@ -156,7 +156,7 @@ fn memory(base: &ModelMemory, head: Option<&ModelMemory>) -> Vec<String> {
 }
 
 fn baseline(base: &Baseline, head: Option<&Baseline>) -> Vec<String> {
-    let Some(head) = head else { return vec!["removes the baseline of this machine".to_owned()] };
+    let Some(head) = head else { return vec!["removes the machine's baseline".to_owned()] };
     let looser = base.cases.iter().filter_map(|(name, base)| {
         let Some(head) = head.cases.get(name) else { return Some(format!("removes the baseline of {name}")) };
         let changes = case(base, head);
@@ -365,7 +365,7 @@ mod tests {
     #[test]
     fn removed_baselines_and_changed_model_bytes_are_listed() {
         let base = Scenario::new().baseline.unwrap();
-        assert_eq!(loosened_baselines(&base, None), ["removes the baseline of this machine"]);
+        assert_eq!(loosened_baselines(&base, None), ["removes the machine's baseline"]);
         let mut head = base.clone();
         head.cases.remove("mlx/5f/none");
         assert_eq!(loosened_baselines(&base, Some(&head)), ["removes the baseline of mlx/5f/none"]);

@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 use support::{Project, READY, say, worker};
 
@@ -181,7 +183,10 @@ fn git(project: &Project, arguments: &[&str]) {
 fn a_regression_that_is_accepted_in_the_change_passes_with_its_reason() {
     let project = beside_base();
     git(&project, &["init", "--quiet"]);
-    git(&project, &["add", "config.toml", "slow.sh", "fast.sh"]);
+    std::fs::create_dir(project.path("baselines")).unwrap();
+    let elsewhere = Path::new(env!("CARGO_MANIFEST_DIR")).join("baselines/apple-m3-ultra-512gb.json");
+    std::fs::copy(elsewhere, project.path("baselines/elsewhere.json")).unwrap();
+    git(&project, &["add", "config.toml", "slow.sh", "fast.sh", "baselines"]);
     git(&project, &["commit", "--quiet", "-m", "base"]);
     project.write("fast.sh", &worker(0.105, 1000));
     let check = || project.wanbench(&["check", "--base", "HEAD"]);
@@ -202,5 +207,9 @@ fn a_regression_that_is_accepted_in_the_change_passes_with_its_reason() {
     assert_eq!(check().status, 1);
 
     configure(&project, "launches = 10", "launches = 5");
-    assert!(check().stdout.contains("launches of suite tiny from 10 to 5"));
+    std::fs::remove_file(project.path("baselines/elsewhere.json")).unwrap();
+    let loosened = check().stdout;
+    for part in ["launches of suite tiny from 10 to 5", "elsewhere.json: removes the machine's baseline"] {
+        assert!(loosened.contains(part), "{part}: {loosened}");
+    }
 }

@@ -52,7 +52,23 @@ fn compare(
     let (memory, baseline) = read(&sources.baselines)?;
     let base = Committed { config: base_config.as_ref(), memory: Some(&base_memory), baseline: base_baseline.as_ref() };
     let head = Committed { config: Some(config), memory: Some(&memory), baseline: baseline.as_ref() };
-    Ok((loosening::loosened(&base, &head), loosening::accepted(&base, &head)))
+    let mut loosened = loosening::loosened(&base, &head);
+    loosened.extend(of_other_machines(folder.path(), &sources.baselines, base_baseline.as_ref())?);
+    Ok((loosened, loosening::accepted(&base, &head)))
+}
+
+/// What a change loosens in the baselines of other machines than `own`, each with its file's name.
+fn of_other_machines(base: &Path, head: &Path, own: Option<&Baseline>) -> Result<Vec<String>> {
+    let mut loosened = Vec::new();
+    for (path, before) in Baseline::all(base).context("its baselines")? {
+        let Some(name) = path.file_name().filter(|_| Some(&before) != own) else { continue };
+        let now = head.join(name);
+        let now = if now.exists() { Some(Baseline::open(&now)?) } else { None };
+        let of = |baseline| Committed { baseline, ..Committed::default() };
+        let words = loosening::loosened(&of(Some(&before)), &of(now.as_ref()));
+        loosened.extend(words.into_iter().map(|words| format!("{}: {words}", name.display())));
+    }
+    Ok(loosened)
 }
 
 /// The baselines as they are at `commit`, in a temporary folder.
