@@ -10,7 +10,6 @@ use thiserror::Error;
 use crate::machine::Machine;
 use crate::matrix::Case;
 use crate::protocol::{Device, DeviceKind, Digest};
-use crate::runner::Role;
 use crate::{save, stats};
 
 /// Schema version of results.json.
@@ -126,6 +125,17 @@ pub struct CaseRecord {
     pub control_launches: Vec<Launch>,
     /// How the output compares with the reference's; `None` for the reference, and where a worker writes none.
     pub parity: Option<Parity>,
+}
+
+/// What an arm is measured for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The revision under test.
+    Head,
+    /// The revision before it.
+    Base,
+    /// The reference of the workload once more: what differs between the two is the machine's doing.
+    Control,
 }
 
 /// How far a case's final latent is from its reference's.

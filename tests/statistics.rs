@@ -13,8 +13,8 @@ use wanbench::gate::{Gate, Look, Verdict, compare, settled};
 use wanbench::machine::Machine;
 use wanbench::matrix::{Case, Workload, link_references};
 use wanbench::protocol::{Device, DeviceKind};
+use wanbench::record::Role;
 use wanbench::record::{BaseRevision, CaseRecord, Failure, Launch, Measured, Outcome, RunRecord, SCHEMA, Tool};
-use wanbench::runner::Role;
 use wanbench::wan::{DType, Quant};
 
 fn looks(launches: usize) -> Vec<Look> {

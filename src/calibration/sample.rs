@@ -1,8 +1,7 @@
 //! What one job tells of one case, as logarithms: a difference of 0.01 is 1%.
 
 use crate::figures::{Figures, log_ratios};
-use crate::record::{CaseRecord, Launch, Measured, Outcome, RunRecord, measured};
-use crate::runner::Role;
+use crate::record::{CaseRecord, Launch, Measured, Outcome, Role, RunRecord, measured};
 use crate::stats;
 
 /// The arms of a case.

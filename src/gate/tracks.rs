@@ -13,8 +13,7 @@ use super::{Finding, Metric, Verdict, direction, new_finding, stored};
 use crate::baseline::{Baseline, BaselineCase};
 use crate::figures::log_ratios;
 use crate::format;
-use crate::record::{CaseRecord, Launch, RunRecord, measured};
-use crate::runner::Role;
+use crate::record::{CaseRecord, Launch, Role, RunRecord, measured};
 use crate::stats;
 
 /// The findings on every case's speed, by the case's name.

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::conversation::Launch;
 use super::order::balanced;
-use super::{Arm, Event, Plan, Role};
+use super::{Arm, Event, Plan};
 use crate::parity::relative_error;
 use crate::protocol::{self, Measure};
-use crate::record::{self, CaseRecord, Outcome, Parity};
+use crate::record::{self, CaseRecord, Outcome, Parity, Role};
 use crate::wan::checkpoint::TensorFile;
 use crate::wan::schedule;
 

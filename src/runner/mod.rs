@@ -26,7 +26,7 @@ use pace::Pacer;
 
 use crate::matrix::Case;
 use crate::protocol::DeviceChoice;
-use crate::record::{Canary, CaseRecord, Failure};
+use crate::record::{Canary, CaseRecord, Failure, Role};
 
 /// What to measure, and how.
 pub struct Plan<'a> {
@@ -79,17 +79,6 @@ pub struct Arm<'a> {
     pub role: Role,
     /// The worker.
     pub program: &'a Program,
-}
-
-/// What an arm is measured for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// The revision under test.
-    Head,
-    /// The revision before it.
-    Base,
-    /// The reference of the workload once more: what differs between the two is the machine's doing.
-    Control,
 }
 
 /// Runs the plan; a case whose launch fails is not launched again, the others go on.
