@@ -7,8 +7,7 @@ use rand_pcg::Pcg64Mcg;
 
 use super::{Jobs, Noise, calibrate, samples, smallest_tolerance_percent, text};
 use crate::gate::Gate;
-use crate::record::Role;
-use crate::record::{BaseRevision, CaseRecord, Failure, Launch, Outcome, RunRecord};
+use crate::record::{BaseRevision, CaseRecord, Failure, Launch, Outcome, Role, RunRecord};
 use crate::report::tests::{Scenario, measured};
 use crate::stats::median;
 
