@@ -167,6 +167,7 @@ fn a_run_is_judged_by_an_earlier_one() {
     for part in ["fast/5f/none", "fell from the baseline's 2.00x to 1.67x", "it is fast that moved"] {
         assert!(slower.stdout.contains(part), "{part}: {}", slower.stdout);
     }
+    assert!(!slower.stdout.contains("baseline update"), "{}", slower.stdout);
     project.edit("now.json", |now| now["machine"]["chip"] = json!("Apple M9"));
     let elsewhere = project.wanbench(&["compare", "before.json", "now.json"]);
     assert_eq!(elsewhere.status, 2, "{}", elsewhere.stderr);

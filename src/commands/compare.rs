@@ -30,7 +30,7 @@ pub fn compare(args: &cli::Compare, terminal: &Terminal) -> Result<ExitStatus> {
         known_cases: [&before, &now].iter().flat_map(|run| &run.cases).map(|case| case.case.name.clone()).collect(),
         gate,
     };
-    let report = judges.judge(now, &args.now, &args.before, String::new(), Demands::default());
+    let report = judges.judge(now, &args.now, None, String::new(), Demands::default());
     terminal.print(&report::render(&report, args.format, terminal))?;
     Ok(check::status(report.standing()))
 }

@@ -39,7 +39,7 @@ pub fn build(
         gate: config.gate.clone(),
     };
     let baseline_file = Baseline::path(folder, &record.machine, record.device);
-    Ok(judges.judge(record, results, &baseline_file, sources.flags(), demands))
+    Ok(judges.judge(record, results, Some(&baseline_file), sources.flags(), demands))
 }
 
 /// What a record is judged by.
@@ -55,12 +55,13 @@ pub struct Judges {
 }
 
 impl Judges {
-    /// The report on `record`, saved in `results`; an update would write `baseline_file`, called with `flags`.
+    /// The report on `record`, saved in `results`; an update, called with `flags`, would write `baseline_file`, if there
+    /// is one to write.
     pub fn judge(
         self,
         record: RunRecord,
         results: &Path,
-        baseline_file: &Path,
+        baseline_file: Option<&Path>,
         flags: String,
         demands: Demands,
     ) -> Report {
@@ -70,7 +71,8 @@ impl Judges {
             comparison,
             gate: self.gate,
             baseline: self.baseline.map(|(path, baseline)| Source::new(&path, &baseline)),
-            baseline_file: baseline_file.display().to_string(),
+            baseline_file: baseline_file.map_or_else(String::new, |path| path.display().to_string()),
+            is_comparison: baseline_file.is_none(),
             results_file: results.display().to_string(),
             demands,
             flags,

@@ -140,7 +140,9 @@ pub(super) fn next_steps(report: &Report) -> Vec<String> {
     let mut steps = Vec::new();
     if comparison.fails() {
         steps.push(format!("Investigate what changed{}.", since(report)));
-        steps.push(format!("If the change is intended, {}.", acceptance(report, &update)));
+        if !report.is_comparison {
+            steps.push(format!("If the change is intended, {}.", acceptance(report, &update)));
+        }
     }
     if let Some(case) = with_verdict(comparison, Verdict::Failed).next() {
         steps.push(format!(
@@ -155,7 +157,7 @@ pub(super) fn next_steps(report: &Report) -> Vec<String> {
     } else if has(Verdict::Inconclusive) {
         steps.push(more_launches(report));
     }
-    if !comparison.fails() && !comparison.has_failures() {
+    if !comparison.fails() && !comparison.has_failures() && !report.is_comparison {
         let is_evidence = comparison.unfit().next().is_none();
         if !comparison.has_machine_baseline && is_evidence {
             steps.push(format!("Record a baseline of this machine with {update} and commit {}.", report.baseline_file));

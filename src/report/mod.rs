@@ -45,6 +45,8 @@ pub struct Report {
     pub baseline: Option<Source>,
     /// Path, as a user would type it, of the baseline file that an update writes.
     pub baseline_file: String,
+    /// Whether an earlier run is the measure: then there is no baseline to record or to mend.
+    pub is_comparison: bool,
     /// Path, as a user would type it, of the saved record: what `wanbench baseline update --from` takes.
     pub results_file: String,
     /// What the user asked for besides.

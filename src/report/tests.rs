@@ -287,6 +287,7 @@ impl Scenario {
             gate,
             baseline: self.baseline.as_ref().map(|baseline| Source::new(Path::new(file), baseline)),
             baseline_file: file.to_owned(),
+            is_comparison: false,
             results_file: "results.json".to_owned(),
             demands: self.demands,
             program: "wanbench".to_owned(),
