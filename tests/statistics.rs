@@ -22,7 +22,7 @@ fn looks(launches: usize) -> Vec<Look> {
 }
 
 fn at_the_end(launches: usize) -> Vec<Look> {
-    vec![Look { launches, alpha: 0.01 }]
+    vec![Look { launches, alpha: 0.01, is_early: false }]
 }
 
 fn track(values: Vec<f64>, against: Against) -> Track {
@@ -224,6 +224,22 @@ fn launch(block: usize, step_seconds: Vec<f64>) -> Launch {
         output: None,
     };
     Launch { block, position: 0, wall_seconds: 1.0, outcome: Outcome::Measured(measured) }
+}
+
+/// An early look ends a run only where both sides are clear, or the case is slower; never by what earlier jobs say.
+#[test]
+fn an_early_look_asks_more_of_a_pass() {
+    let gate = Gate::default();
+    let decided = |values: &[f64], against: Against| {
+        let answers = answer(&[track(values.to_vec(), against)], &gate.looks(10, values.len()));
+        answers[0].decision
+    };
+    // Four blocks within the tolerance, then four that are faster by 1 to 7%: not slower, but by how much faster is open.
+    let (close, wide) = ([0.001, -0.001, 0.002, 0.0], [0.01, 0.07, 0.03, 0.05]);
+    assert_eq!(decided(&close, Against::SameBlocks), Decision::Unchanged);
+    assert_eq!(decided(&wide, Against::SameBlocks), Decision::Open);
+    assert_eq!(decided(&[&wide[..], &wide[..1]].concat(), Against::SameBlocks), Decision::Unchanged, "at the end");
+    assert_eq!(decided(&close, Against::Jobs(vec![0.001, 0.0, -0.001, 0.002, 0.0])), Decision::Open);
 }
 
 /// How many of `runs` simulated checks of four cases find one of them slower, where nothing is.

@@ -99,7 +99,7 @@ pub fn answer(tracks: &[Track], looks: &[Look]) -> Vec<Answer> {
             // Early passes must be clear on both sides. Earlier jobs tell how whole jobs differ: a part of one differs more.
             let is_clear = evidence[index].is_within_on_both_sides();
             let is_whole_job_asked = matches!(tracks[index].against, Against::Jobs(_));
-            if !is_last && (is_whole_job_asked || decision == Decision::Unchanged && !is_clear) {
+            if look.is_early && (is_whole_job_asked || decision == Decision::Unchanged && !is_clear) {
                 decision = Decision::Open;
             }
             let alpha = look.alpha / tracks.len() as f64;

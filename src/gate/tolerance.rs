@@ -57,6 +57,8 @@ pub struct Look {
     pub launches: usize,
     /// Probability of any false alarm at this look.
     pub alpha: f64,
+    /// Whether the run goes on after it where not all is clear.
+    pub is_early: bool,
 }
 
 impl Gate {
@@ -99,7 +101,7 @@ impl Gate {
         looks.retain(|look| look.launches <= done);
         if looks.last().is_none_or(|last| last.launches < done) {
             let spent: f64 = looks.iter().map(|look| look.alpha).sum();
-            looks.push(Look { launches: done, alpha: self.alpha() - spent });
+            looks.push(Look { launches: done, alpha: self.alpha() - spent, is_early: false });
         }
         looks
     }
@@ -126,7 +128,7 @@ impl Gate {
         // The last look is at the last launch, wherever that is: a run longer than planned for must have alpha left for it.
         let before_last = self.looks.len().saturating_sub(1);
         let looks = self.looks.iter().zip(&self.look_alphas).take(before_last).filter(|(look, _)| **look < planned);
-        looks.map(|(launches, alpha)| Look { launches: *launches, alpha: *alpha }).collect()
+        looks.map(|(launches, alpha)| Look { launches: *launches, alpha: *alpha, is_early: true }).collect()
     }
 }
 

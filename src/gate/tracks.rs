@@ -30,7 +30,7 @@ pub(super) fn judge(
         (BTreeMap::new(), speedups.answers(&looks))
     } else {
         // Beside step times the speedup is one question at the end.
-        let end = Look { launches: blocks(record), alpha: gate.alpha() };
+        let end = Look { launches: blocks(record), alpha: gate.alpha(), is_early: false };
         (step_times.answers(&looks), speedups.answers(&[end]))
     };
     let judge_case = |case: &CaseRecord| {
