@@ -29,8 +29,8 @@ pub fn median(values: &[f64]) -> f64 {
 /// Mean of the fastest quarter of `times`, at least one: what they take where nothing disturbs them.
 ///
 /// A disturbance only ever adds time, and on a shared machine it adds to most steps a little and to some a lot, so that the
-/// fast ones say most about the program. (On 8 blocks of 40 steps recorded here the log-ratio of two arms had a standard
-/// deviation of 0.8% this way, and of 1.5% as the median over the steps.) NaN for an empty slice.
+/// fast ones say most about the program. (In the recording of docs/detection.md the log-ratio of two like launches has a
+/// standard deviation of 1.1% this way, and of 1.4% as the median over the steps.) NaN for an empty slice.
 /// Source: Chen & Revels 2016, "Robust benchmarking in noisy environments", who take the minimum; a quarter of the steps is
 /// steadier, and does not pass a slowdown that spares one step.
 pub fn quiet_mean(times: &[f64]) -> f64 {
