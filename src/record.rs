@@ -288,9 +288,21 @@ impl RunRecord {
         self.cases.iter().filter_map(|case| case.failure().map(|failure| (case, failure)))
     }
 
+    /// Blocks that the run has done, of whichever workload has most.
+    pub fn blocks(&self) -> usize {
+        self.cases.iter().map(|case| case.launches.len()).max().unwrap_or(0)
+    }
+
     /// The record of the case `name`.
     pub fn case(&self, name: &str) -> Option<&CaseRecord> {
         self.cases.iter().find(|case| case.case.name == name)
+    }
+}
+
+impl BaseRevision {
+    /// A base of which nothing is known to be loosened or accepted.
+    pub fn new(name: String, commit: Option<String>) -> Self {
+        Self { name, commit, loosened: Vec::new(), accepted: Vec::new() }
     }
 }
 
@@ -331,16 +343,21 @@ impl CaseRecord {
 
     /// Whether a launch of the arm `role` failed.
     pub fn has_failed(&self, role: Role) -> bool {
-        self.launches_of(role).iter().any(|launch| matches!(launch.outcome, Outcome::Failed(_)))
+        failure(self.launches_of(role)).is_some()
     }
 
     /// The first failure, if any launch failed.
     pub fn failure(&self) -> Option<&Failure> {
-        self.launches.iter().find_map(|launch| match &launch.outcome {
-            Outcome::Failed(failure) => Some(failure),
-            Outcome::Measured(_) => None,
-        })
+        failure(&self.launches)
     }
+}
+
+/// The first failure of `launches`, if any failed.
+pub fn failure(launches: &[Launch]) -> Option<&Failure> {
+    launches.iter().find_map(|launch| match &launch.outcome {
+        Outcome::Failed(failure) => Some(failure),
+        Outcome::Measured(_) => None,
+    })
 }
 
 /// Of `launches`, those that went to their end, with their block.

@@ -3,7 +3,7 @@
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 use wanbench::figures::log_ratio;
-use wanbench::gate::speed::{Against, Decision, Track, answer};
+use wanbench::gate::speed::{Decision, Track, answer};
 use wanbench::gate::{Gate, Look};
 use wanbench::stats;
 
@@ -163,11 +163,9 @@ impl Experiment {
 
     /// Both backends' questions, as a check asks them; without extra work an alarm about either is a false one.
     fn check(&self, gate: &Gate, tracked: &Pair, other: &Pair, start: usize, either: bool) -> (bool, usize) {
-        let track = |pair: &Pair| Track {
-            values: log_ratios(&pair.base[start..start + LAUNCHES], &pair.head[start..start + LAUNCHES]),
-            against: Against::SameBlocks,
-            tolerance: 1.0 + gate.base_tolerance_percent / 100.0,
-        };
+        let job = start..start + LAUNCHES;
+        let track =
+            |pair: &Pair| Track::beside_base(log_ratios(&pair.base[job.clone()], &pair.head[job.clone()]), gate);
         let looks: Vec<Look> = gate.looks(LAUNCHES, LAUNCHES);
         let answers = answer(&[track(tracked), track(other)], &looks);
         let asked = if either { &answers[..] } else { &answers[..1] };

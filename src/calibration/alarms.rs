@@ -7,7 +7,7 @@ use rand_pcg::Pcg64Mcg;
 
 use super::sample::{Sample, Samples};
 use crate::baseline::ModelMemory;
-use crate::gate::speed::{Against, Decision, Track, answer};
+use crate::gate::speed::{Decision, Track, answer};
 use crate::gate::{Comparison, Gate, Metric, compare};
 use crate::record::RunRecord;
 
@@ -95,11 +95,7 @@ impl Sequence {
                 .iter()
                 .map(|case| run(case, if rng.random_bool(0.5) { 1.0 } else { -1.0 }))
                 .filter(|values| !values.is_empty())
-                .map(|values| Track {
-                    values,
-                    against: Against::SameBlocks,
-                    tolerance: 1.0 + gate.base_tolerance_percent / 100.0,
-                })
+                .map(|values| Track::beside_base(values, gate))
                 .collect();
             let is_alarm = answer(&tracks, &looks).iter().any(|answer| answer.decision == Decision::Slower);
             alarms += usize::from(is_alarm);

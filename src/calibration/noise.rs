@@ -14,7 +14,7 @@ const OVER_MEDIAN_DIFFERENCE: f64 = 1.0483;
 pub struct Noise {
     /// Of a step within its launch: 1.0483 × the median absolute difference of two steps.
     pub step: Option<f64>,
-    /// Of a launch's median step within its job: what a comparison without pairing pays, and √2 of it for two arms.
+    /// Of a launch's time (its fastest quarter of steps) within its job: what a comparison without pairing pays, and √2 of it for two arms.
     pub launch: Option<f64>,
     /// Of a block's ln(base / head) within its job: what a comparison with the base revision pays.
     pub block: Option<f64>,

@@ -3,15 +3,12 @@
 use super::{CaseNoise, Jobs};
 use crate::format;
 use crate::gate::Gate;
+use crate::gate::speed::{POWER, SIDE};
 use crate::protocol::DeviceKind;
 use crate::record::RunRecord;
 use crate::report::wrap;
 use crate::stats::t_quantile;
 
-/// Probability with which an unchanged case passes, and a slowing of the tolerance is significant.
-const POWER: f64 = 0.8;
-/// Confidence on either side of the interval that must lie within the tolerance to pass.
-const SIDE: f64 = 0.975;
 /// A tolerance beyond that gates nothing.
 const MOST_PERCENT: f64 = 100.0;
 /// Proposed values are multiples of this …

@@ -1,7 +1,7 @@
 //! What one job tells of one case, as logarithms: a difference of 0.01 is 1%.
 
 use crate::figures::{Figures, log_ratios};
-use crate::record::{CaseRecord, Launch, Measured, Outcome, Role, RunRecord, measured};
+use crate::record::{CaseRecord, Launch, Measured, Role, RunRecord, failure, measured};
 use crate::stats;
 
 /// The arms of a case.
@@ -19,7 +19,7 @@ pub(super) struct Samples {
 pub(super) struct Sample {
     /// How much any two steps of a launch differ, over all launches.
     pub(super) steps: Vec<f64>,
-    /// For each arm, its launches' median steps.
+    /// For each arm, its launches' times as they are compared.
     pub(super) launches: Vec<Vec<f64>>,
     /// ln(base / head) of each block, as the gate takes it.
     pub(super) blocks: Vec<f64>,
@@ -46,8 +46,8 @@ impl Samples {
 impl Sample {
     fn of(case: &CaseRecord, figures: Option<&Figures>) -> Result<Self, String> {
         let arms = ROLES.map(|role| case.launches_of(role));
-        if let Some(reason) = arms.iter().copied().flatten().find_map(failure) {
-            return Err(reason.to_owned());
+        if let Some(failure) = arms.into_iter().find_map(failure) {
+            return Err(failure.reason.clone());
         }
         let is_time = |seconds: &f64| seconds.is_finite() && *seconds > 0.0;
         let mut timed = arms.iter().flat_map(|launches| measured(launches)).map(|(_, launch)| &launch.step_seconds);
@@ -58,12 +58,12 @@ impl Sample {
         if blocks.is_empty() {
             return Err("no block has both its head and its base".to_owned());
         }
-        let medians = |launches: &[Launch]| {
+        let times = |launches: &[Launch]| {
             measured(launches).map(|(_, launch)| stats::quiet_mean(&launch.step_seconds).ln()).collect::<Vec<f64>>()
         };
         Ok(Self {
             steps: arms.iter().flat_map(|launches| measured(launches)).flat_map(|(_, it)| differences(it)).collect(),
-            launches: arms.iter().map(|launches| medians(launches)).collect(),
+            launches: arms.iter().map(|launches| times(launches)).collect(),
             blocks,
             speedup: figures.and_then(|figures| figures.speedup).map(|speedup| speedup.point.ln()),
         })
@@ -76,11 +76,4 @@ fn differences(launch: &Measured) -> Vec<f64> {
     let others =
         |(index, log): (usize, &f64)| logs[index + 1..].iter().map(|other| (log - other).abs()).collect::<Vec<f64>>();
     logs.iter().enumerate().flat_map(others).collect()
-}
-
-fn failure(launch: &Launch) -> Option<&str> {
-    match &launch.outcome {
-        Outcome::Failed(failure) => Some(&failure.reason),
-        Outcome::Measured(_) => None,
-    }
 }

@@ -21,8 +21,6 @@ pub struct Base {
     pub programs: BTreeMap<String, Program>,
     /// What the record says of it; nothing loosened and nothing accepted yet.
     pub revision: BaseRevision,
-    /// Its commit, where it is a revision.
-    pub commit: Option<String>,
 }
 
 /// The base that `args` name, `None` where they name none. Builds what is not built yet.
@@ -126,8 +124,7 @@ fn worker_in(folder: &Path, backend: &str) -> Program {
 
 impl Base {
     fn new(programs: BTreeMap<String, Program>, name: String, commit: Option<String>) -> Self {
-        let revision = BaseRevision { name, commit: commit.clone(), loosened: Vec::new(), accepted: Vec::new() };
-        Self { programs, revision, commit }
+        Self { programs, revision: BaseRevision::new(name, commit) }
     }
 
     /// An error unless every worker opens its device and speaks this wanbench's protocol; `cache` is for the way out.
@@ -140,7 +137,7 @@ impl Base {
             probed.push(program);
             let Err(failure) = runner::probe(program, DeviceChoice::Auto) else { continue };
             let mut said: String = failure.stderr_tail.iter().map(|line| format!("\n  {line}")).collect();
-            if let Some(commit) = &self.commit {
+            if let Some(commit) = &self.revision.commit {
                 let folder = cache.join("base").join(commit);
                 said += &format!("\nIf its build is damaged, remove {} to have it made anew.", folder.display());
             }
@@ -285,7 +282,7 @@ mod tests {
         let base = of_folder(&folder, &config).unwrap();
         base.probe(Path::new("")).unwrap();
         assert_eq!(base.revision.name, folder.display().to_string());
-        assert_eq!(base.commit, None);
+        assert_eq!(base.revision.commit, None);
 
         config.suites.get_mut("tiny").unwrap().cases[0].backend = "torch".to_owned();
         let error = of_folder(&folder, &config).unwrap_err();

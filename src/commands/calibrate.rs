@@ -2,15 +2,13 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use wanbench::calibration::{self, Jobs, text};
 use wanbench::config::Config;
-use wanbench::machine::Machine;
-use wanbench::record::{BaseRevision, ReadError};
-use wanbench::save;
+use wanbench::record::BaseRevision;
 
 use super::job::{Fitness, Job, Selected};
-use super::measure::on_interrupt;
+use super::measure::{check_replaceable, check_writable, on_interrupt};
 use super::{ExitStatus, Terminal, UsageError};
 use crate::cli;
 
@@ -50,7 +48,7 @@ fn too_few(jobs: &Jobs) -> String {
 fn measure_jobs(args: &cli::Calibrate, config: &Config, terminal: &Terminal) -> Result<Jobs> {
     check_target(&args.json)?;
     let interrupted = on_interrupt()?;
-    let selected = Selected::new(config, &args.selection, None, &Machine::detect(), terminal)?;
+    let selected = Selected::new(config, &args.selection, None, terminal)?;
     let mut jobs = Jobs::new(args.jobs.into());
     for number in 1..=args.jobs {
         terminal.say(&format!("job {number} of {}", args.jobs));
@@ -60,12 +58,7 @@ fn measure_jobs(args: &cli::Calibrate, config: &Config, terminal: &Terminal) -> 
             seed: args.selection.seed,
             effort: &args.effort,
             base_programs: Some(&selected.programs),
-            base: Some(BaseRevision {
-                name: "the same programs".to_owned(),
-                commit: None,
-                loosened: Vec::new(),
-                accepted: Vec::new(),
-            }),
+            base: Some(BaseRevision::new("the same programs".to_owned(), None)),
             ends_at_looks_by: None,
             // What is there later is this calibration's own load.
             fitness: if number == 1 { Fitness::Told } else { Fitness::Ignored },
@@ -90,15 +83,6 @@ fn measure_jobs(args: &cli::Calibrate, config: &Config, terminal: &Terminal) -> 
 
 /// Refuses now what could not, or should not, be written after a job.
 fn check_target(path: &Path) -> Result<()> {
-    if path.exists() && !path.is_file() {
-        bail!(UsageError(format!("{} is no regular file, so no jobs are written there", path.display())));
-    }
-    save::probe(path).with_context(|| format!("cannot write {}", path.display()))?;
-    match Jobs::open(path) {
-        Err(ReadError::Malformed { .. }) => bail!(UsageError(format!(
-            "--json {}: the file is there and holds no calibration; name another, or remove it",
-            path.display()
-        ))),
-        _ => Ok(()),
-    }
+    check_writable(path, "jobs")?;
+    check_replaceable(path, "calibration", Jobs::open(path))
 }

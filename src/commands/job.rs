@@ -68,19 +68,13 @@ pub struct Selected<'a> {
 
 impl<'a> Selected<'a> {
     /// What `selection` asks for, with `steps` timed steps where that is given.
-    pub fn new(
-        config: &'a Config,
-        selection: &Selection,
-        steps: Option<u16>,
-        machine: &Machine,
-        terminal: &Terminal,
-    ) -> Result<Self> {
-        let programs = programs(config);
-        let (suite, mut cases, device) = select(config, selection, machine, &programs, terminal)?;
+    pub fn new(config: &'a Config, selection: &Selection, steps: Option<u16>, terminal: &Terminal) -> Result<Self> {
+        let (machine, programs) = (Machine::detect(), programs(config));
+        let (suite, mut cases, device) = select(config, selection, &machine, &programs, terminal)?;
         if let Some(steps) = steps {
             cases.iter_mut().for_each(|case| case.workload.steps = steps.into());
         }
-        Ok(Self { suite, cases, programs, machine: machine.clone(), device })
+        Ok(Self { suite, cases, programs, machine, device })
     }
 }
 

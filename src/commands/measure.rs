@@ -1,12 +1,12 @@
 //! What `run`, `check` and `baseline update` share: from flags to a saved record.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
 use wanbench::baseline::Baseline;
 use wanbench::config::Config;
-use wanbench::machine::Machine;
 use wanbench::record::{ReadError, RunRecord};
 use wanbench::save;
 
@@ -39,7 +39,7 @@ impl<'a> Measuring<'a> {
 /// Measures and saves the record; `None` where the cases were only listed.
 pub fn measure(measuring: &Measuring, terminal: &Terminal) -> Result<Option<RunRecord>> {
     let Measuring { args, config, .. } = measuring;
-    let selected = Selected::new(config, &args.selection, args.steps, &Machine::detect(), terminal)?;
+    let selected = Selected::new(config, &args.selection, args.steps, terminal)?;
     if args.list {
         let names: String = selected.cases.iter().map(|case| format!("{}\n", case.name)).collect();
         terminal.print(&names)?;
@@ -90,15 +90,25 @@ fn check_targets(args: &cli::Measure) -> Result<()> {
         bail!(UsageError("--json and --markdown name the same file".to_owned()));
     }
     for path in args.markdown.iter().chain([&args.json]) {
-        if path.exists() && !path.is_file() {
-            bail!(UsageError(format!("{} is no regular file, so no results are written there", path.display())));
-        }
-        save::probe(path).with_context(|| format!("cannot write {}", path.display()))?;
+        check_writable(path, "results")?;
     }
-    match RunRecord::open(&args.json) {
+    check_replaceable(&args.json, "results", RunRecord::open(&args.json))
+}
+
+/// Refuses a target that is no file, or that cannot be written; `what` is to be written there.
+pub fn check_writable(path: &Path, what: &str) -> Result<()> {
+    if path.exists() && !path.is_file() {
+        bail!(UsageError(format!("{} is no regular file, so no {what} are written there", path.display())));
+    }
+    save::probe(path).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Refuses to replace a file by `what` that was `opened` as such, and is something else.
+pub fn check_replaceable<T>(path: &Path, what: &str, opened: Result<T, ReadError>) -> Result<()> {
+    match opened {
         Err(ReadError::Malformed { .. }) => bail!(UsageError(format!(
-            "--json {}: the file is there and holds no results; name another, or remove it",
-            args.json.display()
+            "--json {}: the file is there and holds no {what}; name another, or remove it",
+            path.display()
         ))),
         _ => Ok(()),
     }

@@ -2,11 +2,12 @@
 
 use serde::Serialize;
 
+use super::speed::p_value;
 use super::tolerance::Gate;
 use crate::figures::log_ratios;
 use crate::format;
 use crate::record::{CaseRecord, RunRecord};
-use crate::stats::{mean, standard_deviation, t_probability};
+use crate::stats::{mean, standard_deviation};
 
 /// What the control of one workload told.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -36,6 +37,11 @@ pub(super) fn controls(record: &RunRecord, gate: &Gate) -> Vec<Control> {
     record.cases.iter().filter_map(|case| control(case, tolerance / 100.0 * gate.control_share, alpha)).collect()
 }
 
+/// Whether the machine was unfit to judge speeds of `workload`.
+pub fn is_unfit(controls: &[Control], workload: &str) -> bool {
+    controls.iter().any(|control| control.workload == workload && control.unfit.is_some())
+}
+
 /// Unfit is a machine whose control differs by more than `limit` and by more than chance explains: a wide scatter alone
 /// makes verdicts inconclusive, which their own intervals say, but a bias would make them wrong.
 fn control(case: &CaseRecord, limit: f64, alpha: f64) -> Option<Control> {
@@ -45,11 +51,9 @@ fn control(case: &CaseRecord, limit: f64, alpha: f64) -> Option<Control> {
     }
     let difference = mean(&values);
     let deviation = standard_deviation(&values);
-    let p = deviation.map_or(1.0, |deviation| {
-        let t = difference.abs() / (deviation / (values.len() as f64).sqrt());
-        // Without any spread and any difference there is no t, and nothing unfit.
-        if t.is_nan() { 1.0 } else { 2.0 * t_probability(-t, (values.len() - 1) as f64) }
-    });
+    let launches = values.len() as f64;
+    let p = deviation
+        .map_or(1.0, |deviation| 2.0 * p_value(difference.abs(), (deviation / launches.sqrt(), launches - 1.0)));
     let is_unfit = difference.abs() > limit.ln_1p() && p < alpha;
     Some(Control {
         workload: case.case.workload.name.clone(),

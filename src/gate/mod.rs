@@ -14,7 +14,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-pub use control::Control;
+pub use control::{Control, is_unfit};
 pub use tolerance::{Gate, Look};
 
 use crate::baseline::{Acceptance, Baseline, BaselineCase, ModelMemory};
@@ -265,16 +265,16 @@ fn judge(
     if let Some(now) = now {
         findings.extend(speeds);
         findings.push(memory::judge_model_bytes(now, memory.models.get(&case.case.memory_key()).copied()));
-        // A growth that is accepted is in the baseline, and not at the base revision.
-        let is_accepted = stored.is_some_and(|stored| stored.accepted.is_some());
+        let acceptance = stored.and_then(|stored| stored.accepted.as_ref());
         let base_peak = peak(&case.base_launches).map(|peak| (peak.median, "the base revision's"));
-        let base_peak = base_peak.filter(|_| !is_accepted);
+        // A growth that is accepted is in the baseline, and not at the base revision.
+        let base_peak = base_peak.filter(|_| acceptance.is_none());
         let stored_peak = stored.and_then(|stored| stored.process_peak_bytes).map(|peak| (peak, "the baseline's"));
         let peak = peak(&case.launches);
         findings.extend(peak.map(|peak| memory::judge_peak(&peak, base_peak.or(stored_peak), gate)));
         findings.extend(output::judge_output(case, record.device, gate));
-        let is_accepted = record.base.as_ref().is_some_and(|base| base.accepted.contains(&case.case.name));
-        if let Some(acceptance) = stored.and_then(|stored| stored.accepted.as_ref()).filter(|_| is_accepted) {
+        let is_of_this_change = record.base.as_ref().is_some_and(|base| base.accepted.contains(&case.case.name));
+        if let Some(acceptance) = acceptance.filter(|_| is_of_this_change) {
             findings.iter_mut().for_each(|finding| finding.accept(acceptance, gate));
         }
     }

@@ -5,13 +5,13 @@
 
 use serde::Serialize;
 
-use super::tolerance::Look;
+use super::tolerance::{Gate, Look};
 use crate::stats::{holm, mean, standard_deviation, t_probability, t_quantile};
 
 /// Confidence that an interval reaches, on either side.
-const SIDE: f64 = 0.975;
+pub(crate) const SIDE: f64 = 0.975;
 /// Power that a detectable change is found with.
-const POWER: f64 = 0.8;
+pub(crate) const POWER: f64 = 0.8;
 /// More launches than that are no advice.
 const MOST_LAUNCHES: usize = 200;
 
@@ -24,6 +24,13 @@ pub struct Track {
     pub against: Against,
     /// Change that matters, as a ratio above 1: 1.02 for 2%.
     pub tolerance: f64,
+}
+
+impl Track {
+    /// Whether a case got slower than the base revision beside it, by its `values` ln(base / head).
+    pub fn beside_base(values: Vec<f64>, gate: &Gate) -> Self {
+        Self { values, against: Against::SameBlocks, tolerance: 1.0 + gate.base_tolerance_percent / 100.0 }
+    }
 }
 
 /// What no change would look like.
@@ -220,7 +227,7 @@ impl Evidence {
 }
 
 /// The probability of a t statistic beyond `distance / error`; without any spread it is 0 or 1.
-fn p_value(distance: f64, (error, degrees): (f64, f64)) -> f64 {
+pub(super) fn p_value(distance: f64, (error, degrees): (f64, f64)) -> f64 {
     match () {
         () if error > 0.0 => t_probability(-distance / error, degrees),
         () if distance > 0.0 => 0.0,

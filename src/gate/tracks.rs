@@ -6,14 +6,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::control::Control;
+use super::control::{Control, is_unfit};
 use super::speed::{Against, Answer, Decision, Track, answer};
 use super::tolerance::{Gate, Look};
 use super::{Finding, Metric, Verdict, direction, new_finding, stored};
 use crate::baseline::{Baseline, BaselineCase};
 use crate::figures::log_ratios;
 use crate::format;
-use crate::record::{CaseRecord, Launch, Role, RunRecord, measured};
+use crate::record::{CaseRecord, Launch, Role, RunRecord, failure, measured};
 use crate::stats;
 
 /// The findings on every case's speed, by the case's name.
@@ -23,14 +23,14 @@ pub(super) fn judge(
     controls: &[Control],
     gate: &Gate,
 ) -> BTreeMap<String, Vec<Finding>> {
-    let looks = gate.looks(record.launches, blocks(record));
+    let looks = gate.looks(record.launches, record.blocks());
     let step_times = Asked::step_times(record, gate);
     let speedups = Asked::speedups(record, baseline, gate);
     let (steps, speeds) = if step_times.names.is_empty() {
         (BTreeMap::new(), speedups.answers(&looks))
     } else {
         // Beside step times the speedup is one question at the end.
-        let end = Look { launches: blocks(record), alpha: gate.alpha(), is_early: false };
+        let end = Look { launches: record.blocks(), alpha: gate.alpha(), is_early: false };
         (step_times.answers(&looks), speedups.answers(&[end]))
     };
     let judge_case = |case: &CaseRecord| {
@@ -44,8 +44,7 @@ pub(super) fn judge(
         }
         let moved = (!case.base_launches.is_empty()).then(|| may_have_moved(case, &steps));
         findings.extend(speedup(record, case, stored(baseline, &case.case), baseline, speeds.get(name), moved, gate));
-        let workload = &case.case.workload.name;
-        if controls.iter().any(|control| control.workload == *workload && control.unfit.is_some()) {
+        if is_unfit(controls, &case.case.workload.name) {
             findings.iter_mut().for_each(withdraw);
         }
         (name.clone(), findings)
@@ -55,7 +54,7 @@ pub(super) fn judge(
 
 /// See [`super::settled`].
 pub(super) fn settled(record: &RunRecord, baseline: Option<&Baseline>, gate: &Gate) -> BTreeSet<String> {
-    let done = blocks(record);
+    let done = record.blocks();
     if !gate.is_look(record.launches, done) {
         return BTreeSet::new();
     }
@@ -88,11 +87,7 @@ impl Asked {
         let track = |case: &CaseRecord| {
             let is_whole = !case.has_failed(Role::Head) && !case.has_failed(Role::Base);
             let values = log_ratios(&case.base_launches, &case.launches);
-            (is_whole && !values.is_empty()).then(|| Track {
-                values,
-                against: Against::SameBlocks,
-                tolerance: 1.0 + gate.base_tolerance_percent / 100.0,
-            })
+            (is_whole && !values.is_empty()).then(|| Track::beside_base(values, gate))
         };
         Self::of(record, track)
     }
@@ -118,11 +113,6 @@ impl Asked {
     fn answers(&self, looks: &[Look]) -> BTreeMap<String, Answer> {
         self.names.iter().cloned().zip(answer(&self.tracks, looks)).collect()
     }
-}
-
-/// Blocks that the run has done, of whichever workload has most.
-fn blocks(record: &RunRecord) -> usize {
-    record.cases.iter().map(|case| case.launches.len()).max().unwrap_or(0)
 }
 
 /// ln of the speedup by block; `None` where it or its reference failed or was not measured, or is the reference.
@@ -185,10 +175,7 @@ fn step_time(case: &CaseRecord, answer: &Answer, gate: &Gate) -> Finding {
 }
 
 fn no_base(case: &CaseRecord) -> Finding {
-    let failed = case.base_launches.iter().find_map(|launch| match &launch.outcome {
-        crate::record::Outcome::Failed(failure) => Some(failure.reason.as_str()),
-        crate::record::Outcome::Measured(_) => None,
-    });
+    let failed = failure(&case.base_launches).map(|failure| failure.reason.as_str());
     let reason = failed.unwrap_or("it shares no block with the case");
     let message = format!("its own step time cannot be judged: the base revision's worker failed: {reason}");
     Finding::new(Metric::StepTime, None, None, Verdict::Inconclusive, message)

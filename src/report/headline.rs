@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Report, short};
 use crate::baseline::MODEL_MEMORY;
 use crate::format;
-use crate::gate::{Compared, Comparison, Finding, Metric, Verdict};
+use crate::gate::{self, Compared, Comparison, Finding, Metric, Verdict};
 
 /// How a run stands, gravest last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -126,8 +126,7 @@ pub(super) fn notable(comparison: &Comparison) -> Vec<Notable<'_>> {
 
 /// Whether the machine was unfit to judge this case's speed, which the verdict tells once for all of them.
 fn is_unfit(comparison: &Comparison, case: &Compared) -> bool {
-    let workload = case.case.as_ref().map(|case| &case.workload.name);
-    comparison.controls.iter().any(|control| control.unfit.is_some() && Some(&control.workload) == workload)
+    case.case.as_ref().is_some_and(|case| gate::is_unfit(&comparison.controls, &case.workload.name))
 }
 
 /// What to do about it, one step per line; empty where there is nothing to do.

@@ -326,7 +326,7 @@ fn weights(report: &Report) -> Vec<Weights<'_>> {
     let mut all: Vec<Weights> = Vec::new();
     for compared in &report.comparison.cases {
         let (Some(case), Some(now)) = (&compared.case, &compared.now) else { continue };
-        let recorded = compared.findings.iter().find(|finding| finding.metric == Metric::ModelBytes);
+        let recorded = compared.finding(Metric::ModelBytes);
         let recorded = recorded.and_then(|finding| finding.baseline);
         let same = all.iter_mut().find(|entry| {
             entry.case.quant == case.quant
@@ -350,7 +350,7 @@ fn peaks(report: &Report) -> String {
     let bytes = |bytes: Option<u64>| bytes.map_or_else(|| NOTHING.to_owned(), format::mebibytes);
     let measured = report.comparison.cases.iter().filter_map(|case| Some((case, case.now.as_ref()?)));
     let rows = measured.map(|(case, now)| {
-        let finding = case.findings.iter().find(|finding| finding.metric == Metric::PeakBytes);
+        let finding = case.finding(Metric::PeakBytes);
         let baseline = match finding {
             Some(finding) => {
                 finding.baseline.map_or_else(|| Verdict::New.to_string(), |baseline| format::mebibytes(baseline as u64))

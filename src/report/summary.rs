@@ -123,8 +123,10 @@ pub(super) fn has_dtypes(rows: &[Row]) -> bool {
 
 /// Launches per case: `10 launches`, or `4 of at most 10 launches` where looks or limits ended the run before.
 pub(super) fn launches(record: &RunRecord) -> String {
-    match record.cases.iter().map(|case| case.launches.len()).max() {
-        Some(done) if done < record.launches => format!("{done} of at most {}", format::launches(record.launches)),
+    match record.blocks() {
+        done if !record.cases.is_empty() && done < record.launches => {
+            format!("{done} of at most {}", format::launches(record.launches))
+        }
         _ => format::launches(record.launches),
     }
 }

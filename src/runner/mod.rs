@@ -58,7 +58,7 @@ pub struct Plan<'a> {
 }
 
 /// What came of a plan, at its end or on the way.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Progressed {
     /// The cases, in the plan's order.
     pub cases: Vec<CaseRecord>,

@@ -17,7 +17,6 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const INTERRUPT_INTERVAL: Duration = Duration::from_millis(50);
 
 /// What a run's blocks wait for.
-#[derive(Default)]
 pub struct Pace<'a> {
     /// Pause between two blocks, to cool down; also the least pause after a block that was dropped.
     pub cool_down: Duration,
