@@ -39,10 +39,7 @@ pub trait Backend: Sized {
     fn load(&mut self, checkpoint: &Checkpoint, quant: Quant, dtype: DType) -> Result<u64>;
 
     /// Brings inputs, already checked against the model, to the device.
-    ///
-    /// In every pass that follows, `extra_rows` rows go through feed-forward layers once more, block after block, their
-    /// output computed and dropped: work in vain, to prove that slowdowns are found. Zero in every measurement.
-    fn prepare(&mut self, inputs: &Inputs, extra_rows: usize) -> Result<()>;
+    fn prepare(&mut self, inputs: &Inputs) -> Result<()>;
 
     /// Enqueues v = network(x, t); must compute all of it anew at every call.
     fn forward(&mut self, t: f32) -> Result<()>;
@@ -158,7 +155,7 @@ fn plain_loop<B: Backend>() -> Result<f64> {
     let inputs = Inputs::open(&measure.job.inputs)?;
     let mut backend = B::open(measure.job.device)?;
     backend.load(&checkpoint, measure.job.quant, measure.job.dtype)?;
-    backend.prepare(&inputs, 0)?;
+    backend.prepare(&inputs)?;
     for _ in 0..measure.warmup_steps {
         backend.forward(schedule::timestep(measure.sigmas[0]))?;
         backend.synchronize()?;
@@ -178,10 +175,11 @@ fn plain_loop<B: Backend>() -> Result<f64> {
 fn load<B: Backend>(backend: &mut B, job: &Job, extra_work: f64, wire: &mut Wire) -> Result<()> {
     let start = Instant::now();
     let checkpoint = Checkpoint::open(&job.checkpoint)?;
-    let inputs = Inputs::open(&job.inputs)?;
+    let mut inputs = Inputs::open(&job.inputs)?;
     inputs.check(&checkpoint.spec).map_err(|reason| anyhow!("{}: {reason}", job.inputs.display()))?;
+    inputs.rows_in_vain = flops::text_rows(&checkpoint.spec, inputs.latent(), extra_work);
     let model_bytes = backend.load(&checkpoint, job.quant, job.dtype)?;
-    backend.prepare(&inputs, flops::feed_forward_rows(&checkpoint.spec, inputs.latent(), extra_work))?;
+    backend.prepare(&inputs)?;
     backend.synchronize()?;
     let seconds = start.elapsed().as_secs_f64();
     backend.reset_peak()?;

@@ -51,12 +51,7 @@ impl Experiment {
             vec![pair(arms[0], arms[1]), pair(arms[1], arms[0])]
         };
         let bases = recording.arms("mlx", 0.0);
-        // The arm with 5% against the one with 2%: what lies between two slow revisions is a slowdown like any other, and
-        // small ones are hard to inject, since a pass pays for the first extra row already.
-        let between =
-            [EXTRA_PERCENT[0], EXTRA_PERCENT[2]].map(|extra| recording.launches(recording.arms("mlx", extra)[0]));
-        let [base, head] = between;
-        let mut pairs = vec![swapped(&bases), vec![Pair { base, head }]];
+        let mut pairs = vec![swapped(&bases)];
         for extra in EXTRA_PERCENT {
             let head = recording.arms("mlx", extra)[0];
             let pair = |base: &usize| Pair { base: recording.launches(*base), head: recording.launches(head) };

@@ -50,7 +50,7 @@ fn table(recording: &Recording, experiment: &Experiment, rules: &[Flagged], laun
         "{} blocks of {} launches, recorded {} on {} ({}, {}). A block's log-ratio of two like arms has a standard deviation of \
          {:.2}%, and a correlation of {correlation:.2} with the next block's. Over the whole recording the arms' steps take \
          longer by (± two standard errors): {}. The columns are headed by what the extra work really costs, not by what was \
-         aimed at ({}%); the first of them is the arm with the third share against the arm with the first.\n\n",
+         aimed at ({}%).\n\n",
         recording.blocks.len(),
         recording.arms.len(),
         recording.started.strftime("%Y-%m-%d"),

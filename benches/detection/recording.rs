@@ -68,10 +68,10 @@ const STEPS: usize = 32;
 const WARMUP_STEPS: u32 = 1;
 const TIMEOUT: Duration = Duration::from_secs(120);
 /// Blocks of launches that tell how much longer the asked-for work takes.
-const CALIBRATION_BLOCKS: usize = 8;
-/// Shares of operations asked for in each of them, in percent. A pass takes more time than its share of operations where
-/// the work is small, so that one point is not enough.
-const CALIBRATION_PERCENT: [f64; 6] = [0.0, 1.0, 2.0, 4.0, 7.0, 11.0];
+const CALIBRATION_BLOCKS: usize = 14;
+/// Shares of operations asked for in each of them, in percent. A pass's operations do not all cost the same, so that one
+/// point is not enough.
+const CALIBRATION_PERCENT: [f64; 7] = [0.0, 1.5, 3.0, 5.0, 8.0, 12.0, 18.0];
 
 /// Records blocks until `minutes` are over, and saves them in `path` as it goes.
 pub fn record(path: &Path, minutes: f64) -> Result<Recording> {
@@ -95,21 +95,17 @@ pub fn record(path: &Path, minutes: f64) -> Result<Recording> {
         arms,
         blocks: Vec::new(),
     };
-    let orders = runner::balanced(recording.arms.len(), 1000, 0);
+    let arms: Vec<(String, f64)> =
+        recording.arms.iter().map(|arm| (arm.backend.clone(), arm.requested_percent)).collect();
     let start = Instant::now();
-    for order in orders {
-        let mut block = Block {
-            seconds: start.elapsed().as_secs_f64(),
-            order: order.clone(),
-            step_micros: vec![Vec::new(); recording.arms.len()],
-        };
-        let arms: Vec<(&str, f64)> =
-            order.iter().map(|arm| &recording.arms[*arm]).map(|arm| (&*arm.backend, arm.requested_percent)).collect();
-        for (index, measured) in order.iter().zip(launcher.launch(&arms)?) {
-            block.step_micros[*index] = measured.step_seconds.iter().map(|step| (step * 1e6).round() as u64).collect();
-            recording.versions.insert(recording.arms[*index].backend.clone(), measured.versions);
+    for order in runner::balanced(arms.len(), 1000, 0) {
+        let seconds = start.elapsed().as_secs_f64();
+        let mut step_micros = Vec::new();
+        for ((backend, _), measured) in arms.iter().zip(launcher.block(&arms, &order)?) {
+            step_micros.push(measured.step_seconds.iter().map(|step| (step * 1e6).round() as u64).collect());
+            recording.versions.insert(backend.clone(), measured.versions);
         }
-        recording.blocks.push(block);
+        recording.blocks.push(Block { seconds, order, step_micros });
         save::atomically(path, |out| Ok(serde_json::to_writer(out, &recording)?))?;
         if start.elapsed().as_secs_f64() > minutes * 60.0 {
             break;
@@ -164,17 +160,21 @@ impl Launcher {
         Ok(Self { cases, materials, interrupted: AtomicBool::new(false) })
     }
 
-    /// One fresh process of each arm, its backend and the work in vain that is asked of it, in percent; they take turns,
-    /// as in `wanbench check`.
-    fn launch(&self, arms: &[(&str, f64)]) -> Result<Vec<Measured>> {
-        let mut launches =
-            arms.iter().map(|(backend, extra)| self.start(backend, *extra)).collect::<Result<Vec<_>>>()?;
+    /// One fresh process of each arm, its backend and the work in vain that is asked of it, in percent, started in `order`;
+    /// they take turns, as in `wanbench check`.
+    fn block(&self, arms: &[(String, f64)], order: &[usize]) -> Result<Vec<Measured>> {
+        let mut launches = order
+            .iter()
+            .map(|arm| Ok((*arm, self.start(&arms[*arm].0, arms[*arm].1)?)))
+            .collect::<Result<Vec<(usize, Launch)>>>()?;
         for turns in runner::balanced(launches.len(), STEPS, 0) {
             for turn in turns {
-                launches[turn].step().map_err(Error::msg)?;
+                launches[turn].1.step().map_err(Error::msg)?;
             }
         }
-        launches.into_iter().map(|launch| launch.finish(None).0.map_err(|failure| Error::msg(failure.reason))).collect()
+        launches.sort_by_key(|(arm, _)| *arm);
+        let finish = |launch: Launch| launch.finish(None).0.map_err(|failure| Error::msg(failure.reason));
+        launches.into_iter().map(|(_, launch)| finish(launch)).collect()
     }
 
     fn start(&self, backend: &str, extra_percent: f64) -> Result<Launch<'_>> {
@@ -194,8 +194,9 @@ impl Launcher {
     /// What each of the calibration's shares of operations costs, both in percent, in rising order.
     fn calibrate(&self) -> Result<Vec<(f64, f64)>> {
         let mut logs = vec![Vec::new(); CALIBRATION_PERCENT.len()];
-        for _ in 0..CALIBRATION_BLOCKS {
-            let launches = self.launch(&CALIBRATION_PERCENT.map(|percent| ("mlx", percent)))?;
+        let arms = CALIBRATION_PERCENT.map(|percent| ("mlx".to_owned(), percent));
+        for order in runner::balanced(arms.len(), CALIBRATION_BLOCKS, 0) {
+            let launches = self.block(&arms, &order)?;
             for (logs, launch) in logs.iter_mut().zip(&launches) {
                 logs.push(log_ratio(&launch.step_seconds, &launches[0].step_seconds));
             }

@@ -27,6 +27,9 @@ pub struct Inputs {
     pub camera: Option<HostTensor>,
     /// Timestep of a golden case; a denoising run sets its own.
     pub t: Option<f32>,
+    /// Rows behind the text that are embedded with it and go no further: work in vain, to prove that slowdowns are found.
+    /// Zero in every measurement.
+    pub rows_in_vain: usize,
 }
 
 impl Inputs {
@@ -46,6 +49,7 @@ impl Inputs {
             context: need("context")?,
             camera: read("c2ws_plucker_emb")?,
             t: read("t")?.and_then(|t| t.data.first().copied()),
+            rows_in_vain: 0,
         })
     }
 
@@ -93,10 +97,11 @@ impl Inputs {
         [self.x.shape[1], self.x.shape[2], self.x.shape[3]]
     }
 
-    /// The text rows zero-padded to `[text_len, text_dim]`.
+    /// The text rows zero-padded to `[text_len + rows_in_vain, text_dim]`.
     pub fn padded_context(&self, spec: &Spec) -> HostTensor {
+        let rows = spec.text_len + self.rows_in_vain;
         let mut data = self.context.data.clone();
-        data.resize(spec.text_len * spec.text_dim, 0.0);
-        HostTensor { shape: vec![spec.text_len, spec.text_dim], data }
+        data.resize(rows * spec.text_dim, 0.0);
+        HostTensor { shape: vec![rows, spec.text_dim], data }
     }
 }

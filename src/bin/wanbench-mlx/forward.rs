@@ -21,8 +21,7 @@ use crate::weights::{Bound, Index, Weights};
 pub struct Forward {
     function: Function,
     arguments: Vec<Array>,
-    /// The last pass's velocity; behind it, what it computed in vain.
-    outputs: Vec<Array>,
+    velocity: Option<Array>,
     freq_dim: usize,
 }
 
@@ -35,7 +34,7 @@ const CONDITIONS: usize = 2;
 
 impl Forward {
     /// Brings the inputs to the device and compiles the network for their shapes.
-    pub fn prepare(spec: Spec, weights: Weights, inputs: &Inputs, extra_rows: usize, compiles: bool) -> Result<Self> {
+    pub fn prepare(spec: Spec, weights: Weights, inputs: &Inputs, compiles: bool) -> Result<Self> {
         let dtype = weights.index.dtype;
         let grid = spec.grid(inputs.latent()).map_err(anyhow::Error::msg)?;
         let to_dtype = |tensor: &HostTensor| to_device(tensor)?.as_dtype(dtype).context("cannot cast an input");
@@ -51,18 +50,18 @@ impl Forward {
         mlx_rs::transforms::eval(&arguments).context("cannot bring the inputs to the device")?;
         arguments.extend(weights.arrays);
 
-        let has = optional.map(|input| input.is_some());
-        let network = Network { spec, grid, has, index: weights.index, extra_rows: extra_rows as i32 };
+        let network = Network { spec, grid, has: optional.map(|input| input.is_some()), index: weights.index };
         let run = move |arguments: &[Array]| network.run(arguments);
         let function: Function = if compiles { Box::new(compile(run, None)) } else { Box::new(run) };
-        Ok(Self { function, arguments, outputs: Vec::new(), freq_dim })
+        Ok(Self { function, arguments, velocity: None, freq_dim })
     }
 
-    /// The graph of v = network(x, t), not yet evaluated: v, and what the pass computes in vain.
-    pub fn step(&mut self, t: f32) -> Result<&[Array]> {
+    /// The graph of v = network(x, t), not yet evaluated.
+    pub fn step(&mut self, t: f32) -> Result<&Array> {
         self.arguments[SINUSOID] = to_device(&sinusoid(t, self.freq_dim))?;
-        self.outputs = (self.function)(&self.arguments).context("cannot build the forward pass")?;
-        Ok(&self.outputs)
+        let outputs = (self.function)(&self.arguments).context("cannot build the forward pass")?;
+        let velocity = outputs.into_iter().next().context("the forward pass has no output")?;
+        Ok(self.velocity.insert(velocity))
     }
 
     /// The graph of x ← x + delta_sigma · v, in f32.
@@ -80,12 +79,12 @@ impl Forward {
 
     /// The last v, f32 of x's shape.
     pub fn velocity(&self) -> Option<&Array> {
-        self.outputs.first()
+        self.velocity.as_ref()
     }
 
     /// What may still be on its way.
     pub fn results(&self) -> impl Iterator<Item = &Array> {
-        self.outputs.iter().chain([&self.arguments[LATENT]])
+        self.velocity.iter().chain([&self.arguments[LATENT]])
     }
 }
 
@@ -121,7 +120,6 @@ struct Network {
     /// Whether the arguments hold y and the camera.
     has: [bool; 2],
     index: Index,
-    extra_rows: i32,
 }
 
 impl Network {
@@ -137,7 +135,7 @@ impl Network {
         };
         let weights = Bound { index: &self.index, arrays: rest.as_slice() };
         let model = Model { spec: &self.spec, grid: self.grid, weights };
-        model.forward(&steps[SINUSOID], &steps[LATENT], &conditions, self.extra_rows)
+        Ok(vec![model.forward(&steps[SINUSOID], &steps[LATENT], &conditions)?])
     }
 }
 

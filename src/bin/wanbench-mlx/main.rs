@@ -71,15 +71,15 @@ impl Backend for Mlx {
         Ok(bytes)
     }
 
-    fn prepare(&mut self, inputs: &Inputs, extra_rows: usize) -> Result<()> {
+    fn prepare(&mut self, inputs: &Inputs) -> Result<()> {
         let (spec, weights) = self.loaded.take().context("`prepare` came before `load`")?;
-        self.forward = Some(Forward::prepare(spec, weights, inputs, extra_rows, self.compiles)?);
+        self.forward = Some(Forward::prepare(spec, weights, inputs, self.compiles)?);
         Ok(())
     }
 
     fn forward(&mut self, t: f32) -> Result<()> {
-        let outputs = self.prepared()?.step(t)?;
-        transforms::async_eval(outputs).context("cannot enqueue the forward pass")
+        let velocity = self.prepared()?.step(t)?;
+        transforms::async_eval([velocity]).context("cannot enqueue the forward pass")
     }
 
     fn synchronize(&mut self) -> Result<()> {

@@ -24,7 +24,7 @@ pub struct Model<'a> {
 pub struct Conditions<'a> {
     /// Unit complex numbers `[tokens, 1, head_dim / 2]`.
     pub rotations: &'a Array,
-    /// Text rows, zero-padded: `[text_len, text_dim]`.
+    /// Text rows, zero-padded: `[text_len, text_dim]`, or more of them, embedded in vain.
     pub context: &'a Array,
     /// Conditioning latent `[channels, frames, height, width]`.
     pub y: Option<&'a Array>,
@@ -45,16 +45,15 @@ type Result<T> = std::result::Result<T, Exception>;
 
 impl Model<'_> {
     /// v, f32 `[out_dim, frames, height, width]`, from the time's sinusoid `[1, freq_dim]` and x
-    /// `[channels, frames, height, width]`; behind it what `extra_rows` rows become in feed-forward layers that they
-    /// go through once more.
-    pub fn forward(&self, sinusoid: &Array, x: &Array, conditions: &Conditions, extra_rows: i32) -> Result<Vec<Array>> {
+    /// `[channels, frames, height, width]`.
+    pub fn forward(&self, sinusoid: &Array, x: &Array, conditions: &Conditions) -> Result<Array> {
         let w = &self.weights;
         let e = w.linear("time_embedding.0", &sinusoid.as_dtype(w.index.dtype)?)?;
         let e = w.linear("time_embedding.2", &silu(&e)?)?;
         let time = w.linear("time_projection.1", &silu(&e)?)?.reshape(&[6, -1])?;
 
         let text = self.gelu(&w.linear("text_embedding.0", conditions.context)?)?;
-        let text = w.linear("text_embedding.2", &text)?;
+        let text = w.linear("text_embedding.2", &text)?.index(..self.spec.text_len as i32);
         let camera = conditions.camera.map(|camera| self.camera_embedding(camera)).transpose()?;
         let shared = Shared { rotations: conditions.rotations, text, camera, time };
 
@@ -62,19 +61,7 @@ impl Model<'_> {
         for block in 0..self.spec.num_layers {
             tokens = self.block(&format!("blocks.{block}"), tokens, &shared)?;
         }
-        let mut outputs = vec![self.head(&tokens, &e)?];
-        outputs.extend(self.work_in_vain(&tokens, extra_rows)?);
-        Ok(outputs)
-    }
-
-    fn work_in_vain(&self, tokens: &Array, rows: i32) -> Result<Vec<Array>> {
-        // A block each, since equal work is done once by a compiler.
-        let parts =
-            (0..self.spec.num_layers).map(|block| (block, (rows - block as i32 * tokens.dim(0)).min(tokens.dim(0))));
-        parts
-            .take_while(|(_, rows)| *rows > 0)
-            .map(|(block, rows)| self.feed_forward(&format!("blocks.{block}"), &tokens.index(..rows)))
-            .collect()
+        self.head(&tokens, &e)
     }
 
     fn patch_embedding(&self, x: &Array, y: Option<&Array>) -> Result<Array> {

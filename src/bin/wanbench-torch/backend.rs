@@ -79,10 +79,9 @@ impl Backend for Torch {
         Ok(weights.bytes())
     }
 
-    fn prepare(&mut self, inputs: &Inputs, extra_rows: usize) -> Result<()> {
+    fn prepare(&mut self, inputs: &Inputs) -> Result<()> {
         let model = self.model.as_ref().context("prepare comes after load")?;
-        let sample = sample(model, inputs, self.torch_device()).map_err(without_backtrace)?;
-        self.sample = Some(Sample { extra_rows: extra_rows as i64, ..sample });
+        self.sample = Some(sample(model, inputs, self.torch_device()).map_err(without_backtrace)?);
         Ok(())
     }
 
@@ -184,7 +183,6 @@ fn sample(model: &WanModel, inputs: &Inputs, device: Device) -> Result<Sample> {
         camera: optional("c2ws_plucker_emb", &inputs.camera)?,
         rope: Rope::new(&rope::tables(spec, grid), model.kind(), device)?,
         grid: grid.map(|extent| extent as i64),
-        extra_rows: 0,
     })
 }
 

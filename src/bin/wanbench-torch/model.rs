@@ -30,7 +30,7 @@ pub struct Sample {
     pub x: Tensor,
     /// Conditioning latent of the same extent.
     pub y: Option<Tensor>,
-    /// Text rows, zero-padded.
+    /// Text rows, zero-padded: `[text_len, text_dim]`, or more of them, embedded in vain.
     pub context: Tensor,
     /// Plücker embedding `[1, 384, frames, height, width]`.
     pub camera: Option<Tensor>,
@@ -38,8 +38,6 @@ pub struct Sample {
     pub rope: Rope,
     /// Patches along (frames, height, width).
     pub grid: [i64; 3],
-    /// Rows that go through feed-forward layers once more, in vain.
-    pub extra_rows: i64,
 }
 
 impl WanModel {
@@ -76,24 +74,13 @@ impl WanModel {
         let mut x = self.patch_embedding.forward(&self.patches(&self.latent(sample)?, sample.grid)?)?;
         let time = self.time_embedding.forward(&self.sinusoid(t, sample.x.device())?)?;
         let modulation = self.time_projection.forward(&time.f_silu()?)?.f_view([6, self.spec.dim as i64])?;
-        let text = self.text_embedding.forward(&sample.context)?;
+        let text = self.text_embedding.forward(&sample.context)?.f_narrow(0, 0, self.spec.text_len as i64)?;
         let camera = self.camera(sample)?;
         for (index, block) in self.blocks.iter().enumerate() {
             let condition = Condition { modulation: &modulation, text: &text, camera: camera.as_ref() };
             x = block.forward(x, &condition, &sample.rope).with_context(|| format!("in block {index}"))?;
         }
-        self.work_in_vain(&x, sample.extra_rows)?;
         self.output(&x, &time, sample.grid)
-    }
-
-    /// Sends `rows` rows through feed-forward layers, block after block, and drops what comes out.
-    fn work_in_vain(&self, x: &Tensor, rows: i64) -> Result<()> {
-        let tokens = x.size()[0];
-        let parts = self.blocks.iter().zip(0..).map(|(block, index)| (block, (rows - index * tokens).min(tokens)));
-        for (block, rows) in parts.take_while(|(_, rows)| *rows > 0) {
-            let _dropped = block.ffn.forward(&x.f_narrow(0, 0, rows)?)?;
-        }
-        Ok(())
     }
 
     /// The latent with its condition, in the model's arithmetic.
