@@ -15,6 +15,7 @@ pub mod figures;
 pub mod format;
 pub mod gate;
 pub mod git;
+pub mod github;
 pub mod import;
 pub mod loosening;
 pub mod machine;
