@@ -204,7 +204,9 @@ impl State {
 }
 
 fn change(entries: &mut Vec<Value>, method: &str, id: &str, request: &Request) -> ResponseTemplate {
-    let Some(index) = entries.iter().position(|entry| entry["id"].to_string() == id) else { return status(404) };
+    let Some(index) = entries.iter().position(|entry| entry["id"].as_u64() == id.parse().ok()) else {
+        return status(404);
+    };
     if method == "DELETE" {
         entries.remove(index);
         return ResponseTemplate::new(204);
