@@ -2,8 +2,15 @@
 //!
 //! Nothing here changes a verdict: who cannot post is told so, and the gate stands as it stood.
 
+pub mod check_run;
+pub mod client;
+pub mod comment;
+mod error;
+
 use std::fmt;
 use std::str::FromStr;
+
+pub use error::ApiError;
 
 /// A repository, `owner/name`.
 #[derive(Clone, Debug, PartialEq, Eq)]
