@@ -2,6 +2,11 @@
 //!
 //! Nothing here changes a verdict: who cannot post is told so, and the gate stands as it stood.
 
+pub mod artifact;
+pub mod event;
+pub mod identity;
+mod plausible;
+
 use std::fmt;
 use std::str::FromStr;
 
