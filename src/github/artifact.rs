@@ -110,7 +110,10 @@ impl Artifact {
         let pull_request = pull_request
             .ok_or_else(|| refused(folder, &format!("has no file {PULL_REQUEST} with the pull request's number")))?;
         if records.is_empty() {
-            return Err(refused(folder, "has no run record: put the file that `wanbench check` saved into it, as *.json"));
+            return Err(refused(
+                folder,
+                "has no run record: put the file that `wanbench check` saved into it, as *.json",
+            ));
         }
         Ok(Self { pull_request, records })
     }
@@ -160,7 +163,8 @@ fn list(folder: &Path, caps: &Caps) -> Result<Vec<String>, ArtifactError> {
         let entry = entry.map_err(unreadable)?;
         let name = entry.file_name().to_string_lossy().into_owned();
         if !is_expected(&name) {
-            let reason = format!("holds {}: only {PULL_REQUEST} and plainly named *.json files belong there", shown(&name));
+            let reason =
+                format!("holds {}: only {PULL_REQUEST} and plainly named *.json files belong there", shown(&name));
             return Err(refused(folder, &reason));
         }
         if names.len() == caps.files {

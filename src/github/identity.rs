@@ -73,13 +73,17 @@ pub enum IdentityError {
         number: u64,
     },
     /// Nothing tells any more whose commit was measured.
-    #[error("the fork that pull request #{number} or the run is from is deleted: open a new pull request to have it measured")]
+    #[error(
+        "the fork that pull request #{number} or the run is from is deleted: open a new pull request to have it measured"
+    )]
     Deleted {
         /// The pull request's number.
         number: u64,
     },
     /// The pull request is another fork's.
-    #[error("pull request #{number} is from {head}, but {run} was measured: the artifact must name its own pull request")]
+    #[error(
+        "pull request #{number} is from {head}, but {run} was measured: the artifact must name its own pull request"
+    )]
     Head {
         /// The pull request's number.
         number: u64,
@@ -157,10 +161,8 @@ mod tests {
     #[test]
     fn a_branch_of_the_repository_itself_is_believed_too() {
         let own = Some(repository("us/wan"));
-        let (run, claimed) = (
-            WorkflowRun { head_repository: own.clone(), ..run() },
-            PullRequest { head_repository: own, ..claimed() },
-        );
+        let (run, claimed) =
+            (WorkflowRun { head_repository: own.clone(), ..run() }, PullRequest { head_repository: own, ..claimed() });
         assert_eq!(verify(&run, &claimed, &repository("us/wan")), Ok(()));
     }
 
@@ -168,7 +170,10 @@ mod tests {
     fn another_event_than_a_pull_request_is_refused() {
         for event in ["push", "pull_request_target", "workflow_dispatch", ""] {
             let error = refusal(|run, _| run.event = event.to_owned());
-            assert!(error.contains(&format!("`{event}`")) && error.contains("only a run for `pull_request`"), "{error}");
+            assert!(
+                error.contains(&format!("`{event}`")) && error.contains("only a run for `pull_request`"),
+                "{error}"
+            );
         }
     }
 
