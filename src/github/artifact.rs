@@ -1,14 +1,15 @@
-//! The artifact that a benchmark job leaves for the workflow that comments: made by a fork's code, so data of a stranger.
+//! The artifact that a benchmark job leaves for the workflow that comments: made by a fork's code, so data of a
+//! stranger.
 //!
-//! Its figures are taken in a strict form, to compute the verdict anew by the base branch's configuration and baselines.
-//! Its text (`warnings`, reasons, standard error, `base.loosened`, names) decides nothing: it is only shown, and every
-//! renderer of a report escapes what it shows. `base.accepted` is compared with names alone, and counts only where the base
-//! branch's own baseline holds an acceptance of that case, up to the change that was accepted there. A pull request named
-//! in it is a claim, which [`super::identity`] holds against what GitHub says.
+//! Its figures are taken in a strict form, to compute the verdict anew by the base branch's configuration and
+//! baselines. Its text (`warnings`, reasons, standard error, `base.loosened`, names) decides nothing: it is only shown,
+//! and every renderer of a report escapes what it shows. `base.accepted` is compared with names alone, and counts only
+//! where the base branch's own baseline holds an acceptance of that case, up to the change that was accepted there. A
+//! pull request named in it is a claim, which [`super::identity`] holds against what GitHub says.
 //!
-//! What a stranger can still do is to invent fast samples, in a form as good as measured ones: nothing in a file proves that
-//! it was measured. That is why maintainers approve the runs of outside contributors and read the change first, and why no
-//! baseline is recorded from an artifact without a maintainer.
+//! What a stranger can still do is to invent fast samples, in a form as good as measured ones: nothing in a file proves
+//! that it was measured. That is why maintainers approve the runs of outside contributors and read the change first,
+//! and why no baseline is recorded from an artifact without a maintainer.
 
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
@@ -65,8 +66,8 @@ pub struct ArtifactError(String);
 /// How a record's cases differ from its suite's in a configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Differences {
-    /// Names of the cases that were measured and are not there, or there with another workload, steps or reference: a change
-    /// may add and alter cases, but then nothing of the base branch vouches for what they compute.
+    /// Names of the cases that were measured and are not there, or there with another workload, steps or reference: a
+    /// change may add and alter cases, but then nothing of the base branch vouches for what they compute.
     pub unknown: Vec<String>,
     /// Names of the cases that are there and were not measured: no verdict is about them.
     pub left_out: Vec<String>,
@@ -88,8 +89,8 @@ impl Default for Caps {
 }
 
 impl Artifact {
-    /// Reads `folder`, which must hold [`PULL_REQUEST`] and at least one `*.json` run record, and nothing else; `now` is
-    /// for what claims to come from the future.
+    /// Reads `folder`, which must hold [`PULL_REQUEST`] and at least one `*.json` run record, and nothing else; `now`
+    /// is for what claims to come from the future.
     ///
     /// Opens plain files only, of `caps` at most, whatever their names and kinds say.
     pub fn open(folder: &Path, caps: &Caps, now: Timestamp) -> Result<Self, ArtifactError> {

@@ -1,16 +1,18 @@
 //! Whether a run that has ended was of the pull request that its artifact names.
 //!
-//! The artifact is the fork's word. What is asked here comes from the event and from the API, which the fork cannot write.
+//! The artifact is the fork's word. What is asked here comes from the event and from the API, which the fork cannot
+//! write.
 
 use thiserror::Error;
 
 use super::Repository;
 use super::event::{PullRequest, WorkflowRun};
 
-/// Whether `run` is of the newest commit of `claimed`, an open pull request to `repository`; `claimed` as the API tells it.
+/// Whether `run` is of the newest commit of `claimed`, an open pull request to `repository`; `claimed` as the API tells
+/// it.
 ///
-/// The event of a run does not say which pull request of a fork it is for, so the number comes from the artifact. With this
-/// a fork can have its result shown at no other pull request than one of its own, at the commit that was measured.
+/// The event of a run does not say which pull request of a fork it is for, so the number comes from the artifact. With
+/// this a fork can have its result shown at no other pull request than one of its own, at the commit that was measured.
 pub fn verify(run: &WorkflowRun, claimed: &PullRequest, repository: &Repository) -> Result<(), IdentityError> {
     let number = claimed.number;
     if run.event != "pull_request" {

@@ -1,8 +1,9 @@
 //! What a record from outside must be before anything is computed from it. Pure.
 //!
-//! Reading a [`RunRecord`] is strict about its form already: unknown and repeated keys, numbers beyond what JSON's types
-//! hold and a depth beyond any record's are errors there. Here is refused what no run of wanbench writes: figures that
-//! would overflow, arms that do not belong together, names that are not built by the rules. An error is the reason.
+//! Reading a [`RunRecord`] is strict about its form already: unknown and repeated keys, numbers beyond what JSON's
+//! types hold and a depth beyond any record's are errors there. Here is refused what no run of wanbench writes: figures
+//! that would overflow, arms that do not belong together, names that are not built by the rules. An error is the
+//! reason.
 
 use std::collections::{BTreeMap, BTreeSet};
 
