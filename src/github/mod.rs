@@ -2,10 +2,14 @@
 //!
 //! Nothing here changes a verdict: who cannot post is told so, and the gate stands as it stood.
 
+pub mod artifact;
 pub mod check_run;
 pub mod client;
 pub mod comment;
 mod error;
+pub mod event;
+pub mod identity;
+mod plausible;
 
 use std::fmt;
 use std::str::FromStr;
