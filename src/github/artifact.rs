@@ -137,7 +137,8 @@ impl Artifact {
 }
 
 impl Differences {
-    fn between(record: &RunRecord, suite: &Suite) -> Self {
+    /// How `record`'s cases differ from those of `suite`.
+    pub fn between(record: &RunRecord, suite: &Suite) -> Self {
         let is_known = |case: &Case| {
             suite.cases.iter().any(|known| {
                 // Of a run that left the reference's backend out, no case has one.

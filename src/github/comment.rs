@@ -1,5 +1,7 @@
 //! One comment a configuration on a pull request: made once, updated in place from then on.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::client::{Client, Session};
@@ -26,6 +28,16 @@ pub enum Posted {
         /// Its page.
         url: String,
     },
+}
+
+impl fmt::Display for Posted {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Created { url } => write!(out, "new comment {url}"),
+            Self::Updated { url } => write!(out, "comment updated: {url}"),
+            Self::Unchanged { url } => write!(out, "the comment says it already: {url}"),
+        }
+    }
 }
 
 /// Makes `body` the text of the one comment on `pull_request` that begins with `marker` and is by `author`.

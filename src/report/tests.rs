@@ -201,7 +201,8 @@ fn acceptances_and_what_a_change_loosens_are_told() {
         commit: None,
         change: Some(0.25),
     };
-    now.baseline = now.baseline.map(|baseline| baseline.accepting(&now.record, "mlx/41f/int8", acceptance, &Gate::default()));
+    now.baseline =
+        now.baseline.map(|baseline| baseline.accepting(&now.record, "mlx/41f/int8", acceptance, &Gate::default()));
     let report = now.report();
     let document: serde_json::Value = serde_json::from_str(&json::render(&report)).unwrap();
     assert_eq!(document["loosened"][0], "gate.base_tolerance_percent from 2 to 4");
