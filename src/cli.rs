@@ -41,6 +41,8 @@ pub enum Command {
     ValidateArtifact(ValidateArtifact),
     /// Measure this machine's noise, and propose tolerances that it supports
     Calibrate(Calibrate),
+    /// Write a configuration and a GitHub workflow to begin with; leaves what is there
+    Init(Init),
     /// List what was found on this machine, and what would spoil a measurement
     Doctor(Doctor),
 }
@@ -395,6 +397,13 @@ pub enum Format {
     Markdown,
     Json,
     Text,
+}
+
+#[derive(Debug, Args)]
+pub struct Init {
+    /// The repository
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub folder: PathBuf,
 }
 
 #[derive(Debug, Args)]

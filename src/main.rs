@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         cli::Command::Comment(args) => commands::comment::comment(args, &terminal),
         cli::Command::ValidateArtifact(args) => commands::validate_artifact::validate_artifact(args, &terminal),
         cli::Command::Calibrate(args) => commands::calibrate::calibrate(args, &terminal),
+        cli::Command::Init(args) => commands::init::init(args, &terminal),
         cli::Command::Doctor(args) => commands::doctor::doctor(args, &terminal),
     };
     let status = outcome.unwrap_or_else(|error| {

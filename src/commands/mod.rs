@@ -8,6 +8,7 @@ pub mod check;
 pub mod comment;
 pub mod compare;
 pub mod doctor;
+pub mod init;
 mod job;
 mod measure;
 pub mod parity;

@@ -16,6 +16,9 @@ use std::str::FromStr;
 
 pub use error::ApiError;
 
+/// Where Actions' token is. What others wrote (a worker, a base revision's build) is not given it.
+pub const TOKEN_VARIABLE: &str = "GITHUB_TOKEN";
+
 /// A repository, `owner/name`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repository {
