@@ -428,7 +428,7 @@ fn a_suite_that_the_base_branch_does_not_have_is_refused() {
 /// Judges and renders an accepted record as a comment does. All figures are finite.
 fn judge(record: &RunRecord) {
     let honest: RunRecord = serde_json::from_value(saved_json()).unwrap();
-    let baseline = Baseline::empty(honest.machine.clone(), honest.device).updated(&honest);
+    let baseline = Baseline::empty(honest.machine.clone(), honest.device).updated(&honest, &Gate::default());
     let memory = ModelMemory::default().updated(&honest);
     let known: BTreeSet<String> = saved().1.known_cases();
     for figures in figures(record).into_values() {
