@@ -11,6 +11,8 @@ use crate::baseline::{Baseline, Import};
 use crate::gate::{Comparison, Gate};
 use crate::record::RunRecord;
 
+pub mod annotations;
+pub mod comment;
 mod escape;
 mod evidence;
 mod headline;

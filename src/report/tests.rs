@@ -201,7 +201,8 @@ fn acceptances_and_what_a_change_loosens_are_told() {
         commit: None,
         change: Some(0.25),
     };
-    now.baseline = now.baseline.map(|baseline| baseline.accepting(&now.record, "mlx/41f/int8", acceptance));
+    now.baseline =
+        now.baseline.map(|baseline| baseline.accepting(&now.record, "mlx/41f/int8", acceptance, &Gate::default()));
     let report = now.report();
     let document: serde_json::Value = serde_json::from_str(&json::render(&report)).unwrap();
     assert_eq!(document["loosened"][0], "gate.base_tolerance_percent from 2 to 4");
@@ -245,7 +246,7 @@ impl Scenario {
     pub(crate) fn new() -> Self {
         let record = record();
         let before = RunRecord { started: "2026-02-27T09:00:00Z".parse().unwrap(), ..record.clone() };
-        let baseline = Baseline::empty(before.machine.clone(), before.device).updated(&before);
+        let baseline = Baseline::empty(before.machine.clone(), before.device).updated(&before, &Gate::default());
         let memory = ModelMemory::default().updated(&before);
         Self { record, baseline: Some(baseline), memory, demands: Demands::default() }
     }
