@@ -11,15 +11,19 @@ use crate::baseline::{Baseline, Import};
 use crate::gate::{Comparison, Gate};
 use crate::record::RunRecord;
 
+pub mod annotations;
+pub mod comment;
 mod escape;
 mod evidence;
 mod headline;
 pub mod json;
 pub mod markdown;
+mod next_steps;
 pub mod progress;
 mod review;
 mod summary;
 pub mod text;
+mod trend;
 
 #[cfg(test)]
 pub(crate) mod tests;
