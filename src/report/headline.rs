@@ -104,8 +104,9 @@ pub(super) fn notable(comparison: &Comparison) -> Vec<Notable<'_>> {
             .map(|(case, finding)| (case, finding.verdict, finding.fails, finding.message.clone()))
     };
     let failed = with_verdict(comparison, Verdict::Failed).map(|case| (case, Verdict::Failed, false, failure(case)));
-    let missing = with_verdict(comparison, Verdict::Missing)
-        .map(|case| (case, Verdict::Missing, false, "the baseline has it, the configuration no longer does".to_owned()));
+    let missing = with_verdict(comparison, Verdict::Missing).map(|case| {
+        (case, Verdict::Missing, false, "the baseline has it, the configuration no longer does".to_owned())
+    });
     let all = found(|finding| finding.fails && finding.verdict == Verdict::Regressed)
         .chain(found(|finding| finding.fails && finding.verdict != Verdict::Regressed))
         .chain(failed)

@@ -46,5 +46,9 @@ pub(in crate::report) fn escape_prose(prose: &str) -> String {
 pub(in crate::report) fn shell(word: &str) -> String {
     let word = one_line(word);
     let is_plain = |character: char| character.is_alphanumeric() || "/._-".contains(character);
-    if !word.is_empty() && word.chars().all(is_plain) { word } else { format!("'{}'", word.replace('\'', r"'\''")).replace("```", "") }
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''")).replace("```", "")
+    }
 }
