@@ -83,7 +83,9 @@ fn whole(reports: &[Report], origin: &Origin, detail: Detail) -> String {
             text += &format!("\n### {}: {}\n", escape(&place(report)), report.standing().name());
             text += &format!("\n{}.\n", escape(&headline::reason(report)));
         }
-        text += &section(report, origin, detail);
+        // Of a single report the first step stands in the first line.
+        let told = usize::from(reports.len() == 1);
+        text += &section(report, told, origin, detail);
     }
     text + &last_line(origin, detail)
 }
@@ -130,14 +132,15 @@ fn place(report: &Report) -> String {
     format!("{}, {device}, suite {}", hardware(&report.record.machine), report.record.suite)
 }
 
-/// All about one report.
-fn section(report: &Report, origin: &Origin, detail: Detail) -> String {
+/// All about one report, of which so many steps are told already.
+fn section(report: &Report, told_steps: usize, origin: &Origin, detail: Detail) -> String {
     let parts = [
         findings(report, detail),
         told("Accepted", review::accepted(report).map(|(name, words)| acceptance(name, &words)), detail),
+        told("Accepted by this change, which counts once it is merged", claimed(report), detail),
         told(review::LOOSENS, review::loosened(report).iter().map(|change| escape(change)), detail),
         table(report, detail),
-        what_to_do(report, origin, detail),
+        what_to_do(report, told_steps, origin, detail),
         folds(report, detail),
     ];
     let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
@@ -147,6 +150,13 @@ fn section(report: &Report, origin: &Origin, detail: Detail) -> String {
 fn findings(report: &Report, detail: Detail) -> String {
     let notable: Vec<Notable> = headline::notable(&report.comparison);
     bounded(notable.iter().map(|notable| finding(notable, "", detail.bounds())), detail)
+}
+
+/// The cases whose regression the change accepts in its own baselines, where others' are the measure.
+fn claimed(report: &Report) -> impl Iterator<Item = String> {
+    let names = report.record.base.iter().flat_map(|base| &base.accepted);
+    let counts = |name: &str| review::accepted(report).any(|(accepted, _)| accepted == name);
+    names.filter(move |name| !counts(name)).map(|name| syntax::code(name))
 }
 
 /// What a reviewer is to know, under its title.
@@ -172,23 +182,23 @@ fn table(report: &Report, detail: Detail) -> String {
         return String::new();
     }
     let left_out = all.len() - shown.len();
-    let left_out = match left_out {
-        0 => String::new(),
-        _ => format!("{} left out.\n", format::count(left_out, "unchanged case")),
-    };
-    format!("{}\n{left_out}", results::rows(&report.record, &shown))
+    let rows = results::rows(&report.record, &shown);
+    match left_out {
+        0 => rows,
+        _ => format!("{rows}\n{} left out.\n", format::count(left_out, "unchanged case")),
+    }
 }
 
-/// The steps and, in a block to copy, the commands.
-fn what_to_do(report: &Report, origin: &Origin, detail: Detail) -> String {
+/// The steps after the first `told` and, in a block to copy, the commands of all.
+fn what_to_do(report: &Report, told: usize, origin: &Origin, detail: Detail) -> String {
     let steps = next_steps::steps(report);
-    // The first one is in the first line already, of the gravest report at least.
-    let mut text = bounded(steps.iter().map(|step| words(step, report)), detail);
+    let mut text = bounded(steps.iter().skip(told).map(|step| words(step, report)), detail);
     let recordings = steps.iter().filter_map(|step| if let Step::Record(it) = step { Some(it) } else { None });
     let commands: Vec<String> = recordings.flat_map(|recording| commands(recording, report, detail)).collect();
     if !commands.is_empty() {
         let fetch = origin.download.iter().cloned();
-        text += &format!("\n{}", fenced("bash", &fetch.chain(commands).collect::<Vec<_>>()));
+        let gap = if text.is_empty() { "" } else { "\n" };
+        text += &format!("{gap}{}", fenced("bash", &fetch.chain(commands).collect::<Vec<_>>()));
     }
     text
 }
