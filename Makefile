@@ -9,7 +9,7 @@ PYTHON ?= python3
 WORKFLOWS := $(wildcard .github/workflows/*.yml .github/workflows/*.yaml)
 ACTION := $(wildcard action.yml)
 
-.PHONY: check test test-github lint bench bench-detection build setup shellcheck workflows
+.PHONY: check test test-github lint bench bench-detection build setup shellcheck workflows picture
 
 check: build
 	$(BIN)/wanbench check $(ARGS)
@@ -59,3 +59,7 @@ endif
 ifneq ($(WORKFLOWS),)
 	@actionlint=$$($(PYTHON) native/setup.py actionlint) && "$$actionlint" $(WORKFLOWS)
 endif
+
+# README's picture of the comment in FILE, docs/comment-light.png and docs/comment-dark.png. Needs Chromium.
+picture:
+	@picture=$$($(PYTHON) native/setup.py comment-picture) && "$$picture" "$(FILE)" docs/comment
