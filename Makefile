@@ -6,10 +6,10 @@ CARGO_FLAGS := --release $(FEATURES)
 BIN := $(or $(CARGO_TARGET_DIR),target)/release
 PYTHON ?= python3
 
-WORKFLOWS := $(wildcard .github/workflows/*.yml .github/workflows/*.yaml)
-ACTION := $(wildcard action.yml)
+# This repository's, and the one that `wanbench init` writes.
+WORKFLOWS := $(wildcard .github/workflows/*.yml) src/init/workflow.yml
 
-.PHONY: check test test-github lint bench bench-detection build setup shellcheck workflows
+.PHONY: check test test-github lint bench bench-detection build setup shellcheck workflows picture
 
 check: build
 	$(BIN)/wanbench check $(ARGS)
@@ -53,9 +53,9 @@ shellcheck:
 
 # Both linters work offline once they are there.
 workflows:
-ifneq ($(WORKFLOWS)$(ACTION),)
-	@zizmor=$$($(PYTHON) native/setup.py zizmor) && "$$zizmor" --offline --quiet $(wildcard .github) $(ACTION)
-endif
-ifneq ($(WORKFLOWS),)
+	@zizmor=$$($(PYTHON) native/setup.py zizmor) && "$$zizmor" --offline --quiet --config .github/zizmor.yml $(WORKFLOWS) action.yml
 	@actionlint=$$($(PYTHON) native/setup.py actionlint) && "$$actionlint" $(WORKFLOWS)
-endif
+
+# README's picture of the comment in FILE, docs/comment-light.png and docs/comment-dark.png. Needs Chromium.
+picture:
+	@picture=$$($(PYTHON) native/setup.py comment-picture) && "$$picture" "$(FILE)" docs/comment

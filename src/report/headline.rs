@@ -1,11 +1,10 @@
-//! The verdict in one sentence, what was found, and what to do next: the first thing every report says.
+//! The verdict in one sentence, and what was found: the first thing every report says.
 //!
 //! The words are plain text; each rendering escapes or colours them. Commands are in backticks.
 
 use serde::Serialize;
 
-use super::{Report, short};
-use crate::baseline::MODEL_MEMORY;
+use super::Report;
 use crate::format;
 use crate::gate::{self, Compared, Comparison, Finding, Metric, Verdict};
 
@@ -90,6 +89,8 @@ pub(super) struct Notable<'a> {
     pub cases: Vec<&'a Compared>,
     /// The judgement of the figure or the case.
     pub verdict: Verdict,
+    /// Whether the gate fails on it.
+    pub fails: bool,
     /// What was found.
     pub words: String,
 }
@@ -100,11 +101,12 @@ pub(super) fn notable(comparison: &Comparison) -> Vec<Notable<'_>> {
         comparison
             .findings()
             .filter(move |(_, finding)| wanted(finding))
-            .map(|(case, finding)| (case, finding.verdict, finding.message.clone()))
+            .map(|(case, finding)| (case, finding.verdict, finding.fails, finding.message.clone()))
     };
-    let failed = with_verdict(comparison, Verdict::Failed).map(|case| (case, Verdict::Failed, failure(case)));
-    let missing = with_verdict(comparison, Verdict::Missing)
-        .map(|case| (case, Verdict::Missing, "the baseline has it, the configuration no longer does".to_owned()));
+    let failed = with_verdict(comparison, Verdict::Failed).map(|case| (case, Verdict::Failed, false, failure(case)));
+    let missing = with_verdict(comparison, Verdict::Missing).map(|case| {
+        (case, Verdict::Missing, false, "the baseline has it, the configuration no longer does".to_owned())
+    });
     let all = found(|finding| finding.fails && finding.verdict == Verdict::Regressed)
         .chain(found(|finding| finding.fails && finding.verdict != Verdict::Regressed))
         .chain(failed)
@@ -115,10 +117,11 @@ pub(super) fn notable(comparison: &Comparison) -> Vec<Notable<'_>> {
         .chain(found(|finding| finding.is_drift && finding.verdict == Verdict::Unchanged))
         .chain(missing);
     let mut notable: Vec<Notable> = Vec::new();
-    for (case, verdict, words) in all {
-        match notable.iter_mut().find(|other| other.verdict == verdict && other.words == words) {
+    for (case, verdict, fails, words) in all {
+        let same = |other: &&mut Notable| (other.verdict, other.fails, &other.words) == (verdict, fails, &words);
+        match notable.iter_mut().find(same) {
             Some(same) => same.cases.push(case),
-            None => notable.push(Notable { cases: vec![case], verdict, words }),
+            None => notable.push(Notable { cases: vec![case], verdict, fails, words }),
         }
     }
     notable
@@ -127,79 +130,6 @@ pub(super) fn notable(comparison: &Comparison) -> Vec<Notable<'_>> {
 /// Whether the machine was unfit to judge this case's speed, which the verdict tells once for all of them.
 fn is_unfit(comparison: &Comparison, case: &Compared) -> bool {
     case.case.as_ref().is_some_and(|case| gate::is_unfit(&comparison.controls, &case.workload.name))
-}
-
-/// What to do about it, one step per line; empty where there is nothing to do.
-pub(super) fn next_steps(report: &Report) -> Vec<String> {
-    let comparison = &report.comparison;
-    let has = |verdict| comparison.cases.iter().any(|case| case.verdict == verdict);
-    let program = &report.program;
-    let flags = &report.flags;
-    let update = format!("`{program} baseline update --from {}{flags}`", report.results_file);
-    let mut steps = Vec::new();
-    if comparison.fails() {
-        steps.push(format!("Investigate what changed{}.", since(report)));
-        if !report.is_comparison {
-            steps.push(format!("If the change is intended, {}.", acceptance(report, &update)));
-        }
-    }
-    if let Some(case) = with_verdict(comparison, Verdict::Failed).next() {
-        steps.push(format!(
-            "See the reasons of the failed cases; `{program} doctor` checks the machine, `{program} run --filter {}{flags} --verbose` runs one alone.",
-            case.name
-        ));
-    }
-    if comparison.unfit().next().is_some() {
-        steps.push(format!(
-            "Let the machine come to rest and measure again; `{program} doctor` looks for what disturbs it."
-        ));
-    } else if has(Verdict::Inconclusive) {
-        steps.push(more_launches(report));
-    }
-    if !comparison.fails() && !comparison.has_failures() && !report.is_comparison {
-        let is_evidence = comparison.unfit().next().is_none();
-        if !comparison.has_machine_baseline && is_evidence {
-            steps.push(format!("Record a baseline of this machine with {update} and commit {}.", report.baseline_file));
-        } else if has(Verdict::New) {
-            steps.push(format!("Record the new cases with {update} and commit {}.", report.baseline_file));
-        } else if has(Verdict::Improved) {
-            steps.push(format!("Keep the improvement: {update}, then commit {}.", report.baseline_file));
-        }
-    }
-    if has(Verdict::Missing) {
-        let file = report.baseline.as_ref().map_or(&report.baseline_file, |source| &source.file);
-        steps.push(format!("Put the missing cases back into config.toml, or delete their entries from {file}."));
-    }
-    steps
-}
-
-/// How an intended change passes. Beside a base revision the baseline alone does not decide: a regression is accepted.
-fn acceptance(report: &Report, update: &str) -> String {
-    let files = changed_files(report);
-    let step_times = report.comparison.failing().filter(|(_, finding)| finding.metric == Metric::StepTime);
-    let cases: Vec<&str> = step_times.map(|(case, _)| case.name.as_str()).collect();
-    let Report { program, flags, results_file, .. } = report;
-    match cases[..] {
-        [] => format!("record it with {update} and commit {files}"),
-        [case, ..] => format!(
-            "accept it{} with `{program} baseline accept {case} --reason TEXT --from {results_file}{flags}` and commit {files}",
-            if cases.len() > 1 { ", case by case," } else { "" }
-        ),
-    }
-}
-
-/// How inconclusive cases get settled, where launches can do it.
-fn more_launches(report: &Report) -> String {
-    let Report { program, flags, .. } = report;
-    let open = report.comparison.findings().filter(|(_, finding)| finding.verdict == Verdict::Inconclusive);
-    match open.filter_map(|(_, finding)| finding.settling_launches).max() {
-        Some(launches) => format!(
-            "Measure the inconclusive cases again with more launches, as in `{program} check --launches {launches}{flags}`."
-        ),
-        None => format!(
-            "Launches alone will not settle the inconclusive cases: `{program} calibrate` tells what this machine can tell apart."
-        ),
-    }
 }
 
 /// A failed case's reason.
@@ -218,7 +148,8 @@ pub(super) fn metric(metric: Metric) -> &'static str {
     }
 }
 
-fn with_verdict(comparison: &Comparison, verdict: Verdict) -> impl Iterator<Item = &Compared> {
+/// The cases with this verdict.
+pub(super) fn with_verdict(comparison: &Comparison, verdict: Verdict) -> impl Iterator<Item = &Compared> {
     comparison.cases.iter().filter(move |case| case.verdict == verdict)
 }
 
@@ -239,30 +170,4 @@ fn tally(comparison: &Comparison) -> String {
         true => "no cases".to_owned(),
         false => format!("{} ({})", format::count(comparison.cases.len(), "case"), words.join(", ")),
     }
-}
-
-/// The revision that a failing step time was measured beside, else the last recorded commit: where a search for the cause
-/// begins.
-fn since(report: &Report) -> String {
-    if let Some(base) = report.record.base.as_ref().filter(|_| fails_on(report, Metric::StepTime)) {
-        return format!(" since {}", base.commit.as_deref().map_or(base.name.as_str(), short));
-    }
-    let commit = report.baseline.as_ref().and_then(|source| source.last_commit.as_ref());
-    commit.map_or_else(String::new, |commit| format!(" since the baseline's commit {}", short(commit)))
-}
-
-/// The files that recording the failing figures would change.
-fn changed_files(report: &Report) -> String {
-    let memory = match report.baseline_file.rsplit_once('/') {
-        Some((folder, _)) => format!("{folder}/{MODEL_MEMORY}"),
-        None => MODEL_MEMORY.to_owned(),
-    };
-    match fails_on(report, Metric::ModelBytes) {
-        true => format!("{memory} and {}", report.baseline_file),
-        false => report.baseline_file.clone(),
-    }
-}
-
-fn fails_on(report: &Report, metric: Metric) -> bool {
-    report.comparison.failing().any(|(_, finding)| finding.metric == metric)
 }

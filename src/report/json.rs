@@ -18,7 +18,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Report, Source, Standing, headline, review};
+use super::{Report, Source, Standing, headline, next_steps, review};
 use crate::gate::{Compared, Control, Gate};
 use crate::machine::Machine;
 use crate::protocol::DeviceKind;
@@ -74,7 +74,7 @@ impl<'a> Document<'a> {
             schema: SCHEMA,
             standing: report.standing(),
             headline: format!("{}: {}", report.standing().name(), headline::reason(report)),
-            next_steps: headline::next_steps(report),
+            next_steps: next_steps::steps(report).iter().map(|step| step.words(report)).collect(),
             run: Run {
                 started: record.started,
                 wall_seconds: record.wall_seconds,

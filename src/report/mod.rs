@@ -18,10 +18,12 @@ mod evidence;
 mod headline;
 pub mod json;
 pub mod markdown;
+mod next_steps;
 pub mod progress;
 mod review;
 mod summary;
 pub mod text;
+mod trend;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -7,7 +7,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use super::escape::one_line;
 use super::summary::{self, NOTHING, Row, row};
-use super::{Report, Standing, evidence, headline, markdown, review};
+use super::{Report, Standing, evidence, headline, markdown, next_steps, review};
 use crate::format;
 use crate::gate::Verdict;
 
@@ -146,8 +146,8 @@ fn verdict(report: &Report, paint: Paint) -> String {
         Some(rest) => paint.standing(standing) + rest,
         None => line,
     };
-    for step in headline::next_steps(report) {
-        text.push_str(&wrap(&step, "→ ", "  "));
+    for step in next_steps::steps(report) {
+        text.push_str(&wrap(&step.words(report), "→ ", "  "));
     }
     text
 }

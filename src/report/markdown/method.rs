@@ -1,0 +1,51 @@
+//! How it was measured and judged.
+
+use super::super::{Report, summary};
+use crate::format;
+
+/// The section.
+pub(super) fn section(report: &Report) -> String {
+    format!("## Methodology\n\n### Benchmark Procedure\n\n{}\n### Notes\n\n{}", procedure(report), notes(report))
+}
+
+/// A numbered list of what was done.
+pub(in crate::report) fn procedure(report: &Report) -> String {
+    let record = &report.record;
+    format!(
+        "\
+         1. **Launch**: Every launch is a fresh worker process that loads, warms up and times its steps; {launches} per case\n\
+         2. **Blocks**: {blocks} (seed {seed}); a change is the mean over the blocks of the log-ratio of two arms, so that drift of the machine cancels\n\
+         3. **Warmup**: {warmup} at the exact shapes, to trigger compilation and allocation\n\
+         4. **Timing**: Each denoising step, one full forward pass, is timed individually; the times in the tables are medians, of a launch's steps and of a case's launches. Where two arms are compared, a launch counts with the mean of its fastest quarter of steps, since disturbances only add time\n\
+         5. **Synchronization**: The device is synchronized before and after each timed step\n\
+         6. **Schedule**: Euler steps of a flow-matching schedule; the update between two forward passes is not timed\n\
+         7. **Memory**: Model memory is the exact bytes of the weights as the framework holds them, in MiB (printed `MB`). The process's peak is the lifetime maximum of the physical footprint on macOS, of the resident set on Linux; the framework's peak is its own allocator's. Compare peaks within a backend only\n",
+        blocks = match record.side_by_side {
+            true =>
+                "One launch of every case of a workload lives at the same time; they take turns, step by step, in a balanced order, and whoever waits is stopped",
+            false => "One launch of every case of a workload runs close in time, in an order balanced over the blocks",
+        },
+        launches = summary::launches(record),
+        seed = record.seed,
+        warmup = format::count(record.warmup_steps as usize, "untimed step"),
+    )
+}
+
+/// A list of what the figures mean, and of the tolerances.
+pub(in crate::report) fn notes(report: &Report) -> String {
+    let gate = &report.gate;
+    format!(
+        "\
+         - All timings exclude model loading and VAE encode/decode\n\
+         - Memory figures are for a single DiT model (full pipeline uses 2x)\n\
+         - `nf4` rows are MLX's 4-bit affine mode with group size 64, the same as `int4`; they keep the name of the seed report\n\
+         - Arithmetic is f32 unless a row says otherwise: no TF32, no bf16 attention\n\
+         - Tolerances: step time beside the base revision {base}%, speedup against the baseline {speedup}%, process peak {peak}% + {mib} MiB, model memory exact. A tolerance of speed is a ratio, alike in both directions: 5% is −4.8% to +5.0%\n\
+         - A change fails beyond its tolerance, and only where chance explains it with less than {alpha}% over all cases and looks together\n",
+        base = gate.base_tolerance_percent,
+        alpha = 100.0 * gate.alpha(),
+        speedup = gate.speedup_tolerance_percent,
+        peak = gate.peak_tolerance_percent,
+        mib = gate.peak_tolerance_mib,
+    )
+}
