@@ -39,8 +39,9 @@ fn every_request_of_a_comment_and_a_check_run_is_valid() {
     let requests = mock.finish();
     let comments = format!("/repos/{REPOSITORY}/issues/{PULL_REQUEST}/comments");
     let list = "per_page=100&page=1";
+    let name = "wanbench%20%28tiny%29";
     let check_runs =
-        format!("/repos/{REPOSITORY}/commits/{HEAD_SHA}/check-runs?check_name=wanbench&filter=all&per_page=100");
+        format!("/repos/{REPOSITORY}/commits/{HEAD_SHA}/check-runs?check_name={name}&filter=all&per_page=100");
     let expected = [
         "GET /user".to_owned(),
         format!("GET {comments}?{list}"),
