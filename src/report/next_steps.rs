@@ -77,6 +77,21 @@ impl Step<'_> {
 }
 
 impl Recording<'_> {
+    /// What it is for.
+    pub fn purpose(&self) -> &'static str {
+        match self {
+            Self::Change { .. } => "if the change is intended, accept it",
+            Self::Machine => "record the first baseline of this machine",
+            Self::NewCases => "record the new cases",
+            Self::Improvement => "keep the improvement",
+        }
+    }
+
+    /// Whether it is about something that fails the gate.
+    pub fn is_change(&self) -> bool {
+        matches!(self, Self::Change { .. })
+    }
+
     /// The files that it changes.
     pub fn files(&self, report: &Report) -> String {
         let memory = match report.baseline_file.rsplit_once('/') {
@@ -117,12 +132,9 @@ fn change(report: &Report) -> Option<Recording<'_>> {
         return None;
     }
     let recordable = || comparison.failing().filter(|(_, finding)| finding.metric != Metric::Output);
-    let mut accepted: Vec<&str> = Vec::new();
-    for (case, _) in recordable().filter(|(case, finding)| is_beside_base(report, case, finding)) {
-        if !accepted.contains(&case.name.as_str()) {
-            accepted.push(&case.name);
-        }
-    }
+    let beside_base = recordable().filter(|(case, finding)| is_beside_base(report, case, finding));
+    let mut accepted: Vec<&str> = beside_base.map(|(case, _)| case.name.as_str()).collect();
+    accepted.dedup();
     let updates = recordable().any(|(case, _)| !accepted.contains(&case.name.as_str()));
     (updates || !accepted.is_empty()).then_some(Recording::Change { accepted, updates })
 }
@@ -142,14 +154,14 @@ fn is_beside_base(report: &Report, case: &Compared, finding: &Finding) -> bool {
 /// What is there to record where nothing is wrong.
 fn gain(report: &Report) -> Option<Recording<'static>> {
     let comparison = &report.comparison;
-    let is_evidence = comparison.unfit().next().is_none();
-    match () {
-        () if comparison.fails() || comparison.has_failures() || report.is_comparison => None,
-        () if !comparison.has_machine_baseline && is_evidence => Some(Recording::Machine),
-        () if has(report, Verdict::New) => Some(Recording::NewCases),
-        () if has(report, Verdict::Improved) => Some(Recording::Improvement),
-        () => None,
+    if comparison.fails() || comparison.has_failures() || report.is_comparison {
+        return None;
     }
+    if !comparison.has_machine_baseline && comparison.unfit().next().is_none() {
+        return Some(Recording::Machine);
+    }
+    let gains = [(Verdict::New, Recording::NewCases), (Verdict::Improved, Recording::Improvement)];
+    gains.into_iter().find(|(verdict, _)| has(report, *verdict)).map(|(_, gain)| gain)
 }
 
 /// How inconclusive cases get settled, where launches can do it.

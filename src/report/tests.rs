@@ -505,8 +505,7 @@ fn golden(name: &str, report: &Report) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/report");
     let comment = comment::render(std::slice::from_ref(report), &origin(), 65_536);
     assert_tables_are_whole(&comment);
-    let renderings =
-        [("md", markdown::render(report)), ("txt", text::render(report, false)), ("comment.md", comment)];
+    let renderings = [("md", markdown::render(report)), ("txt", text::render(report, false)), ("comment.md", comment)];
     for (extension, rendered) in renderings {
         let path = folder.join(format!("{name}.{extension}"));
         if std::env::var_os("UPDATE_GOLDEN").is_some_and(|value| value == "1") {

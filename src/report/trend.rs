@@ -1,47 +1,78 @@
-//! How the speedup of changed cases went over the baseline's jobs up to now, as Mermaid charts.
+//! A case's speedup over the jobs in its baseline and today, as a Mermaid chart, which GitHub draws.
+//!
+//! Mermaid escapes little inside a string and obeys directives anywhere, so only harmless letters reach it.
 
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::Report;
 use super::escape::{fenced, harmless};
-use crate::format;
 use crate::gate::{Compared, Metric, Verdict};
 
-/// Characters of a case's name in a chart.
-const NAME_LENGTH: usize = 80;
+/// Longest title, in characters.
+const TITLE_LENGTH: usize = 60;
 
-/// A chart for each case whose speed changed; `None` where none has a history.
-pub(super) fn charts(report: &Report) -> Option<String> {
-    let changed = report.comparison.cases.iter().filter(|case| has_changed(case));
-    let charts: Vec<String> = changed.filter_map(chart).collect();
-    (!charts.is_empty()).then(|| charts.join("\n"))
+/// Speedups that a chart can show; what is beyond is no measurement.
+const SPEEDUPS: std::ops::Range<f64> = 1e-3..1e4;
+
+/// The changed cases that have a trend, the failing ones first: each one's name and its chart.
+pub(super) fn charts(report: &Report) -> Vec<(&str, String)> {
+    let mut changed: Vec<(&Compared, bool)> =
+        report.comparison.cases.iter().filter_map(|case| Some((case, speed_fails(case)?))).collect();
+    changed.sort_by_key(|(_, fails)| !fails);
+    changed.into_iter().filter_map(|(case, _)| Some((case.name.as_str(), chart(report, case)?))).collect()
 }
 
-fn has_changed(case: &Compared) -> bool {
-    case.findings.iter().filter(|finding| matches!(finding.metric, Metric::Speedup | Metric::StepTime)).any(|finding| {
-        finding.fails || finding.is_drift || matches!(finding.verdict, Verdict::Regressed | Verdict::Improved)
-    })
+/// Whether the gate fails on the case's speed; `None` where its speed did not change.
+fn speed_fails(case: &Compared) -> Option<bool> {
+    let speeds = case.findings.iter().filter(|finding| matches!(finding.metric, Metric::StepTime | Metric::Speedup));
+    let changed =
+        speeds.filter(|finding| finding.fails || matches!(finding.verdict, Verdict::Regressed | Verdict::Improved));
+    changed.map(|finding| finding.fails).reduce(|any, fails| any || fails)
 }
 
-fn chart(case: &Compared) -> Option<String> {
-    let now = case.now.as_ref()?.speedup.as_ref()?.point;
-    let jobs = case.baseline.as_ref()?.jobs.iter();
-    let past = jobs.filter_map(|job| Some((job.date.to_zoned(TimeZone::UTC).date(), job.mean_log_speedup?.exp())));
-    let (dates, mut speedups): (Vec<_>, Vec<f64>) = past.unzip();
-    if dates.is_empty() {
+/// `None` without a speedup today, or in an earlier job.
+fn chart(report: &Report, case: &Compared) -> Option<String> {
+    let jobs = case.baseline.iter().flat_map(|stored| &stored.jobs).filter(|job| job.date < report.record.started);
+    let mut labels = Labels::default();
+    let mut points: Vec<(String, f64)> = jobs
+        .filter_map(|job| Some((job.date, job.mean_log_speedup?.exp())))
+        .filter(|(_, speedup)| SPEEDUPS.contains(speedup))
+        .map(|(date, speedup)| (labels.of(date.to_zoned(TimeZone::UTC).date()), speedup))
+        .collect();
+    let now = case.now.as_ref()?.speedup?.point;
+    if points.is_empty() || !SPEEDUPS.contains(&now) {
         return None;
     }
-    speedups.push(now);
-    let bounds = speedups.iter().fold((f64::INFINITY, 0.0), |(low, high), value| (value.min(low), value.max(high)));
-    let labels: Vec<String> = dates.iter().map(|date| format!("\"{date}\"")).chain(["\"now\"".to_owned()]).collect();
-    let values: Vec<String> = speedups.iter().map(|value| format!("{value:.4}")).collect();
+    points.push(("now".to_owned(), now));
+    let speedups = || points.iter().map(|(_, speedup)| *speedup);
+    let (low, high) = (speedups().fold(f64::INFINITY, f64::min), speedups().fold(0.0, f64::max));
+    let labels: Vec<String> = points.iter().map(|(label, _)| format!("\"{label}\"")).collect();
+    let values: Vec<String> = speedups().map(|speedup| format!("{speedup:.4}")).collect();
     let lines = [
         "xychart-beta".to_owned(),
-        format!("title \"{}: speedup, now {}\"", harmless(&case.name, NAME_LENGTH), format::speedup(now)),
+        format!("title \"Speedup of {}, job by job\"", harmless(&case.name, TITLE_LENGTH)),
         format!("x-axis [{}]", labels.join(", ")),
-        // Room above and below, or a flat line would lie on the frame.
-        format!("y-axis {:.4} --> {:.4}", 0.95 * bounds.0, 1.05 * bounds.1),
+        format!("y-axis \"Speedup\" {:.4} --> {:.4}", 0.95 * low, 1.05 * high),
         format!("line [{}]", values.join(", ")),
     ];
     Some(fenced("mermaid", &lines))
+}
+
+/// Dates as labels. Mermaid draws points of one label at one place, so a date's second job is told from its first.
+#[derive(Default)]
+struct Labels {
+    seen: BTreeMap<String, usize>,
+}
+
+impl Labels {
+    /// `02-27`, and `02-27 (2)` for the second.
+    fn of(&mut self, date: Date) -> String {
+        let day = date.strftime("%m-%d").to_string();
+        let number = self.seen.entry(day.clone()).or_default();
+        *number += 1;
+        if *number == 1 { day } else { format!("{day} ({number})") }
+    }
 }
