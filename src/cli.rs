@@ -4,6 +4,7 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use secrecy::SecretString;
 use wanbench::protocol::DeviceChoice;
 use wanbench::wan::Quant;
 
@@ -34,8 +35,14 @@ pub enum Command {
     Compare(Compare),
     /// Render saved results
     Report(Report),
+    /// Post saved results on the pull request, as one comment that is kept up to date
+    Comment(Comment),
+    /// Check results that a pull request's job left behind, before anything of them is posted
+    ValidateArtifact(ValidateArtifact),
     /// Measure this machine's noise, and propose tolerances that it supports
     Calibrate(Calibrate),
+    /// Write a configuration and a GitHub workflow to begin with; leaves what is there
+    Init(Init),
     /// List what was found on this machine, and what would spoil a measurement
     Doctor(Doctor),
 }
@@ -166,6 +173,64 @@ pub struct Check {
     /// Fail where a verdict is inconclusive, and refuse to measure on an unfit machine
     #[arg(long)]
     pub strict: bool,
+    /// Tell GitHub too: job summary, annotations, and with a token the pull request's comment
+    #[arg(long)]
+    pub github: bool,
+    #[command(flatten)]
+    pub publication: Publication,
+}
+
+/// What is told to GitHub, and how.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "GitHub")]
+pub struct Publication {
+    #[command(flatten)]
+    pub api: GitHubApi,
+    /// The pull request [default: the event's]
+    #[arg(long, value_name = "N")]
+    pub pull_request: Option<NonZero<u64>>,
+    /// The commit that was measured, for a check run [default: the pull request's head, else GITHUB_SHA]
+    #[arg(long, value_name = "SHA")]
+    pub sha: Option<String>,
+    /// Also report a check run on that commit
+    #[arg(long)]
+    pub check_run: bool,
+    /// The comment's name: comments of other names are left alone [default: the suites' names]
+    #[arg(long, value_name = "NAME")]
+    pub id: Option<String>,
+    /// Who posts: others' comments are left alone [default: whose the token is, else github-actions[bot]]
+    #[arg(long, value_name = "LOGIN")]
+    pub author: Option<String>,
+    /// The artifact that holds the results, for the commands in the comment
+    #[arg(long, value_name = "NAME", default_value = "wanbench-results")]
+    pub artifact: String,
+    /// Where the job's summary goes
+    #[arg(long, value_name = "FILE", env = "GITHUB_STEP_SUMMARY", hide_env_values = true)]
+    pub step_summary: Option<PathBuf>,
+    /// Print what would be posted, and post nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// How GitHub is asked. Actions sets all of it but the token, which a step must be given: `env: GITHUB_TOKEN`.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "GitHub")]
+pub struct GitHubApi {
+    /// The repository
+    #[arg(long, value_name = "OWNER/NAME", env = "GITHUB_REPOSITORY", hide_env_values = true)]
+    pub repository: Option<String>,
+    /// The event that started the workflow, JSON
+    #[arg(long, value_name = "FILE", env = "GITHUB_EVENT_PATH", hide_env_values = true)]
+    pub event: Option<PathBuf>,
+    /// The API [default: GitHub's own]
+    #[arg(long, value_name = "URL", env = "GITHUB_API_URL", hide_env_values = true)]
+    pub api_url: Option<String>,
+    /// A token that may write pull requests, and checks for a check run
+    #[arg(long, value_name = "TOKEN", env = "GITHUB_TOKEN", hide_env_values = true)]
+    pub token: Option<SecretString>,
+    /// Where a step's outputs go
+    #[arg(long, value_name = "FILE", env = "GITHUB_OUTPUT", hide_env_values = true)]
+    pub output: Option<PathBuf>,
 }
 
 /// What head is measured beside.
@@ -286,6 +351,32 @@ pub struct Report {
 }
 
 #[derive(Debug, Args)]
+pub struct Comment {
+    #[command(flatten)]
+    pub sources: Sources,
+    /// Saved results; several machines' make one comment
+    #[arg(long, value_name = "RESULTS.json", required = true, num_args = 1..)]
+    pub results: Vec<PathBuf>,
+    /// Also save the comment as Markdown
+    #[arg(long, value_name = "FILE")]
+    pub markdown: Option<PathBuf>,
+    #[command(flatten)]
+    pub publication: Publication,
+}
+
+#[derive(Debug, Args)]
+pub struct ValidateArtifact {
+    /// The configuration that the results are judged by
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
+    pub config: PathBuf,
+    /// The artifact's files: `pull-request`, which holds the number, and results
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    #[command(flatten)]
+    pub api: GitHubApi,
+}
+
+#[derive(Debug, Args)]
 pub struct Compare {
     /// The configuration, for its tolerances
     #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
@@ -306,6 +397,13 @@ pub enum Format {
     Markdown,
     Json,
     Text,
+}
+
+#[derive(Debug, Args)]
+pub struct Init {
+    /// The repository
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub folder: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -17,6 +17,7 @@ pub mod gate;
 pub mod git;
 pub mod github;
 pub mod import;
+pub mod init;
 pub mod loosening;
 pub mod machine;
 pub mod matrix;

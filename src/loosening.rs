@@ -346,7 +346,7 @@ mod tests {
     fn jobs_may_be_added_or_begun_anew_but_not_edited() {
         let scenario = Scenario::new();
         let base = scenario.baseline.unwrap();
-        assert_eq!(loosened_baselines(&base, Some(&base.updated(&scenario.record))), [""; 0]);
+        assert_eq!(loosened_baselines(&base, Some(&base.updated(&scenario.record, &Gate::default()))), [""; 0]);
         let mut longer = base.cases["mlx/41f/int8"].jobs.clone();
         for month in 3..=12 {
             let date = format!("2026-{month:02}-01T00:00:00Z").parse().unwrap();
@@ -391,7 +391,7 @@ mod tests {
             commit: None,
             change: Some(0.25),
         };
-        let head = base.accepting(&scenario.record, "mlx/41f/int8", acceptance("a correct mask"));
+        let head = base.accepting(&scenario.record, "mlx/41f/int8", acceptance("a correct mask"), &Gate::default());
         let newly = |base: Option<&Baseline>, head: &Baseline| {
             accepted(
                 &Committed { baseline: base, ..Committed::default() },
@@ -401,7 +401,7 @@ mod tests {
         assert_eq!(newly(Some(&base), &head), ["mlx/41f/int8"]);
         assert_eq!(newly(None, &head), ["mlx/41f/int8"]);
         assert_eq!(newly(Some(&head), &head), [""; 0]);
-        let again = head.accepting(&scenario.record, "mlx/41f/int8", acceptance("another reason"));
+        let again = head.accepting(&scenario.record, "mlx/41f/int8", acceptance("another reason"), &Gate::default());
         assert_eq!(newly(Some(&head), &again), ["mlx/41f/int8"]);
         assert_eq!(newly(Some(&head), &base), [""; 0]);
         let looser = loosened_baselines(&base, Some(&head));

@@ -22,7 +22,10 @@ fn main() -> ExitCode {
         cli::Command::Baseline(cli::Baseline::Import(args)) => commands::baseline::import(args, &terminal),
         cli::Command::Compare(args) => commands::compare::compare(args, &terminal),
         cli::Command::Report(args) => commands::report::report(args, &terminal),
+        cli::Command::Comment(args) => commands::comment::comment(args, &terminal),
+        cli::Command::ValidateArtifact(args) => commands::validate_artifact::validate_artifact(args, &terminal),
         cli::Command::Calibrate(args) => commands::calibrate::calibrate(args, &terminal),
+        cli::Command::Init(args) => commands::init::init(args, &terminal),
         cli::Command::Doctor(args) => commands::doctor::doctor(args, &terminal),
     };
     let status = outcome.unwrap_or_else(|error| {

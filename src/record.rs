@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -269,7 +270,12 @@ impl RunRecord {
 
     /// Reads a saved record; a figure that cannot be is an error.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
-        let record: Self = read_versioned(path, "results file", SCHEMA)?;
+        Self::parse(&read(path)?, path)
+    }
+
+    /// Reads the text of a saved record, as [`RunRecord::open`] does; `path` is for messages.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ReadError> {
+        let record: Self = parse_versioned(text, path, "results file", SCHEMA)?;
         let launches = record.cases.iter().flat_map(|case| {
             let all = [&case.launches, &case.base_launches, &case.control_launches];
             all.into_iter().flat_map(|launches| measured(launches)).map(move |(_, launch)| (case, launch))
@@ -376,17 +382,32 @@ impl Measured {
 }
 
 /// Reads JSON whose `schema` must be `expected`; the version is looked at first, so that an old file is named as such.
-pub fn read_versioned<T: serde::de::DeserializeOwned>(
+pub fn read_versioned<T: DeserializeOwned>(path: &Path, what: &'static str, expected: u32) -> Result<T, ReadError> {
+    parse_versioned(&read(path)?, path, what, expected)
+}
+
+fn read(path: &Path) -> Result<String, ReadError> {
+    std::fs::read_to_string(path).map_err(|cause| ReadError::Io { path: path.display().to_string(), cause })
+}
+
+/// The one key that every version of a file has.
+#[derive(Deserialize)]
+struct Versioned {
+    schema: Option<u64>,
+}
+
+fn parse_versioned<T: DeserializeOwned>(
+    text: &str,
     path: &Path,
     what: &'static str,
     expected: u32,
 ) -> Result<T, ReadError> {
     let name = || path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|cause| ReadError::Io { path: name(), cause })?;
     let malformed = |cause| ReadError::Malformed { path: name(), what, cause };
-    let value: serde_json::Value = serde_json::from_str(&text).map_err(malformed)?;
-    match value.get("schema").and_then(serde_json::Value::as_u64) {
+    // Nothing else is kept: a file from outside may hold much that the form does not have.
+    let versioned: Versioned = serde_json::from_str(text).map_err(malformed)?;
+    match versioned.schema {
         Some(found) if found != u64::from(expected) => Err(ReadError::Schema { path: name(), found, expected }),
-        _ => serde_json::from_str(&text).map_err(malformed),
+        _ => serde_json::from_str(text).map_err(malformed),
     }
 }

@@ -22,6 +22,15 @@ pub fn atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<
     Ok(())
 }
 
+/// Writes `bytes` to `path` unless something is there already, which stays: [`io::ErrorKind::AlreadyExists`] then.
+pub fn new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut temporary = temporary_beside(path)?;
+    temporary.write_all(bytes)?;
+    temporary.as_file().sync_all()?;
+    temporary.persist_noclobber(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
 /// Fails where [`atomically`] would fail to begin: makes the folder and a temporary file, removes that again and leaves
 /// the file at `path` as it is.
 pub fn probe(path: &Path) -> io::Result<()> {

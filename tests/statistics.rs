@@ -129,7 +129,7 @@ proptest! {
         has_baseline in any::<bool>(),
     ) {
         let mut record = record(blocks, has_base, &times);
-        let baseline = has_baseline.then(|| Baseline::empty(record.machine.clone(), record.device).updated(&record));
+        let baseline = has_baseline.then(|| Baseline::empty(record.machine.clone(), record.device).updated(&record, &Gate::default()));
         if let Some((case, role)) = missing {
             record.cases[case].launches_mut(role).clear();
         }

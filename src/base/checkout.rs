@@ -20,6 +20,7 @@ use std::time::SystemTime;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
+use crate::github::TOKEN_VARIABLE;
 use crate::{git, save};
 
 /// How many commits stay in the cache: those used last.
@@ -129,7 +130,7 @@ impl Checkout {
             .env("CARGO_BUILD_BUILD_DIR", build_dir_of_head().unwrap_or_else(|| self.bases.join("build")))
             .env("RUSTC_WORKSPACE_WRAPPER", &wrapper);
         // Of a `make check` that runs this program: its flags and its job server are not for this build.
-        for variable in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"] {
+        for variable in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", TOKEN_VARIABLE] {
             make.env_remove(variable);
         }
         let log = self.folder().join("build.log");

@@ -2,14 +2,9 @@
 
 use super::{Acceptance, Baseline, BaselineCase, Job, KEPT_JOBS, ModelMemory, Shape};
 use crate::figures::{Figures, figures};
+use crate::gate::Gate;
 use crate::record::{CaseRecord, RunRecord};
 use crate::stats::{Estimate, mean};
-
-/// A job whose speedup is off the stored jobs' mean by more than this factor begins the history anew.
-///
-/// The stored jobs tell how much jobs differ by chance. Jobs of two levels would pass the step between these for chance:
-/// prediction limits as wide as the step, in which the next regression hides.
-const LEVEL_SHIFT: f64 = 1.05;
 
 impl ModelMemory {
     /// These bytes with those of all cases that `record` measured.
@@ -30,7 +25,7 @@ impl Baseline {
     /// This baseline with what `record` measured; cases that it did not measure stay, with their acceptance.
     ///
     /// Measured figures end an import: the imported cases they do not replace are dropped.
-    pub fn updated(&self, record: &RunRecord) -> Self {
+    pub fn updated(&self, record: &RunRecord, gate: &Gate) -> Self {
         let mut updated = match &self.imported {
             Some(_) => Self::empty(record.machine.clone(), record.device),
             None => Self { machine: record.machine.clone(), ..self.clone() },
@@ -39,7 +34,7 @@ impl Baseline {
         for case in &record.cases {
             let Some(figures) = figures.get(&case.case.name) else { continue };
             let old = updated.cases.remove(&case.case.name);
-            updated.cases.insert(case.case.name.clone(), recorded(record, case, figures, old));
+            updated.cases.insert(case.case.name.clone(), recorded(record, case, figures, old, gate));
         }
         updated
     }
@@ -48,11 +43,11 @@ impl Baseline {
     ///
     /// The case's history begins anew: the jobs before the regression tell nothing about its new level. A case that
     /// `record` did not measure stays as it is.
-    pub fn accepting(&self, record: &RunRecord, name: &str, acceptance: Acceptance) -> Self {
+    pub fn accepting(&self, record: &RunRecord, name: &str, acceptance: Acceptance, gate: &Gate) -> Self {
         let mut updated = Self { machine: record.machine.clone(), ..self.clone() };
         if let (Some(case), Some(figures)) = (record.case(name), figures(record).get(name)) {
             let old = updated.cases.remove(name).map(|old| BaselineCase { jobs: Vec::new(), ..old });
-            let stored = BaselineCase { accepted: Some(acceptance), ..recorded(record, case, figures, old) };
+            let stored = BaselineCase { accepted: Some(acceptance), ..recorded(record, case, figures, old, gate) };
             updated.cases.insert(name.to_owned(), stored);
         }
         updated
@@ -60,7 +55,13 @@ impl Baseline {
 }
 
 /// What to remember of `case` after `old`; not accepted.
-fn recorded(record: &RunRecord, case: &CaseRecord, figures: &Figures, old: Option<BaselineCase>) -> BaselineCase {
+fn recorded(
+    record: &RunRecord,
+    case: &CaseRecord,
+    figures: &Figures,
+    old: Option<BaselineCase>,
+    gate: &Gate,
+) -> BaselineCase {
     let old = old.filter(|old| old.is_of(&case.case));
     // Measured without its reference, a case keeps the speedup it had.
     let kept = old.as_ref().filter(|_| case.case.reference.is_none());
@@ -74,18 +75,22 @@ fn recorded(record: &RunRecord, case: &CaseRecord, figures: &Figures, old: Optio
         step_seconds: Some(figures.step_seconds),
         framework_peak_bytes: figures.framework_peak_bytes,
         process_peak_bytes: figures.process_peak_bytes,
-        jobs: continued(old.map_or_else(Vec::new, |old| old.jobs), job(record, case, figures.speedup)),
+        jobs: continued(old.map_or_else(Vec::new, |old| old.jobs), job(record, case, figures.speedup), gate),
         accepted: None,
     }
 }
 
 /// `jobs` and `newest`, as far as they are of one level and [`KEPT_JOBS`] allows.
-fn continued(mut jobs: Vec<Job>, newest: Job) -> Vec<Job> {
+///
+/// The stored jobs tell how much jobs differ by chance. Jobs of two levels would pass the step between these for chance:
+/// prediction limits as wide as the step, in which the next regression hides.
+fn continued(mut jobs: Vec<Job>, newest: Job, gate: &Gate) -> Vec<Job> {
     // Recording one run twice is recording it once.
     jobs.retain(|job| job.date != newest.date);
     let levels: Vec<f64> = jobs.iter().filter_map(|job| job.mean_log_speedup).collect();
     // Without a job to compare with, the mean is no number, and nothing is beyond it.
-    if newest.mean_log_speedup.is_some_and(|level| (level - mean(&levels)).abs() > LEVEL_SHIFT.ln()) {
+    let shift = (gate.level_shift_percent / 100.0).ln_1p();
+    if newest.mean_log_speedup.is_some_and(|level| (level - mean(&levels)).abs() > shift) {
         jobs.clear();
     }
     jobs.push(newest);
@@ -135,9 +140,9 @@ mod tests {
 
     #[test]
     fn accepting_changes_one_case_and_the_next_update_ends_it() {
-        let before = Scenario::new().baseline.unwrap().updated(&run(1, 1.0));
+        let before = Scenario::new().baseline.unwrap().updated(&run(1, 1.0), &Gate::default());
         assert_eq!(job_count(&before, CASE), 2);
-        let accepted = before.accepting(&run(2, 1.25), CASE, acceptance());
+        let accepted = before.accepting(&run(2, 1.25), CASE, acceptance(), &Gate::default());
         let case = &accepted.cases[CASE];
         assert_eq!((case.jobs.len(), &case.accepted), (1, &Some(acceptance())));
         let speedup = |baseline: &Baseline| baseline.cases[CASE].speedup.unwrap();
@@ -149,18 +154,18 @@ mod tests {
         };
         assert_eq!(others(&accepted), others(&before));
 
-        let updated = accepted.updated(&run(3, 1.25));
+        let updated = accepted.updated(&run(3, 1.25), &Gate::default());
         assert_eq!((job_count(&updated, CASE), &updated.cases[CASE].accepted), (2, &None));
         let mut without = run(3, 1.25);
         without.cases.retain(|case| case.case.name != CASE);
-        assert_eq!(accepted.updated(&without).cases[CASE], accepted.cases[CASE]);
+        assert_eq!(accepted.updated(&without, &Gate::default()).cases[CASE], accepted.cases[CASE]);
     }
 
     #[test]
     fn a_level_shift_begins_the_history_anew() {
-        let before = Scenario::new().baseline.unwrap().updated(&run(1, 1.0));
+        let before = Scenario::new().baseline.unwrap().updated(&run(1, 1.0), &Gate::default());
         for (factor, jobs) in [(1.04, 3), (1.06, 1), (0.96, 3), (0.94, 1)] {
-            let updated = before.updated(&run(2, factor));
+            let updated = before.updated(&run(2, factor), &Gate::default());
             assert_eq!(job_count(&updated, CASE), jobs, "{factor}");
             assert_eq!(job_count(&updated, "mlx/41f/nf4"), 3, "{factor}");
             // The reference has no speedup whose level could shift.

@@ -24,7 +24,10 @@ pub fn compare(args: &cli::Compare, terminal: &Terminal) -> Result<ExitStatus> {
         )));
     }
     let judges = report::Judges {
-        baseline: Some((args.before.clone(), Baseline::empty(before.machine.clone(), before.device).updated(&before))),
+        baseline: Some((
+            args.before.clone(),
+            Baseline::empty(before.machine.clone(), before.device).updated(&before, &gate),
+        )),
         memory: ModelMemory::default().updated(&before),
         // What only one of the two measured is not missing from anything.
         known_cases: [&before, &now].iter().flat_map(|run| &run.cases).map(|case| case.case.name.clone()).collect(),

@@ -1,17 +1,22 @@
 //! One file per command. Results go to standard output, everything else to standard error.
 
+mod actions;
 pub mod base;
 pub mod baseline;
 pub mod calibrate;
 pub mod check;
+pub mod comment;
 pub mod compare;
 pub mod doctor;
+pub mod init;
 mod job;
 mod measure;
 pub mod parity;
+mod publish;
 pub mod report;
 mod review;
 pub mod run;
+pub mod validate_artifact;
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};

@@ -30,6 +30,10 @@ pub struct Gate {
     pub look_alphas: Vec<f64>,
     /// Jobs in a baseline from which on they tell how much jobs differ.
     pub calibrated_jobs: usize,
+    /// A recorded job whose speedup is off the stored jobs' mean by more than this begins the history anew, in percent.
+    pub level_shift_percent: f64,
+    /// One side of a speedup alone has moved where its change is so many times the other's.
+    pub attribution_factor: f64,
 }
 
 impl Default for Gate {
@@ -46,6 +50,8 @@ impl Default for Gate {
             looks: vec![4, 7, 10],
             look_alphas: vec![0.001, 0.003, 0.006],
             calibrated_jobs: 5,
+            level_shift_percent: 5.0,
+            attribution_factor: 3.0,
         }
     }
 }
@@ -73,6 +79,8 @@ impl Gate {
             ("control_share", self.control_share),
             ("canary_tolerance_gpu_percent", self.canary_tolerance_gpu_percent),
             ("canary_tolerance_cpu_percent", self.canary_tolerance_cpu_percent),
+            ("level_shift_percent", self.level_shift_percent),
+            ("attribution_factor", self.attribution_factor),
         ];
         let is_tolerance = |value: f64| value.is_finite() && value >= 0.0;
         if let Some((key, value)) = figures.into_iter().find(|(_, value)| !is_tolerance(*value)) {

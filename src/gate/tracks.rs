@@ -218,7 +218,7 @@ fn speedup(
             message.push_str(&uncalibrated(stored, gate));
         }
         if matches!(verdict, Verdict::Regressed | Verdict::Improved) {
-            message.push_str(&attribution(record, case, stored, baseline).unwrap_or_default());
+            message.push_str(&attribution(record, case, stored, baseline, gate).unwrap_or_default());
         }
     } else {
         message.push_str("; beside each other head and base do not differ, so it is not this change's doing");
@@ -308,16 +308,17 @@ fn attribution(
     case: &CaseRecord,
     stored: &BaselineCase,
     baseline: Option<&Baseline>,
+    gate: &Gate,
 ) -> Option<String> {
     let reference = record.case(case.case.reference.as_ref()?)?;
     let before = baseline?.cases.get(&reference.case.name)?.step_seconds?;
     let own = Side::new(case, stored.step_seconds?);
     let other = Side::new(reference, before);
     let mover = match (own.log_change(), other.log_change()) {
-        (own, other) if own.abs() > 3.0 * other.abs() => {
+        (own, other) if own.abs() > gate.attribution_factor * other.abs() => {
             format!("it is {} that moved", format::backend(&case.case.backend))
         }
-        (own, other) if other.abs() > 3.0 * own.abs() => {
+        (own, other) if other.abs() > gate.attribution_factor * own.abs() => {
             format!("it is {} that moved", format::backend(&reference.case.backend))
         }
         _ => "both moved".to_owned(),

@@ -1,108 +1,110 @@
-//! Annotations of a GitHub Actions step: workflow commands on standard output, one a line.
+//! Findings as workflow commands, which GitHub Actions show on the run's and the change's pages.
 //!
-//! GitHub shows ten errors and ten warnings of a step and drops the rest, so the last one of each counts what is left.
+//! Source: GitHub's documentation, "Workflow commands for GitHub Actions". A step shows ten errors and ten warnings.
 
 use super::escape::{cut, one_line};
-use super::headline::{self, Notable};
-use super::{Report, Standing, review};
+use super::{Report, Standing, headline};
 use crate::gate::Verdict;
 
-/// Errors, and warnings, that GitHub shows of one step.
-const SHOWN: usize = 10;
+/// Annotations of one kind that a step shows.
+const MOST: usize = 10;
+/// Characters of a message: it is shown in a small box.
+const MESSAGE_LENGTH: usize = 500;
+/// Characters of a title.
+const TITLE_LENGTH: usize = 100;
 
-/// Longest message, in characters.
-const MESSAGE_LENGTH: usize = 1000;
-
-/// Cases that a message names.
-const NAMED: usize = 3;
-
-/// The annotations of `reports` at `config_file`, a path in the repository: an error for what the gate fails on or could
-/// not measure, a warning for what deserves a look.
+/// The findings of `reports`, as annotations of `config_file`; a line each.
 pub fn render(reports: &[Report], config_file: &str) -> String {
-    let all: Vec<Annotation> = reports.iter().flat_map(of_report).collect();
-    let commands = [("error", Level::Error), ("warning", Level::Warning)].map(|(command, level)| {
-        let of_level: Vec<&Annotation> = all.iter().filter(|annotation| annotation.level == level).collect();
-        shown(&of_level).iter().map(|it| it.command(command, config_file)).collect::<String>()
-    });
-    commands.concat()
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Level {
-    Error,
-    Warning,
-}
-
-#[derive(Clone)]
-struct Annotation {
-    level: Level,
-    title: String,
-    message: String,
-}
-
-impl Annotation {
-    fn new(level: Level, report: &Report, what: &str, message: String) -> Self {
-        let machine = report.record.machine.name(report.record.device);
-        Self { level, title: format!("wanbench: {what} on {machine}"), message }
+    let (mut errors, mut warnings) = (Vec::new(), Vec::new());
+    for report in reports.iter().filter(|report| fails_without_findings(report)) {
+        errors.push((format!("wanbench: {}", report.standing().name()), headline::reason(report)));
     }
-
-    /// `::error file=config.toml,title=…::…`, and a line feed.
-    fn command(&self, command: &str, file: &str) -> String {
-        let message = escape_data(&cut(&one_line(&self.message), MESSAGE_LENGTH));
-        format!("::{command} file={},title={}::{message}\n", escape_property(file), escape_property(&self.title))
+    for notable in reports.iter().flat_map(|report| headline::notable(&report.comparison)) {
+        let names: Vec<&str> = notable.cases.iter().map(|case| case.name.as_str()).collect();
+        let title = format!("wanbench: {} {}", notable.verdict, names.join(", "));
+        let kind = match notable.verdict {
+            Verdict::Failed => &mut errors,
+            _ if notable.fails => &mut errors,
+            Verdict::Improved | Verdict::Unchanged | Verdict::New => continue,
+            Verdict::Regressed | Verdict::Inconclusive | Verdict::Missing => &mut warnings,
+        };
+        kind.push((title, notable.words));
     }
-}
-
-fn of_report(report: &Report) -> Vec<Annotation> {
-    let new = |level, what: &str, message| Annotation::new(level, report, what, message);
-    let notable = headline::notable(&report.comparison);
-    let found = notable.iter().filter_map(|it| Some(new(level(it)?, it.verdict.name(), message(it))));
-    let mut all: Vec<Annotation> = found.collect();
-    all.extend(report.comparison.unfit().map(|reason| new(Level::Error, "machine unfit", reason.to_owned())));
-    // What was demanded and is not there is no finding.
-    if report.standing() != Standing::Passed && !all.iter().any(|annotation| annotation.level == Level::Error) {
-        all.push(new(Level::Error, report.standing().name(), headline::reason(report)));
-    }
-    let loosened = review::loosened(report).iter();
-    all.extend(loosened.map(|change| new(Level::Warning, review::LOOSENS, change.clone())));
-    all
-}
-
-/// `None` for good news.
-fn level(notable: &Notable) -> Option<Level> {
-    match notable.verdict {
-        _ if notable.fails => Some(Level::Error),
-        Verdict::Failed => Some(Level::Error),
-        Verdict::Improved => None,
-        _ => Some(Level::Warning),
-    }
-}
-
-fn message(notable: &Notable) -> String {
-    let names: Vec<&str> = notable.cases.iter().take(NAMED).map(|case| case.name.as_str()).collect();
-    let more = match notable.cases.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        rest => format!(" and {rest} more"),
+    let commands = |kind: &str, mut all: Vec<(String, String)>| {
+        if all.len() > MOST {
+            let more = format!("{} more are in the report", all.len() - (MOST - 1));
+            all.truncate(MOST - 1);
+            all.push(("wanbench".to_owned(), more));
+        }
+        let one = |(title, words): &(String, String)| command(kind, Some(config_file), title, words);
+        all.iter().map(one).collect::<String>()
     };
-    format!("{}{more}: {}", names.join(", "), notable.words)
+    commands("error", errors) + &commands("warning", warnings)
 }
 
-/// As many as GitHub shows, the rest counted in the last.
-fn shown(all: &[&Annotation]) -> Vec<Annotation> {
-    let mut shown: Vec<Annotation> = all.iter().take(SHOWN).map(|annotation| (*annotation).clone()).collect();
-    if let (Some(last), rest @ 1..) = (shown.last_mut(), all.len().saturating_sub(SHOWN)) {
-        last.title = format!("wanbench: {} more", rest + 1);
-        last.message = format!("{} more, which the job summary tells", rest + 1);
-    }
-    shown
+/// Whether what was demanded is not there, or the machine was unfit, which is said of no case.
+fn fails_without_findings(report: &Report) -> bool {
+    let comparison = &report.comparison;
+    report.standing() != Standing::Passed && !comparison.fails() && !comparison.has_failures()
 }
 
-/// As the runner reads a message back.
-fn escape_data(text: &str) -> String {
+/// A warning about wanbench itself rather than about a case.
+pub fn warning(words: &str) -> String {
+    command("warning", None, "wanbench", words)
+}
+
+fn command(kind: &str, file: Option<&str>, title: &str, words: &str) -> String {
+    let file = file.map_or_else(String::new, |file| format!("file={},", property(file)));
+    let title = property(&cut(&one_line(title), TITLE_LENGTH));
+    format!("::{kind} {file}title={title}::{}\n", data(&cut(&one_line(words), MESSAGE_LENGTH)))
+}
+
+/// `text` as a command's message, which ends with the line.
+fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-/// As the runner reads a property back, which ends at a comma, and with the next colons.
-fn escape_property(text: &str) -> String {
-    escape_data(text).replace(':', "%3A").replace(',', "%2C")
+/// `text` as a property, which commas and colons end too.
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::tests::Scenario;
+
+    #[test]
+    fn a_command_has_one_line_and_no_other_command_in_it() {
+        let text = command("error", Some("a,b:c.toml"), "x: y", "5% more\n::error::z");
+        assert_eq!(text, "::error file=a%2Cb%3Ac.toml,title=x%3A y::5%25 more ::error::z\n");
+    }
+
+    #[test]
+    fn a_gate_that_fails_on_no_case_says_why() {
+        let mut now = Scenario::new();
+        now.baseline = None;
+        let mut report = now.report();
+        assert_eq!(render(std::slice::from_ref(&report), "config.toml"), "");
+        report.demands.baseline = true;
+        let text = render(&[report], "config.toml");
+        assert!(text.starts_with("::error file=config.toml,title=wanbench%3A Gate failed::"), "{text}");
+        assert!(text.contains("--require-baseline") && text.lines().count() == 1, "{text}");
+    }
+
+    #[test]
+    fn regressions_are_errors_and_at_most_ten() {
+        let mut now = Scenario::new();
+        let names: Vec<String> = now.record.cases.iter().map(|case| case.case.name.clone()).collect();
+        for (index, name) in names.iter().filter(|name| name.starts_with("mlx")).enumerate() {
+            now.slow_down(name, 1.25 + index as f64 / 100.0);
+        }
+        let report = now.report();
+        let one = render(std::slice::from_ref(&report), "config.toml");
+        assert_eq!(one.lines().count(), 6, "{one}");
+        assert!(one.lines().all(|line| line.starts_with("::error file=config.toml,title=wanbench%3A regressed mlx/")));
+        let three = render(&[report.clone(), report.clone(), report], "config.toml");
+        assert_eq!(three.lines().count(), 10, "{three}");
+        assert!(three.ends_with("::9 more are in the report\n"), "{three}");
+    }
 }

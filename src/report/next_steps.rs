@@ -80,10 +80,10 @@ impl Recording<'_> {
     /// What it is for.
     pub fn purpose(&self) -> &'static str {
         match self {
-            Self::Change { .. } => "if the change is intended, accept it",
-            Self::Machine => "record the first baseline of this machine",
-            Self::NewCases => "record the new cases",
-            Self::Improvement => "keep the improvement",
+            Self::Change { .. } => "If the change is intended, accept it",
+            Self::Machine => "Record the first baseline of this machine",
+            Self::NewCases => "Record the new cases",
+            Self::Improvement => "Keep the improvement",
         }
     }
 

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group};
 use wait_timeout::ChildExt;
 
+use crate::github::TOKEN_VARIABLE;
+
 /// How to start a worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
@@ -59,6 +61,7 @@ impl Worker {
         let (name, arguments) = program.command.split_first().ok_or("the command is empty")?;
         let mut command = Command::new(name);
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        command.env_remove(TOKEN_VARIABLE);
         if let Some(folder) = &program.folder {
             command.current_dir(folder);
         }

@@ -56,7 +56,7 @@ pub fn accept(args: &cli::Accept, terminal: &Terminal) -> Result<ExitStatus> {
     };
     let files = [
         Change::new(folder.join(MODEL_MEMORY), &memory.with(case))?,
-        Change::new(path, &old.accepting(&record, &args.case, acceptance))?,
+        Change::new(path, &old.accepting(&record, &args.case, acceptance, &config.gate))?,
     ];
     apply(&files, args.yes, terminal)
 }

@@ -17,13 +17,13 @@ use crate::commands::measure::{Measuring, measure};
 pub fn update(args: &cli::Update, terminal: &Terminal) -> Result<ExitStatus> {
     let sources = &args.measure.sources;
     check_can_ask("update", args.yes)?;
+    let config = Config::open(&sources.config)?;
     let record = match &args.from {
         Some(path) => RunRecord::open(path)?,
         None if cfg!(debug_assertions) => {
             bail!(UsageError("a debug build measures nothing worth recording: use `make build`".to_owned()))
         }
         None => {
-            let config = Config::open(&sources.config)?;
             let asked = Measuring::plain(&args.measure, &config);
             let Some(record) = measure(&asked, terminal)? else { return Ok(ExitStatus::Pass) };
             record
@@ -34,7 +34,7 @@ pub fn update(args: &cli::Update, terminal: &Terminal) -> Result<ExitStatus> {
     let (path, old) = stored(&sources.baselines, &record)?;
     let files = [
         Change::new(sources.baselines.join(MODEL_MEMORY), &memory.updated(&record))?,
-        Change::new(path, &old.updated(&record))?,
+        Change::new(path, &old.updated(&record, &config.gate))?,
     ];
     apply(&files, args.yes, terminal)
 }

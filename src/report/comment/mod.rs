@@ -6,6 +6,8 @@
 
 mod brief;
 mod commands;
+#[cfg(test)]
+pub(super) mod tests;
 
 use std::collections::BTreeSet;
 
@@ -136,9 +138,10 @@ impl Comment<'_> {
 
     /// What deserves a look, over all machines: what fails first, regressions foremost.
     fn findings(&self) -> String {
-        let of =
-            |report: &&'_ Report| headline::notable(&report.comparison).into_iter().map(|it| (*report, it)).collect();
-        let mut all: Vec<(&Report, Notable)> = self.reports.iter().flat_map(of as fn(&&_) -> Vec<_>).collect();
+        let mut all: Vec<(&Report, Notable)> = Vec::new();
+        for report in self.reports {
+            all.extend(headline::notable(&report.comparison).into_iter().map(|notable| (*report, notable)));
+        }
         all.sort_by_key(|(_, notable)| (!notable.fails, notable.fails && notable.verdict != Verdict::Regressed));
         let lines =
             all.iter().map(|(report, notable)| verdict::finding(notable, &self.place(report), self.tier.bounds));
@@ -305,8 +308,8 @@ fn next(reports: &[&Report]) -> String {
         }
         (Some(step), _) => step,
         (None, Some(recording)) => format!("{}, with the commands below.", recording.purpose()),
-        (None, None) if reports.is_empty() => "see why the run has no results.".to_owned(),
-        (None, None) => "nothing to do.".to_owned(),
+        (None, None) if reports.is_empty() => "See why the run has no results.".to_owned(),
+        (None, None) => "Nothing to do.".to_owned(),
     }
 }
 

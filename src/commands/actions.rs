@@ -1,0 +1,84 @@
+//! What GitHub Actions give a step (event, repository, token, files for its outputs), and what they obey of its output.
+
+use std::fs::OpenOptions;
+use std::hash::{BuildHasher, RandomState};
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use secrecy::ExposeSecret;
+use wanbench::github::Repository;
+use wanbench::github::client::{Client, Settings};
+use wanbench::github::event::Event;
+
+use super::{Terminal, UsageError};
+use crate::cli::GitHubApi;
+
+/// Runs `ask` with a client of the API.
+pub fn asking<T>(api: &GitHubApi, ask: impl AsyncFnOnce(Client) -> Result<T>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let settings = Settings { api_url: given(api.api_url.as_deref()), token: api.token.clone(), ..Settings::default() };
+    runtime.context("cannot start asking GitHub")?.block_on(async { ask(Client::new(settings)?).await })
+}
+
+/// Whether there is a token. Actions set a variable to nothing where a secret is not to be had.
+pub fn has_token(api: &GitHubApi) -> bool {
+    api.token.as_ref().is_some_and(|token| !token.expose_secret().trim().is_empty())
+}
+
+/// The repository that is posted to.
+pub fn repository(api: &GitHubApi) -> Result<Repository> {
+    let text = api.repository.as_deref().unwrap_or_default();
+    text.parse().map_err(|error| UsageError(format!("--repository, or GITHUB_REPOSITORY: {error}")).into())
+}
+
+/// The event that started the workflow; one about nothing where there is none.
+pub fn open_event(api: &GitHubApi) -> Result<Event> {
+    match &api.event {
+        Some(path) if !path.as_os_str().is_empty() => {
+            Event::open(path).map_err(|error| UsageError(error.to_string()).into())
+        }
+        _ => Ok(Event { pull_request: None, workflow_run: None }),
+    }
+}
+
+/// A variable of the environment that is set to something.
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Writes `text` at the end of one of the files that a step hands to Actions, where there is one.
+pub fn append(path: Option<&Path>, text: &str) -> Result<()> {
+    let Some(path) = path.filter(|path| !path.as_os_str().is_empty()) else { return Ok(()) };
+    let file = OpenOptions::new().create(true).append(true).open(path);
+    let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
+    written.with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Keeps Actions from obeying what is printed, such as a worker's output, until it is dropped.
+pub struct CommandsStopped {
+    token: String,
+}
+
+impl CommandsStopped {
+    /// From now on nothing that is printed is a workflow command.
+    pub fn begin(terminal: &Terminal) -> Result<Self> {
+        // Seeded by the system, so that no worker can know it.
+        let random = || RandomState::new().hash_one(std::process::id());
+        let token = format!("{:016x}{:016x}", random(), random());
+        terminal.print(&format!("::stop-commands::{token}\n"))?;
+        Ok(Self { token })
+    }
+}
+
+impl Drop for CommandsStopped {
+    fn drop(&mut self) {
+        // A closed standard output has nobody to obey it.
+        drop(writeln!(std::io::stdout(), "::{}::", self.token));
+    }
+}
+
+/// `text` where it says anything.
+fn given(text: Option<&str>) -> Option<String> {
+    text.filter(|text| !text.is_empty()).map(str::to_owned)
+}

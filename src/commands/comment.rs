@@ -1,0 +1,46 @@
+//! `wanbench comment`: what saved results say, on the pull request.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use wanbench::config::Config;
+use wanbench::github::artifact::Differences;
+use wanbench::record::RunRecord;
+use wanbench::report::{Demands, Report};
+use wanbench::save;
+
+use super::publish::Publisher;
+use super::{ExitStatus, Terminal, report};
+use crate::cli;
+
+/// Judges results, of several machines perhaps, and posts one comment about all of them. The verdict does not decide the
+/// exit status: that is a check's, or the check run's.
+pub fn comment(args: &cli::Comment, terminal: &Terminal) -> Result<ExitStatus> {
+    let config = Config::open(&args.sources.config)?;
+    report::read_baselines(&args.sources.baselines)?;
+    let judge = |path: &Path| -> Result<Report> {
+        let record = note_differences(RunRecord::open(path)?, &config);
+        report::build(record, path, &config, &args.sources, Demands::default())
+    };
+    let reports: Vec<Report> = args.results.iter().map(|path| judge(path)).collect::<Result<_>>()?;
+    let publisher = Publisher::new(&args.publication, terminal)?;
+    let rendered = publisher.render(reports, &args.sources.config);
+    if let Some(path) = &args.markdown {
+        save::atomically(path, |out| out.write_all(rendered.comment.as_bytes()))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    publisher.publish(&rendered, args.markdown.as_deref())?;
+    Ok(ExitStatus::Pass)
+}
+
+/// `record`, with a warning where its cases are not those of the configuration: a change may add some and leave out others,
+/// and nothing that is committed vouches for that.
+fn note_differences(mut record: RunRecord, config: &Config) -> RunRecord {
+    let differences = config.suites.get(&record.suite).map(|suite| Differences::between(&record, suite));
+    let Differences { unknown, left_out } = differences.unwrap_or_default();
+    let notes =
+        [("measured, but not so in this configuration", unknown), ("in this suite, but not measured", left_out)];
+    let notes = notes.into_iter().filter(|(_, names)| !names.is_empty());
+    record.warnings.extend(notes.map(|(what, names)| format!("{what}: {}", names.join(", "))));
+    record
+}

@@ -1,0 +1,202 @@
+//! What a judgement tells GitHub: annotations, the job's summary, a step's outputs, the pull request's comment, a check run.
+//!
+//! None of it decides anything: what cannot be written or posted is a warning.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use wanbench::github::check_run::{self, CheckRun, Conclusion, SUMMARY_LENGTH};
+use wanbench::github::client::Client;
+use wanbench::github::comment as sticky;
+use wanbench::github::event::Event;
+use wanbench::github::{Marker, Repository};
+use wanbench::report::{Report, Standing, annotations, comment};
+
+use super::Terminal;
+use super::actions::{append, asking, has_token, open_event, repository, variable};
+use crate::cli::Publication;
+
+/// Most characters of a comment's body, by GitHub's answer to longer ones.
+const COMMENT_LIMIT: usize = 65_536;
+/// Most bytes of a job's summary: GitHub's 1 MiB a step, with room for what a step's other commands write.
+const JOB_SUMMARY_LIMIT: usize = 900_000;
+
+/// Where a judgement is told, and as whom.
+pub struct Publisher<'a> {
+    args: &'a Publication,
+    terminal: &'a Terminal,
+    event: Event,
+}
+
+/// The texts of a judgement.
+pub struct Rendered {
+    /// The comment's body, its marker first.
+    pub comment: String,
+    marker: Marker,
+    title: String,
+    job_summary: String,
+    check_summary: String,
+    annotations: String,
+    standing: Standing,
+}
+
+impl<'a> Publisher<'a> {
+    /// Reads the event, where there is one.
+    pub fn new(args: &'a Publication, terminal: &'a Terminal) -> Result<Self> {
+        Ok(Self { args, terminal, event: open_event(&args.api)? })
+    }
+
+    /// The texts about `reports`, for readers elsewhere; annotations stand at `config`.
+    pub fn render(&self, reports: Vec<Report>, config: &Path) -> Rendered {
+        let reports: Vec<Report> = reports.into_iter().map(for_readers_elsewhere).collect();
+        let marker = Marker::new(self.args.id.as_deref().unwrap_or(&suites(&reports)));
+        let origin = self.origin();
+        let line = marker.line();
+        let body = comment::render(&reports, &origin, COMMENT_LIMIT - line.len() - 1);
+        Rendered {
+            comment: format!("{line}\n{body}"),
+            title: comment::title(&reports),
+            job_summary: comment::render(&reports, &origin, JOB_SUMMARY_LIMIT),
+            check_summary: comment::render(&reports, &origin, SUMMARY_LENGTH),
+            annotations: annotations::render(&reports, &config.display().to_string()),
+            standing: reports.iter().map(Report::standing).max().unwrap_or(Standing::Passed),
+            marker,
+        }
+    }
+
+    /// Tells it all; `markdown` is the file that holds it too, for the step's outputs.
+    pub fn publish(&self, rendered: &Rendered, markdown: Option<&Path>) -> Result<()> {
+        if self.args.dry_run {
+            self.terminal.print(&rendered.comment)?;
+            self.terminal.say("wanbench: nothing is posted, as --dry-run asks");
+            return Ok(());
+        }
+        self.terminal.print(&rendered.annotations)?;
+        let report = markdown.map_or_else(String::new, |path| format!("report={}\n", path.display()));
+        let outputs = format!("verdict={}\n{report}", verdict(rendered.standing));
+        self.warn("the job's summary", append(self.args.step_summary.as_deref(), &rendered.job_summary));
+        self.warn("the step's outputs", append(self.args.api.output.as_deref(), &outputs));
+        self.warn("the comment", self.post(rendered));
+        Ok(())
+    }
+
+    /// Posts the comment and, where asked for, the check run.
+    fn post(&self, rendered: &Rendered) -> Result<()> {
+        let say = |text: &str| self.terminal.say(&format!("wanbench: {text}"));
+        if !has_token(&self.args.api) {
+            say("nothing is posted on GitHub without a token, GITHUB_TOKEN or --token");
+            return Ok(());
+        }
+        let repository = repository(&self.args.api)?;
+        let number = self.args.pull_request.map(u64::from);
+        let number = number.or(self.event.pull_request.as_ref().map(|pull_request| pull_request.number));
+        asking(&self.args.api, async |client| {
+            match number {
+                Some(number) => {
+                    let posted = self.post_comment(&client, &repository, number, rendered).await;
+                    self.warn("the comment", posted);
+                }
+                None => say("no comment is posted, since this is of no pull request; --pull-request names one"),
+            }
+            if self.args.check_run {
+                let posted = self.post_check_run(&client, &repository, rendered).await;
+                self.warn("the check run", posted);
+            }
+            Ok(())
+        })
+    }
+
+    async fn post_comment(
+        &self,
+        client: &Client,
+        repository: &Repository,
+        number: u64,
+        rendered: &Rendered,
+    ) -> Result<()> {
+        let author = match &self.args.author {
+            Some(author) => author.clone(),
+            None => sticky::author(client).await?,
+        };
+        let posted = sticky::post(client, repository, number, &rendered.marker, &author, &rendered.comment).await?;
+        self.terminal.say(&format!("wanbench: {posted}"));
+        Ok(())
+    }
+
+    async fn post_check_run(&self, client: &Client, repository: &Repository, rendered: &Rendered) -> Result<()> {
+        let head_sha = self.head_sha().context("no commit to check: --sha names one")?;
+        let origin = self.origin();
+        let check_run = CheckRun {
+            name: &format!("wanbench ({})", rendered.marker.name()),
+            head_sha: &head_sha,
+            conclusion: match rendered.standing {
+                Standing::Passed => Conclusion::Success,
+                Standing::Failed | Standing::NotMeasured => Conclusion::Failure,
+            },
+            title: &rendered.title,
+            summary: &rendered.check_summary,
+            details_url: origin.run_url.as_deref(),
+        };
+        let page = check_run::publish(client, repository, &rendered.marker, &check_run).await?;
+        self.terminal.say(&format!("wanbench: check run {}", page.as_deref().unwrap_or(check_run.name)));
+        Ok(())
+    }
+
+    /// The commit that a branch rule looks at: a pull request's head, not the merge that Actions check out.
+    fn head_sha(&self) -> Option<String> {
+        let of_event = || self.event.pull_request.as_ref().map(|pull_request| pull_request.head_sha.clone());
+        self.args.sha.clone().or_else(of_event).or_else(|| variable("GITHUB_SHA"))
+    }
+
+    /// The workflow run that measured: the one that a `workflow_run` event tells of, else this one.
+    fn origin(&self) -> comment::Origin {
+        let measured_by = self.event.workflow_run.as_ref().map(|run| run.id.to_string());
+        let run = measured_by.or_else(|| variable("GITHUB_RUN_ID"));
+        let (server, name) = (variable("GITHUB_SERVER_URL"), self.args.api.repository.as_ref());
+        comment::Origin {
+            run_url: match (&run, server, name) {
+                (Some(run), Some(server), Some(name)) => Some(format!("{server}/{name}/actions/runs/{run}")),
+                _ => None,
+            },
+            download: run.map(|run| format!("gh run download {run} --name {}", self.args.artifact)),
+        }
+    }
+
+    /// Tells why something was not written or posted. In Actions a warning is seen on the run's page.
+    fn warn(&self, what: &str, outcome: Result<()>) {
+        let Err(error) = outcome else { return };
+        let warning = format!("{what} could not be written: {error:#}");
+        self.terminal.say(&format!("warning: {warning}"));
+        if variable("GITHUB_ACTIONS").is_some() {
+            drop(self.terminal.print(&annotations::warning(&warning)));
+        }
+    }
+}
+
+/// The suites of `reports`, each once, which name the comment.
+fn suites(reports: &[Report]) -> String {
+    let mut names: Vec<&str> = reports.iter().map(|report| report.record.suite.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.join("+")
+}
+
+/// `report` with advice that serves who reads it on another machine: programs by name, the machine by its flag.
+fn for_readers_elsewhere(report: Report) -> Report {
+    let machine = report.record.machine.name(report.record.device);
+    let results = Path::new(&report.results_file).file_name().map(|name| name.to_string_lossy().into_owned());
+    Report {
+        program: "wanbench".to_owned(),
+        flags: format!("{} --machine {machine}", report.flags),
+        results_file: results.unwrap_or_else(|| report.results_file.clone()),
+        ..report
+    }
+}
+
+/// As a step's output tells it.
+fn verdict(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Passed => "passed",
+        Standing::Failed => "failed",
+        Standing::NotMeasured => "not_measured",
+    }
+}

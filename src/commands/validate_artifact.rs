@@ -1,0 +1,40 @@
+//! `wanbench validate-artifact`: whether what a pull request's job left may be shown at that pull request.
+
+use anyhow::{Result, bail};
+use jiff::Timestamp;
+use wanbench::config::Config;
+use wanbench::github::ApiError;
+use wanbench::github::artifact::{Artifact, Caps};
+use wanbench::github::event::PullRequest;
+use wanbench::github::identity;
+
+use super::actions::{append, asking, open_event, repository};
+use super::{ExitStatus, Terminal, UsageError};
+use crate::cli;
+
+/// Refuses results that are not what they should be, or of another pull request than they say; prints the number of the
+/// pull request and its commit, as a step's outputs are written.
+pub fn validate_artifact(args: &cli::ValidateArtifact, terminal: &Terminal) -> Result<ExitStatus> {
+    let config = Config::open(&args.config)?;
+    let repository = repository(&args.api)?;
+    let Some(run) = open_event(&args.api)?.workflow_run else {
+        bail!(UsageError("--event, or GITHUB_EVENT_PATH: that is not the event of a `workflow_run`".to_owned()));
+    };
+    let refused = |reason: String| UsageError(format!("the artifact is refused: {reason}"));
+    let artifact = Artifact::open(&args.folder, &Caps::default(), Timestamp::now());
+    let artifact = artifact.map_err(|error| refused(error.to_string()))?;
+    artifact.check_against(&config).map_err(|error| refused(error.to_string()))?;
+    let number = artifact.pull_request;
+    let answer = asking(&args.api, async |client| {
+        Ok(client.get::<PullRequest>(&format!("/repos/{repository}/pulls/{number}")).await)
+    });
+    let claimed = match answer? {
+        Err(ApiError::NotFound { .. }) => bail!(refused(format!("{repository} has no pull request {number}"))),
+        answer => answer?,
+    };
+    identity::verify(&run, &claimed, &repository).map_err(|error| refused(error.to_string()))?;
+    let outputs = format!("pull_request={}\nhead_sha={}\n", claimed.number, claimed.head_sha);
+    terminal.print(&outputs)?;
+    append(args.api.output.as_deref(), &outputs)?;
+    Ok(ExitStatus::Pass)
+}

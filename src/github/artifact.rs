@@ -1,0 +1,236 @@
+//! The artifact that a benchmark job leaves for the workflow that comments: made by a fork's code, so data of a
+//! stranger.
+//!
+//! Its figures are taken in a strict form, to compute the verdict anew by the base branch's configuration and
+//! baselines. Its text (`warnings`, reasons, standard error, `base.loosened`, names) decides nothing: it is only shown,
+//! and every renderer of a report escapes what it shows. `base.accepted` is compared with names alone, and counts only
+//! where the base branch's own baseline holds an acceptance of that case, up to the change that was accepted there. A
+//! pull request named in it is a claim, which [`super::identity`] holds against what GitHub says.
+//!
+//! What a stranger can still do is to invent fast samples, in a form as good as measured ones: nothing in a file proves
+//! that it was measured. That is why maintainers approve the runs of outside contributors and read the change first,
+//! and why no baseline is recorded from an artifact without a maintainer.
+
+use std::collections::BTreeSet;
+use std::fs::OpenOptions;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use thiserror::Error;
+
+use super::plausible::{self, is_plain, shown};
+use crate::config::{Config, Suite};
+use crate::matrix::Case;
+use crate::record::RunRecord;
+
+/// Name of the file that holds the pull request's number.
+pub const PULL_REQUEST: &str = "pull-request";
+
+/// What a benchmark job left, read and checked, and still a stranger's word.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Artifact {
+    /// Number of the pull request that it says it is of.
+    pub pull_request: u64,
+    /// The records with their files, in the order of the files' names; at least one.
+    pub records: Vec<(PathBuf, RunRecord)>,
+}
+
+/// How much an artifact may hold: several times what an honest one does, and little enough to read at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caps {
+    /// Files.
+    pub files: usize,
+    /// Bytes of one file.
+    pub file_bytes: u64,
+    /// Bytes of all files together.
+    pub total_bytes: u64,
+    /// Cases of a record.
+    pub cases: usize,
+    /// Launches of a case in each of its roles.
+    pub launches: usize,
+    /// Timed steps of a launch.
+    pub steps: usize,
+    /// Entries of any list.
+    pub list_entries: usize,
+    /// Bytes of any text.
+    pub text_bytes: usize,
+}
+
+/// Why an artifact is refused, with the file at fault. One line; nothing in it has a meaning for GitHub's log.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct ArtifactError(String);
+
+/// How a record's cases differ from its suite's in a configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Differences {
+    /// Names of the cases that were measured and are not there, or there with another workload, steps or reference: a
+    /// change may add and alter cases, but then nothing of the base branch vouches for what they compute.
+    pub unknown: Vec<String>,
+    /// Names of the cases that are there and were not measured: no verdict is about them.
+    pub left_out: Vec<String>,
+}
+
+impl Default for Caps {
+    fn default() -> Self {
+        Self {
+            files: 17,
+            file_bytes: 32 << 20,
+            total_bytes: 64 << 20,
+            cases: 1_000,
+            launches: 1_000,
+            steps: 10_000,
+            list_entries: 100_000,
+            text_bytes: 64 << 10,
+        }
+    }
+}
+
+impl Artifact {
+    /// Reads `folder`, which must hold [`PULL_REQUEST`] and at least one `*.json` run record, and nothing else; `now`
+    /// is for what claims to come from the future.
+    ///
+    /// Opens plain files only, of `caps` at most, whatever their names and kinds say.
+    pub fn open(folder: &Path, caps: &Caps, now: Timestamp) -> Result<Self, ArtifactError> {
+        let mut left = caps.total_bytes;
+        let (mut pull_request, mut records) = (None, Vec::new());
+        for name in list(folder, caps)? {
+            let path = folder.join(&name);
+            let text = read(&path, caps.file_bytes.min(left))?;
+            left -= text.len() as u64;
+            if name == PULL_REQUEST {
+                pull_request = Some(number(&text).ok_or_else(|| {
+                    refused(&path, "is not the number of a pull request: write its decimal digits into it, at most ten")
+                })?);
+            } else {
+                records.push((path.clone(), record(&text, &path, caps, now)?));
+            }
+        }
+        let pull_request = pull_request
+            .ok_or_else(|| refused(folder, &format!("has no file {PULL_REQUEST} with the pull request's number")))?;
+        if records.is_empty() {
+            return Err(refused(
+                folder,
+                "has no run record: put the file that `wanbench check` saved into it, as *.json",
+            ));
+        }
+        Ok(Self { pull_request, records })
+    }
+
+    /// Holds each record's suite and cases against `config`, the base branch's; in the order of the records.
+    ///
+    /// An error where the configuration does not have a record's suite.
+    pub fn check_against(&self, config: &Config) -> Result<Vec<Differences>, ArtifactError> {
+        let differences = |(path, record): &(PathBuf, RunRecord)| {
+            let suite = config.suites.get(&record.suite).ok_or_else(|| {
+                let suites: Vec<_> = config.suites.keys().map(|name| shown(name)).collect();
+                let (suite, suites) = (shown(&record.suite), suites.join(", "));
+                let reason = format!("is of the suite {suite}, which the base branch does not have: measure {suites}");
+                refused(path, &reason)
+            })?;
+            Ok(Differences::between(record, suite))
+        };
+        self.records.iter().map(differences).collect()
+    }
+}
+
+impl Differences {
+    /// How `record`'s cases differ from those of `suite`.
+    pub fn between(record: &RunRecord, suite: &Suite) -> Self {
+        let is_known = |case: &Case| {
+            suite.cases.iter().any(|known| {
+                // Of a run that left the reference's backend out, no case has one.
+                let reference = known.reference.clone().filter(|_| case.reference.is_some());
+                *case == Case { reference, ..known.clone() }
+            })
+        };
+        let measured: BTreeSet<&str> = record.cases.iter().map(|case| case.case.name.as_str()).collect();
+        let unknown = record.cases.iter().map(|case| &case.case).filter(|case| !is_known(case));
+        let left_out = suite.cases.iter().filter(|case| !measured.contains(case.name.as_str()));
+        Self {
+            unknown: unknown.map(|case| case.name.clone()).collect(),
+            left_out: left_out.map(|case| case.name.clone()).collect(),
+        }
+    }
+}
+
+/// The names of the files in `folder`, sorted; an error for all that does not belong there, before anything is opened.
+fn list(folder: &Path, caps: &Caps) -> Result<Vec<String>, ArtifactError> {
+    let unreadable = |cause: io::Error| refused(folder, &format!("cannot be read: {cause}"));
+    let mut names = Vec::new();
+    let mut bytes = 0_u64;
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !is_expected(&name) {
+            let reason =
+                format!("holds {}: only {PULL_REQUEST} and plainly named *.json files belong there", shown(&name));
+            return Err(refused(folder, &reason));
+        }
+        if names.len() == caps.files {
+            return Err(refused(folder, &format!("holds more than {} files: leave out some machines", caps.files)));
+        }
+        // Of the entry itself, not of what a link leads to.
+        let metadata = entry.metadata().map_err(unreadable)?;
+        if !metadata.is_file() {
+            return Err(refused(&entry.path(), NO_FILE));
+        }
+        if metadata.len() > caps.file_bytes {
+            return Err(too_large(&entry.path(), caps.file_bytes));
+        }
+        bytes = bytes.saturating_add(metadata.len());
+        names.push(name);
+    }
+    if bytes > caps.total_bytes {
+        return Err(too_large(folder, caps.total_bytes));
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn is_expected(name: &str) -> bool {
+    name == PULL_REQUEST || (is_plain(name) && !name.starts_with('.') && name.ends_with(".json"))
+}
+
+const NO_FILE: &str = "is no plain file: a link or a folder is not followed";
+
+/// The text of a plain file of at most `limit` bytes, even if it is another one than was listed.
+fn read(path: &Path, limit: u64) -> Result<String, ArtifactError> {
+    let unreadable = |cause: io::Error| refused(path, &format!("cannot be read: {cause}"));
+    // Neither follows a link nor waits for a pipe's other end.
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(unreadable)?;
+    if !file.metadata().map_err(unreadable)?.is_file() {
+        return Err(refused(path, NO_FILE));
+    }
+    let mut bytes = Vec::new();
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > limit {
+        return Err(too_large(path, limit));
+    }
+    String::from_utf8(bytes).map_err(|_| refused(path, "is no text in UTF-8"))
+}
+
+/// At most ten decimal digits, with or without a line feed behind them; above zero.
+fn number(text: &str) -> Option<u64> {
+    let digits = text.strip_suffix('\n').unwrap_or(text);
+    let is_number = (1..=10).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits.parse().ok().filter(|number| is_number && *number > 0)
+}
+
+fn record(text: &str, path: &Path, caps: &Caps, now: Timestamp) -> Result<RunRecord, ArtifactError> {
+    // Where it fails to be one, the message quotes it.
+    let record = RunRecord::parse(text, path).map_err(|error| ArtifactError(shown(&error.to_string())))?;
+    plausible::check(&record, caps, now).map_err(|reason| refused(path, &reason))?;
+    Ok(record)
+}
+
+fn too_large(path: &Path, limit: u64) -> ArtifactError {
+    refused(path, &format!("is larger than {limit} bytes: measure fewer cases or machines at once"))
+}
+
+fn refused(path: &Path, reason: &str) -> ArtifactError {
+    ArtifactError(format!("{}: {reason}", path.display()))
+}

@@ -1,0 +1,170 @@
+//! One comment a configuration on a pull request: made once, updated in place from then on.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::client::{Client, Session};
+use super::{ApiError, Marker, Repository};
+
+/// Who comments with the token that Actions gives a job.
+pub const ACTIONS_BOT: &str = "github-actions[bot]";
+
+/// What became of a comment, and where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Posted {
+    /// There was none.
+    Created {
+        /// Its page.
+        url: String,
+    },
+    /// It had another text.
+    Updated {
+        /// Its page.
+        url: String,
+    },
+    /// It had this very text.
+    Unchanged {
+        /// Its page.
+        url: String,
+    },
+}
+
+impl fmt::Display for Posted {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Created { url } => write!(out, "new comment {url}"),
+            Self::Updated { url } => write!(out, "comment updated: {url}"),
+            Self::Unchanged { url } => write!(out, "the comment says it already: {url}"),
+        }
+    }
+}
+
+/// Makes `body` the text of the one comment on `pull_request` that begins with `marker` and is by `author`.
+///
+/// `body` gets the marker's line before it unless it begins with that. A comment of the same beginning by another user is
+/// never touched. If two jobs comment at once, the older comment stays and gets the later text.
+///
+/// # Errors
+/// Where no comment with this text is sure to be there.
+pub async fn post(
+    client: &Client,
+    repository: &Repository,
+    pull_request: u64,
+    marker: &Marker,
+    author: &str,
+    body: &str,
+) -> Result<Posted, ApiError> {
+    let body = if marker.begins(body) { body.to_owned() } else { format!("{}\n{body}", marker.line()) };
+    let place = Place { session: client.session(), repository, pull_request, marker, body };
+    match place.own(author).await?.into_iter().next() {
+        Some(oldest) => place.update(oldest).await,
+        None => place.create(author).await,
+    }
+}
+
+/// The login of the token's owner, by which [`post`] knows its own comments.
+///
+/// An Actions token may not ask for its owner: it is [`ACTIONS_BOT`].
+pub async fn author(client: &Client) -> Result<String, ApiError> {
+    match client.get::<User>("/user").await {
+        Ok(user) => Ok(user.login),
+        Err(ApiError::Forbidden { .. }) => Ok(ACTIONS_BOT.to_owned()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The conversation of a pull request, and what shall stand there.
+struct Place<'a> {
+    session: Session<'a>,
+    repository: &'a Repository,
+    pull_request: u64,
+    marker: &'a Marker,
+    body: String,
+}
+
+/// Only what is used of a comment, so that nothing else in it can make a page unreadable.
+#[derive(Debug, Deserialize)]
+struct Comment {
+    id: u64,
+    html_url: String,
+    body: Option<String>,
+    /// `None` for a deleted account.
+    user: Option<User>,
+}
+
+#[derive(Debug, Deserialize)]
+struct User {
+    login: String,
+}
+
+#[derive(Serialize)]
+struct Text<'a> {
+    body: &'a str,
+}
+
+impl Place<'_> {
+    /// The comments of this configuration by `author`, the oldest first.
+    async fn own(&self, author: &str) -> Result<Vec<Comment>, ApiError> {
+        let mut comments: Vec<Comment> = self.session.get_all(&self.conversation()).await?;
+        comments.retain(|comment| {
+            comment.body.as_ref().is_some_and(|body| self.marker.begins(body))
+                && comment.user.as_ref().is_some_and(|user| user.login.eq_ignore_ascii_case(author))
+        });
+        comments.sort_by_key(|comment| comment.id);
+        Ok(comments)
+    }
+
+    async fn update(&self, comment: Comment) -> Result<Posted, ApiError> {
+        if self.is_text_of(&comment) {
+            return Ok(Posted::Unchanged { url: comment.html_url });
+        }
+        let updated: Comment = self.session.patch(&self.route(comment.id), &self.text()).await?;
+        Ok(Posted::Updated { url: updated.html_url })
+    }
+
+    /// Posts a comment, and gives way to an older one that another job made at the same time.
+    async fn create(&self, author: &str) -> Result<Posted, ApiError> {
+        let made = self.session.create(&self.conversation(), &self.text(), async || self.made(author).await).await?;
+        // The token's owner may be another than was thought, and then so were the comments looked at.
+        let author = made.user.as_ref().map_or(author, |user| &user.login);
+        // It is posted, whatever becomes of this look.
+        let own = self.own(author).await.unwrap_or_default();
+        match own.into_iter().next() {
+            Some(oldest) if oldest.id < made.id => {
+                let posted = self.update(oldest).await?;
+                self.session.delete(&self.route(made.id)).await?;
+                Ok(posted)
+            }
+            _ => match self.update(made).await? {
+                Posted::Unchanged { url } => Ok(Posted::Created { url }),
+                posted => Ok(posted),
+            },
+        }
+    }
+
+    /// The comment that a POST without an answer made: one with its text; otherwise another job's, which does as well.
+    async fn made(&self, author: &str) -> Result<Option<Comment>, ApiError> {
+        let mut own = self.own(author).await?;
+        let made = own.iter().rposition(|comment| self.is_text_of(comment)).unwrap_or(0);
+        Ok((made < own.len()).then(|| own.swap_remove(made)))
+    }
+
+    fn is_text_of(&self, comment: &Comment) -> bool {
+        // GitHub may hand out other line ends than it was given.
+        let has = |body: &String| body.lines().eq(self.body.lines());
+        comment.body.as_ref().is_some_and(has)
+    }
+
+    fn text(&self) -> Text<'_> {
+        Text { body: &self.body }
+    }
+
+    fn conversation(&self) -> String {
+        format!("/repos/{}/issues/{}/comments", self.repository, self.pull_request)
+    }
+
+    fn route(&self, comment: u64) -> String {
+        format!("/repos/{}/issues/comments/{comment}", self.repository)
+    }
+}

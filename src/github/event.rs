@@ -1,0 +1,264 @@
+//! What Actions tell about the event that started them, in the file that `GITHUB_EVENT_PATH` names.
+//!
+//! Only what is needed is read; GitHub adds to its events as it likes.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
+
+use super::Repository;
+
+/// GitHub sends no event of more.
+///
+/// Source: GitHub's documentation, "Webhook events and payloads", payload cap of 25 MB.
+const MOST_BYTES: u64 = 25 << 20;
+
+/// An event; what it is not about is `None`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Event {
+    /// Of a `pull_request` event, and of its like.
+    pub pull_request: Option<PullRequest>,
+    /// Of a `workflow_run` event.
+    pub workflow_run: Option<WorkflowRun>,
+}
+
+/// A pull request, as events have it and as the API's `GET /repos/OWNER/NAME/pulls/NUMBER` answers.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(from = "PullRequestForm")]
+pub struct PullRequest {
+    /// Its number in the repository that it is for.
+    pub number: u64,
+    /// Whether it is neither closed nor merged.
+    pub is_open: bool,
+    /// Its newest commit, in hexadecimal.
+    pub head_sha: String,
+    /// Where that commit is from: a fork, or the repository itself; `None` once the fork is deleted.
+    pub head_repository: Option<Repository>,
+    /// The repository that it is for.
+    pub base_repository: Repository,
+}
+
+/// A run of another workflow that has ended.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(from = "WorkflowRunForm")]
+pub struct WorkflowRun {
+    /// Its number, by which its artifacts are found.
+    pub id: u64,
+    /// Name of the event that started it, such as `pull_request`.
+    pub event: String,
+    /// The commit that started it, in hexadecimal; of a pull request its newest one then.
+    pub head_sha: String,
+    /// The branch of that commit. Its name is the fork's to choose: escape it where it is shown.
+    pub head_branch: Option<String>,
+    /// Where that commit is from; `None` once the fork is deleted.
+    pub head_repository: Option<Repository>,
+    /// The repository whose workflow it is.
+    pub repository: Repository,
+}
+
+/// Why an event cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum EventError {
+    /// Its file cannot be read.
+    #[error("cannot read the event {path}: {cause}; name the file of GITHUB_EVENT_PATH with --event")]
+    Io {
+        /// The file.
+        path: String,
+        /// The operating system's reason.
+        cause: io::Error,
+    },
+    /// It is larger than GitHub's are.
+    #[error("the event {path} is of over {} MiB, which none of GitHub's is; name another file with --event", MOST_BYTES >> 20)]
+    TooLarge {
+        /// The file.
+        path: String,
+    },
+    /// It is none of GitHub's.
+    #[error("{path} is no event of GitHub Actions: {cause}; name the file of GITHUB_EVENT_PATH with --event")]
+    Malformed {
+        /// The file.
+        path: String,
+        /// Where it fails.
+        cause: serde_json::Error,
+    },
+}
+
+impl Event {
+    /// Reads the file of an event.
+    pub fn open(path: &Path) -> Result<Self, EventError> {
+        let name = || path.display().to_string();
+        let mut bytes = Vec::new();
+        File::open(path)
+            .and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes))
+            .map_err(|cause| EventError::Io { path: name(), cause })?;
+        if bytes.len() as u64 > MOST_BYTES {
+            return Err(EventError::TooLarge { path: name() });
+        }
+        serde_json::from_slice(&bytes).map_err(|cause| EventError::Malformed { path: name(), cause })
+    }
+}
+
+/// Whether `text` is a whole commit's name: 40 hexadecimal digits, or 64 where git hashes with SHA-256.
+pub(super) fn is_commit(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+#[derive(Deserialize)]
+struct PullRequestForm {
+    number: u64,
+    state: String,
+    head: Head,
+    base: Base,
+}
+
+#[derive(Deserialize)]
+struct Head {
+    #[serde(deserialize_with = "commit")]
+    sha: String,
+    repo: Option<Named>,
+}
+
+#[derive(Deserialize)]
+struct Base {
+    repo: Named,
+}
+
+#[derive(Deserialize)]
+struct WorkflowRunForm {
+    id: u64,
+    event: String,
+    #[serde(deserialize_with = "commit")]
+    head_sha: String,
+    head_branch: Option<String>,
+    head_repository: Option<Named>,
+    repository: Named,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    #[serde(deserialize_with = "repository")]
+    full_name: Repository,
+}
+
+impl From<PullRequestForm> for PullRequest {
+    fn from(form: PullRequestForm) -> Self {
+        Self {
+            number: form.number,
+            is_open: form.state == "open",
+            head_sha: form.head.sha,
+            head_repository: form.head.repo.map(|repository| repository.full_name),
+            base_repository: form.base.repo.full_name,
+        }
+    }
+}
+
+impl From<WorkflowRunForm> for WorkflowRun {
+    fn from(form: WorkflowRunForm) -> Self {
+        Self {
+            id: form.id,
+            event: form.event,
+            head_sha: form.head_sha,
+            head_branch: form.head_branch,
+            head_repository: form.head_repository.map(|repository| repository.full_name),
+            repository: form.repository.full_name,
+        }
+    }
+}
+
+fn commit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if is_commit(&text) { Ok(text) } else { Err(D::Error::custom(format!("{text:?} is no commit"))) }
+}
+
+fn repository<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Repository, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const SHA: &str = "1f837a6c0ffee1f837a6c0ffee1f837a6c0ffee1";
+
+    fn pull_request() -> Value {
+        json!({
+            "number": 7, "state": "open", "title": "not read", "draft": false,
+            "head": {"sha": SHA, "ref": "topic", "repo": {"full_name": "them/wan", "fork": true}},
+            "base": {"sha": SHA, "ref": "main", "repo": {"full_name": "us/wan"}},
+        })
+    }
+
+    fn opened(event: &str) -> Result<Event, EventError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("event.json");
+        std::fs::write(&path, event).unwrap();
+        Event::open(&path)
+    }
+
+    #[test]
+    fn a_pull_request_is_read_alike_from_event_and_api() {
+        let event = json!({"action": "synchronize", "number": 7, "pull_request": pull_request(), "sender": {}});
+        let event = opened(&event.to_string()).unwrap();
+        let answered: PullRequest = serde_json::from_value(pull_request()).unwrap();
+        assert_eq!(event.pull_request.as_ref(), Some(&answered));
+        assert_eq!((answered.number, answered.is_open, answered.head_sha.as_str()), (7, true, SHA));
+        assert_eq!(answered.head_repository.unwrap().to_string(), "them/wan");
+        assert_eq!(answered.base_repository.to_string(), "us/wan");
+        assert_eq!(event.workflow_run, None);
+    }
+
+    #[test]
+    fn a_deleted_fork_is_none_and_a_merged_pull_request_is_not_open() {
+        let mut answer = pull_request();
+        answer["head"]["repo"] = Value::Null;
+        answer["state"] = json!("closed");
+        let answered: PullRequest = serde_json::from_value(answer).unwrap();
+        assert_eq!((answered.head_repository, answered.is_open), (None, false));
+    }
+
+    #[test]
+    fn a_run_of_a_workflow_is_read_from_its_event() {
+        let event = json!({"action": "completed", "workflow_run": {
+            "id": 30_433_642_u64, "event": "pull_request", "head_sha": SHA, "head_branch": "topic", "pull_requests": [],
+            "head_repository": {"full_name": "them/wan"}, "repository": {"full_name": "us/wan"},
+        }, "workflow": {"name": "bench"}});
+        let run = opened(&event.to_string()).unwrap().workflow_run.unwrap();
+        assert_eq!((run.id, run.event.as_str(), run.head_sha.as_str()), (30_433_642, "pull_request", SHA));
+        assert_eq!(run.head_repository.unwrap().to_string(), "them/wan");
+        assert_eq!((run.repository.to_string(), run.head_branch), ("us/wan".to_owned(), Some("topic".to_owned())));
+    }
+
+    #[test]
+    fn other_events_are_about_neither() {
+        let event = opened(r#"{"ref": "refs/heads/main", "commits": []}"#).unwrap();
+        assert_eq!(event, Event { pull_request: None, workflow_run: None });
+    }
+
+    #[test]
+    fn a_file_that_is_no_event_is_named_with_the_way_out() {
+        for text in ["", "{", "[1]", "\"\"", r#"{"pull_request": {"number": 7}}"#] {
+            let error = opened(text).unwrap_err().to_string();
+            assert!(error.contains("event.json is no event") && error.contains("--event"), "{text}: {error}");
+        }
+        let mut no_commit = pull_request();
+        no_commit["head"]["sha"] = json!("main");
+        assert!(opened(&json!({ "pull_request": no_commit }).to_string()).is_err());
+        let mut elsewhere = pull_request();
+        elsewhere["base"]["repo"]["full_name"] = json!("us/../them");
+        assert!(opened(&json!({ "pull_request": elsewhere }).to_string()).is_err());
+        assert!(Event::open(Path::new("/no/such")).unwrap_err().to_string().contains("GITHUB_EVENT_PATH"));
+    }
+
+    #[test]
+    fn no_more_than_githubs_largest_event_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("event.json");
+        File::create(&path).unwrap().set_len(MOST_BYTES + 1).unwrap();
+        assert!(matches!(Event::open(&path), Err(EventError::TooLarge { .. })));
+    }
+}

@@ -1,0 +1,7 @@
+//! Comments and check runs against a GitHub with faults: nothing twice, nothing lost, and the token is seen by nobody.
+
+mod check_runs;
+mod comments;
+mod fake;
+mod limits;
+mod secrecy;
