@@ -6,15 +6,24 @@ CARGO_FLAGS := --release $(FEATURES)
 BIN := $(or $(CARGO_TARGET_DIR),target)/release
 PYTHON ?= python3
 
-.PHONY: check test lint bench bench-detection build setup shellcheck
+# This repository's, and the one that `wanbench init` writes.
+WORKFLOWS := $(wildcard .github/workflows/*.yml) src/init/workflow.yml
+
+.PHONY: check test test-github lint bench bench-detection build setup shellcheck workflows picture
 
 check: build
 	$(BIN)/wanbench check $(ARGS)
 
 test: setup
 	cargo test $(CARGO_FLAGS) $(ARGS)
+	@$(MAKE) --no-print-directory test-github
 
-lint: setup shellcheck
+# What wanbench sends to GitHub, held against GitHub's own description of its API: tests/openapi.rs.
+test-github: setup
+	@mock=$$($(PYTHON) native/setup.py openapi-mock) && \
+	WANBENCH_OPENAPI_MOCK="$$mock" cargo test $(CARGO_FLAGS) --test openapi -- --ignored
+
+lint: setup shellcheck workflows
 	cargo fmt --check
 	cargo fmt --check --manifest-path native/bindings/Cargo.toml
 	cargo clippy --all-targets -- -D warnings
@@ -41,3 +50,12 @@ shellcheck:
 	@shellcheck=$$($(PYTHON) native/setup.py shellcheck) && \
 	git grep --untracked -nIE '^#!.*[/ ](ba|da)?sh( |$$)' | sed -n 's/:1:#!.*//p' | \
 	while IFS= read -r script; do "$$shellcheck" "$$script" || exit 1; done
+
+# Both linters work offline once they are there.
+workflows:
+	@zizmor=$$($(PYTHON) native/setup.py zizmor) && "$$zizmor" --offline --quiet --config .github/zizmor.yml $(WORKFLOWS) action.yml
+	@actionlint=$$($(PYTHON) native/setup.py actionlint) && "$$actionlint" $(WORKFLOWS)
+
+# README's picture of the comment in FILE, docs/comment-light.png and docs/comment-dark.png. Needs Chromium.
+picture:
+	@picture=$$($(PYTHON) native/setup.py comment-picture) && "$$picture" "$(FILE)" docs/comment

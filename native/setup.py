@@ -2,7 +2,8 @@
 """Lays out MLX and libtorch in the user's cache and tells cargo where they are.
 
 `setup.py` makes what is missing and writes `.cargo/native.toml`; with everything present it is done in an instant, silently.
-`setup.py shellcheck` does the same for shellcheck alone and prints its path. The way each part is made: native/recipe_*.py.
+`setup.py PROGRAM`, such as `setup.py shellcheck`, does the same for that program alone and prints its path. The way each part is made:
+native/recipe_*.py.
 
 Needs Python 3.9 with pip, cargo and a C++ compiler. The cache is `$WANBENCH_CACHE`, else the platform's own place for caches.
 """
@@ -24,6 +25,7 @@ sys.dont_write_bytecode = True  # keep the checkout clean
 import platforms
 import recipe_libtorch
 import recipe_mlx
+import recipe_npm
 import recipe_tools
 from cache import Cache, default_root
 from failure import Failure
@@ -37,10 +39,10 @@ def main() -> int:
     arguments = parse_arguments()
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
-        if arguments.what == "shellcheck":
-            print(shellcheck())
-        else:
+        if arguments.what == "libraries":
             set_up(arguments.project)
+        else:
+            print(program(arguments.what))
         return 0
     except Failure as failure:
         return complain(str(failure), 1)
@@ -53,7 +55,8 @@ def main() -> int:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("what", nargs="?", choices=("libraries", "shellcheck"), default="libraries")
+    choices = ("libraries", *recipe_tools.PROGRAMS, *recipe_npm.PROGRAMS)
+    parser.add_argument("what", nargs="?", choices=choices, default="libraries")
     parser.add_argument("--project", type=Path, default=PROJECT, help="the folder of the Cargo.toml that uses MLX")
     return parser.parse_args()
 
@@ -116,14 +119,18 @@ def write_if_changed(path: Path, text: str) -> None:
     os.replace(temporary, path)
 
 
-def shellcheck() -> Path:
+def program(name: str) -> Path:
     target = platforms.current()
-    requirements = pins(target, "shellcheck")
+    cache = Cache(default_root())
+    if name in recipe_npm.PROGRAMS:
+        node = cache.ensure(recipe_npm.node(target, pins(target, "node")))
+        return cache.ensure(recipe_npm.program(name, node)) / name
+    requirements = pins(target, name)
     if requirements.is_file():
-        return Cache(default_root()).ensure(recipe_tools.shellcheck(target, requirements)) / "shellcheck"
-    installed = shutil.which("shellcheck")
+        return cache.ensure(recipe_tools.program(name, target, requirements)) / name
+    installed = shutil.which(name)
     if installed is None:
-        raise Failure(f"shellcheck has no wheel for {target.name}: install it (Debian, Ubuntu: apt install shellcheck).")
+        raise Failure(f"{name} has no wheel for {target.name}: install it (Debian, Ubuntu: apt install {name}).")
     return Path(installed)
 
 
