@@ -78,7 +78,7 @@ pub(super) fn row(compared: &Compared) -> Row {
             None => baseline_cell(compared),
         },
         change: speed.and_then(change_cell).unwrap_or_else(dash),
-        detectable: speed.and_then(|finding| finding.detectable).map_or_else(dash, format::share),
+        detectable: speed.and_then(|finding| finding.detectable).map_or_else(dash, detectable_cell),
         verdict: compared.verdict,
         judgement: judgement(compared),
     }
@@ -91,6 +91,11 @@ fn change_cell(finding: &Finding) -> Option<String> {
         Some((low, high)) => format!("{change} ±{}", format::share((high - low) / 2.0)),
         None => change,
     })
+}
+
+/// `2.5%`; two launches that differ much could see nothing, in figures of no use.
+fn detectable_cell(share: f64) -> String {
+    if share > 1.0 { ">100%".to_owned() } else { format::share(share) }
 }
 
 /// The speedup alone, as the reference's and others' rows write it.

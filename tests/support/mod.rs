@@ -94,6 +94,9 @@ impl Project {
             .env("WANBENCH_CACHE", self.path("cache"))
             .env("WANBENCH_LOCK", self.path("lock"))
             .env_remove("CI");
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("GITHUB_")) {
+            command.env_remove(name);
+        }
         command
     }
 
