@@ -2,9 +2,8 @@
 //!
 //! Source: GitHub's documentation, "Workflow commands for GitHub Actions". A step shows ten errors and ten warnings.
 
-use super::Report;
 use super::escape::{cut, one_line};
-use super::headline;
+use super::{Report, Standing, headline};
 use crate::gate::Verdict;
 
 /// Annotations of one kind that a step shows.
@@ -17,6 +16,9 @@ const TITLE_LENGTH: usize = 100;
 /// The findings of `reports`, as annotations of `config_file`; a line each.
 pub fn render(reports: &[Report], config_file: &str) -> String {
     let (mut errors, mut warnings) = (Vec::new(), Vec::new());
+    for report in reports.iter().filter(|report| fails_without_findings(report)) {
+        errors.push((format!("wanbench: {}", report.standing().name()), headline::reason(report)));
+    }
     for notable in reports.iter().flat_map(|report| headline::notable(&report.comparison)) {
         let names: Vec<&str> = notable.cases.iter().map(|case| case.name.as_str()).collect();
         let title = format!("wanbench: {} {}", notable.verdict, names.join(", "));
@@ -38,6 +40,12 @@ pub fn render(reports: &[Report], config_file: &str) -> String {
         all.iter().map(one).collect::<String>()
     };
     commands("error", errors) + &commands("warning", warnings)
+}
+
+/// Whether what was demanded is not there, or the machine was unfit, which is said of no case.
+fn fails_without_findings(report: &Report) -> bool {
+    let comparison = &report.comparison;
+    report.standing() != Standing::Passed && !comparison.fails() && !comparison.has_failures()
 }
 
 /// A warning about wanbench itself rather than about a case.
@@ -70,6 +78,18 @@ mod tests {
     fn a_command_has_one_line_and_no_other_command_in_it() {
         let text = command("error", Some("a,b:c.toml"), "x: y", "5% more\n::error::z");
         assert_eq!(text, "::error file=a%2Cb%3Ac.toml,title=x%3A y::5%25 more ::error::z\n");
+    }
+
+    #[test]
+    fn a_gate_that_fails_on_no_case_says_why() {
+        let mut now = Scenario::new();
+        now.baseline = None;
+        let mut report = now.report();
+        assert_eq!(render(std::slice::from_ref(&report), "config.toml"), "");
+        report.demands.baseline = true;
+        let text = render(&[report], "config.toml");
+        assert!(text.starts_with("::error file=config.toml,title=wanbench%3A Gate failed::"), "{text}");
+        assert!(text.contains("--require-baseline") && text.lines().count() == 1, "{text}");
     }
 
     #[test]

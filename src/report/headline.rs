@@ -154,7 +154,7 @@ pub(super) fn with_verdict(comparison: &Comparison, verdict: Verdict) -> impl It
 }
 
 /// `8 cases (6 unchanged, 1 improved, 1 new)`.
-fn tally(comparison: &Comparison) -> String {
+pub(super) fn tally(comparison: &Comparison) -> String {
     let verdicts = [
         Verdict::Unchanged,
         Verdict::Improved,
@@ -162,6 +162,7 @@ fn tally(comparison: &Comparison) -> String {
         Verdict::Inconclusive,
         Verdict::New,
         Verdict::Missing,
+        Verdict::Failed,
     ];
     let counts = verdicts.map(|verdict| (with_verdict(comparison, verdict).count(), verdict));
     let words: Vec<String> =

@@ -77,6 +77,21 @@ impl Step<'_> {
 }
 
 impl Recording<'_> {
+    /// What it is for.
+    pub fn purpose(&self) -> &'static str {
+        match self {
+            Self::Change { .. } => "If the change is intended, accept it",
+            Self::Machine => "Record the first baseline of this machine",
+            Self::NewCases => "Record the new cases",
+            Self::Improvement => "Keep the improvement",
+        }
+    }
+
+    /// Whether it is about something that fails the gate.
+    pub fn is_change(&self) -> bool {
+        matches!(self, Self::Change { .. })
+    }
+
     /// The files that it changes.
     pub fn files(&self, report: &Report) -> String {
         let memory = match report.baseline_file.rsplit_once('/') {

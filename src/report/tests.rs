@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use super::comment::tests::{assert_whole, origin};
 use super::{Demands, Report, Source, Standing, comment, json, markdown, text};
 use crate::baseline::{Acceptance, Baseline, ModelMemory};
 use crate::gate::{Gate, compare};
@@ -78,8 +79,8 @@ fn no_baseline() {
 #[test]
 fn a_regression_with_a_history_has_a_trend() {
     let mut now = Scenario::new();
-    for (month, factor) in [(3, 1.0), (4, 1.01), (5, 0.99)] {
-        let started = format!("2026-{month:02}-27T09:00:00Z").parse().unwrap();
+    for (hour, factor) in [(3, 1.0), (4, 1.01), (5, 0.99)] {
+        let started = format!("2026-02-28T{hour:02}:00:00Z").parse().unwrap();
         let job = RunRecord { started, ..now.record.clone() };
         let mut slower = Scenario { record: job, ..now.clone() };
         slower.slow_down("mlx/41f/int8", factor);
@@ -87,57 +88,6 @@ fn a_regression_with_a_history_has_a_trend() {
     }
     now.slow_down("mlx/41f/int8", 1.25);
     golden("trend", &now.report());
-}
-
-#[test]
-fn a_comment_has_a_section_for_each_machine_the_gravest_first() {
-    let (fine, mut slow) = (Scenario::new(), Scenario::new());
-    slow.record.machine.chip = "Apple M5 | `x` @octocat <b> --> </details>".to_owned();
-    slow.slow_down("mlx/41f/int8", 1.25);
-    let comment = comment::render(&[fine.report(), slow.report()], &origin(), 65_536);
-    let headings: Vec<&str> = comment.lines().filter(|line| line.starts_with("### ")).collect();
-    assert!(headings.len() == 2 && headings[0].ends_with(": Gate failed"), "{headings:?}");
-    assert!(comment.starts_with("**Gate failed on 1 of 2 machines**"), "{comment}");
-    assert!(!comment.contains("@octocat") && !comment.contains("<b>"), "{comment}");
-    assert_eq!(comment.matches("<details>").count(), comment.matches("</details>").count());
-    assert_tables_are_whole(&comment);
-}
-
-#[test]
-fn a_comment_keeps_its_limit_whole_however_many_cases_there_are() {
-    let mut now = Scenario::new();
-    let few = now.record.cases.clone();
-    for round in 0..63 {
-        for case in &few {
-            let mut case = case.clone();
-            let workload = Workload { name: format!("41f-{round}-@octocat|`<b>"), ..case.case.workload.clone() };
-            case.case = Case::new(&case.case.backend, workload, case.case.quant, case.case.dtype);
-            now.record.cases.push(case);
-        }
-    }
-    now.link();
-    let baseline = Baseline::empty(now.record.machine.clone(), now.record.device);
-    let before = RunRecord { started: "2026-02-27T09:00:00Z".parse().unwrap(), ..now.record.clone() };
-    now.baseline = Some(baseline.updated(&before, &Gate::default()));
-    let calm = now.clone().report();
-    assert!(calm.comparison.cases.len() > 500);
-    let names: Vec<String> = now.record.cases.iter().map(|case| case.case.name.clone()).collect();
-    names.iter().filter(|name| name.starts_with("mlx")).for_each(|name| now.slow_down(name, 1.25));
-    let slow = now.report();
-    assert_eq!(slow.standing(), Standing::Failed);
-    let machines = vec![slow.clone(); 20];
-    for (reports, what) in [(&[calm][..], "calm"), (&[slow][..], "slow"), (&machines, "machines")] {
-        for limit in [1_000_000_000, 65_536, 20_000, 5_000, 1_000] {
-            let comment = comment::render(reports, &origin(), limit);
-            assert!(comment.len() <= limit, "{what} {limit}: {}", comment.len());
-            let standing = reports[0].standing().name();
-            assert!(comment.starts_with(&format!("**{standing}")), "{what} {limit}: {comment}");
-            assert_eq!(comment.matches("<details>").count(), comment.matches("</details>").count());
-            assert_eq!(comment.matches("```").count() % 2, 0, "{what} {limit}");
-            assert!(!comment.contains("@octocat") || comment.contains("`mlx/41f"), "{what} {limit}");
-            assert_tables_are_whole(&comment);
-        }
-    }
 }
 
 #[test]
@@ -317,7 +267,7 @@ impl Scenario {
     }
 
     /// The same beside a base revision that is as fast, with a control and a canary.
-    fn beside_base() -> Self {
+    pub(crate) fn beside_base() -> Self {
         let mut now = Self::new();
         for case in &mut now.record.cases {
             // No two launches are quite alike.
@@ -365,7 +315,7 @@ impl Scenario {
         self.record.cases.iter_mut().find(|case| case.case.name == name).unwrap()
     }
 
-    fn launches(&mut self, name: &str) -> Vec<&mut Measured> {
+    pub(crate) fn launches(&mut self, name: &str) -> Vec<&mut Measured> {
         let outcomes = self.case(name).launches.iter_mut().map(|launch| &mut launch.outcome);
         outcomes.filter_map(|outcome| if let Outcome::Measured(it) = outcome { Some(it) } else { None }).collect()
     }
@@ -376,12 +326,12 @@ impl Scenario {
         }
     }
 
-    fn fail(&mut self, name: &str, reason: &str, stderr: &[&str]) {
+    pub(crate) fn fail(&mut self, name: &str, reason: &str, stderr: &[&str]) {
         let stderr_tail = stderr.iter().map(|line| (*line).to_owned()).collect();
         self.case(name).launches[1].outcome = Outcome::Failed(Failure { reason: reason.to_owned(), stderr_tail });
     }
 
-    fn link(&mut self) {
+    pub(crate) fn link(&mut self) {
         let mut cases: Vec<Case> = self.record.cases.iter().map(|record| record.case.clone()).collect();
         link_references(&mut cases, "torch");
         for (record, case) in self.record.cases.iter_mut().zip(cases) {
@@ -486,38 +436,26 @@ pub(crate) fn measured(step: f64, steps: usize, process_peak_bytes: Option<u64>)
     }
 }
 
-/// Every row of every table has as many cells as its header.
-fn assert_tables_are_whole(markdown: &str) {
-    let cells = |line: &str| line.replace(r"\|", "").matches('|').count();
-    let lines: Vec<&str> = markdown.lines().collect();
-    for pair in lines.windows(2).filter(|pair| pair.iter().all(|line| line.starts_with('|'))) {
-        assert_eq!(cells(pair[0]), cells(pair[1]), "{}\n{}", pair[0], pair[1]);
-    }
-}
-
-fn origin() -> comment::Origin {
-    comment::Origin {
-        run_url: Some("https://github.test/octo/wan/actions/runs/42".to_owned()),
-        download: Some("gh run download 42 --name wanbench-results".to_owned()),
-    }
-}
-
 fn golden(name: &str, report: &Report) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/report");
     let comment = comment::render(std::slice::from_ref(report), &origin(), 65_536);
-    assert_tables_are_whole(&comment);
+    assert_whole(&comment);
     let renderings = [("md", markdown::render(report)), ("txt", text::render(report, false)), ("comment.md", comment)];
     for (extension, rendered) in renderings {
-        let path = folder.join(format!("{name}.{extension}"));
-        if std::env::var_os("UPDATE_GOLDEN").is_some_and(|value| value == "1") {
-            std::fs::create_dir_all(&folder).unwrap();
-            std::fs::write(&path, &rendered).unwrap();
-        }
-        let expected = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            rendered == expected,
-            "{} differs; if that is intended, run with UPDATE_GOLDEN=1 and read the difference. Now:\n{rendered}",
-            path.display()
-        );
+        assert_golden(&folder.join(format!("{name}.{extension}")), &rendered);
     }
+}
+
+/// Holds `rendered` against the file, or writes it where UPDATE_GOLDEN asks for that.
+pub(crate) fn assert_golden(path: &Path, rendered: &str) {
+    if std::env::var_os("UPDATE_GOLDEN").is_some_and(|value| value == "1") {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, rendered).unwrap();
+    }
+    let expected = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        rendered == expected,
+        "{} differs; if that is intended, run with UPDATE_GOLDEN=1 and read the difference. Now:\n{rendered}",
+        path.display()
+    );
 }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::Report;
@@ -63,13 +64,15 @@ fn chart(report: &Report, case: &Compared) -> Option<String> {
 /// Dates as labels. Mermaid draws points of one label at one place, so a date's second job is told from its first.
 #[derive(Default)]
 struct Labels {
-    seen: BTreeMap<jiff::civil::Date, usize>,
+    seen: BTreeMap<String, usize>,
 }
 
 impl Labels {
-    fn of(&mut self, date: jiff::civil::Date) -> String {
-        let number = self.seen.entry(date).or_default();
+    /// `02-27`, and `02-27 (2)` for the second.
+    fn of(&mut self, date: Date) -> String {
+        let day = date.strftime("%m-%d").to_string();
+        let number = self.seen.entry(day.clone()).or_default();
         *number += 1;
-        if *number == 1 { date.to_string() } else { format!("{date} ({number})") }
+        if *number == 1 { day } else { format!("{day} ({number})") }
     }
 }

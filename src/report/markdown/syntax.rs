@@ -20,9 +20,11 @@ pub(in crate::report) fn table_or_none(header: &[&str], rows: impl Iterator<Item
     if rows.is_empty() { "No case was measured.\n".to_owned() } else { table(header, rows) }
 }
 
-/// `body`, which is Markdown and ends with a line feed, folded away under `summary`, which is HTML.
-pub(in crate::report) fn details(summary: &str, body: &str) -> String {
-    format!("<details><summary>{summary}</summary>\n\n{body}\n</details>\n")
+/// `body`, which is Markdown and ends with a line feed, folded away under `summary`, which is HTML, unless
+/// `is_open`.
+pub(in crate::report) fn details(summary: &str, body: &str, is_open: bool) -> String {
+    let open = if is_open { " open" } else { "" };
+    format!("<details{open}><summary>{summary}</summary>\n\n{body}\n</details>\n")
 }
 
 /// A list of lines that are Markdown already; empty where there are none.

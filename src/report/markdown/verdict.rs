@@ -57,5 +57,5 @@ pub(in crate::report) fn acceptance(name: &str, words: &str) -> String {
 pub(in crate::report) fn stderr(case: &Compared) -> Option<String> {
     let tail = &case.failure.as_ref()?.stderr_tail;
     let summary = format!("Last lines of standard error of <code>{}</code>", escape::html(&case.name));
-    (!tail.is_empty()).then(|| details(&summary, &fenced("text", tail)))
+    (!tail.is_empty()).then(|| details(&summary, &fenced("text", tail), false))
 }

@@ -1,0 +1,53 @@
+//! The commands that take up in the baseline what the reports found, to be copied.
+
+use super::super::Report;
+use super::super::escape::{fenced, harmless};
+use super::super::markdown::syntax::shell;
+use super::super::markdown::verdict::Bounds;
+use super::super::next_steps::{Recording, Step, steps};
+use super::{Origin, machine};
+
+/// Longest name in a comment of the shell, in characters.
+const NAME_LENGTH: usize = 60;
+
+/// One block for all `reports`, since it fetches the results once; empty where there is nothing to record.
+pub(super) fn render(reports: &[&Report], origin: &Origin, bounds: Bounds) -> String {
+    let lines: Vec<String> = reports.iter().flat_map(|report| of_report(report, bounds)).collect();
+    if lines.is_empty() {
+        return String::new();
+    }
+    let lines: Vec<String> = origin.download.iter().cloned().chain(lines).collect();
+    format!("In a checkout of this branch, run what applies, and commit what it changes:\n\n{}", fenced("bash", &lines))
+}
+
+fn of_report(report: &Report, bounds: Bounds) -> Vec<String> {
+    let recordings = steps(report).into_iter().filter_map(|step| match step {
+        Step::Record(recording) => Some(recording),
+        Step::Do(_) => None,
+    });
+    let of_recording = |recording: Recording| {
+        let suite = harmless(&report.record.suite, NAME_LENGTH);
+        let comment = format!("# {}, suite {suite}: {}", machine(report), recording.purpose());
+        [vec![comment], commands(report, &recording, bounds)].concat()
+    };
+    recordings.flat_map(of_recording).collect()
+}
+
+/// An update comes first: it would withdraw an acceptance.
+fn commands(report: &Report, recording: &Recording, bounds: Bounds) -> Vec<String> {
+    let Report { program, flags, results_file, .. } = report;
+    let arguments = format!("--from {} --machine {}{flags}", shell(results_file), machine(report));
+    let (accepted, updates) = match recording {
+        Recording::Change { accepted, updates } => (&accepted[..], *updates),
+        Recording::Machine | Recording::NewCases | Recording::Improvement => (&[][..], true),
+    };
+    let mut commands = Vec::new();
+    if updates {
+        commands.push(format!("{program} baseline update {arguments}"));
+    }
+    let accept = |case: &&str| format!("{program} baseline accept {} --reason \"…\" {arguments}", shell(case));
+    commands.extend(accepted.iter().take(bounds.entries).map(accept));
+    let rest = accepted.len().saturating_sub(bounds.entries);
+    commands.extend((rest > 0).then(|| format!("# … and so for {rest} more")));
+    commands
+}
