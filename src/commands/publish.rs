@@ -180,13 +180,11 @@ fn suites(reports: &[Report]) -> String {
     names.join("+")
 }
 
-/// `report` with advice that serves who reads it on another machine: programs by name, the machine by its flag.
+/// `report` with advice that serves who reads it on another machine: programs and files by their names.
 fn for_readers_elsewhere(report: Report) -> Report {
-    let machine = report.record.machine.name(report.record.device);
     let results = Path::new(&report.results_file).file_name().map(|name| name.to_string_lossy().into_owned());
     Report {
         program: "wanbench".to_owned(),
-        flags: format!("{} --machine {machine}", report.flags),
         results_file: results.unwrap_or_else(|| report.results_file.clone()),
         ..report
     }

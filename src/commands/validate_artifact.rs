@@ -29,7 +29,7 @@ pub fn validate_artifact(args: &cli::ValidateArtifact, terminal: &Terminal) -> R
         Ok(client.get::<PullRequest>(&format!("/repos/{repository}/pulls/{number}")).await)
     });
     let claimed = match answer? {
-        Err(ApiError::NotFound { .. }) => bail!(refused(format!("{repository} has no pull request {number}"))),
+        Err(ApiError::NotFound) => bail!(refused(format!("{repository} has no pull request {number}"))),
         answer => answer?,
     };
     identity::verify(&run, &claimed, &repository).map_err(|error| refused(error.to_string()))?;

@@ -121,6 +121,7 @@ impl Comment<'_> {
         let mut parts = vec![self.lead(), self.findings(), self.further_steps(), self.standard_errors()];
         parts.push(commands::render(self.reports, self.origin, self.tier.bounds));
         parts.push(titled("Accepted", &self.accepted()));
+        parts.push(titled("Accepted by this change, which counts once it is merged", &self.claimed()));
         parts.push(titled(review::LOOSENS, &self.loosened()));
         parts.extend(self.reports.iter().map(|report| self.section(report)));
         parts.push(self.footer());
@@ -174,6 +175,18 @@ impl Comment<'_> {
             })
         });
         self.list(accepted)
+    }
+
+    /// The cases whose regression the change accepts in its own baselines, where others' are the measure.
+    fn claimed(&self) -> String {
+        let claimed = self.reports.iter().flat_map(|report| {
+            let names = report.record.base.iter().flat_map(|base| &base.accepted);
+            let counts = |name: &str| review::accepted(report).any(|(accepted, _)| accepted == name);
+            names
+                .filter(move |name| !counts(name))
+                .map(|name| code(&cut(name, self.tier.bounds.characters)) + &self.place(report))
+        });
+        self.list(claimed)
     }
 
     /// What the change loosens; what it does for every machine is told once.
