@@ -41,7 +41,7 @@ function draw(theme) {
   );
   const height = Number(chromium("--dump-dom", measuring(page)).match(/data-height="(\d+)"/)[1]);
   const size = `--window-size=${WIDTH},${height}`;
-  chromium(size, "--force-device-scale-factor=2", `--screenshot=${prefix}-${theme}.png`, page);
+  chromium(size, "--force-device-scale-factor=1.5", `--screenshot=${prefix}-${theme}.png`, page);
 }
 
 // The page's height is known only once it is laid out.
