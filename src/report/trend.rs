@@ -11,6 +11,9 @@ use super::Report;
 use super::escape::{fenced, harmless};
 use crate::gate::{Compared, Metric, Verdict};
 
+/// Mermaid's own line is hardly seen on white; this blue is on either of GitHub's grounds.
+pub(super) const LINE_COLOR: &str = r##"%%{init: {"themeVariables": {"xyChart": {"plotColorPalette": "#2f81f7"}}}}%%"##;
+
 /// Longest title, in characters.
 const TITLE_LENGTH: usize = 60;
 
@@ -52,6 +55,7 @@ fn chart(report: &Report, case: &Compared) -> Option<String> {
     let labels: Vec<String> = points.iter().map(|(label, _)| format!("\"{label}\"")).collect();
     let values: Vec<String> = speedups().map(|speedup| format!("{speedup:.4}")).collect();
     let lines = [
+        LINE_COLOR.to_owned(),
         "xychart-beta".to_owned(),
         format!("title \"Speedup of {}, job by job\"", harmless(&case.name, TITLE_LENGTH)),
         format!("x-axis [{}]", labels.join(", ")),
