@@ -3,6 +3,7 @@
 //! Invariant: every array that a step reads is an argument of the compiled function, never captured by it; only the
 //! timestep's and the latent's arguments change between steps.
 
+use std::fs::File;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
@@ -103,12 +104,24 @@ pub fn probe_compiler(device: DeviceKind) -> bool {
     outcome.is_ok()
 }
 
+/// Held while MLX may compile. On a CPU it writes kernels into a temporary folder that all processes share, and a process
+/// that loads one half-written by another fails ("file too short").
+///
+/// `None` where the file is another user's: then it goes on as MLX does by itself.
+pub fn lock_compiler() -> Option<File> {
+    let path = std::env::temp_dir().join("wanbench-mlx-compiling");
+    let file = File::options().create(true).truncate(false).write(true).open(path).ok()?;
+    file.lock().ok()?;
+    Some(file)
+}
+
 fn has_gxx() -> bool {
     let gxx = Command::new("g++").arg("--version").stdin(Stdio::null()).output();
     gxx.is_ok_and(|output| output.status.success())
 }
 
 fn compile_and_run() -> Result<(), Exception> {
+    let _alone = lock_compiler();
     let mut silu = compile(|x: &Array| -> Result<Array, Exception> { x.multiply(ops::sigmoid(x)?) }, None);
     silu(&Array::from_f32(1.0))?.eval()
 }

@@ -32,6 +32,8 @@ struct Mlx {
     compiles: bool,
     loaded: Option<(Spec, Weights)>,
     forward: Option<Forward>,
+    /// Whether a step was enqueued, and with it every kernel compiled.
+    has_stepped: bool,
 }
 
 impl Backend for Mlx {
@@ -46,7 +48,8 @@ impl Backend for Mlx {
             DeviceKind::Cpu => "cpu",
         };
         let compiles = forward::probe_compiler(kind);
-        Ok(Self { stream, device: Device { kind, name: name.to_owned() }, compiles, loaded: None, forward: None })
+        let device = Device { kind, name: name.to_owned() };
+        Ok(Self { stream, device, compiles, loaded: None, forward: None, has_stepped: false })
     }
 
     fn device(&self) -> Device {
@@ -78,8 +81,11 @@ impl Backend for Mlx {
     }
 
     fn forward(&mut self, t: f32) -> Result<()> {
+        let _alone = (!self.has_stepped).then(forward::lock_compiler);
         let velocity = self.prepared()?.step(t)?;
-        transforms::async_eval([velocity]).context("cannot enqueue the forward pass")
+        transforms::async_eval([velocity]).context("cannot enqueue the forward pass")?;
+        self.has_stepped = true;
+        Ok(())
     }
 
     fn synchronize(&mut self) -> Result<()> {
