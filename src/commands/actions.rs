@@ -38,7 +38,7 @@ pub fn open_event(api: &GitHubApi) -> Result<Event> {
         Some(path) if !path.as_os_str().is_empty() => {
             Event::open(path).map_err(|error| UsageError(error.to_string()).into())
         }
-        _ => Ok(Event { pull_request: None, workflow_run: None }),
+        _ => Ok(Event::default()),
     }
 }
 

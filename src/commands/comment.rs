@@ -26,7 +26,7 @@ pub fn comment(args: &cli::Comment, terminal: &Terminal) -> Result<ExitStatus> {
     let publisher = Publisher::new(&args.publication, terminal)?;
     let rendered = publisher.render(reports, &args.sources.config);
     if let Some(path) = &args.markdown {
-        save::atomically(path, |out| out.write_all(rendered.comment.as_bytes()))
+        save::atomically(path, |out| out.write_all(rendered.comment().as_bytes()))
             .with_context(|| format!("cannot write {}", path.display()))?;
     }
     publisher.publish(&rendered, args.markdown.as_deref())?;

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use wanbench::github::check_run::{self, CheckRun, Conclusion, SUMMARY_LENGTH};
+use wanbench::github::check_run::{self, CheckRun, Conclusion};
 use wanbench::github::client::Client;
 use wanbench::github::comment as sticky;
 use wanbench::github::event::Event;
@@ -26,16 +26,16 @@ pub struct Publisher<'a> {
     args: &'a Publication,
     terminal: &'a Terminal,
     event: Event,
+    origin: comment::Origin,
 }
 
 /// The texts of a judgement.
 pub struct Rendered {
-    /// The comment's body, its marker first.
-    pub comment: String,
     marker: Marker,
+    /// Of the comment, which its marker precedes, and of the check run.
+    body: String,
     title: String,
     job_summary: String,
-    check_summary: String,
     annotations: String,
     standing: Standing,
 }
@@ -43,21 +43,21 @@ pub struct Rendered {
 impl<'a> Publisher<'a> {
     /// Reads the event, where there is one.
     pub fn new(args: &'a Publication, terminal: &'a Terminal) -> Result<Self> {
-        Ok(Self { args, terminal, event: open_event(&args.api)? })
+        let event = open_event(&args.api)?;
+        let origin = origin(&event, args);
+        Ok(Self { args, terminal, event, origin })
     }
 
     /// The texts about `reports`, for readers elsewhere; annotations stand at `config`.
     pub fn render(&self, reports: Vec<Report>, config: &Path) -> Rendered {
         let reports: Vec<Report> = reports.into_iter().map(for_readers_elsewhere).collect();
         let marker = Marker::new(self.args.id.as_deref().unwrap_or(&suites(&reports)));
-        let origin = self.origin();
-        let line = marker.line();
-        let body = comment::render(&reports, &origin, COMMENT_LIMIT - line.len() - 1);
+        // Less than a check run's summary may have.
+        let limit = COMMENT_LIMIT - marker.line().len() - 1;
         Rendered {
-            comment: format!("{line}\n{body}"),
+            body: comment::render(&reports, &self.origin, limit),
             title: comment::title(&reports),
-            job_summary: comment::render(&reports, &origin, JOB_SUMMARY_LIMIT),
-            check_summary: comment::render(&reports, &origin, SUMMARY_LENGTH),
+            job_summary: comment::render(&reports, &self.origin, JOB_SUMMARY_LIMIT),
             annotations: annotations::render(&reports, &config.display().to_string()),
             standing: reports.iter().map(Report::standing).max().unwrap_or(Standing::Passed),
             marker,
@@ -67,13 +67,13 @@ impl<'a> Publisher<'a> {
     /// Tells it all; `markdown` is the file that holds it too, for the step's outputs.
     pub fn publish(&self, rendered: &Rendered, markdown: Option<&Path>) -> Result<()> {
         if self.args.dry_run {
-            self.terminal.print(&rendered.comment)?;
+            self.terminal.print(&rendered.comment())?;
             self.terminal.say("wanbench: nothing is posted, as --dry-run asks");
             return Ok(());
         }
         self.terminal.print(&rendered.annotations)?;
         let report = markdown.map_or_else(String::new, |path| format!("report={}\n", path.display()));
-        let outputs = format!("verdict={}\n{report}", verdict(rendered.standing));
+        let outputs = format!("verdict={}\n{report}", rendered.standing.key());
         self.warn("the job's summary", append(self.args.step_summary.as_deref(), &rendered.job_summary));
         self.warn("the step's outputs", append(self.args.api.output.as_deref(), &outputs));
         self.warn("the comment", self.post(rendered));
@@ -117,14 +117,13 @@ impl<'a> Publisher<'a> {
             Some(author) => author.clone(),
             None => sticky::author(client).await?,
         };
-        let posted = sticky::post(client, repository, number, &rendered.marker, &author, &rendered.comment).await?;
+        let posted = sticky::post(client, repository, number, &rendered.marker, &author, &rendered.body).await?;
         self.terminal.say(&format!("wanbench: {posted}"));
         Ok(())
     }
 
     async fn post_check_run(&self, client: &Client, repository: &Repository, rendered: &Rendered) -> Result<()> {
         let head_sha = self.head_sha().context("no commit to check: --sha names one")?;
-        let origin = self.origin();
         let check_run = CheckRun {
             name: &format!("wanbench ({})", rendered.marker.name()),
             head_sha: &head_sha,
@@ -133,8 +132,8 @@ impl<'a> Publisher<'a> {
                 Standing::Failed | Standing::NotMeasured => Conclusion::Failure,
             },
             title: &rendered.title,
-            summary: &rendered.check_summary,
-            details_url: origin.run_url.as_deref(),
+            summary: &rendered.body,
+            details_url: self.origin.run_url.as_deref(),
         };
         let page = check_run::publish(client, repository, &rendered.marker, &check_run).await?;
         self.terminal.say(&format!("wanbench: check run {}", page.as_deref().unwrap_or(check_run.name)));
@@ -147,20 +146,6 @@ impl<'a> Publisher<'a> {
         self.args.sha.clone().or_else(of_event).or_else(|| variable("GITHUB_SHA"))
     }
 
-    /// The workflow run that measured: the one that a `workflow_run` event tells of, else this one.
-    fn origin(&self) -> comment::Origin {
-        let measured_by = self.event.workflow_run.as_ref().map(|run| run.id.to_string());
-        let run = measured_by.or_else(|| variable("GITHUB_RUN_ID"));
-        let (server, name) = (variable("GITHUB_SERVER_URL"), self.args.api.repository.as_ref());
-        comment::Origin {
-            run_url: match (&run, server, name) {
-                (Some(run), Some(server), Some(name)) => Some(format!("{server}/{name}/actions/runs/{run}")),
-                _ => None,
-            },
-            download: run.map(|run| format!("gh run download {run} --name {}", self.args.artifact)),
-        }
-    }
-
     /// Tells why something was not written or posted. In Actions a warning is seen on the run's page.
     fn warn(&self, what: &str, outcome: Result<()>) {
         let Err(error) = outcome else { return };
@@ -169,6 +154,27 @@ impl<'a> Publisher<'a> {
         if variable("GITHUB_ACTIONS").is_some() {
             drop(self.terminal.print(&annotations::warning(&warning)));
         }
+    }
+}
+
+impl Rendered {
+    /// The comment as it stands on the pull request.
+    pub fn comment(&self) -> String {
+        format!("{}\n{}", self.marker.line(), self.body)
+    }
+}
+
+/// The workflow run that measured: the one that a `workflow_run` event tells of, else this one.
+fn origin(event: &Event, args: &Publication) -> comment::Origin {
+    let measured_by = event.workflow_run.as_ref().map(|run| run.id.to_string());
+    let run = measured_by.or_else(|| variable("GITHUB_RUN_ID"));
+    let (server, name) = (variable("GITHUB_SERVER_URL"), args.api.repository.as_ref());
+    comment::Origin {
+        run_url: match (&run, server, name) {
+            (Some(run), Some(server), Some(name)) => Some(format!("{server}/{name}/actions/runs/{run}")),
+            _ => None,
+        },
+        download: run.map(|run| format!("gh run download {run} --name {}", args.artifact)),
     }
 }
 
@@ -187,14 +193,5 @@ fn for_readers_elsewhere(report: Report) -> Report {
         program: "wanbench".to_owned(),
         results_file: results.unwrap_or_else(|| report.results_file.clone()),
         ..report
-    }
-}
-
-/// As a step's output tells it.
-fn verdict(standing: Standing) -> &'static str {
-    match standing {
-        Standing::Passed => "passed",
-        Standing::Failed => "failed",
-        Standing::NotMeasured => "not_measured",
     }
 }

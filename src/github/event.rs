@@ -17,7 +17,7 @@ use super::Repository;
 const MOST_BYTES: u64 = 25 << 20;
 
 /// An event; what it is not about is `None`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Event {
     /// Of a `pull_request` event, and of its like.
     pub pull_request: Option<PullRequest>,

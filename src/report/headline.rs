@@ -10,7 +10,7 @@ use crate::gate::{self, Compared, Comparison, Finding, Metric, Verdict};
 
 /// How a run stands, gravest last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(into = "&'static str")]
 pub enum Standing {
     /// Nothing fails the gate: exit code 0.
     Passed,
@@ -33,6 +33,15 @@ impl Standing {
         }
     }
 
+    /// For programs: in the JSON report, and as a step's output.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::NotMeasured => "not_measured",
+            Self::Failed => "failed",
+        }
+    }
+
     /// In two or three words.
     pub fn name(self) -> &'static str {
         match self {
@@ -40,6 +49,12 @@ impl Standing {
             Self::NotMeasured => "Measurement failed",
             Self::Failed => "Gate failed",
         }
+    }
+}
+
+impl From<Standing> for &'static str {
+    fn from(standing: Standing) -> Self {
+        standing.key()
     }
 }
 
