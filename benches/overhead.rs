@@ -89,6 +89,7 @@ fn against_plain_loop(
         job: materials.job(case, DeviceChoice::Auto, None),
         sigmas: schedule::sigmas(case.workload.steps, schedule::SHIFT),
         warmup_steps,
+        second: None,
         extra_work: None,
     });
     let line = serde_json::to_string(&request)? + "\n";

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A wanbench worker in Python's standard library: a place to start from.
 
-It speaks protocol 2 of docs/protocol.md and computes no network: a "step" blurs the latent once, which is enough to
+It speaks protocol 3 of docs/protocol.md and computes no network: a "step" blurs the latent once, which is enough to
 see a case measured. Put your framework where `weights_bytes` and `velocity` are. In config.toml:
 
     [backends.example]
@@ -17,11 +17,11 @@ def main():
     wire = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     request = json.loads(sys.stdin.readline())
-    if request["protocol"] != 2 or request["type"] == "forward":
-        fail("unsupported", "this worker measures by protocol 2 and computes no network")
+    if request["protocol"] != 3 or request["type"] not in ("probe", "measure") or request.get("second"):
+        fail("unsupported", "this worker measures steps by protocol 3 and computes no network")
     if "gpu" in (request.get("device"), request.get("job", {}).get("device")):
         fail("unsupported", "this worker runs on the CPU only: use --device cpu")
-    send("ready", protocol=2, worker="example", device={"kind": "cpu", "name": "cpu"},
+    send("ready", protocol=3, worker="example", device={"kind": "cpu", "name": "cpu"},
          versions={"python": platform.python_version()})
     if request["type"] == "measure":
         measure(request["job"], request["sigmas"], request["warmup_steps"])

@@ -1,5 +1,6 @@
 //! How figures are written: units, significant digits, signs.
 
+use crate::protocol::Loading;
 use crate::stats::Estimate;
 
 /// A time to three significant digits, in the unit that suits it: `1.53 s`, `74.3 ms`, `812 µs`.
@@ -54,6 +55,31 @@ pub fn share(share: f64) -> String {
 /// Bytes in whole MiB, as the seed report writes them: `95MB`.
 pub fn mebibytes(bytes: u64) -> String {
     format!("{}MB", (bytes as f64 / (1024.0 * 1024.0)).round())
+}
+
+/// Bytes in GiB, for what is gigabytes large or should be: `71 GiB`, `2.0 GiB`, `0.1 GiB`.
+pub fn gibibytes(bytes: u64) -> String {
+    let gib = bytes as f64 / f64::from(1 << 30);
+    let decimals = if gib >= 9.95 { 0 } else { 1 };
+    format!("{gib:.decimals$} GiB")
+}
+
+/// Floating-point operations a second: `0.29 TFLOP/s`, `18.4 TFLOP/s`.
+pub fn flop_rate(flops_per_second: f64) -> String {
+    format!("{} TFLOP/s", three_digits(flops_per_second / 1e12))
+}
+
+/// Bytes a second, in powers of ten as makers of memory count: `12.6 GB/s`.
+pub fn byte_rate(bytes_per_second: f64) -> String {
+    format!("{} GB/s", three_digits(bytes_per_second / 1e9))
+}
+
+/// How far a network's loading is: `loading 12 of 71 GiB, about 1 min 10 s left`.
+pub fn loading(loading: &Loading) -> String {
+    let Loading { bytes, total_bytes, seconds } = *loading;
+    let left = seconds / bytes.max(1) as f64 * total_bytes.saturating_sub(bytes) as f64;
+    let read = gibibytes(bytes).replace(" GiB", "");
+    format!("loading {read} of {}, about {} left", gibibytes(total_bytes), duration(left))
 }
 
 /// Bytes to the byte, in groups of three: `99,164,288`.
@@ -122,6 +148,16 @@ mod tests {
     fn waits_and_counts_read_like_prose() {
         assert_eq!([duration(48.4), duration(200.0), duration(3900.0)], ["48 s", "3 min 20 s", "1 h 05 min"]);
         assert_eq!([count(1, "case"), count(0, "case")], ["1 case", "0 cases"]);
+    }
+
+    #[test]
+    fn gigabytes_and_rates_have_the_digits_that_count() {
+        let gib = |gib: f64| gibibytes((gib * f64::from(1 << 30)) as u64);
+        assert_eq!([gib(70.7), gib(9.94), gib(9.96), gib(0.0923)], ["71 GiB", "9.9 GiB", "10 GiB", "0.1 GiB"]);
+        assert_eq!([flop_rate(2.914e11), flop_rate(1.84e13)], ["0.29 TFLOP/s", "18.4 TFLOP/s"]);
+        assert_eq!(byte_rate(1.2649e10), "12.6 GB/s");
+        let halfway = Loading { bytes: 1 << 30, total_bytes: 2 << 30, seconds: 70.0 };
+        assert_eq!(loading(&halfway), "loading 1.0 of 2.0 GiB, about 1 min 10 s left");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::machine::Machine;
 use crate::matrix::{Case, Workload};
 use crate::protocol::DeviceKind;
 use crate::report::unescape;
-use crate::wan::{DType, Quant};
+use crate::wan::{DType, Experts, Quant};
 
 /// What a report holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -208,8 +208,16 @@ impl Table<'_> {
         };
         let name = if self.has("Workload") { self.cell(row, "Workload").to_owned() } else { format!("{frames}f") };
         let model = if self.has("Model") { self.cell(row, "Model") } else { model };
-        let workload =
-            Workload { name, model: model.to_owned(), frames, steps, latent: [0; 3], text_rows: 0, camera: false };
+        let workload = Workload {
+            name,
+            model: model.to_owned(),
+            frames,
+            steps,
+            latent: [0; 3],
+            text_rows: 0,
+            camera: false,
+            experts: Experts::Low,
+        };
         Ok(Case::new(backend, workload, quant, dtype))
     }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::wan::{DType, Quant, Spec};
+use crate::wan::{DType, Experts, Quant, Spec};
 
 /// One cell of the matrix on one backend.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,6 +44,9 @@ pub struct Workload {
     pub text_rows: usize,
     /// Whether the camera is controlled.
     pub camera: bool,
+    /// The networks that compute it.
+    #[serde(default, skip_serializing_if = "Experts::is_default")]
+    pub experts: Experts,
 }
 
 /// A model that workloads refer to.
@@ -69,7 +72,8 @@ impl Case {
 
     /// The part of the name that decides the model's bytes: they are the same on every machine, for every workload.
     pub fn memory_key(&self) -> String {
-        format!("{}/{}/{}/{}", self.backend, self.workload.model, self.quant, self.dtype)
+        let both = if self.workload.experts == Experts::Both { "/both" } else { "" };
+        format!("{}/{}/{}/{}{both}", self.backend, self.workload.model, self.quant, self.dtype)
     }
 }
 
@@ -123,6 +127,7 @@ pub(crate) mod tests {
             latent: [4, 16, 32],
             text_rows: 100,
             camera: false,
+            experts: Experts::Low,
         }
     }
 

@@ -10,11 +10,12 @@ use thiserror::Error;
 
 use crate::machine::Machine;
 use crate::matrix::Case;
-use crate::protocol::{Device, DeviceKind, Digest};
+use crate::protocol::{Device, DeviceKind, Digest, Rates};
+use crate::wan::work::Work;
 use crate::{save, stats};
 
 /// Schema version of results.json.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// One run of a suite on one machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -124,6 +125,10 @@ pub struct CaseRecord {
     pub base_launches: Vec<Launch>,
     /// Of a reference: its launches once more, in the same blocks, to see what the machine alone makes of them.
     pub control_launches: Vec<Launch>,
+    /// What one step computes; `None` where nothing is known of it.
+    pub work: Option<Work>,
+    /// Why it was not measured at all, if that was so.
+    pub skipped: Option<Skipped>,
     /// How the output compares with the reference's; `None` for the reference, and where a worker writes none.
     pub parity: Option<Parity>,
 }
@@ -137,6 +142,16 @@ pub enum Role {
     Base,
     /// The reference of the workload once more: what differs between the two is the machine's doing.
     Control,
+}
+
+/// A case that the machine has too little memory for: nothing was launched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Skipped {
+    /// What a launch is expected to take.
+    pub needs_bytes: u64,
+    /// What the device had.
+    pub has_bytes: u64,
 }
 
 /// How far a case's final latent is from its reference's.
@@ -185,10 +200,18 @@ pub struct Measured {
     pub startup_seconds: f64,
     /// Loading, quantizing and moving to the device.
     pub load_seconds: f64,
+    /// The part of it that went into quantizing; `None` where nothing was quantized then.
+    pub quantize_seconds: Option<f64>,
+    /// The process's peak when loading was over, if the system tells.
+    pub load_peak_bytes: Option<u64>,
     /// All warm-up steps together.
     pub warmup_seconds: f64,
     /// The timed steps in order.
     pub step_seconds: Vec<f64>,
+    /// Between two steps, from the first network's end until the second could run; `None` where one computes all.
+    pub switch_seconds: Option<f64>,
+    /// The machine's rates right after the last step, if the worker measures them.
+    pub rates: Option<Rates>,
     /// The framework's own peak, if it keeps one.
     pub framework_peak_bytes: Option<u64>,
     /// The process's peak, if the system tells.
@@ -320,6 +343,8 @@ impl CaseRecord {
             launches: Vec::new(),
             base_launches: Vec::new(),
             control_launches: Vec::new(),
+            work: None,
+            skipped: None,
             parity: None,
         }
     }

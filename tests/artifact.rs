@@ -213,18 +213,18 @@ fn a_record_must_be_of_its_form() {
         ("EOF while parsing", String::new()),
         ("trailing characters", format!("{text}{text}")),
         ("unknown field", text.replacen('{', r####"{"##[set-output name=pull_request;]8\n::error::":1,"####, 1)),
-        ("invalid type", format!("{{\"schema\":2,\"warnings\":{deep}}}")),
-        ("unknown field", format!("{{\"schema\":2,\"deep\":{deep}}}")),
+        ("invalid type", format!("{{\"schema\":3,\"warnings\":{deep}}}")),
+        ("unknown field", format!("{{\"schema\":3,\"deep\":{deep}}}")),
         ("invalid type", deep),
-        ("duplicate field", text.replacen('{', r#"{"schema":2,"#, 1)),
+        ("duplicate field", text.replacen('{', r#"{"schema":3,"#, 1)),
         ("duplicate field", text.replacen(&seed, &format!("{seed},{seed}"), 1)),
         ("number out of range", text.replacen(&seed, "\"seed\":1e999", 1)),
         ("invalid type", text.replacen(&seed, "\"seed\":18446744073709551616", 1)),
         ("invalid value", text.replacen(&seed, "\"seed\":-1", 1)),
         ("invalid type", text.replacen(&seed, "\"seed\":null", 1)),
         ("expected value", text.replacen(&seed, "\"seed\":NaN", 1)),
-        ("written with schema 1, this wanbench reads 2", json!({"schema": 1}).to_string()),
-        ("missing field", json!({"schema": 2}).to_string()),
+        ("written with schema 1, this wanbench reads 3", json!({"schema": 1}).to_string()),
+        ("missing field", json!({"schema": 3}).to_string()),
     ] {
         upload.write("results.json", spoilt);
         let refusal = upload.refusal();

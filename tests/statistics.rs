@@ -164,6 +164,7 @@ fn record(blocks: usize, has_base: bool, times: &[f64]) -> RunRecord {
         latent: [1, 2, 2],
         text_rows: 100,
         camera: false,
+        experts: Default::default(),
     };
     let mut cases = ["torch", "mlx"].map(|backend| Case::new(backend, workload.clone(), Quant::None, DType::F32));
     link_references(&mut cases, "torch");
@@ -218,6 +219,10 @@ fn launch(block: usize, step_seconds: Vec<f64>) -> Launch {
         startup_seconds: 0.1,
         load_seconds: 0.1,
         warmup_seconds: 0.1,
+        quantize_seconds: None,
+        load_peak_bytes: None,
+        switch_seconds: None,
+        rates: None,
         step_seconds,
         framework_peak_bytes: None,
         process_peak_bytes: Some(100 << 20),

@@ -14,7 +14,7 @@ use wanbench::matrix::{Case, Model, Workload, link_references};
 use wanbench::protocol::{self, DeviceChoice, Measure};
 use wanbench::record::Measured;
 use wanbench::runner::{self, Launch, Materials, Program};
-use wanbench::wan::{DType, Quant, Spec, schedule};
+use wanbench::wan::{DType, Experts, Quant, Spec, schedule};
 use wanbench::{cache, save, stats};
 
 /// What was recorded.
@@ -151,6 +151,7 @@ impl Launcher {
             latent: [1, 8, 16],
             text_rows: 100,
             camera: false,
+            experts: Experts::Low,
         };
         let mut cases = ["torch", "mlx"].map(|backend| Case::new(backend, workload.clone(), Quant::None, DType::F32));
         link_references(&mut cases, "torch");
@@ -185,6 +186,7 @@ impl Launcher {
             job: self.materials.job(&self.cases[backend], DeviceChoice::Cpu, None),
             sigmas: schedule::sigmas(STEPS, schedule::SHIFT),
             warmup_steps: WARMUP_STEPS,
+            second: None,
             extra_work: (extra_percent > 0.0).then_some(extra_percent / 100.0),
         };
         Launch::start(&program, &request, TIMEOUT, &self.interrupted, &mut |_| {})

@@ -14,6 +14,7 @@ use crate::machine::Machine;
 use crate::matrix::Case;
 use crate::protocol::DeviceKind;
 use crate::record::{ReadError, read_versioned};
+use crate::wan::Experts;
 
 /// Schema version of both kinds of file.
 pub const SCHEMA: u32 = 1;
@@ -112,6 +113,9 @@ pub struct Shape {
     pub text_rows: usize,
     /// Whether the camera is controlled.
     pub camera: bool,
+    /// The networks that compute it.
+    #[serde(default, skip_serializing_if = "Experts::is_default")]
+    pub experts: Experts,
     /// The case that the speedup is over.
     pub reference: Option<String>,
 }
@@ -161,6 +165,7 @@ impl Shape {
             latent: workload.latent,
             text_rows: workload.text_rows,
             camera: workload.camera,
+            experts: workload.experts,
             reference: case.reference.clone(),
         }
     }

@@ -84,6 +84,7 @@ impl Session<'_> {
                 let job = Job {
                     case: format!("{name}/golden/{quant}"),
                     checkpoint: folder.clone(),
+                    quantized: None,
                     spec: spec.clone(),
                     quant,
                     dtype: DType::F32,

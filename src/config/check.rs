@@ -214,6 +214,7 @@ impl Checker<'_> {
             latent,
             text_rows: entry.text_rows,
             camera: entry.camera,
+            experts: entry.experts,
         })
     }
 

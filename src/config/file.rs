@@ -9,7 +9,7 @@ use toml::Spanned;
 
 use super::DefaultSuite;
 use crate::gate::Gate;
-use crate::wan::{DType, Quant};
+use crate::wan::{DType, Experts, Quant};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -80,6 +80,8 @@ pub(super) struct WorkloadEntry {
     pub(super) text_rows: usize,
     #[serde(default)]
     pub(super) camera: bool,
+    #[serde(default)]
+    pub(super) experts: Experts,
 }
 
 fn hundred_rows() -> usize {

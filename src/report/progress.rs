@@ -10,6 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::escape::{cut, one_line};
 use crate::format;
 use crate::matrix::Case;
+use crate::protocol::Loading;
 use crate::record::Outcome;
 use crate::runner::Event;
 use crate::stats;
@@ -188,7 +189,7 @@ struct CaseTally {
 #[derive(Clone, Debug, PartialEq)]
 enum State {
     Waiting,
-    Loading,
+    Loading(Option<Loading>),
     WarmingUp,
     Stepping,
     Failed(String),
@@ -302,8 +303,9 @@ impl CaseTally {
             Event::LaunchStarted { .. } => {
                 self.is_running = true;
                 self.current.clear();
-                self.state = State::Loading;
+                self.state = State::Loading(None);
             }
+            Event::Loading { loading, .. } => self.state = State::Loading(Some((*loading).clone())),
             Event::Loaded { .. } => self.state = State::WarmingUp,
             Event::Warmed { .. } => self.state = State::Stepping,
             Event::Step { seconds, .. } => self.current.push(*seconds),
@@ -349,7 +351,8 @@ impl CaseTally {
             State::Failed(reason) => format!("failed: {reason}"),
             State::Waiting if self.done == launches => "done".to_owned(),
             State::Waiting => "waiting".to_owned(),
-            State::Loading => "loading".to_owned(),
+            State::Loading(None) => "loading".to_owned(),
+            State::Loading(Some(loading)) => format::loading(loading),
             State::WarmingUp => "warming up".to_owned(),
             State::Stepping if self.current.len() == self.steps => "finishing".to_owned(),
             State::Stepping => format!("step {} of {}", self.current.len() + 1, self.steps),

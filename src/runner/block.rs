@@ -73,6 +73,7 @@ fn take_turns<'a>(
                 plan.timeout,
                 interrupted,
                 &mut |event| match event {
+                    protocol::Event::Loading(loading) => on_event(&Event::Loading { arm: &name, loading }),
                     protocol::Event::Loaded(_) => on_event(&Event::Loaded { arm: &name }),
                     protocol::Event::Warmed(_) => on_event(&Event::Warmed { arm: &name }),
                     _ => {}
@@ -130,12 +131,15 @@ impl Arm<'_> {
 
 fn request(plan: &Plan, arm: &Arm, block: usize) -> Measure {
     let case = &plan.cases[arm.case];
+    let sigmas = schedule::sigmas(case.workload.steps, schedule::SHIFT);
+    let second = plan.materials.second(case, &sigmas);
     let output = (block == 0 && arm.role == Role::Head).then(|| output(plan, arm.case));
     Measure {
         protocol: protocol::VERSION,
         job: plan.materials.job(case, plan.device, output),
-        sigmas: schedule::sigmas(case.workload.steps, schedule::SHIFT),
+        sigmas,
         warmup_steps: plan.warmup_steps,
+        second,
         extra_work: None,
     }
 }

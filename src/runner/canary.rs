@@ -8,7 +8,7 @@ use crate::matrix::{Case, Workload};
 use crate::protocol::{self, DeviceChoice, Measure};
 use crate::record::Failure;
 use crate::stats;
-use crate::wan::{DType, Quant, schedule};
+use crate::wan::{DType, Experts, Quant, schedule};
 
 /// Steps behind one reading, which is their median.
 const STEPS_PER_READING: usize = 5;
@@ -37,6 +37,7 @@ pub fn canary_case(backend: &str) -> Case {
         latent: [1, 16, 32],
         text_rows: 100,
         camera: false,
+        experts: Experts::Low,
     };
     Case::new(backend, workload, Quant::None, DType::F32)
 }
@@ -77,6 +78,7 @@ impl<'a> Canary<'a> {
             job: materials.job(plan.case, device, None),
             sigmas: schedule::sigmas(steps, schedule::SHIFT),
             warmup_steps: WARMUP_STEPS,
+            second: None,
             extra_work: None,
         };
         let launch = Launch::start(plan.program, &request, timeout, interrupted, &mut |_| {})?;

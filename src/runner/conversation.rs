@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use super::failure;
 use super::process::{Program, Worker};
 use crate::protocol::{
-    self, DeviceChoice, Done, Event, Failed, Forward, Loaded, Measure, Probe, Ready, Request, Turn, Warmed,
+    self, DeviceChoice, Done, Event, Failed, Forward, Loaded, Loading, Measure, Probe, Profile, Profiled, Quantize,
+    Rate, Rates, Ready, Request, Turn, Warmed,
 };
 use crate::record::{Failure, Measured};
 
@@ -31,7 +32,50 @@ pub fn forward(
     interrupted: &AtomicBool,
 ) -> Result<(Ready, Loaded, Done), Failure> {
     let mut session = Session::open(program, &Request::Forward(request.clone()), timeout, interrupted)?;
-    let answers = session.loaded().and_then(|loaded| Ok((session.ready.clone(), loaded, session.done()?)));
+    let answers = session.loaded(&mut |_| {}).and_then(|loaded| Ok((session.ready.clone(), loaded, session.done()?)));
+    session.end(answers)
+}
+
+/// Has a pass's parts timed; `on_loading` sees how loading goes on.
+pub fn profile(
+    program: &Program,
+    request: &Profile,
+    timeout: Duration,
+    interrupted: &AtomicBool,
+    on_loading: &mut impl FnMut(&Loading),
+) -> Result<(Ready, Loaded, Profiled), Failure> {
+    let mut session = Session::open(program, &Request::Profile(request.clone()), timeout, interrupted)?;
+    let answers = session.loaded(on_loading).and_then(|loaded| {
+        let profiled = match session.next()? {
+            Event::Profiled(profiled) => profiled,
+            other => return Err(out_of_order("profiled", &other)),
+        };
+        session.expect_end()?;
+        Ok((session.ready.clone(), loaded, profiled))
+    });
+    session.end(answers)
+}
+
+/// Has the machine's rates measured.
+pub fn rate(program: &Program, request: &Rate, interrupted: &AtomicBool) -> Result<Rates, Failure> {
+    let mut session = Session::open(program, &Request::Rate(request.clone()), PROBE_TIMEOUT, interrupted)?;
+    let answers = session.next().and_then(|event| match event {
+        Event::Rated(rated) => session.expect_end().and_then(|()| possible(rated.rates)),
+        other => Err(out_of_order("rated", &other)),
+    });
+    session.end(answers)
+}
+
+/// Has weights saved quantized, where the request says; `on_loading` sees how loading goes on.
+pub fn quantize(
+    program: &Program,
+    request: &Quantize,
+    timeout: Duration,
+    interrupted: &AtomicBool,
+    on_loading: &mut impl FnMut(&Loading),
+) -> Result<(Ready, Loaded, Done), Failure> {
+    let mut session = Session::open(program, &Request::Quantize(request.clone()), timeout, interrupted)?;
+    let answers = session.loaded(on_loading).and_then(|loaded| Ok((session.ready.clone(), loaded, session.done()?)));
     session.end(answers)
 }
 
@@ -41,6 +85,9 @@ pub struct Launch<'a> {
     loaded: Loaded,
     warmed: Warmed,
     step_seconds: Vec<f64>,
+    /// The step before which the second network takes over, if one does.
+    switches_before: Option<usize>,
+    switch_seconds: Option<f64>,
 }
 
 impl<'a> Launch<'a> {
@@ -53,7 +100,7 @@ impl<'a> Launch<'a> {
         on_event: &mut impl FnMut(&Event),
     ) -> Result<Self, Failure> {
         let mut session = Session::open(program, &Request::Measure(request.clone()), timeout, interrupted)?;
-        let begun = session.loaded().and_then(|loaded| {
+        let begun = session.loaded(&mut |loading| on_event(&Event::Loading(loading.clone()))).and_then(|loaded| {
             on_event(&Event::Loaded(loaded.clone()));
             let warmed = session.warmed()?;
             on_event(&Event::Warmed(warmed.clone()));
@@ -62,7 +109,8 @@ impl<'a> Launch<'a> {
         match begun {
             Ok((loaded, warmed)) => {
                 session.worker.pause();
-                Ok(Self { session, loaded, warmed, step_seconds: Vec::new() })
+                let switches_before = request.second.as_ref().map(|second| second.from_step);
+                Ok(Self { session, loaded, warmed, step_seconds: Vec::new(), switches_before, switch_seconds: None })
             }
             Err(reason) => session.end(Err(reason)),
         }
@@ -76,11 +124,20 @@ impl<'a> Launch<'a> {
     /// Lets it take one timed step, in seconds.
     pub fn step(&mut self) -> Result<f64, String> {
         self.session.worker.resume();
-        let stepped = self.session.step(self.step_seconds.len());
+        let stepped = self.switch_and_step();
         self.session.worker.pause();
         let seconds = stepped?;
         self.step_seconds.push(seconds);
         Ok(seconds)
+    }
+
+    fn switch_and_step(&mut self) -> Result<f64, String> {
+        let index = self.step_seconds.len();
+        self.session.take_turn()?;
+        if self.switches_before == Some(index) {
+            self.switch_seconds = Some(self.session.switched()?);
+        }
+        self.session.step(index)
     }
 
     /// Waits for its end, unless `reason` tells why it failed before; with the time that was spent on it.
@@ -93,8 +150,12 @@ impl<'a> Launch<'a> {
             model_bytes: self.loaded.model_bytes,
             startup_seconds: self.session.startup_seconds,
             load_seconds: self.loaded.seconds,
+            quantize_seconds: self.loaded.quantize_seconds,
+            load_peak_bytes: self.loaded.process_peak_bytes,
             warmup_seconds: self.warmed.seconds,
             step_seconds: self.step_seconds,
+            switch_seconds: self.switch_seconds,
+            rates: done.rates,
             framework_peak_bytes: done.framework_peak_bytes,
             process_peak_bytes: done.process_peak_bytes,
             output: done.output,
@@ -128,23 +189,50 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn loaded(&mut self) -> Result<Loaded, String> {
-        match next_event(&mut self.worker, self.interrupted)? {
+    fn next(&mut self) -> Result<Event, String> {
+        next_event(&mut self.worker, self.interrupted)
+    }
+
+    /// The next event that is not about loading.
+    fn after_loading(&mut self, on_loading: &mut impl FnMut(&Loading)) -> Result<Event, String> {
+        loop {
+            match self.next()? {
+                Event::Loading(loading) => on_loading(&loading),
+                other => return Ok(other),
+            }
+        }
+    }
+
+    fn loaded(&mut self, on_loading: &mut impl FnMut(&Loading)) -> Result<Loaded, String> {
+        match self.after_loading(on_loading)? {
             Event::Loaded(loaded) => Ok(loaded),
             other => Err(out_of_order("loaded", &other)),
         }
     }
 
     fn warmed(&mut self) -> Result<Warmed, String> {
-        match next_event(&mut self.worker, self.interrupted)? {
+        match self.next()? {
             Event::Warmed(warmed) => Ok(warmed),
             other => Err(out_of_order("warmed", &other)),
         }
     }
 
-    fn step(&mut self, index: usize) -> Result<f64, String> {
+    fn take_turn(&mut self) -> Result<(), String> {
         self.worker.send(serde_json::to_string(&Turn::Step).map_err(|error| error.to_string())?);
-        match next_event(&mut self.worker, self.interrupted)? {
+        Ok(())
+    }
+
+    fn switched(&mut self) -> Result<f64, String> {
+        match self.after_loading(&mut |_| {})? {
+            Event::Switched(switched) if switched.seconds.is_finite() && switched.seconds >= 0.0 => {
+                Ok(switched.seconds)
+            }
+            other => Err(out_of_order("switched", &other)),
+        }
+    }
+
+    fn step(&mut self, index: usize) -> Result<f64, String> {
+        match self.next()? {
             Event::Step(step) if step.index != index => {
                 Err(format!("reported step {} in place of {index}", step.index))
             }
@@ -154,10 +242,11 @@ impl<'a> Session<'a> {
     }
 
     fn done(&mut self) -> Result<Done, String> {
-        let done = match next_event(&mut self.worker, self.interrupted)? {
+        let done = match self.next()? {
             Event::Done(done) => done,
             other => return Err(out_of_order("done", &other)),
         };
+        done.rates.map(possible).transpose()?;
         self.expect_end()?;
         Ok(done)
     }
@@ -205,6 +294,15 @@ fn next_event(worker: &mut Worker, interrupted: &AtomicBool) -> Result<Event, St
 /// A time that can be true.
 fn positive(seconds: f64) -> Result<f64, String> {
     if seconds.is_finite() && seconds > 0.0 { Ok(seconds) } else { Err(format!("reported a step of {seconds} s")) }
+}
+
+/// Rates that can be true.
+fn possible(rates: Rates) -> Result<Rates, String> {
+    let Rates { gemm_flops_per_second, copy_bytes_per_second } = rates;
+    if [gemm_flops_per_second, copy_bytes_per_second].iter().all(|rate| rate.is_finite() && *rate > 0.0) {
+        return Ok(rates);
+    }
+    Err(format!("reported rates of {gemm_flops_per_second} FLOP/s and {copy_bytes_per_second} B/s"))
 }
 
 fn out_of_order(expected: &str, event: &protocol::Event) -> String {

@@ -1,5 +1,6 @@
 //! What a run tells while it goes on; reporters only consume these.
 
+use crate::protocol::Loading;
 use crate::record::Outcome;
 
 /// One thing that happened.
@@ -11,6 +12,13 @@ pub enum Event<'a> {
         arm: &'a str,
         /// From 0.
         block: usize,
+    },
+    /// Its weights are on their way to the device.
+    Loading {
+        /// The arm's name.
+        arm: &'a str,
+        /// How far they are.
+        loading: &'a Loading,
     },
     /// Its weights are on the device.
     Loaded {
@@ -56,6 +64,7 @@ impl<'a> Event<'a> {
     pub fn arm(&self) -> Option<&'a str> {
         match *self {
             Self::LaunchStarted { arm, .. }
+            | Self::Loading { arm, .. }
             | Self::Loaded { arm }
             | Self::Warmed { arm }
             | Self::Step { arm, .. }

@@ -5,15 +5,28 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::workloads;
-use crate::matrix::{Case, Model};
-use crate::protocol::{DeviceChoice, Job};
+use crate::matrix::{Case, Model, Workload};
+use crate::protocol::{DeviceChoice, Job, Second};
 use crate::wan::checkpoint::CheckpointError;
-use crate::wan::{Checkpoint, Spec, synthetic};
+use crate::wan::quantized::{self, Manifest};
+use crate::wan::{Checkpoint, DType, Expert, Experts, Quant, Quantized, Spec, schedule, synthetic};
 
 /// Weights and inputs on disk, the same for every backend.
 pub struct Materials {
-    checkpoints: BTreeMap<String, (PathBuf, Spec)>,
+    networks: BTreeMap<(String, Expert), Network>,
+    quantized: BTreeMap<(String, Expert, Quant, DType), PathBuf>,
     inputs: BTreeMap<String, PathBuf>,
+}
+
+/// One network on disk, checked.
+#[derive(Clone, Debug)]
+pub struct Network {
+    /// Its checkpoint's folder.
+    pub folder: PathBuf,
+    /// Its architecture.
+    pub spec: Spec,
+    /// Bytes of its checkpoint's largest tensor, which loading holds beside the model.
+    pub largest_tensor_bytes: u64,
 }
 
 /// Why weights or inputs are not there.
@@ -30,6 +43,12 @@ pub enum MaterialsError {
     /// A configured checkpoint cannot be used.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// Weights that were quantized beforehand cannot be used.
+    #[error("{cause}\nmake it anew with `wanbench quantize`, or leave it aside with --no-cache")]
+    Quantized {
+        /// What is wrong with them.
+        cause: CheckpointError,
+    },
     /// A workload does not fit its model.
     #[error("workload `{workload}`: {reason}")]
     Workload {
@@ -49,22 +68,28 @@ impl Materials {
         seed: u64,
     ) -> Result<Self, MaterialsError> {
         let write = |cause| MaterialsError::Write { folder: cache.to_owned(), cause };
-        let mut materials = Self { checkpoints: BTreeMap::new(), inputs: BTreeMap::new() };
-        let names: BTreeSet<&String> = cases.iter().map(|case| &case.workload.model).collect();
-        for name in names {
-            let checkpoint = match &models[name] {
-                Model::Synthetic(spec) => (synthetic::checkpoint(cache, spec, seed).map_err(write)?, spec.clone()),
-                Model::Checkpoint(folder) => {
-                    let folder = std::path::absolute(folder).map_err(write)?;
-                    let spec = Checkpoint::open(&folder)?.spec;
-                    (folder, spec)
-                }
+        let mut materials = Self { networks: BTreeMap::new(), quantized: BTreeMap::new(), inputs: BTreeMap::new() };
+        let wanted: BTreeSet<(&String, Expert)> = cases
+            .iter()
+            .flat_map(|case| {
+                let Workload { model, experts, .. } = &case.workload;
+                [Some(experts.first()), experts.second()].into_iter().flatten().map(move |expert| (model, expert))
+            })
+            .collect();
+        for (name, expert) in wanted {
+            let folder = match &models[name] {
+                Model::Synthetic(spec) => synthetic::checkpoint(cache, spec, seed).map_err(write)?,
+                Model::Checkpoint(folder) => expert.folder(&std::path::absolute(folder).map_err(write)?)?,
             };
-            materials.checkpoints.insert(name.clone(), checkpoint);
+            let network = Network::open(folder)?;
+            if matches!(models[name], Model::Checkpoint(_)) {
+                materials.find_quantized(cases, (name, expert), &network, cache)?;
+            }
+            materials.networks.insert((name.clone(), expert), network);
         }
         for group in workloads(cases) {
             let workload = &cases[group[0]].workload;
-            let spec = &materials.checkpoints[&workload.model].1;
+            let spec = &materials.networks[&(workload.model.clone(), workload.experts.first())].spec;
             spec.grid(workload.latent)
                 .map_err(|reason| MaterialsError::Workload { workload: workload.name.clone(), reason })?;
             let path = synthetic::inputs(cache, spec, workload.latent, workload.text_rows, workload.camera, seed);
@@ -73,18 +98,77 @@ impl Materials {
         Ok(materials)
     }
 
+    /// Weights are quantized from their checkpoints, whatever was quantized beforehand.
+    pub fn without_quantized(self) -> Self {
+        Self { quantized: BTreeMap::new(), ..self }
+    }
+
+    /// Finds what was quantized beforehand of `network` and fits both it and one of `cases`.
+    fn find_quantized(
+        &mut self,
+        cases: &[Case],
+        (model, expert): (&String, Expert),
+        network: &Network,
+        cache: &Path,
+    ) -> Result<(), MaterialsError> {
+        let fingerprint = quantized::fingerprint(&network.folder)?;
+        for case in cases.iter().filter(|case| case.workload.model == *model) {
+            let Some(layout) = case.quant.layout() else { continue };
+            let folder = quantized::cached(cache, &fingerprint, layout, case.dtype);
+            let broken = |cause| MaterialsError::Quantized { cause };
+            match Manifest::open(&folder).map_err(broken)? {
+                Some(manifest) if manifest.source == fingerprint => {
+                    Quantized::open(&folder, &network.spec).map_err(broken)?;
+                    self.quantized.insert((model.clone(), expert, case.quant, case.dtype), folder);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The network of a case's first step; the second is of the same architecture.
+    pub fn network(&self, case: &Case) -> &Network {
+        &self.networks[&(case.workload.model.clone(), case.workload.experts.first())]
+    }
+
     /// The job of one case.
     pub fn job(&self, case: &Case, device: DeviceChoice, output: Option<PathBuf>) -> Job {
-        let (checkpoint, spec) = &self.checkpoints[&case.workload.model];
+        let network = self.network(case);
         Job {
             case: case.name.clone(),
-            checkpoint: checkpoint.clone(),
-            spec: spec.clone(),
+            checkpoint: network.folder.clone(),
+            quantized: self.quantized_of(case, case.workload.experts.first()),
+            spec: network.spec.clone(),
             quant: case.quant,
             dtype: case.dtype,
             device,
             inputs: self.inputs[&case.workload.name].clone(),
             output,
         }
+    }
+
+    /// The network that takes over in a case's run over `sigmas`, if one does.
+    pub fn second(&self, case: &Case, sigmas: &[f32]) -> Option<Second> {
+        let expert = case.workload.experts.second()?;
+        Some(Second {
+            checkpoint: self.networks[&(case.workload.model.clone(), expert)].folder.clone(),
+            quantized: self.quantized_of(case, expert),
+            from_step: schedule::high_noise_steps(sigmas),
+            is_resident: case.workload.experts == Experts::Both,
+        })
+    }
+
+    fn quantized_of(&self, case: &Case, expert: Expert) -> Option<PathBuf> {
+        self.quantized.get(&(case.workload.model.clone(), expert, case.quant, case.dtype)).cloned()
+    }
+}
+
+impl Network {
+    /// Opens the checkpoint in `folder` and checks it.
+    pub fn open(folder: PathBuf) -> Result<Self, CheckpointError> {
+        let checkpoint = Checkpoint::open(&folder)?;
+        let largest_tensor_bytes = checkpoint.largest_tensor_bytes();
+        Ok(Self { folder, spec: checkpoint.spec, largest_tensor_bytes })
     }
 }

@@ -15,9 +15,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 pub use canary::{CanaryPlan, canary_case};
-pub use conversation::{Launch, forward, probe};
+pub use conversation::{Launch, forward, probe, profile, quantize, rate};
 pub use event::Event;
-pub use materials::{Materials, MaterialsError};
+pub use materials::{Materials, MaterialsError, Network};
 pub use order::balanced;
 pub use pace::Pace;
 pub use process::Program;
@@ -27,6 +27,8 @@ use pace::Pacer;
 use crate::matrix::Case;
 use crate::protocol::DeviceChoice;
 use crate::record::{Canary, CaseRecord, Failure, Role};
+use crate::wan::quant::model_bytes;
+use crate::wan::work;
 
 /// What to measure, and how.
 pub struct Plan<'a> {
@@ -99,7 +101,7 @@ pub fn measure(
         workloads.iter().map(|(_, arms)| order::balanced(arms.len(), plan.launches, plan.seed)).collect();
     let (mut pacer, without_canary) = Pacer::start(plan, plan.launches * workloads.len(), interrupted);
     let mut run = Progressed {
-        cases: plan.cases.iter().map(CaseRecord::new).collect(),
+        cases: plan.cases.iter().map(|case| plan.record(case)).collect(),
         canary: pacer.canary(),
         ended_early: None,
         warnings: without_canary.into_iter().collect(),
@@ -129,6 +131,15 @@ pub fn measure(
 }
 
 impl Plan<'_> {
+    /// The record of a case of which nothing is measured yet.
+    fn record(&self, case: &Case) -> CaseRecord {
+        let Network { spec, .. } = self.materials.network(case);
+        let tokens = spec.tokens(case.workload.latent);
+        let model_bytes = model_bytes(spec, case.quant, case.dtype);
+        let work = work::forward(spec, tokens, case.workload.camera, model_bytes, case.dtype.size_bytes());
+        CaseRecord { work: Some(work), ..CaseRecord::new(case) }
+    }
+
     /// All arms, workload by workload.
     pub fn all_arms(&self) -> Vec<Arm<'_>> {
         workloads(self.cases).iter().flat_map(|cases| self.arms(cases)).collect()

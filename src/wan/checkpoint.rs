@@ -1,6 +1,6 @@
 //! Reading checkpoints: memory-mapped safetensors, every name and shape checked before anything is loaded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use super::params::params;
+use super::quantized::Manifest;
 use super::spec::{ModelType, Spec};
 
 /// A checkpoint folder: its architecture and its tensors, still on disk.
@@ -56,6 +57,13 @@ const INDEX: &str = "diffusion_pytorch_model.safetensors.index.json";
 impl Checkpoint {
     /// Opens a checkpoint folder and checks it against the architecture it declares.
     pub fn open(folder: &Path) -> Result<Self, CheckpointError> {
+        if let Some(manifest) = Manifest::open(folder)? {
+            let quant = manifest.quant;
+            let reason = format!(
+                "holds weights quantized as {quant}: name the checkpoint they were made of, with --quant {quant}"
+            );
+            return Err(CheckpointError::Malformed { path: folder.to_owned(), reason });
+        }
         let (shards, home) = open_shards(folder)?;
         let mut checkpoint = Self { spec: Spec::synthetic(), shards, home };
         checkpoint.spec = checkpoint.read_spec(folder)?;
@@ -66,6 +74,22 @@ impl Checkpoint {
     /// The tensor `name`; every parameter of [`Self::spec`] is there once the checkpoint is open.
     pub fn tensor(&self, name: &str) -> Option<View<'_>> {
         self.home.get(name).and_then(|shard| self.shards[*shard].tensor(name))
+    }
+
+    /// The files that hold the tensors.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.shards.iter().map(|shard| shard.path.as_path())
+    }
+
+    /// Bytes of those files.
+    pub fn bytes(&self) -> u64 {
+        self.shards.iter().map(TensorFile::bytes).sum()
+    }
+
+    /// Bytes of the largest tensor as it is stored: what loading holds beside the model.
+    pub fn largest_tensor_bytes(&self) -> u64 {
+        let tensors = self.home.keys().filter_map(|name| self.tensor(name));
+        tensors.map(|view| view.data.len() as u64).max().unwrap_or(0)
     }
 
     /// Gives the pages of the tensor `name` back to the system, once it was copied: mapped pages count to a process's
@@ -117,25 +141,47 @@ impl Checkpoint {
 
     /// Compares names, shapes and dtypes with the parameter list; lists every difference.
     fn check(&self, folder: &Path) -> Result<(), CheckpointError> {
-        let mut differences = Vec::new();
-        let mut extra: std::collections::BTreeSet<&str> = self.home.keys().map(String::as_str).collect();
-        for param in params(&self.spec) {
-            extra.remove(param.name.as_str());
-            match self.tensor(&param.name) {
-                None => differences.push(format!("  missing: {}", param.name)),
-                Some(view) if view.shape != param.shape => differences
-                    .push(format!("  mis-shaped: {} is {:?}, expected {:?}", param.name, view.shape, param.shape)),
-                Some(view) if !matches!(view.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) => differences
-                    .push(format!("  wrong dtype: {} is {:?}, expected F32, F16 or BF16", param.name, view.dtype)),
-                Some(_) => {}
-            }
-        }
-        differences.extend(extra.iter().map(|name| format!("  extra: {name}")));
-        if differences.is_empty() {
-            return Ok(());
-        }
-        Err(CheckpointError::Mismatch { folder: folder.to_owned(), differences })
+        let floats = [Dtype::F32, Dtype::F16, Dtype::BF16];
+        let expected = params(&self.spec).into_iter().map(|param| (param.name, param.shape, floats.to_vec()));
+        check(folder, self.home.keys().map(String::as_str), |name| self.tensor(name), expected)
     }
+}
+
+/// What a tensor must be: its name, its shape, the dtypes it may have.
+pub type Expected = (String, Vec<usize>, Vec<Dtype>);
+
+/// Compares what is there with what must be; lists every difference.
+fn check<'a>(
+    folder: &Path,
+    names: impl Iterator<Item = &'a str>,
+    tensor: impl Fn(&str) -> Option<View<'a>>,
+    expected: impl IntoIterator<Item = Expected>,
+) -> Result<(), CheckpointError> {
+    let mut differences = Vec::new();
+    let mut extra: BTreeSet<&str> = names.collect();
+    for (name, shape, dtypes) in expected {
+        extra.remove(name.as_str());
+        match tensor(&name) {
+            None => differences.push(format!("  missing: {name}")),
+            Some(view) if view.shape != shape => {
+                differences.push(format!("  mis-shaped: {name} is {:?}, expected {shape:?}", view.shape));
+            }
+            Some(view) if !dtypes.contains(&view.dtype) => {
+                let dtypes: Vec<String> = dtypes.iter().map(|dtype| format!("{dtype:?}")).collect();
+                differences.push(format!(
+                    "  wrong dtype: {name} is {:?}, expected {}",
+                    view.dtype,
+                    dtypes.join(" or ")
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    differences.extend(extra.iter().map(|name| format!("  extra: {name}")));
+    if differences.is_empty() {
+        return Ok(());
+    }
+    Err(CheckpointError::Mismatch { folder: folder.to_owned(), differences })
 }
 
 /// The diffusers-style `config.json`; keys that the network does not need are ignored, as upstream does.
@@ -171,7 +217,7 @@ fn open_shards(folder: &Path) -> Result<(Vec<TensorFile>, BTreeMap<String, usize
         return Ok((vec![file], home));
     }
     let index: Index = read_json(&index_path)?;
-    let files: std::collections::BTreeSet<&String> = index.weight_map.values().collect();
+    let files: BTreeSet<&String> = index.weight_map.values().collect();
     let mut shards = Vec::new();
     let mut home = BTreeMap::new();
     for file in files {
@@ -196,7 +242,8 @@ fn open_shards(folder: &Path) -> Result<(Vec<TensorFile>, BTreeMap<String, usize
     Ok((shards, home))
 }
 
-fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, CheckpointError> {
+/// Reads a JSON file of a checkpoint.
+pub(super) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, CheckpointError> {
     let text = std::fs::read_to_string(path).map_err(|cause| CheckpointError::Read { path: path.to_owned(), cause })?;
     serde_json::from_str(&text)
         .map_err(|error| CheckpointError::Malformed { path: path.to_owned(), reason: error.to_string() })
@@ -239,6 +286,18 @@ impl TensorFile {
     /// The tensors' names.
     pub fn names(&self) -> impl Iterator<Item = String> {
         self.metadata.tensors().into_keys()
+    }
+
+    /// Bytes of the file.
+    pub fn bytes(&self) -> u64 {
+        self.map.len() as u64
+    }
+
+    /// Compares the tensors with what must be there, names, shapes and dtypes; an error lists every difference, and names
+    /// `folder`.
+    pub fn check(&self, folder: &Path, expected: Vec<Expected>) -> Result<(), CheckpointError> {
+        let names: Vec<String> = self.names().collect();
+        check(folder, names.iter().map(String::as_str), |name| self.tensor(name), expected)
     }
 
     /// See [`Checkpoint::release`].

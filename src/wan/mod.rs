@@ -4,17 +4,21 @@
 //! same weights and inputs. The network itself is Wan 2.2 I2V with LingBot-World's camera control.
 
 pub mod checkpoint;
-pub mod flops;
+pub mod experts;
 pub mod inputs;
 pub mod params;
 pub mod quant;
+pub mod quantized;
 pub mod rope;
 pub mod schedule;
 pub mod spec;
 pub mod synthetic;
 pub mod time;
+pub mod work;
 
 pub use checkpoint::Checkpoint;
+pub use experts::{Expert, Experts};
 pub use inputs::Inputs;
 pub use quant::{DType, Quant};
+pub use quantized::Quantized;
 pub use spec::Spec;

@@ -117,12 +117,14 @@ impl Quant {
 }
 
 impl Layout {
+    /// Whether each group has an offset beside its scale.
+    pub fn has_biases(self) -> bool {
+        self.mode == "affine"
+    }
+
     /// Bytes of scales (and, in affine mode, biases) per group.
     fn group_bytes(self, dtype: DType) -> usize {
-        match self.mode {
-            "affine" => 2 * dtype.size_bytes(),
-            _ => 1,
-        }
+        if self.has_biases() { 2 * dtype.size_bytes() } else { 1 }
     }
 }
 

@@ -20,6 +20,15 @@ pub fn timestep(sigma: f32) -> f32 {
 /// Production's shift.
 pub const SHIFT: f64 = 10.0;
 
+/// Production's boundary between its two experts: the high-noise one runs at noise levels from here up.
+pub const BOUNDARY: f32 = 0.947;
+
+/// The first step of a run over `sigmas` that the low-noise expert takes: how many the high-noise one takes before it.
+pub fn high_noise_steps(sigmas: &[f32]) -> usize {
+    let steps = &sigmas[..sigmas.len().saturating_sub(1)];
+    steps.iter().take_while(|sigma| **sigma >= BOUNDARY).count()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -30,5 +39,14 @@ mod tests {
         assert_eq!((sigmas[0], sigmas[20]), (1.0, 0.0));
         assert!(sigmas.windows(2).all(|pair| pair[0] > pair[1]));
         assert_eq!(sigmas[10], 10.0 * 0.5 / 5.5);
+    }
+
+    #[test]
+    fn production_switches_its_expert_where_the_noise_falls_below_the_boundary() {
+        // σ ≥ 0.947 where u ≥ 0.947 / (10 − 9 · 0.947) = 0.6412: of 20 steps those with k ≤ 7, of 40 those with k ≤ 14.
+        assert_eq!(high_noise_steps(&sigmas(20, SHIFT)), 8);
+        assert_eq!(high_noise_steps(&sigmas(40, SHIFT)), 15);
+        assert_eq!(high_noise_steps(&sigmas(1, SHIFT)), 1);
+        assert_eq!(high_noise_steps(&[]), 0);
     }
 }

@@ -96,6 +96,11 @@ impl Spec {
         Ok(grid)
     }
 
+    /// Tokens of a latent of that extent: its patches.
+    pub fn tokens(&self, latent: [usize; 3]) -> usize {
+        latent.iter().product::<usize>() / self.patch_volume()
+    }
+
     /// Checks that the sizes fit together.
     pub fn validate(&self) -> Result<(), String> {
         let sizes = [

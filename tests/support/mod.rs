@@ -32,7 +32,7 @@ pub fn worker(seconds: f64, bytes: u64) -> String {
 
 /// Reads the request and says `ready`.
 pub const READY: &str = r#"read -r request
-echo '{"type":"ready","protocol":2,"worker":"fake","device":{"kind":"cpu","name":"cpu"},"versions":{"fake":"1"}}'"#;
+echo '{"type":"ready","protocol":3,"worker":"fake","device":{"kind":"cpu","name":"cpu"},"versions":{"fake":"1"}}'"#;
 
 /// The events of two steps.
 pub fn after_ready(seconds: f64, bytes: u64) -> String {

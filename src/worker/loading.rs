@@ -1,0 +1,157 @@
+//! Loading: the network's weights and inputs, with what a user who waits for it wants to know.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow, ensure};
+
+use super::wire::Wire;
+use super::{Backend, Source};
+use crate::memory;
+use crate::protocol::{Event, Job, Loaded, Loading as Progress, Second};
+use crate::wan::{Checkpoint, DType, Inputs, Quant, Quantized, work};
+
+/// How often progress is told.
+const INTERVAL: Duration = Duration::from_millis(500);
+
+/// Loads what `job` names, and beside it the second network where it is to be resident; tells `loaded`.
+pub fn load<B: Backend>(
+    backend: &mut B,
+    job: &Job,
+    second: Option<&Second>,
+    extra_work: f64,
+    wire: &mut Wire,
+) -> Result<Shared> {
+    let start = Instant::now();
+    let first = open(&job.checkpoint, job.quantized.as_deref(), job.quant, job.dtype)?;
+    let beside = second.filter(|second| second.is_resident).map(|second| open_second(second, &first)).transpose()?;
+    let mut inputs = Inputs::open(&job.inputs)?;
+    inputs.check(&first.checkpoint.spec).map_err(|reason| anyhow!("{}: {reason}", job.inputs.display()))?;
+    let camera = inputs.camera.is_some();
+    inputs.rows_in_vain = work::text_rows(&first.checkpoint.spec, inputs.latent(), camera, extra_work);
+    let mut loading = Loading::new(wire, bytes(&first) + beside.as_ref().map_or(0, bytes));
+    let mut model_bytes = backend.load(&first, &mut loading)?;
+    if let Some(beside) = &beside {
+        model_bytes += backend.load(beside, &mut loading)?;
+    }
+    let quantize_seconds = loading.quantize_seconds();
+    backend.prepare(&inputs)?;
+    backend.synchronize()?;
+    let seconds = start.elapsed().as_secs_f64();
+    let process_peak_bytes = memory::process_peak_bytes();
+    backend.reset_peak()?;
+    wire.send(&Event::Loaded(Loaded { model_bytes, seconds, quantize_seconds, process_peak_bytes }))?;
+    Ok(Shared { first })
+}
+
+/// Loads the weights alone, to be saved; tells `loaded`.
+pub fn load_weights<B: Backend>(
+    backend: &mut B,
+    checkpoint: &Path,
+    quant: Quant,
+    dtype: DType,
+    wire: &mut Wire,
+) -> Result<()> {
+    let start = Instant::now();
+    let source = open(checkpoint, None, quant, dtype)?;
+    let mut loading = Loading::new(wire, bytes(&source));
+    let model_bytes = backend.load(&source, &mut loading)?;
+    let quantize_seconds = loading.quantize_seconds();
+    wire.send(&Event::Loaded(Loaded {
+        model_bytes,
+        seconds: start.elapsed().as_secs_f64(),
+        quantize_seconds,
+        process_peak_bytes: memory::process_peak_bytes(),
+    }))
+}
+
+/// What both networks of a run have in common, once the first is loaded.
+pub struct Shared {
+    first: Source,
+}
+
+impl Shared {
+    /// Puts the second network into use: one that is there already, or one that is loaded once the first is gone.
+    pub fn switch<B: Backend>(&self, backend: &mut B, second: &Second, wire: &mut Wire) -> Result<()> {
+        if second.is_resident {
+            backend.switch()?;
+        } else {
+            let source = open_second(second, &self.first)?;
+            backend.unload()?;
+            backend.load(&source, &mut Loading::new(wire, bytes(&source)))?;
+        }
+        backend.synchronize()
+    }
+}
+
+/// Progress of loading: a backend tells what it read, and has its quantizing timed.
+pub struct Loading<'a> {
+    wire: Option<&'a mut Wire>,
+    total_bytes: u64,
+    read_bytes: u64,
+    start: Instant,
+    told: Instant,
+    quantizing: Option<Duration>,
+}
+
+impl<'a> Loading<'a> {
+    fn new(wire: &'a mut Wire, total_bytes: u64) -> Self {
+        Self { wire: Some(wire), total_bytes, ..Self::unheard() }
+    }
+
+    /// Progress that nobody hears of.
+    pub fn unheard() -> Self {
+        let now = Instant::now();
+        Self { wire: None, total_bytes: 0, read_bytes: 0, start: now, told: now, quantizing: None }
+    }
+
+    /// Counts `bytes` of the checkpoint that were read just now.
+    pub fn read(&mut self, bytes: u64) -> Result<()> {
+        self.read_bytes += bytes;
+        let Some(wire) = self.wire.as_mut().filter(|_| self.told.elapsed() >= INTERVAL) else { return Ok(()) };
+        self.told = Instant::now();
+        wire.send(&Event::Loading(Progress {
+            bytes: self.read_bytes.min(self.total_bytes),
+            total_bytes: self.total_bytes,
+            seconds: self.start.elapsed().as_secs_f64(),
+        }))
+    }
+
+    /// Times `work`, which quantizes a tensor and waits until that is done.
+    pub fn quantizing<T, E>(&mut self, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        let start = Instant::now();
+        let done = work();
+        *self.quantizing.get_or_insert_default() += start.elapsed();
+        done
+    }
+
+    fn quantize_seconds(&self) -> Option<f64> {
+        self.quantizing.map(|duration| duration.as_secs_f64())
+    }
+}
+
+/// Opens a checkpoint, and the quantized one of the same weights where one is named; both are checked.
+pub fn open(checkpoint: &Path, quantized: Option<&Path>, quant: Quant, dtype: DType) -> Result<Source> {
+    let checkpoint = Checkpoint::open(checkpoint)?;
+    let quantized = quantized.map(|folder| Quantized::open(folder, &checkpoint.spec)).transpose()?;
+    if let Some(quantized) = &quantized {
+        let is_of = quant.layout().is_some_and(|layout| quantized.manifest.is_of(layout, dtype));
+        ensure!(is_of, "{} is not quantized as {quant} in {dtype}", quantized.weights.display());
+    }
+    Ok(Source { checkpoint, quantized, quant, dtype })
+}
+
+fn open_second(second: &Second, first: &Source) -> Result<Source> {
+    let source = open(&second.checkpoint, second.quantized.as_deref(), first.quant, first.dtype)?;
+    ensure!(
+        source.checkpoint.spec == first.checkpoint.spec,
+        "{} is of another architecture than the first network",
+        second.checkpoint.display()
+    );
+    Ok(source)
+}
+
+/// Bytes that loading reads.
+fn bytes(source: &Source) -> u64 {
+    source.quantized.as_ref().map_or_else(|| source.checkpoint.bytes(), |quantized| quantized.bytes)
+}

@@ -1,0 +1,63 @@
+//! Where a pass's time goes: passes as a step takes them and passes whose parts are timed, in turns.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+
+use super::wire::Wire;
+use super::{Backend, loading, rates};
+use crate::protocol::{Event, PartTime, Profile, Profiled};
+use crate::wan::work::Part;
+
+/// Measures and tells `profiled`.
+pub fn profile<B: Backend>(backend: &mut B, request: &Profile, wire: &mut Wire) -> Result<()> {
+    ensure!(request.passes > 0, "a profile needs at least one pass");
+    loading::load(backend, &request.job, None, 0.0, wire)?;
+    for _ in 0..request.warmup_steps {
+        plain(backend, request.t)?;
+        by_parts(backend, request.t)?;
+    }
+    let mut step_seconds = Vec::new();
+    let mut parts: Vec<PartTime> = Vec::new();
+    for _ in 0..request.passes {
+        step_seconds.push(plain(backend, request.t)?);
+        let pass = by_parts(backend, request.t)?;
+        if parts.is_empty() {
+            parts = pass.iter().map(|(part, _)| PartTime { part: *part, seconds: Vec::new() }).collect();
+        }
+        ensure!(pass.len() == parts.len(), "a pass has {} parts, another {}", pass.len(), parts.len());
+        for (all, (_, seconds)) in parts.iter_mut().zip(pass) {
+            all.seconds.push(seconds);
+        }
+    }
+    let rates = Some(rates::rates(backend, request.job.dtype)?);
+    wire.send(&Event::Profiled(Profiled { step_seconds, parts, rates }))
+}
+
+/// Seconds of a pass as a step takes it.
+fn plain<B: Backend>(backend: &mut B, t: f32) -> Result<f64> {
+    let start = Instant::now();
+    backend.forward(t)?;
+    backend.synchronize()?;
+    Ok(start.elapsed().as_secs_f64())
+}
+
+/// Seconds of each part of a pass, in the order in which they first end. What ends in pieces, such as a block's norms, is
+/// one part.
+fn by_parts<B: Backend>(backend: &mut B, t: f32) -> Result<Vec<(Part, f64)>> {
+    let mut parts: Vec<(Part, f64)> = Vec::new();
+    let mut places: BTreeMap<Part, usize> = BTreeMap::new();
+    let mut last = Instant::now();
+    backend.forward_by_parts(t, &mut |part| {
+        let now = Instant::now();
+        let seconds = (now - last).as_secs_f64();
+        last = now;
+        let place = *places.entry(part).or_insert(parts.len());
+        match parts.get_mut(place) {
+            Some((_, sum)) => *sum += seconds,
+            None => parts.push((part, seconds)),
+        }
+    })?;
+    Ok(parts)
+}
