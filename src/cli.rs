@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use secrecy::SecretString;
 use wanbench::protocol::DeviceChoice;
-use wanbench::wan::Quant;
+use wanbench::wan::{DType, Quant};
 
 /// Tracks the speed and memory of the Wan diffusion transformer on MLX and PyTorch, and fails on regressions.
 ///
@@ -120,6 +120,10 @@ pub struct Selection {
     /// Where to run
     #[arg(long, value_enum, default_value_t = DeviceChoice::Auto)]
     pub device: DeviceChoice,
+    /// The checkpoint of the suite's model: a download with low_noise_model and high_noise_model, or one network's folder
+    /// [default: config.toml's]
+    #[arg(long, value_name = "DIR")]
+    pub ckpt_dir: Option<PathBuf>,
     /// Seed of weights, inputs and launch order
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
@@ -137,6 +141,40 @@ pub struct Effort {
     /// End with what there is, rather than take longer than this [default: the suite's]
     #[arg(long, value_name = "MINUTES")]
     pub time_limit: Option<NonZero<u32>>,
+    /// Memory that a case may take; those that need more are skipped [default: what the device has free]
+    #[arg(long, value_name = "GIB")]
+    pub memory: Option<NonZero<u32>>,
+    /// Quantize from the checkpoint, whatever `wanbench quantize` saved
+    #[arg(long)]
+    pub no_cache: bool,
+}
+
+/// What stands in place of the suite's own entries.
+#[derive(Clone, Debug, Default, Args)]
+pub struct AxesArgs {
+    /// Video frames: the suite's workloads of so many, or such as its resolution gives; may be repeated
+    #[arg(long, value_name = "N")]
+    pub frames: Vec<usize>,
+    /// Timed steps per launch
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub steps: Option<u16>,
+    /// Weight quantization, beside the unquantized reference; may be repeated
+    #[arg(long, value_enum, value_name = "QUANT")]
+    pub quant: Vec<Quant>,
+    /// Arithmetic: f32, f16, bf16; may be repeated
+    #[arg(long, value_enum, value_name = "DTYPE")]
+    pub dtype: Vec<DType>,
+    /// The network of a checkpoint that has two; both: whole denoising runs that switch from high to low noise, with both
+    /// in memory and with one at a time
+    #[arg(long, value_enum, value_name = "EXPERT")]
+    pub expert: Option<ExpertChoice>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExpertChoice {
+    Low,
+    High,
+    Both,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -145,9 +183,8 @@ pub struct Measure {
     pub sources: Sources,
     #[command(flatten)]
     pub selection: Selection,
-    /// Timed steps per launch [default: the workload's]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub steps: Option<u16>,
+    #[command(flatten)]
+    pub axes: AxesArgs,
     #[command(flatten)]
     pub effort: Effort,
     /// Where to save the results
@@ -278,7 +315,7 @@ pub struct Update {
     #[command(flatten)]
     pub measure: Measure,
     /// Record these saved results; measures where it is not given
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["suite", "filter", "backend", "steps", "launches", "cool_down", "time_limit", "list"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["suite", "filter", "backend", "ckpt_dir", "frames", "steps", "quant", "dtype", "expert", "launches", "cool_down", "time_limit", "memory", "no_cache", "list"])]
     pub from: Option<PathBuf>,
     /// The machine that the results are of, where it is not this one
     #[arg(long, value_name = "NAME", requires = "from")]

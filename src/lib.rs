@@ -12,6 +12,7 @@ pub mod calibration;
 pub mod config;
 pub mod doctor;
 pub mod figures;
+pub mod forecast;
 pub mod format;
 pub mod gate;
 pub mod git;

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use wanbench::calibration::{self, Jobs, text};
 use wanbench::config::Config;
+use wanbench::matrix::Axes;
 use wanbench::record::BaseRevision;
 
 use super::job::{Fitness, Job, Selected};
@@ -48,7 +49,7 @@ fn too_few(jobs: &Jobs) -> String {
 fn measure_jobs(args: &cli::Calibrate, config: &Config, terminal: &Terminal) -> Result<Jobs> {
     check_target(&args.json)?;
     let interrupted = on_interrupt()?;
-    let selected = Selected::new(config, &args.selection, None, terminal)?;
+    let selected = Selected::new(config, &args.selection, &Axes::default(), terminal)?;
     let mut jobs = Jobs::new(args.jobs.into());
     for number in 1..=args.jobs {
         terminal.say(&format!("job {number} of {}", args.jobs));

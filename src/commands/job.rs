@@ -10,14 +10,15 @@ use jiff::Timestamp;
 use wanbench::baseline::Baseline;
 use wanbench::config::{Config, Suite};
 use wanbench::machine::{self, Machine, MeasuringLock, Severity};
-use wanbench::matrix::{self, Case};
+use wanbench::forecast::{self, Fit};
+use wanbench::matrix::{self, Axes, Case, Model};
 use wanbench::protocol::DeviceKind;
-use wanbench::record::{BaseRevision, RunRecord, SCHEMA, Tool};
+use wanbench::record::{BaseRevision, CaseRecord, RunRecord, SCHEMA, Skipped, Tool};
 use wanbench::report::progress::Progress;
 use wanbench::runner::{self, CanaryPlan, Materials, Pace, Plan, Program, Progressed, canary_case};
 use wanbench::{cache, gate, git};
 
-use super::{Terminal, UsageError, exactly, programs, resolve_device};
+use super::{Terminal, UsageError, exactly, gibibytes, programs, resolve_device};
 use crate::cli::{Effort, Selection};
 
 /// What is measured, and how.
@@ -58,6 +59,8 @@ pub struct Selected<'a> {
     pub suite: &'a Suite,
     /// Its cases that are asked for.
     pub cases: Vec<Case>,
+    /// The models, with a checkpoint that was named by hand.
+    pub models: BTreeMap<String, Model>,
     /// Their programs, with those of all other backends.
     pub programs: BTreeMap<String, Program>,
     /// This machine.
@@ -67,15 +70,37 @@ pub struct Selected<'a> {
 }
 
 impl<'a> Selected<'a> {
-    /// What `selection` asks for, with `steps` timed steps where that is given.
-    pub fn new(config: &'a Config, selection: &Selection, steps: Option<u16>, terminal: &Terminal) -> Result<Self> {
+    /// What `selection` asks for, with `axes` in place of the suite's own.
+    pub fn new(config: &'a Config, selection: &Selection, axes: &Axes, terminal: &Terminal) -> Result<Self> {
         let (machine, programs) = (Machine::detect(), programs(config));
-        let (suite, mut cases, device) = select(config, selection, &machine, &programs, terminal)?;
-        if let Some(steps) = steps {
-            cases.iter_mut().for_each(|case| case.workload.steps = steps.into());
+        let (suite, device) = select(config, selection, &machine, &programs, terminal)?;
+        let cases = axes.cases(suite, &config.backends).map_err(UsageError)?;
+        let cases = matrix::select(cases, &selection.filter, &selection.backend);
+        if cases.is_empty() {
+            bail!(UsageError(format!(
+                "no case of suite `{}` is left; `wanbench run --suite {} --list` names them all",
+                suite.name, suite.name
+            )));
         }
-        Ok(Self { suite, cases, programs, machine, device })
+        let models = models(config, suite, selection.ckpt_dir.as_deref())?;
+        Ok(Self { suite, cases, models, programs, machine, device })
     }
+}
+
+/// The configured models, with `checkpoint` in place of that of the suite's.
+fn models(config: &Config, suite: &Suite, checkpoint: Option<&Path>) -> Result<BTreeMap<String, Model>> {
+    let mut models = config.models.clone();
+    if let Some(checkpoint) = checkpoint {
+        if let Model::Synthetic(_) = models[&suite.model] {
+            bail!(UsageError(format!(
+                "--ckpt-dir: suite `{}` runs the built-in model: name a suite whose model is a checkpoint, or write one \
+                 into config.toml: [models.NAME] checkpoint = \"DIR\"",
+                suite.name
+            )));
+        }
+        models.insert(suite.model.clone(), Model::Checkpoint(checkpoint.to_owned()));
+    }
+    Ok(models)
 }
 
 impl Job<'_> {
@@ -89,31 +114,35 @@ impl Job<'_> {
         let _lock = MeasuringLock::acquire()?;
         let warnings = self.warnings(terminal)?;
         let Selected { suite, cases, programs, device, .. } = self.selected;
-        let canary = suite.canary.then(|| canary_case(&suite.reference));
-        let data: Vec<Case> = cases.iter().chain(&canary).cloned().collect();
-        let materials = Materials::prepare(&data, &self.config.models, &cache::folder(), self.seed)?;
+        let (materials, fit) = self.materials()?;
+        for (name, skipped) in &fit.skipped {
+            terminal.say(&format!("{name} is skipped: {skipped}"));
+        }
+        let canary = (suite.canary && !fit.fitting.is_empty()).then(|| canary_case(&suite.reference));
         let outputs = tempfile::tempdir().context("cannot make a temporary folder")?;
         let plan = Plan {
-            cases,
+            cases: &fit.fitting,
             launches: self.effort.launches.map_or(suite.launches, usize::from),
             warmup_steps: suite.warmup_steps,
             timeout: Duration::from_secs(suite.launch_timeout_seconds),
             device: exactly(*device),
             seed: self.seed,
-            side_by_side: suite.side_by_side,
+            side_by_side: fit.side_by_side,
             programs,
             base_programs: self.base_programs,
             materials: &materials,
             outputs: outputs.path(),
             pace: self.pace(canary.as_ref()),
         };
+        let warnings = warnings.into_iter().chain(fit.warning.clone()).collect();
+        fit.warning.iter().for_each(|warning| terminal.say(&format!("warning: {warning}")));
         let mut record = RunRecord { warnings, ..self.header(&plan) };
         let arms = plan.all_arms();
         let names: Vec<_> = arms.iter().map(|arm| (arm.name(&plan), &plan.cases[arm.case])).collect();
         let mut progress = Progress::new(&names, plan.launches, terminal.progress_style());
         let (start, warnings) = (Instant::now(), record.warnings.clone());
         let update = |record: &mut RunRecord, run: &Progressed| {
-            record.cases = run.cases.clone();
+            record.cases = with_skipped(cases, &run.cases, &fit.skipped);
             record.canary = run.canary.clone();
             record.ended_early = run.ended_early.clone();
             record.warnings = warnings.iter().chain(&run.warnings).cloned().collect();
@@ -137,6 +166,28 @@ impl Job<'_> {
             terminal.say(&format!("warning: {warning}"));
         }
         Ok(record)
+    }
+
+    /// Weights and inputs of the cases that fit into memory, asked before anything is loaded.
+    fn materials(&self) -> Result<(Materials, Fit)> {
+        let Selected { suite, cases, models, device, .. } = self.selected;
+        let cache = cache::folder();
+        let canary = suite.canary.then(|| canary_case(&suite.reference));
+        let all: Vec<Case> = cases.iter().chain(&canary).cloned().collect();
+        let materials = Materials::open(&all, models, &cache, self.seed)?;
+        let has_bytes = self.effort.memory.map(gibibytes).or_else(|| machine::available_bytes(*device));
+        let arms = if self.base_programs.is_some() { 2 } else { 1 };
+        let forecasts: Vec<_> = cases
+            .iter()
+            .map(|case| {
+                let control = usize::from(case.is_reference());
+                (case.clone(), materials.forecast(case, *device), arms + control)
+            })
+            .collect();
+        let fit = forecast::fit(&forecasts, has_bytes, suite.side_by_side);
+        let fitting: Vec<Case> = fit.fitting.iter().chain(&canary).cloned().collect();
+        let materials = materials.with_inputs(&fitting, &cache, self.seed)?;
+        Ok((if self.effort.no_cache { materials.without_quantized() } else { materials }, fit))
     }
 
     /// What would spoil the figures now, told; an error where that is refused.
@@ -200,32 +251,36 @@ impl Job<'_> {
     }
 }
 
-/// The suite, those of its cases that are asked for, and the device for all of them.
+/// The records of all `cases`: those that were run, and those that were skipped.
+fn with_skipped(cases: &[Case], run: &[CaseRecord], skipped: &BTreeMap<String, Skipped>) -> Vec<CaseRecord> {
+    let record = |case: &Case| match run.iter().find(|record| record.case.name == case.name) {
+        Some(record) => record.clone(),
+        None => CaseRecord { skipped: skipped.get(&case.name).copied(), ..CaseRecord::new(case) },
+    };
+    cases.iter().map(record).collect()
+}
+
+/// The suite that is asked for and the device for all of its cases.
 ///
-/// The default suite depends on the device, so that is settled first, by the backends that a GPU's suite would use.
+/// The default suite depends on the device, so that is settled first, by the backends that a GPU's suite would use; a
+/// checkpoint that was named by hand has a default suite of its own.
 pub fn select<'a>(
     config: &'a Config,
     selection: &Selection,
     machine: &Machine,
     programs: &BTreeMap<String, Program>,
     terminal: &Terminal,
-) -> Result<(&'a Suite, Vec<Case>, DeviceKind)> {
+) -> Result<(&'a Suite, DeviceKind)> {
     if let Some(unknown) = selection.backend.iter().find(|name| !config.backends.contains_key(*name)) {
         let known: Vec<_> = config.backends.keys().map(String::as_str).collect();
         bail!(UsageError(format!("--backend {unknown}: no such backend; there are {}", known.join(", "))));
     }
-    let named = selection.suite.as_deref();
+    let for_checkpoint = selection.ckpt_dir.as_ref().and(config.default_suite.checkpoint.as_deref());
+    let named = selection.suite.as_deref().or(for_checkpoint);
     let on_gpu = config.suite(named, true).map_err(UsageError)?;
     let used = on_gpu.cases.iter().map(|case| &case.backend);
     let used = used.filter(|name| selection.backend.is_empty() || selection.backend.contains(*name));
     let device = resolve_device(selection.device, machine, used.map(|name| &programs[name]), terminal);
     let suite = config.suite(named, device == DeviceKind::Gpu).map_err(UsageError)?;
-    let cases = matrix::select(suite.cases.clone(), &selection.filter, &selection.backend);
-    if cases.is_empty() {
-        bail!(UsageError(format!(
-            "no case of suite `{}` is left; `wanbench run --suite {} --list` names them all",
-            suite.name, suite.name
-        )));
-    }
-    Ok((suite, cases, device))
+    Ok((suite, device))
 }

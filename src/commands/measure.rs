@@ -12,7 +12,7 @@ use wanbench::save;
 
 use super::job::{Fitness, Job, Selected};
 use super::review::review;
-use super::{Terminal, UsageError, base};
+use super::{Terminal, UsageError, axes, base};
 use crate::cli;
 
 /// What is to be measured, and what a check adds to that.
@@ -39,7 +39,7 @@ impl<'a> Measuring<'a> {
 /// Measures and saves the record; `None` where the cases were only listed.
 pub fn measure(measuring: &Measuring, terminal: &Terminal) -> Result<Option<RunRecord>> {
     let Measuring { args, config, .. } = measuring;
-    let selected = Selected::new(config, &args.selection, args.steps, terminal)?;
+    let selected = Selected::new(config, &args.selection, &axes(&args.axes), terminal)?;
     if args.list {
         let names: String = selected.cases.iter().map(|case| format!("{}\n", case.name)).collect();
         terminal.print(&names)?;

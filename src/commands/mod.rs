@@ -20,16 +20,19 @@ pub mod validate_artifact;
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
+use std::num::NonZero;
 
 use wanbench::config::{Backend, Config, ConfigError};
 use wanbench::machine::Machine;
+use wanbench::matrix::Axes;
 use wanbench::protocol::{DeviceChoice, DeviceKind};
 use wanbench::record::ReadError;
 use wanbench::report::progress::Style;
-use wanbench::runner::{self, Program};
+use wanbench::runner::{self, MaterialsError, Program};
+use wanbench::wan::Experts;
 use wanbench::wan::checkpoint::CheckpointError;
 
-use crate::cli::{Color, Output};
+use crate::cli::{AxesArgs, Color, ExpertChoice, Output};
 
 /// How the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +103,9 @@ impl Terminal {
 
 /// Whether the user can mend `error` in what was given: the command line, the configuration, a file.
 pub fn is_usage_error(error: &anyhow::Error) -> bool {
-    error.is::<ConfigError>() || error.is::<UsageError>() || error.is::<ReadError>() || error.is::<CheckpointError>()
+    let is_material = matches!(error.downcast_ref(), Some(fault) if !matches!(fault, MaterialsError::Write { .. }));
+    let is_file = error.is::<ReadError>() || error.is::<CheckpointError>() || is_material;
+    error.is::<ConfigError>() || error.is::<UsageError>() || is_file
 }
 
 /// Whether `error` is a closed standard output.
@@ -148,6 +153,28 @@ pub fn resolve_device<'a>(
         }
     }
     DeviceKind::Gpu
+}
+
+/// The suite's entries that stand replaced.
+pub fn axes(args: &AxesArgs) -> Axes {
+    let experts = match args.expert {
+        None => Vec::new(),
+        Some(ExpertChoice::Low) => vec![Experts::Low],
+        Some(ExpertChoice::High) => vec![Experts::High],
+        Some(ExpertChoice::Both) => vec![Experts::Both, Experts::Swap],
+    };
+    Axes {
+        frames: args.frames.clone(),
+        steps: args.steps.map(usize::from),
+        quants: args.quant.clone(),
+        dtypes: args.dtype.clone(),
+        experts,
+    }
+}
+
+/// So many GiB in bytes.
+pub fn gibibytes(gib: NonZero<u32>) -> u64 {
+    u64::from(gib.get()) << 30
 }
 
 /// The choice that asks a worker for exactly `kind`.

@@ -10,14 +10,15 @@ use comfy_table::{Table, presets};
 use wanbench::cache;
 use wanbench::config::Config;
 use wanbench::machine::{Machine, MeasuringLock};
-use wanbench::matrix::Case;
+use wanbench::matrix::{Axes, Case};
 use wanbench::parity::{golden_tolerance, mutual_tolerance, relative_error};
 use wanbench::protocol::{self, Forward, Job};
 use wanbench::runner::{self, Materials, Program};
 use wanbench::wan::checkpoint::TensorFile;
 use wanbench::wan::{Checkpoint, DType, Inputs, Quant, schedule};
 
-use super::{ExitStatus, Terminal, UsageError, exactly, job, programs, resolve_device};
+use super::job::Selected;
+use super::{ExitStatus, Terminal, UsageError, exactly, programs, resolve_device};
 use crate::cli;
 
 /// Compares outputs with a golden case or between backends; 1 beyond tolerance, 3 if a worker failed.
@@ -110,13 +111,13 @@ impl Session<'_> {
     /// Every case of the suite against its workload's reference in f32.
     fn mutual(&self) -> Result<Vec<Row>> {
         let selection = &self.args.selection;
-        let (_, mut cases, device) =
-            job::select(self.config, selection, &Machine::detect(), self.programs, self.terminal)?;
+        let Selected { mut cases, models, device, .. } =
+            Selected::new(self.config, selection, &Axes::default(), self.terminal)?;
         let references: Vec<Case> =
             cases.iter().filter(|case| case.is_reference() && case.dtype == DType::F32).cloned().collect();
         cases.retain(|case| self.is_wanted(case.quant));
         let all: Vec<Case> = cases.iter().chain(&references).cloned().collect();
-        let materials = Materials::prepare(&all, &self.config.models, &cache::folder(), selection.seed)?;
+        let materials = Materials::prepare(&all, &models, &cache::folder(), selection.seed)?;
         let run = |case: &Case| {
             self.output(&case.backend, materials.job(case, exactly(device), None), schedule::timestep(1.0))
         };

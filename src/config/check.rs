@@ -33,7 +33,10 @@ impl Checker<'_> {
         for (name, entry) in &self.file.suites {
             suites.insert(name.clone(), self.suite(name, entry, &models, &backends)?);
         }
-        for (key, name) in [("gpu", &self.file.default_suite.gpu), ("cpu", &self.file.default_suite.cpu)] {
+        let defaults = &self.file.default_suite;
+        let named =
+            [("gpu", Some(&defaults.gpu)), ("cpu", Some(&defaults.cpu)), ("checkpoint", defaults.checkpoint.as_ref())];
+        for (key, name) in named.into_iter().filter_map(|(key, name)| Some((key, name?))) {
             if !suites.contains_key(name) {
                 let table = self.place.text.find("[default_suite]").unwrap_or(0);
                 return Err(self.place.error(
@@ -136,10 +139,12 @@ impl Checker<'_> {
                 return Err(at_suite(rest, "is empty"));
             }
         }
-        let mut cases = Vec::new();
+        let (mut cases, mut videos) = (Vec::new(), BTreeMap::new());
         for (index, workload) in suite.workloads.iter().enumerate() {
+            let video = workload.get_ref().video();
             let workload =
                 self.workload(&key(&format!(".workloads[{index}]")), workload, suite.model.get_ref(), model)?;
+            videos.extend(video.map(|video| (workload.name.clone(), video)));
             for (index, entry) in suite.cases.iter().enumerate() {
                 let key = key(&format!(".cases[{index}]"));
                 for case in self.cases(&key, entry, &workload, backends)? {
@@ -162,7 +167,9 @@ impl Checker<'_> {
         }
         Ok(Suite {
             name: name.to_owned(),
+            model: suite.model.get_ref().clone(),
             cases,
+            videos,
             launches: suite.launches,
             warmup_steps: suite.warmup_steps,
             launch_timeout_seconds: suite.launch_timeout_seconds,
@@ -198,16 +205,19 @@ impl Checker<'_> {
             if entry.text_rows > spec.text_len {
                 return Err(error(".text_rows", format!("is more than the model's {} rows", spec.text_len)));
             }
+            if !entry.experts.is_default() {
+                return Err(error(".experts", "the built-in model is one network".to_owned()));
+            }
         }
         let name = match &entry.name {
             Some(name) if !is_name(name) => {
                 return Err(error(".name", "is of letters, digits, - and _".to_owned()));
             }
             Some(name) => name.clone(),
-            None => format!("{}f", entry.frames),
+            None => entry.default_name(),
         };
         Ok(Workload {
-            name,
+            name: name + entry.experts.suffix(),
             model: model_name.to_owned(),
             frames: entry.frames,
             steps: entry.steps,

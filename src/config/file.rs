@@ -9,6 +9,7 @@ use toml::Spanned;
 
 use super::DefaultSuite;
 use crate::gate::Gate;
+use crate::wan::video::{VAE_STRIDE, Video};
 use crate::wan::{DType, Experts, Quant};
 
 #[derive(Deserialize)]
@@ -97,7 +98,7 @@ pub(super) struct CasesEntry {
 }
 
 impl WorkloadEntry {
-    /// The latent as given, or from the pixels through the VAE: frames (n − 1)/stride + 1, height and width / stride.
+    /// The latent as given, or from the pixels through the VAE.
     pub(super) fn latent_extent(&self) -> Result<[usize; 3], String> {
         let latent = self.unbounded_latent()?;
         // One channel of 2³¹ positions takes 8 GiB: whoever writes more has mistyped.
@@ -109,26 +110,26 @@ impl WorkloadEntry {
     }
 
     fn unbounded_latent(&self) -> Result<[usize; 3], String> {
-        match (self.latent, self.resolution) {
+        match (self.latent, self.video()) {
             (Some(latent), None) if self.vae_stride.is_none() => Ok(latent),
-            (None, Some([height, width])) => {
-                let [time, vertical, horizontal] = self.vae_stride.unwrap_or([4, 8, 8]);
-                if time == 0 || vertical == 0 || horizontal == 0 {
-                    return Err("vae_stride holds a 0".to_owned());
-                }
-                let multiples = [(self.frames - 1, time), (height, vertical), (width, horizontal)];
-                if multiples.iter().any(|(size, stride)| !size.is_multiple_of(*stride)) {
-                    return Err(format!(
-                        "{} frames of {height}x{width} do not fit a VAE stride of [{time}, {vertical}, {horizontal}]: \
-                         frames - 1, height and width must be multiples of it",
-                        self.frames
-                    ));
-                }
-                Ok([(self.frames - 1) / time + 1, height / vertical, width / horizontal])
-            }
+            (None, Some(video)) => video.latent(self.frames),
             _ => Err("give either latent = [frames, height, width], or resolution = [height, width] \
                       (with vae_stride = [time, height, width] if it is not [4, 8, 8])"
                 .to_owned()),
+        }
+    }
+
+    /// The pixels that the latent is computed from, where they are given.
+    pub(super) fn video(&self) -> Option<Video> {
+        let [height, width] = self.resolution?;
+        Some(Video { height, width, vae_stride: self.vae_stride.unwrap_or(VAE_STRIDE) })
+    }
+
+    /// The frames, and what else tells production's workloads apart: `41f`, `480p-41f`, `480p-41f-cam`.
+    pub(super) fn default_name(&self) -> String {
+        match self.resolution {
+            Some([height, _]) => format!("{height}p-{}f{}", self.frames, if self.camera { "-cam" } else { "" }),
+            None => format!("{}f", self.frames),
         }
     }
 }

@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use crate::gate::Gate;
 use crate::matrix::{Case, Model};
+use crate::wan::video::Video;
 use crate::wan::{DType, Quant};
 use check::Checker;
 use file::File;
@@ -43,6 +44,8 @@ pub struct DefaultSuite {
     pub gpu: String,
     /// Elsewhere.
     pub cpu: String,
+    /// For a checkpoint named on the command line.
+    pub checkpoint: Option<String>,
 }
 
 /// A worker program and what it can run.
@@ -61,8 +64,12 @@ pub struct Backend {
 pub struct Suite {
     /// Its name.
     pub name: String,
+    /// Name of the model that its workloads run.
+    pub model: String,
     /// The cases, workload by workload.
     pub cases: Vec<Case>,
+    /// Of a workload whose latent was computed from pixels: these, by the workload's name.
+    pub videos: BTreeMap<String, Video>,
     /// Fresh processes per case.
     pub launches: usize,
     /// Untimed forward passes per launch.

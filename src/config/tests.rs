@@ -27,11 +27,22 @@ fn the_shipped_suites_are_the_seeds_its_half_and_everything() {
 
 #[test]
 fn a_resolution_gives_the_latent_by_the_vaes_arithmetic() {
-    let text = SHIPPED.replace("latent = [12, 30, 52]", "resolution = [480, 832]").replace("41", "33");
-    let config = parse(&text).unwrap();
-    assert_eq!(config.suites["synthetic"].cases[4].workload.latent, [9, 60, 104]);
-    let error = parse(&text.replace("33", "34")).unwrap_err();
+    let at = |frames: &str| SHIPPED.replace("41\nsteps = 20\nresolution", &format!("{frames}\nsteps = 20\nresolution"));
+    let production = |config: &Config| config.suites["production"].cases[0].workload.clone();
+    assert_eq!(production(&parse(SHIPPED).unwrap()).latent, [11, 60, 104]);
+    let workload = production(&parse(&at("33")).unwrap());
+    assert_eq!((workload.name.as_str(), workload.latent), ("480p-33f", [9, 60, 104]));
+    let error = parse(&at("34")).unwrap_err();
     assert!(error.contains("do not fit a VAE stride"), "{error}");
+}
+
+#[test]
+fn a_workload_is_named_for_its_networks_and_the_built_in_model_is_one() {
+    let text = SHIPPED.replacen("text_rows = 512", "text_rows = 512\nexperts = \"both\"", 1);
+    let config = parse(&text).unwrap();
+    assert_eq!(config.suites["production"].cases[0].name, "torch/480p-41f-both/none");
+    let error = parse(&SHIPPED.replacen("frames = 5", "frames = 5\nexperts = \"high\"", 1)).unwrap_err();
+    assert!(error.contains("suites.synthetic.workloads[0].experts: the built-in model is one network"), "{error}");
 }
 
 /// Every fault is named with file, line and key.

@@ -213,6 +213,12 @@ fn parse_nvidia_smi(text: &str) -> Option<String> {
     }
 }
 
+/// Free memory of the first GPU, in bytes, from `nvidia-smi`'s number of MiB.
+pub fn parse_free_memory(text: &str) -> Option<u64> {
+    let mib: u64 = text.lines().next()?.trim().parse().ok()?;
+    mib.checked_mul(1 << 20)
+}
+
 fn parse_nvidia_information(text: &str) -> Option<String> {
     let model = text.lines().find_map(|line| line.strip_prefix("Model:"))?.trim();
     (!model.is_empty()).then(|| model.to_owned())
@@ -253,6 +259,12 @@ mod tests {
 
     fn severity(finding: Option<Finding>) -> Option<Severity> {
         finding.map(|finding| finding.severity)
+    }
+
+    #[test]
+    fn free_memory_is_the_first_gpus() {
+        assert_eq!(parse_free_memory("79647\n81559\n"), Some(79_647 << 20));
+        assert_eq!(parse_free_memory("[N/A]\n"), None);
     }
 
     #[test]

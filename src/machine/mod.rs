@@ -8,6 +8,7 @@ mod fitness;
 mod linux;
 mod lock;
 mod macos;
+mod memory;
 
 use std::num::NonZero;
 
@@ -18,6 +19,7 @@ use crate::protocol::DeviceKind;
 
 pub use fitness::{Finding, Severity, Topic, fitness, survey};
 pub use lock::{LockError, MeasuringLock};
+pub use memory::available_bytes;
 
 /// What decides a machine's speed; two machines of one fingerprint share baselines.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,8 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::workloads;
+use crate::forecast::Forecast;
 use crate::matrix::{Case, Model, Workload};
-use crate::protocol::{DeviceChoice, Job, Second};
+use crate::protocol::{DeviceChoice, DeviceKind, Job, Second};
 use crate::wan::checkpoint::CheckpointError;
 use crate::wan::quantized::{self, Manifest};
 use crate::wan::{Checkpoint, DType, Expert, Experts, Quant, Quantized, Spec, schedule, synthetic};
@@ -60,8 +61,18 @@ pub enum MaterialsError {
 }
 
 impl Materials {
-    /// Makes, or finds, the data of all workloads of `cases` under `cache`.
+    /// Opens the networks of `cases` and makes, or finds, the inputs of their workloads; what is made is under `cache`.
     pub fn prepare(
+        cases: &[Case],
+        models: &BTreeMap<String, Model>,
+        cache: &Path,
+        seed: u64,
+    ) -> Result<Self, MaterialsError> {
+        Self::open(cases, models, cache, seed)?.with_inputs(cases, cache, seed)
+    }
+
+    /// Opens the networks of `cases` alone: enough to know what they need.
+    pub fn open(
         cases: &[Case],
         models: &BTreeMap<String, Model>,
         cache: &Path,
@@ -87,15 +98,22 @@ impl Materials {
             }
             materials.networks.insert((name.clone(), expert), network);
         }
-        for group in workloads(cases) {
-            let workload = &cases[group[0]].workload;
-            let spec = &materials.networks[&(workload.model.clone(), workload.experts.first())].spec;
-            spec.grid(workload.latent)
-                .map_err(|reason| MaterialsError::Workload { workload: workload.name.clone(), reason })?;
-            let path = synthetic::inputs(cache, spec, workload.latent, workload.text_rows, workload.camera, seed);
-            materials.inputs.insert(workload.name.clone(), path.map_err(write)?);
-        }
         Ok(materials)
+    }
+
+    /// Makes, or finds, the inputs of the workloads of `cases`, whose networks are open.
+    pub fn with_inputs(mut self, cases: &[Case], cache: &Path, seed: u64) -> Result<Self, MaterialsError> {
+        for group in workloads(cases) {
+            let case = &cases[group[0]];
+            let Workload { name, latent, text_rows, camera, .. } = &case.workload;
+            let spec = &self.network(case).spec;
+            check(&case.workload, spec)
+                .map_err(|reason| MaterialsError::Workload { workload: name.clone(), reason })?;
+            let path = synthetic::inputs(cache, spec, *latent, *text_rows, *camera, seed)
+                .map_err(|cause| MaterialsError::Write { folder: cache.to_owned(), cause })?;
+            self.inputs.insert(name.clone(), path);
+        }
+        Ok(self)
     }
 
     /// Weights are quantized from their checkpoints, whatever was quantized beforehand.
@@ -130,6 +148,12 @@ impl Materials {
     /// The network of a case's first step; the second is of the same architecture.
     pub fn network(&self, case: &Case) -> &Network {
         &self.networks[&(case.workload.model.clone(), case.workload.experts.first())]
+    }
+
+    /// What a launch of `case` will take on `device`.
+    pub fn forecast(&self, case: &Case, device: DeviceKind) -> Forecast {
+        let Network { spec, largest_tensor_bytes, .. } = self.network(case);
+        Forecast::new(case, spec, *largest_tensor_bytes, device)
     }
 
     /// The job of one case.
@@ -171,4 +195,13 @@ impl Network {
         let largest_tensor_bytes = checkpoint.largest_tensor_bytes();
         Ok(Self { folder, spec: checkpoint.spec, largest_tensor_bytes })
     }
+}
+
+/// What of a workload a network cannot compute.
+fn check(workload: &Workload, spec: &Spec) -> Result<(), String> {
+    spec.grid(workload.latent)?;
+    if workload.camera && !spec.camera {
+        return Err("it has camera = true, and the checkpoint has no camera layers".to_owned());
+    }
+    Ok(())
 }

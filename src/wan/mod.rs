@@ -14,6 +14,7 @@ pub mod schedule;
 pub mod spec;
 pub mod synthetic;
 pub mod time;
+pub mod video;
 pub mod work;
 
 pub use checkpoint::Checkpoint;

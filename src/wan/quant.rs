@@ -9,7 +9,21 @@ use super::params::params;
 use super::spec::Spec;
 
 /// Arithmetic of activations and unquantized weights.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    clap::ValueEnum,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum DType {
     /// IEEE single precision: f32 arithmetic, no TF32, no bf16 attention.

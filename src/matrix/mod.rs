@@ -1,5 +1,7 @@
 //! The matrix: a suite's workloads × backends × quantizations × dtypes, as cases with stable names.
 
+mod axes;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -7,6 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::wan::{DType, Experts, Quant, Spec};
+
+pub use axes::Axes;
 
 /// One cell of the matrix on one backend.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

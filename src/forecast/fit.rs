@@ -1,0 +1,88 @@
+//! Which cases fit into memory, and whether a block's processes fit side by side. Pure.
+
+use std::collections::BTreeMap;
+
+use super::Forecast;
+use crate::format;
+use crate::matrix::Case;
+use crate::record::Skipped;
+
+/// What of a run fits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fit {
+    /// The cases that fit, in their order.
+    pub fitting: Vec<Case>,
+    /// The names of those that do not, with what they need.
+    pub skipped: BTreeMap<String, Skipped>,
+    /// Whether the processes of a block may live at the same time.
+    pub side_by_side: bool,
+    /// What the reader of the figures should know of that.
+    pub warning: Option<String>,
+}
+
+/// Fits cases into `has_bytes` of memory; where that is not known, all fit.
+///
+/// A case brings as many processes into a block as the number beside it.
+pub fn fit(cases: &[(Case, Forecast, usize)], has_bytes: Option<u64>, side_by_side: bool) -> Fit {
+    let has_bytes = has_bytes.unwrap_or(u64::MAX);
+    let (fitting, beyond): (Vec<_>, Vec<_>) =
+        cases.iter().partition(|(_, forecast, _)| forecast.peak_bytes <= has_bytes);
+    let skipped = beyond.iter().map(|(case, forecast, _)| {
+        (case.name.clone(), Skipped { needs_bytes: forecast.peak_bytes, has_bytes })
+    });
+    let mut blocks: BTreeMap<&str, u64> = BTreeMap::new();
+    for (case, forecast, processes) in &fitting {
+        *blocks.entry(&case.workload.name).or_default() += forecast.peak_bytes * *processes as u64;
+    }
+    let largest = blocks.into_iter().max_by_key(|(_, bytes)| *bytes).filter(|(_, bytes)| *bytes > has_bytes);
+    let warning = largest.filter(|_| side_by_side).map(|(workload, needs_bytes)| {
+        format!(
+            "the processes of a block run one after the other, and the machine's noise comes in: side by side those of \
+             {workload} need {}, and there are {}",
+            format::gibibytes(needs_bytes),
+            format::gibibytes(has_bytes)
+        )
+    });
+    Fit {
+        fitting: fitting.iter().map(|(case, ..)| case.clone()).collect(),
+        skipped: skipped.collect(),
+        side_by_side: side_by_side && warning.is_none(),
+        warning,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matrix::tests::workload;
+    use crate::wan::work::Work;
+    use crate::wan::{DType, Quant};
+
+    const GIB: u64 = 1 << 30;
+
+    fn cases() -> Vec<(Case, Forecast, usize)> {
+        let case = |quant, gib, processes| {
+            let forecast = Forecast { tokens: 1, work: Work::default(), model_bytes: 1, peak_bytes: gib * GIB };
+            (Case::new("mlx", workload(5), quant, DType::F32), forecast, processes)
+        };
+        vec![case(Quant::None, 71, 2), case(Quant::Int8, 20, 1), case(Quant::Nf4, 12, 1)]
+    }
+
+    #[test]
+    fn what_needs_more_than_there_is_is_skipped() {
+        let fit = fit(&cases(), Some(36 * GIB), true);
+        assert_eq!(fit.fitting.len(), 2);
+        let skipped = Skipped { needs_bytes: 71 * GIB, has_bytes: 36 * GIB };
+        assert_eq!(fit.skipped, BTreeMap::from([("mlx/5f/none".to_owned(), skipped)]));
+        assert!(fit.side_by_side && fit.warning.is_none());
+    }
+
+    #[test]
+    fn a_block_that_does_not_fit_side_by_side_runs_one_after_the_other() {
+        let apart = fit(&cases(), Some(100 * GIB), true);
+        assert!(apart.skipped.is_empty() && !apart.side_by_side);
+        assert!(apart.warning.unwrap().contains("need 174 GiB, and there are 100 GiB"));
+        assert_eq!(fit(&cases(), Some(100 * GIB), false).warning, None);
+        assert!(fit(&cases(), None, true).side_by_side);
+    }
+}

@@ -1,0 +1,115 @@
+//! What a case will take before it is run: memory from the model's sizes, time from the machine's rates. Pure.
+//!
+//! The peak's formula was fitted to measured peaks of both workers on a CPU (see the test); on a GPU its parts are the
+//! same but for the attention's scores, which both frameworks' GPU kernels keep to themselves.
+
+mod fit;
+
+use serde::Serialize;
+
+use crate::matrix::Case;
+use crate::protocol::{DeviceKind, Rates};
+use crate::wan::params::params;
+use crate::wan::quant::model_bytes;
+use crate::wan::work::{self, Work};
+use crate::wan::{Quant, Spec};
+
+pub use fit::{Fit, fit};
+
+/// What one launch of a case will take.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Forecast {
+    /// Tokens of the workload.
+    pub tokens: usize,
+    /// What one step computes.
+    pub work: Work,
+    /// Bytes of the weights, of all networks in memory together.
+    pub model_bytes: u64,
+    /// The process's expected peak.
+    pub peak_bytes: u64,
+}
+
+impl Forecast {
+    /// Of `case` on `device`, whose network is of `spec` and has a largest tensor of so many bytes in its checkpoint.
+    pub fn new(case: &Case, spec: &Spec, largest_tensor_bytes: u64, device: DeviceKind) -> Self {
+        let tokens = spec.tokens(case.workload.latent);
+        let network_bytes = model_bytes(spec, case.quant, case.dtype);
+        let work = work::forward(spec, tokens, case.workload.camera, network_bytes, case.dtype.size_bytes());
+        let model_bytes = network_bytes * case.workload.experts.resident() as u64;
+        let beside = largest_tensor_bytes.max(step_bytes(case, spec, tokens, device));
+        Self { tokens, work, model_bytes, peak_bytes: model_bytes + beside + own_bytes(case, device) }
+    }
+
+    /// Seconds of a step where products run at the machine's GEMM rate and all else at its copy rate: no program is
+    /// expected to be much faster.
+    pub fn step_seconds(&self, rates: &Rates) -> f64 {
+        self.work.flops / rates.gemm_flops_per_second + self.work.bytes / rates.copy_bytes_per_second
+    }
+}
+
+/// Bytes that a step holds beside the weights: activations, attention's scores where they are computed one by one, and a
+/// matrix unpacked for its product.
+fn step_bytes(case: &Case, spec: &Spec, tokens: usize, device: DeviceKind) -> u64 {
+    let camera_rows = if case.workload.camera { 4 * spec.dim } else { 0 };
+    let row = (10 * spec.dim + 2 * spec.ffn_dim + camera_rows) * case.dtype.size_bytes();
+    let mut bytes = tokens * row;
+    if case.backend == "mlx" && device == DeviceKind::Cpu {
+        bytes += spec.num_heads * tokens * tokens.max(spec.text_len) * size_of::<f32>();
+        if case.quant != Quant::None {
+            let largest = params(spec).iter().filter(|param| param.is_quantizable()).map(|param| param.len()).max();
+            bytes += largest.unwrap_or(0) * size_of::<f32>();
+        }
+    }
+    bytes as u64
+}
+
+/// Bytes of the program and its framework, before anything is loaded.
+fn own_bytes(case: &Case, device: DeviceKind) -> u64 {
+    const MIB: u64 = 1 << 20;
+    match (device, case.backend.as_str()) {
+        (DeviceKind::Gpu, _) => 512 * MIB,
+        (DeviceKind::Cpu, "mlx") => 50 * MIB,
+        (DeviceKind::Cpu, _) => 130 * MIB,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matrix::tests::workload;
+    use crate::wan::DType;
+
+    fn forecast(backend: &str, frames: usize, quant: Quant) -> Forecast {
+        let latent = if frames == 5 { [4, 16, 32] } else { [12, 30, 52] };
+        let workload = crate::matrix::Workload { latent, ..workload(frames) };
+        Forecast::new(&Case::new(backend, workload, quant, DType::F32), &Spec::synthetic(), 4 << 20, DeviceKind::Cpu)
+    }
+
+    /// Peaks of both workers on 2 cores of an AMD EPYC under Linux, in MiB.
+    #[test]
+    fn expected_peaks_are_near_measured_ones() {
+        for (backend, frames, quant, measured) in [
+            ("torch", 5, Quant::None, 238),
+            ("torch", 41, Quant::None, 393),
+            ("mlx", 5, Quant::None, 156),
+            ("mlx", 5, Quant::Int8, 115),
+            ("mlx", 5, Quant::Nf4, 104),
+            ("mlx", 41, Quant::None, 1022),
+            ("mlx", 41, Quant::Int8, 920),
+            ("mlx", 41, Quant::Nf4, 893),
+        ] {
+            let expected = forecast(backend, frames, quant).peak_bytes as f64 / f64::from(1 << 20);
+            let ratio = expected / f64::from(measured);
+            assert!((0.85..1.15).contains(&ratio), "{backend} {frames}f {quant}: {expected:.0}, measured {measured}");
+        }
+    }
+
+    #[test]
+    fn time_is_the_products_at_one_rate_and_the_bytes_at_another() {
+        let forecast = forecast("torch", 5, Quant::None);
+        assert_eq!(forecast.tokens, 512);
+        let rates = Rates { gemm_flops_per_second: 1e11, copy_bytes_per_second: 1e10 };
+        let (flops, bytes) = (forecast.work.flops, forecast.work.bytes);
+        assert_eq!(forecast.step_seconds(&rates), flops / 1e11 + bytes / 1e10);
+    }
+}

@@ -1,0 +1,37 @@
+//! The memory that a device has left at this moment: what a network is to fit into.
+
+use sysinfo::{MemoryRefreshKind, RefreshKind, System};
+
+use super::{command, linux, macos};
+use crate::protocol::DeviceKind;
+
+/// Bytes that a process could take on `device` now; `None` where the system does not tell.
+///
+/// On a CPU it is what the system could free without swapping, within the limits of a container. Apple's GPU shares that
+/// memory, and may hold a part of it; an NVIDIA GPU has its own.
+pub fn available_bytes(device: DeviceKind) -> Option<u64> {
+    let wanted = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
+    let system = System::new_with_specifics(wanted).ok()?;
+    let container = system.cgroup_limits().map(|limits| limits.free_memory);
+    let host = container.into_iter().fold(system.available_memory(), u64::min);
+    match device {
+        DeviceKind::Cpu => Some(host),
+        DeviceKind::Gpu if cfg!(target_os = "macos") => Some(host.min(macos::gpu_limit_bytes(system.total_memory()))),
+        DeviceKind::Gpu => {
+            let query = ["--query-gpu=memory.free", "--format=csv,noheader,nounits"];
+            command::output("nvidia-smi", &query).and_then(|text| linux::parse_free_memory(&text))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_has_memory_and_not_more_than_it_says() {
+        let total = super::super::Machine::detect().memory_gib + 1;
+        let available = available_bytes(DeviceKind::Cpu).unwrap();
+        assert!(available > 0 && available <= total << 30, "{available}");
+    }
+}
