@@ -26,6 +26,12 @@ pub enum Command {
     Check(Check),
     /// Measure a suite and save the results
     Run(Measure),
+    /// Tell what a suite will take, in memory and time, before it is run
+    Plan(Plan),
+    /// Tell where the time of one case's step goes
+    Profile(Profile),
+    /// Save a checkpoint's weights quantized, for runs to load
+    Quantize(Quantize),
     /// Compare the outputs of the backends with a golden case, or with each other
     Parity(Parity),
     /// Record, show and compare baselines
@@ -199,6 +205,72 @@ pub struct Measure {
 }
 
 #[derive(Debug, Args)]
+pub struct Plan {
+    /// The configuration
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
+    pub config: PathBuf,
+    #[command(flatten)]
+    pub selection: Selection,
+    #[command(flatten)]
+    pub axes: AxesArgs,
+    #[command(flatten)]
+    pub effort: Effort,
+    /// How to render it
+    #[arg(long, value_enum, default_value_t = DataFormat::Text)]
+    pub format: DataFormat,
+}
+
+#[derive(Debug, Args)]
+pub struct Profile {
+    /// The case, such as mlx/41f/int8
+    #[arg(value_name = "CASE")]
+    pub case: String,
+    /// The configuration
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
+    pub config: PathBuf,
+    #[command(flatten)]
+    pub selection: Selection,
+    #[command(flatten)]
+    pub axes: AxesArgs,
+    #[command(flatten)]
+    pub effort: Effort,
+    /// Passes that are timed as a whole, and as many whose parts are
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    pub passes: u16,
+    /// How to render it
+    #[arg(long, value_enum, default_value_t = DataFormat::Text)]
+    pub format: DataFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum DataFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub struct Quantize {
+    /// The checkpoint: a download with low_noise_model and high_noise_model, or one network's folder
+    #[arg(long, value_name = "DIR")]
+    pub ckpt_dir: PathBuf,
+    /// The quantization
+    #[arg(long, value_enum, value_name = "QUANT")]
+    pub quant: Quant,
+    /// Arithmetic of all that is not packed
+    #[arg(long, value_enum, value_name = "DTYPE", default_value_t = DType::F32)]
+    pub dtype: DType,
+    /// The network of a checkpoint that has two
+    #[arg(long, value_enum, value_name = "EXPERT", default_value_t = ExpertChoice::Low)]
+    pub expert: ExpertChoice,
+    /// Where to save it; a run finds it there too [default: the cache]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Where to quantize
+    #[arg(long, value_enum, default_value_t = DeviceChoice::Auto)]
+    pub device: DeviceChoice,
+}
+
+#[derive(Debug, Args)]
 pub struct Check {
     #[command(flatten)]
     pub measure: Measure,
@@ -289,11 +361,14 @@ pub struct Parity {
     #[command(flatten)]
     pub selection: Selection,
     /// A golden case: checkpoint, inputs.safetensors and outputs.safetensors
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["suite", "filter", "seed"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["suite", "filter", "ckpt_dir", "seed"])]
     pub golden: Option<PathBuf>,
     /// Only this quantization; may be repeated
     #[arg(long, value_enum, value_name = "QUANT")]
     pub quant: Vec<Quant>,
+    /// Of a golden case, which is in f32: in this arithmetic; may be repeated
+    #[arg(long, value_enum, value_name = "DTYPE", requires = "golden")]
+    pub dtype: Vec<DType>,
 }
 
 #[derive(Debug, Subcommand)]

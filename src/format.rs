@@ -64,6 +64,12 @@ pub fn gibibytes(bytes: u64) -> String {
     format!("{gib:.decimals$} GiB")
 }
 
+/// Floating-point operations in units of 10¹²: `0.082`, `823`.
+pub fn teraflops(flops: f64) -> String {
+    let tera = flops / 1e12;
+    if tera < 0.995 { format!("{tera:.3}") } else { three_digits(tera) }
+}
+
 /// Floating-point operations a second: `0.29 TFLOP/s`, `18.4 TFLOP/s`.
 pub fn flop_rate(flops_per_second: f64) -> String {
     format!("{} TFLOP/s", three_digits(flops_per_second / 1e12))
@@ -105,15 +111,19 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// A count with its noun: `1 case`, `3 cases`.
+/// A count with its noun: `1 case`, `3 cases`, `2 passes`.
 pub fn count(number: usize, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
+    let plural = match number {
+        1 => "",
+        _ if noun.ends_with('s') || noun.ends_with("ch") => "es",
+        _ => "s",
+    };
     format!("{number} {noun}{plural}")
 }
 
 /// Launches: `1 launch`, `3 launches`.
 pub fn launches(number: usize) -> String {
-    format!("{number} launch{}", if number == 1 { "" } else { "es" })
+    count(number, "launch")
 }
 
 fn three_digits(value: f64) -> String {
@@ -147,7 +157,7 @@ mod tests {
     #[test]
     fn waits_and_counts_read_like_prose() {
         assert_eq!([duration(48.4), duration(200.0), duration(3900.0)], ["48 s", "3 min 20 s", "1 h 05 min"]);
-        assert_eq!([count(1, "case"), count(0, "case")], ["1 case", "0 cases"]);
+        assert_eq!([count(1, "case"), count(0, "case"), count(2, "pass")], ["1 case", "0 cases", "2 passes"]);
     }
 
     #[test]

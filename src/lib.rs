@@ -24,6 +24,7 @@ pub mod machine;
 pub mod matrix;
 pub mod memory;
 pub mod parity;
+pub mod profile;
 pub mod protocol;
 pub mod record;
 pub mod report;

@@ -14,6 +14,9 @@ fn main() -> ExitCode {
     let outcome = match &cli.command {
         cli::Command::Check(args) => commands::check::check(args, &terminal),
         cli::Command::Run(args) => commands::run::run(args, &terminal),
+        cli::Command::Plan(args) => commands::plan::plan(args, &terminal),
+        cli::Command::Profile(args) => commands::profile::profile(args, &terminal),
+        cli::Command::Quantize(args) => commands::quantize::quantize(args, &terminal),
         cli::Command::Parity(args) => commands::parity::parity(args, &terminal),
         cli::Command::Baseline(cli::Baseline::Update(args)) => commands::baseline::update(args, &terminal),
         cli::Command::Baseline(cli::Baseline::Accept(args)) => commands::baseline::accept(args, &terminal),

@@ -17,15 +17,25 @@ pub fn relative_error(output: &[f32], expected: &[f32]) -> f64 {
     if error.is_finite() { error } else { f64::INFINITY }
 }
 
-/// Tolerance against a golden output of the same quantization, in f32.
+/// Tolerance against a golden output of the same quantization, which is in f32.
 ///
 /// A CPU's are proven on golden cases; a GPU sums in another order and through other approximations, so it gets ten
-/// times as much.
-pub fn golden_tolerance(quant: Quant, device: DeviceKind) -> f64 {
+/// times as much. Other arithmetic adds what rounding to it costs.
+pub fn golden_tolerance(quant: Quant, dtype: DType, device: DeviceKind) -> f64 {
     let cpu = if quant == Quant::None { 1e-5 } else { 1e-4 };
-    match device {
+    let device = match device {
         DeviceKind::Cpu => cpu,
         DeviceKind::Gpu => 10.0 * cpu,
+    };
+    device + arithmetic(dtype)
+}
+
+/// What rounding weights and activations to `dtype` may cost one forward pass.
+fn arithmetic(dtype: DType) -> f64 {
+    match dtype {
+        DType::F32 => 0.0,
+        DType::F16 => 0.0025,
+        DType::Bf16 => 0.02,
     }
 }
 
@@ -33,25 +43,20 @@ pub fn golden_tolerance(quant: Quant, device: DeviceKind) -> f64 {
 /// and activations was measured to cost.
 pub fn mutual_tolerance(quant: Quant, dtype: DType, device: DeviceKind) -> f64 {
     let weights = match quant {
-        Quant::None => golden_tolerance(Quant::None, device),
+        Quant::None => golden_tolerance(Quant::None, DType::F32, device),
         Quant::Int8 => 0.015,
         Quant::Nf4 | Quant::Int4 => 0.27,
         Quant::Nvfp4 => 0.27,
         Quant::Mxfp4 => 0.33,
     };
-    let arithmetic: f64 = match dtype {
-        DType::F32 => 0.0,
-        DType::F16 => 0.0025,
-        DType::Bf16 => 0.02,
-    };
-    weights + arithmetic
+    weights + arithmetic(dtype)
 }
 
 /// Tolerance of a whole denoising run's final latent against the reference's: twice what was measured on the synthetic model
 /// over 5 steps of the 5-frame workload, where every quantization was run in every arithmetic on a CPU.
 pub fn denoised_tolerance(quant: Quant, dtype: DType, device: DeviceKind) -> f64 {
     let weights = match quant {
-        Quant::None => golden_tolerance(Quant::None, device),
+        Quant::None => golden_tolerance(Quant::None, DType::F32, device),
         Quant::Int8 => 0.0105,
         Quant::Nf4 | Quant::Int4 => 0.165,
         Quant::Nvfp4 => 0.17,

@@ -9,8 +9,8 @@ use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use wanbench::baseline::Baseline;
 use wanbench::config::{Config, Suite};
+use wanbench::forecast::{self, Fit, Forecast};
 use wanbench::machine::{self, Machine, MeasuringLock, Severity};
-use wanbench::forecast::{self, Fit};
 use wanbench::matrix::{self, Axes, Case, Model};
 use wanbench::protocol::DeviceKind;
 use wanbench::record::{BaseRevision, CaseRecord, RunRecord, SCHEMA, Skipped, Tool};
@@ -175,16 +175,8 @@ impl Job<'_> {
         let canary = suite.canary.then(|| canary_case(&suite.reference));
         let all: Vec<Case> = cases.iter().chain(&canary).cloned().collect();
         let materials = Materials::open(&all, models, &cache, self.seed)?;
-        let has_bytes = self.effort.memory.map(gibibytes).or_else(|| machine::available_bytes(*device));
-        let arms = if self.base_programs.is_some() { 2 } else { 1 };
-        let forecasts: Vec<_> = cases
-            .iter()
-            .map(|case| {
-                let control = usize::from(case.is_reference());
-                (case.clone(), materials.forecast(case, *device), arms + control)
-            })
-            .collect();
-        let fit = forecast::fit(&forecasts, has_bytes, suite.side_by_side);
+        let forecasts = forecasts(self.selected, &materials, self.base_programs.is_some());
+        let fit = forecast::fit(&forecasts, memory(self.effort, *device), suite.side_by_side);
         let fitting: Vec<Case> = fit.fitting.iter().chain(&canary).cloned().collect();
         let materials = materials.with_inputs(&fitting, &cache, self.seed)?;
         Ok((if self.effort.no_cache { materials.without_quantized() } else { materials }, fit))
@@ -249,6 +241,20 @@ impl Job<'_> {
             cases: Vec::new(),
         }
     }
+}
+
+/// What each case takes, with its number of processes in a block.
+pub fn forecasts(selected: &Selected, materials: &Materials, has_base: bool) -> Vec<(Case, Forecast, usize)> {
+    let forecast = |case: &Case| {
+        let processes = 1 + usize::from(has_base) + usize::from(case.is_reference());
+        (case.clone(), materials.forecast(case, selected.device), processes)
+    };
+    selected.cases.iter().map(forecast).collect()
+}
+
+/// Memory that a case may take: as asked, or what `device` has free; `None` where nobody knows.
+pub fn memory(effort: &Effort, device: DeviceKind) -> Option<u64> {
+    effort.memory.map(gibibytes).or_else(|| machine::available_bytes(device))
 }
 
 /// The records of all `cases`: those that were run, and those that were skipped.

@@ -63,6 +63,7 @@ impl Session<'_> {
         let t = Inputs::open(&inputs)?.t.with_context(|| format!("{} has no tensor t", inputs.display()))?;
         let expected = TensorFile::open(&folder.join("outputs.safetensors"))?;
         let asked = &self.args.selection.backend;
+        let asked_dtypes = &self.args.dtype;
         let is_wanted = |name: &String, own: bool| if asked.is_empty() { !own } else { asked.contains(name) };
         let backends: Vec<_> =
             self.config.backends.iter().filter(|(name, backend)| is_wanted(name, backend.command.is_some())).collect();
@@ -75,20 +76,23 @@ impl Session<'_> {
                 rows.push(Row {
                     backend: name.clone(),
                     what: wanted.iter().map(Quant::to_string).collect::<Vec<_>>().join(", "),
-                    tolerance: golden_tolerance(Quant::None, device),
+                    tolerance: golden_tolerance(Quant::None, DType::F32, device),
                     outcome: Err("the golden case records no output of it".to_owned()),
                 });
             }
-            for quant in wanted {
+            let has = |dtype: &DType| backend.dtypes.contains(dtype);
+            let dtypes: Vec<DType> = if asked_dtypes.is_empty() { vec![DType::F32] } else { asked_dtypes.clone() };
+            for (quant, dtype) in wanted.iter().flat_map(|quant| dtypes.iter().filter(|d| has(d)).map(|d| (*quant, *d)))
+            {
                 let Some(expected) = expected.tensor(recorded_name(quant)) else { continue };
                 let expected = expected.to_f32().context("the recorded output is no float")?;
                 let job = Job {
-                    case: format!("{name}/golden/{quant}"),
+                    case: format!("{name}/golden/{quant}/{dtype}"),
                     checkpoint: folder.clone(),
                     quantized: None,
                     spec: spec.clone(),
                     quant,
-                    dtype: DType::F32,
+                    dtype,
                     device: exactly(device),
                     inputs: inputs.clone(),
                     output: None,
@@ -96,8 +100,8 @@ impl Session<'_> {
                 let outcome = self.output(name, job, t).map(|output| relative_error(&output, &expected));
                 rows.push(Row {
                     backend: name.clone(),
-                    what: quant.to_string(),
-                    tolerance: golden_tolerance(quant, device),
+                    what: if dtype == DType::F32 { quant.to_string() } else { format!("{quant} in {dtype}") },
+                    tolerance: golden_tolerance(quant, dtype, device),
                     outcome,
                 });
             }

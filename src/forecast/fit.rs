@@ -27,9 +27,9 @@ pub fn fit(cases: &[(Case, Forecast, usize)], has_bytes: Option<u64>, side_by_si
     let has_bytes = has_bytes.unwrap_or(u64::MAX);
     let (fitting, beyond): (Vec<_>, Vec<_>) =
         cases.iter().partition(|(_, forecast, _)| forecast.peak_bytes <= has_bytes);
-    let skipped = beyond.iter().map(|(case, forecast, _)| {
-        (case.name.clone(), Skipped { needs_bytes: forecast.peak_bytes, has_bytes })
-    });
+    let skipped = beyond
+        .iter()
+        .map(|(case, forecast, _)| (case.name.clone(), Skipped { needs_bytes: forecast.peak_bytes, has_bytes }));
     let mut blocks: BTreeMap<&str, u64> = BTreeMap::new();
     for (case, forecast, processes) in &fitting {
         *blocks.entry(&case.workload.name).or_default() += forecast.peak_bytes * *processes as u64;

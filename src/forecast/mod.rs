@@ -4,6 +4,7 @@
 //! same but for the attention's scores, which both frameworks' GPU kernels keep to themselves.
 
 mod fit;
+mod plan;
 
 use serde::Serialize;
 
@@ -15,6 +16,7 @@ use crate::wan::work::{self, Work};
 use crate::wan::{Quant, Spec};
 
 pub use fit::{Fit, fit};
+pub use plan::{BackendRates, PlannedCase, RatesByBackend, SuitePlan, Terms};
 
 /// What one launch of a case will take.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -19,6 +19,8 @@ mod headline;
 pub mod json;
 pub mod markdown;
 mod next_steps;
+pub mod plan;
+pub mod profile;
 pub mod progress;
 mod review;
 mod summary;

@@ -4,6 +4,7 @@
 //! an event arrives, and never by a timer.
 
 use std::io::Write;
+use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -20,6 +21,9 @@ const REDRAWS_PER_SECOND: u8 = 5;
 
 /// Above so many cases only the running one has a line, for the lines must fit on a screen.
 const MAX_LINES: usize = 16;
+
+/// How often a line tells of loading where lines stay.
+const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Characters of a failure's reason on a line.
 const REASON_LENGTH: usize = 100;
@@ -42,6 +46,8 @@ pub struct Progress {
     style: Style,
     tally: Tally,
     screen: Option<Screen>,
+    /// When a line last told of loading.
+    told: Instant,
 }
 
 /// The lines on a terminal.
@@ -61,7 +67,7 @@ impl Progress {
     fn with_target(arms: &[(String, &Case)], launches: usize, style: Style, target: ProgressDrawTarget) -> Self {
         let tally = Tally::new(arms, launches);
         let screen = (style == Style::Live).then(|| Screen::new(&tally, target));
-        Self { style, tally, screen }
+        Self { style, tally, screen, told: Instant::now() }
     }
 
     /// Shows what happened. An event of an arm that was not announced is ignored.
@@ -73,6 +79,11 @@ impl Progress {
         self.tally.cases[index].handle(event);
         match (self.style, &mut self.screen, event) {
             (Style::Live, Some(screen), _) => screen.show(&self.tally, index),
+            (Style::Lines | Style::Verbose, _, Event::Loading { .. }) if self.told.elapsed() >= LINE_INTERVAL => {
+                self.told = Instant::now();
+                // As below.
+                let _ = writeln!(std::io::stderr(), "{}", self.tally.case_line(index));
+            }
             (Style::Lines | Style::Verbose, _, Event::LaunchEnded { outcome, .. }) => {
                 let details = if self.style == Style::Verbose { details(outcome) } else { String::new() };
                 // Progress that nobody can read must not end a run.
@@ -130,6 +141,46 @@ impl Screen {
         self.total.set_length(tally.planned() as u64);
         self.total.set_message(tally.time_left_words());
         self.total.set_position(tally.done() as u64);
+    }
+}
+
+/// How the wait for one worker's loading is shown, where nothing else is.
+pub struct Waiting {
+    what: String,
+    style: Style,
+    line: Option<ProgressBar>,
+    told: Instant,
+}
+
+impl Waiting {
+    /// Shows nothing yet; `what` is waited for.
+    pub fn new(what: &str, style: Style) -> Self {
+        let line = (style == Style::Live).then(|| {
+            let target = ProgressDrawTarget::stderr_with_hz(REDRAWS_PER_SECOND);
+            ProgressBar::with_draw_target(None, target).with_style(case_style())
+        });
+        Self { what: one_line(what), style, line, told: Instant::now() }
+    }
+
+    /// Shows how far it is.
+    pub fn show(&mut self, loading: &Loading) {
+        let words = format!("{}: {}", self.what, format::loading(loading));
+        match &self.line {
+            Some(line) => line.set_message(words),
+            None if self.style != Style::Off && self.told.elapsed() >= LINE_INTERVAL => {
+                self.told = Instant::now();
+                // As above: progress is a courtesy.
+                let _ = writeln!(std::io::stderr(), "{words}");
+            }
+            None => {}
+        }
+    }
+
+    /// Clears the line.
+    pub fn finish(&mut self) {
+        if let Some(line) = self.line.take() {
+            line.finish_and_clear();
+        }
     }
 }
 

@@ -1,0 +1,55 @@
+//! `wanbench plan`: what a suite will take, before it is run.
+
+use std::sync::atomic::AtomicBool;
+
+use anyhow::Result;
+use wanbench::config::Config;
+use wanbench::forecast::{self, RatesByBackend, SuitePlan, Terms};
+use wanbench::machine::MeasuringLock;
+use wanbench::protocol::{self, Rate};
+use wanbench::runner::{self, Materials};
+use wanbench::{cache, report};
+
+use super::job::{Selected, forecasts, memory};
+use super::{ExitStatus, Terminal, axes, exactly};
+use crate::cli::{self, DataFormat};
+
+/// Opens the checkpoints, measures the machine's rates, prints the plan; nothing of a network is loaded.
+pub fn plan(args: &cli::Plan, terminal: &Terminal) -> Result<ExitStatus> {
+    let config = Config::open(&args.config)?;
+    let selected = Selected::new(&config, &args.selection, &axes(&args.axes), terminal)?;
+    let materials = Materials::open(&selected.cases, &selected.models, &cache::folder(), args.selection.seed)?;
+    let forecasts = forecasts(&selected, &materials, false);
+    let has_bytes = memory(&args.effort, selected.device);
+    let fit = forecast::fit(&forecasts, has_bytes, selected.suite.side_by_side);
+    let terms = Terms {
+        suite: selected.suite.name.clone(),
+        device: selected.device,
+        has_bytes,
+        launches: args.effort.launches.map_or(selected.suite.launches, usize::from),
+        warmup_steps: selected.suite.warmup_steps,
+    };
+    let plan = SuitePlan::new(terms, &forecasts, &fit, &rates(&selected, terminal)?);
+    terminal.print(&match args.format {
+        DataFormat::Text => report::plan::text(&plan),
+        DataFormat::Json => report::plan::json(&plan),
+    })?;
+    Ok(ExitStatus::Pass)
+}
+
+/// What the machine does in each backend and arithmetic of the cases; a worker that cannot tell gives the reason.
+fn rates(selected: &Selected, terminal: &Terminal) -> Result<RatesByBackend> {
+    let _lock = MeasuringLock::acquire()?;
+    let mut all = RatesByBackend::new();
+    for case in &selected.cases {
+        let key = (case.backend.clone(), case.dtype);
+        if all.contains_key(&key) {
+            continue;
+        }
+        terminal.say(&format!("measuring the machine's rates in {} ({}) …", case.backend, case.dtype));
+        let request = Rate { protocol: protocol::VERSION, device: exactly(selected.device), dtype: case.dtype };
+        let rates = runner::rate(&selected.programs[&case.backend], &request, &AtomicBool::new(false));
+        all.insert(key, rates.map_err(|failure| failure.reason));
+    }
+    Ok(all)
+}

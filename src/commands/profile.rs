@@ -1,0 +1,61 @@
+//! `wanbench profile`: where the time of one case's step goes.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use wanbench::config::Config;
+use wanbench::machine::MeasuringLock;
+use wanbench::protocol::{self, Profile as Request};
+use wanbench::record::Skipped;
+use wanbench::report::progress::Waiting;
+use wanbench::runner::{self, Materials};
+use wanbench::wan::{schedule, work};
+use wanbench::{cache, profile, report};
+
+use super::job::{Selected, memory};
+use super::measure::on_interrupt;
+use super::{ExitStatus, Terminal, UsageError, axes, exactly};
+use crate::cli::{self, DataFormat};
+
+/// Has one case's forward pass timed part by part, and prints it.
+pub fn profile(args: &cli::Profile, terminal: &Terminal) -> Result<ExitStatus> {
+    let config = Config::open(&args.config)?;
+    let selected = Selected::new(&config, &args.selection, &axes(&args.axes), terminal)?;
+    let Some(case) = selected.cases.iter().find(|case| case.name == args.case) else {
+        let names: Vec<&str> = selected.cases.iter().map(|case| case.name.as_str()).collect();
+        bail!(UsageError(format!("no case `{}`; suite `{}` has {}", args.case, selected.suite.name, names.join(", "))));
+    };
+    let cases = std::slice::from_ref(case);
+    let materials = Materials::open(cases, &selected.models, &cache::folder(), args.selection.seed)?;
+    let forecast = materials.forecast(case, selected.device);
+    if let Some(has_bytes) = memory(&args.effort, selected.device).filter(|has| *has < forecast.peak_bytes) {
+        let skipped = Skipped { needs_bytes: forecast.peak_bytes, has_bytes };
+        bail!("{} does not fit into memory: {skipped}", case.name);
+    }
+    let materials = materials.with_inputs(cases, &cache::folder(), args.selection.seed)?;
+    let materials = if args.effort.no_cache { materials.without_quantized() } else { materials };
+    let interrupted = on_interrupt()?;
+    let _lock = MeasuringLock::acquire()?;
+    let request = Request {
+        protocol: protocol::VERSION,
+        job: materials.job(case, exactly(selected.device), None),
+        t: schedule::timestep(1.0),
+        warmup_steps: selected.suite.warmup_steps,
+        passes: args.passes.into(),
+    };
+    let mut waiting = Waiting::new(&case.name, terminal.progress_style());
+    let timeout = Duration::from_secs(selected.suite.launch_timeout_seconds);
+    let told = runner::profile(&selected.programs[&case.backend], &request, timeout, &interrupted, &mut |loading| {
+        waiting.show(loading);
+    });
+    waiting.finish();
+    let (_, _, profiled) = told.map_err(|failure| anyhow::anyhow!("{}: {}", case.name, failure.reason))?;
+    let spec = &materials.network(case).spec;
+    let works = work::parts(spec, forecast.tokens, case.workload.camera, case.dtype.size_bytes());
+    let profile = profile::Profile::new(&case.name, &profiled, &works);
+    terminal.print(&match args.format {
+        DataFormat::Text => report::profile::text(&profile),
+        DataFormat::Json => report::profile::json(&profile),
+    })?;
+    Ok(ExitStatus::Pass)
+}

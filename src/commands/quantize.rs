@@ -1,0 +1,160 @@
+//! `wanbench quantize`: a checkpoint's weights quantized once, for runs to load.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use wanbench::machine::{self, Machine, MeasuringLock};
+use wanbench::protocol::{self, DeviceKind, Quantize as Request};
+use wanbench::record::Skipped;
+use wanbench::report::progress::Waiting;
+use wanbench::runner::{self, Network, Program};
+use wanbench::wan::quant::{Layout, model_bytes};
+use wanbench::wan::quantized::{self, Manifest};
+use wanbench::wan::{DType, Expert, Quantized};
+use wanbench::{cache, format, save};
+
+use super::measure::on_interrupt;
+use super::{ExitStatus, Terminal, UsageError, exactly, resolve_device};
+use crate::cli::{self, ExpertChoice};
+
+/// As long as reading 70 GiB from a slow disk takes, and packing them.
+const TIMEOUT: Duration = Duration::from_secs(12 * 3600);
+
+/// Quantizes and saves the networks that are asked for; nothing is left behind of one that fails.
+pub fn quantize(args: &cli::Quantize, terminal: &Terminal) -> Result<ExitStatus> {
+    let layout = args.quant.layout().ok_or_else(|| UsageError("--quant none quantizes nothing".to_owned()))?;
+    let experts: &[Expert] = match args.expert {
+        ExpertChoice::Low => &[Expert::Low],
+        ExpertChoice::High => &[Expert::High],
+        ExpertChoice::Both => &[Expert::High, Expert::Low],
+    };
+    // All are checked before the first is read.
+    let targets = experts.iter().map(|expert| Target::new(args, layout, *expert)).collect::<Result<Vec<_>>>()?;
+    let program = Program::built_in("mlx");
+    let device = resolve_device(args.device, &Machine::detect(), [&program].into_iter(), terminal);
+    let interrupted = on_interrupt()?;
+    // It loads the machine, which a run that measures would see.
+    let _lock = MeasuringLock::acquire()?;
+    for target in &targets {
+        if target.is_there(layout, args.dtype)? {
+            terminal.say(&format!("{} is there already, of this checkpoint as it is", target.out.display()));
+        } else {
+            target.check_memory(args, device)?;
+            target.make(args, layout, &program, device, &interrupted, terminal)?;
+        }
+        target.link(&cache::folder(), layout, args.dtype)?;
+    }
+    Ok(ExitStatus::Pass)
+}
+
+/// One network and where it is saved.
+struct Target {
+    network: Network,
+    fingerprint: String,
+    out: PathBuf,
+}
+
+impl Target {
+    fn new(args: &cli::Quantize, layout: Layout, expert: Expert) -> Result<Self> {
+        let network = Network::open(expert.folder(&std::path::absolute(&args.ckpt_dir)?)?)?;
+        let fingerprint = quantized::fingerprint(&network.folder)?;
+        let out = match &args.out {
+            None => quantized::cached(&cache::folder(), &fingerprint, layout, args.dtype),
+            // Of both, each has a folder as in the download.
+            Some(out) if args.expert == ExpertChoice::Both => out.join(format!("{}_noise_model", expert.name())),
+            Some(out) => out.clone(),
+        };
+        let out = std::path::absolute(out)?;
+        let is_free = !out.exists() || std::fs::read_dir(&out).is_ok_and(|mut entries| entries.next().is_none());
+        if !is_free && Manifest::open(&out)?.is_none() {
+            bail!(UsageError(format!("--out {}: is there and no quantized checkpoint; name another", out.display())));
+        }
+        Ok(Self { network, fingerprint, out })
+    }
+
+    /// Whether it was saved before; what was saved of something else is not replaced.
+    fn is_there(&self, layout: Layout, dtype: DType) -> Result<bool> {
+        let Some(manifest) = Manifest::open(&self.out)? else { return Ok(false) };
+        if manifest.source == self.fingerprint && manifest.is_of(layout, dtype) {
+            Quantized::open(&self.out, &self.network.spec)?;
+            return Ok(true);
+        }
+        bail!(UsageError(format!(
+            "{} holds another quantized checkpoint: remove it, or name another folder",
+            self.out.display()
+        )))
+    }
+
+    /// Asked before anything is read: the packed weights are in memory until they are saved.
+    fn check_memory(&self, args: &cli::Quantize, device: DeviceKind) -> Result<()> {
+        let Network { spec, largest_tensor_bytes, .. } = &self.network;
+        // The tensor that is being packed is there as stored and in the arithmetic asked for.
+        let needs_bytes = model_bytes(spec, args.quant, args.dtype) + 2 * largest_tensor_bytes;
+        if let Some(has_bytes) = machine::available_bytes(device).filter(|has| *has < needs_bytes) {
+            let skipped = Skipped { needs_bytes, has_bytes };
+            bail!("{} does not fit into memory as {}: {skipped}", self.network.folder.display(), args.quant);
+        }
+        Ok(())
+    }
+
+    /// Has it made in a folder of its own beside the target, which it becomes when all is well.
+    fn make(
+        &self,
+        args: &cli::Quantize,
+        layout: Layout,
+        program: &Program,
+        device: DeviceKind,
+        interrupted: &AtomicBool,
+        terminal: &Terminal,
+    ) -> Result<()> {
+        let cannot_write = || format!("cannot write {}", self.out.display());
+        let parent = self.out.parent().unwrap_or(Path::new("."));
+        std::fs::create_dir_all(parent).with_context(cannot_write)?;
+        let making = tempfile::Builder::new().prefix(".wanbench-").tempdir_in(parent).with_context(cannot_write)?;
+        let request = Request {
+            protocol: protocol::VERSION,
+            checkpoint: self.network.folder.clone(),
+            quant: args.quant,
+            dtype: args.dtype,
+            device: exactly(device),
+            output: making.path().join(quantized::WEIGHTS),
+        };
+        let name = self.network.folder.display().to_string();
+        let mut waiting = Waiting::new(&name, terminal.progress_style());
+        let made = runner::quantize(program, &request, TIMEOUT, interrupted, &mut |loading| waiting.show(loading));
+        waiting.finish();
+        let (ready, loaded, _) = made.map_err(|failure| anyhow::anyhow!("{name}: {}", failure.reason))?;
+        let manifest = Manifest::new(args.quant, layout, args.dtype, self.fingerprint.clone(), ready.versions);
+        save::json(&making.path().join(quantized::MANIFEST), &manifest).with_context(cannot_write)?;
+        let config = "config.json";
+        std::fs::copy(self.network.folder.join(config), making.path().join(config)).with_context(cannot_write)?;
+        Quantized::open(making.path(), &self.network.spec).context("what was saved cannot be read again")?;
+        if quantized::fingerprint(&self.network.folder)? != self.fingerprint {
+            bail!("{name} changed while it was read: quantize it again");
+        }
+        save::folder(making, &self.out).with_context(cannot_write)?;
+        terminal.print(&format!(
+            "{}: {} as {} in {}, from {name}\n",
+            self.out.display(),
+            format::gibibytes(loaded.model_bytes),
+            args.quant,
+            args.dtype,
+        ))?;
+        let quantizing = loaded
+            .quantize_seconds
+            .map_or_else(String::new, |seconds| format!(", {} of them for quantizing", format::duration(seconds)));
+        terminal.say(&format!("read in {}{quantizing}; runs load it from there", format::duration(loaded.seconds)));
+        Ok(())
+    }
+
+    /// Lets runs find what was saved outside the cache.
+    fn link(&self, cache: &Path, layout: Layout, dtype: DType) -> Result<()> {
+        let link = quantized::cached(cache, &self.fingerprint, layout, dtype);
+        if link == self.out {
+            return Ok(());
+        }
+        save::link(&self.out, &link).with_context(|| format!("cannot write {}", link.display()))
+    }
+}
