@@ -1,6 +1,8 @@
 //! A project folder of its own for each test, with shell scripts as workers: exact times, no framework.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub mod checkpoint;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
