@@ -12,10 +12,10 @@ use wanbench::config::Config;
 use wanbench::machine::{Machine, MeasuringLock};
 use wanbench::matrix::{Axes, Case};
 use wanbench::parity::{golden_tolerance, mutual_tolerance, relative_error};
-use wanbench::protocol::{self, Forward, Job};
+use wanbench::protocol::{self, DeviceKind, Forward, Job};
 use wanbench::runner::{self, Materials, Program};
 use wanbench::wan::checkpoint::TensorFile;
-use wanbench::wan::{Checkpoint, DType, Inputs, Quant, schedule};
+use wanbench::wan::{Checkpoint, DType, Inputs, Quant, Spec, schedule};
 
 use super::job::Selected;
 use super::{ExitStatus, Terminal, UsageError, exactly, programs, resolve_device};
@@ -45,6 +45,26 @@ struct Row {
     outcome: Result<f64, String>,
 }
 
+/// A golden case: a checkpoint with inputs and the outputs that were recorded.
+struct Golden {
+    folder: PathBuf,
+    spec: Spec,
+    inputs: PathBuf,
+    t: f32,
+    expected: TensorFile,
+}
+
+impl Golden {
+    fn open(folder: &Path) -> Result<Self> {
+        let folder = std::path::absolute(folder)?;
+        let spec = Checkpoint::open(&folder)?.spec;
+        let inputs = folder.join("inputs.safetensors");
+        let t = Inputs::open(&inputs)?.t.with_context(|| format!("{} has no tensor t", inputs.display()))?;
+        let expected = TensorFile::open(&folder.join("outputs.safetensors"))?;
+        Ok(Self { folder, spec, inputs, t, expected })
+    }
+}
+
 /// What all comparisons of one call share.
 struct Session<'a> {
     config: &'a Config,
@@ -57,22 +77,19 @@ struct Session<'a> {
 impl Session<'_> {
     /// Every backend and quantization that has a recorded output, against it.
     fn golden(&self, folder: &Path) -> Result<Vec<Row>> {
-        let folder = std::path::absolute(folder)?;
-        let spec = Checkpoint::open(&folder)?.spec;
-        let inputs = folder.join("inputs.safetensors");
-        let t = Inputs::open(&inputs)?.t.with_context(|| format!("{} has no tensor t", inputs.display()))?;
-        let expected = TensorFile::open(&folder.join("outputs.safetensors"))?;
+        let golden = Golden::open(folder)?;
         let asked = &self.args.selection.backend;
-        let asked_dtypes = &self.args.dtype;
         let is_wanted = |name: &String, own: bool| if asked.is_empty() { !own } else { asked.contains(name) };
         let backends: Vec<_> =
             self.config.backends.iter().filter(|(name, backend)| is_wanted(name, backend.command.is_some())).collect();
         let used = backends.iter().map(|(name, _)| &self.programs[*name]);
         let device = resolve_device(self.args.selection.device, &Machine::detect(), used, self.terminal);
+        let asked = &self.args.dtype;
         let mut rows = Vec::new();
         for (name, backend) in backends {
             let wanted: Vec<Quant> = backend.quants.iter().copied().filter(|quant| self.is_wanted(*quant)).collect();
-            if !wanted.is_empty() && wanted.iter().all(|quant| expected.tensor(recorded_name(*quant)).is_none()) {
+            if !wanted.is_empty() && wanted.iter().all(|quant| golden.expected.tensor(recorded_name(*quant)).is_none())
+            {
                 rows.push(Row {
                     backend: name.clone(),
                     what: wanted.iter().map(Quant::to_string).collect::<Vec<_>>().join(", "),
@@ -80,36 +97,50 @@ impl Session<'_> {
                     outcome: Err("the golden case records no output of it".to_owned()),
                 });
             }
-            let has = |dtype: &DType| backend.dtypes.contains(dtype);
-            let dtypes: Vec<DType> = if asked_dtypes.is_empty() { vec![DType::F32] } else { asked_dtypes.clone() };
-            for (quant, dtype) in wanted.iter().flat_map(|quant| dtypes.iter().filter(|d| has(d)).map(|d| (*quant, *d)))
-            {
-                let Some(expected) = expected.tensor(recorded_name(quant)) else { continue };
-                let expected = expected.to_f32().context("the recorded output is no float")?;
-                let job = Job {
-                    case: format!("{name}/golden/{quant}/{dtype}"),
-                    checkpoint: folder.clone(),
-                    quantized: None,
-                    spec: spec.clone(),
-                    quant,
-                    dtype,
-                    device: exactly(device),
-                    inputs: inputs.clone(),
-                    output: None,
-                };
-                let outcome = self.output(name, job, t).map(|output| relative_error(&output, &expected));
-                rows.push(Row {
-                    backend: name.clone(),
-                    what: if dtype == DType::F32 { quant.to_string() } else { format!("{quant} in {dtype}") },
-                    tolerance: golden_tolerance(quant, dtype, device),
-                    outcome,
-                });
+            let dtypes: Vec<DType> = if asked.is_empty() { vec![DType::F32] } else { asked.clone() };
+            let dtypes: Vec<DType> = dtypes.into_iter().filter(|dtype| backend.dtypes.contains(dtype)).collect();
+            for (quant, dtype) in wanted.iter().flat_map(|quant| dtypes.iter().map(|dtype| (*quant, *dtype))) {
+                rows.extend(self.golden_row(&golden, name, quant, dtype, device)?);
             }
         }
         if rows.is_empty() {
-            bail!(UsageError(format!("{} records no output of what --backend and --quant ask for", folder.display())));
+            bail!(UsageError(format!(
+                "{} records no output of what --backend, --quant and --dtype ask for",
+                folder.display()
+            )));
         }
         Ok(rows)
+    }
+
+    /// One output against the recorded one of the same quantization, if there is one.
+    fn golden_row(
+        &self,
+        golden: &Golden,
+        backend: &str,
+        quant: Quant,
+        dtype: DType,
+        device: DeviceKind,
+    ) -> Result<Option<Row>> {
+        let Some(expected) = golden.expected.tensor(recorded_name(quant)) else { return Ok(None) };
+        let expected = expected.to_f32().context("the recorded output is no float")?;
+        let job = Job {
+            case: format!("{backend}/golden/{quant}/{dtype}"),
+            checkpoint: golden.folder.clone(),
+            quantized: None,
+            spec: golden.spec.clone(),
+            quant,
+            dtype,
+            device: exactly(device),
+            inputs: golden.inputs.clone(),
+            output: None,
+        };
+        let outcome = self.output(backend, job, golden.t).map(|output| relative_error(&output, &expected));
+        Ok(Some(Row {
+            backend: backend.to_owned(),
+            what: if dtype == DType::F32 { quant.to_string() } else { format!("{quant} in {dtype}") },
+            tolerance: golden_tolerance(quant, dtype, device),
+            outcome,
+        }))
     }
 
     /// Every case of the suite against its workload's reference in f32.

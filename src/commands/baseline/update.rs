@@ -30,6 +30,7 @@ pub fn update(args: &cli::Update, terminal: &Terminal) -> Result<ExitStatus> {
         }
     };
     check_recordable(&record, args.machine.as_deref())?;
+    check_known(&record, &config)?;
     let memory = ModelMemory::open(&sources.baselines)?;
     let (path, old) = stored(&sources.baselines, &record)?;
     let files = [
@@ -51,6 +52,19 @@ pub(super) fn check_can_ask(command: &str, yes: bool) -> Result<()> {
 pub(super) fn check_recordable(record: &RunRecord, machine: Option<&str>) -> Result<()> {
     match refusal(record, machine) {
         Some(reason) => bail!(UsageError(format!("these results cannot become a baseline: {reason}"))),
+        None => Ok(()),
+    }
+}
+
+/// Refuses cases that only flags made: the next check would miss them in the configuration.
+fn check_known(record: &RunRecord, config: &Config) -> Result<()> {
+    let known = config.known_cases();
+    match record.cases.iter().find(|case| !known.contains(&case.case.name)) {
+        Some(case) => bail!(UsageError(format!(
+            "these results cannot become a baseline: no suite of the configuration has {}: write it into one, or record a \
+             run without --frames, --quant, --dtype and --expert",
+            case.case.name
+        ))),
         None => Ok(()),
     }
 }
