@@ -8,8 +8,9 @@ use wanbench::config::Config;
 use wanbench::matrix::Axes;
 use wanbench::record::BaseRevision;
 
-use super::job::{Fitness, Job, Selected};
+use super::job::{Fitness, Job};
 use super::measure::{check_replaceable, check_writable, on_interrupt};
+use super::selected::Selected;
 use super::{ExitStatus, Terminal, UsageError};
 use crate::cli;
 

@@ -8,18 +8,18 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use wanbench::baseline::Baseline;
-use wanbench::config::{Config, Suite};
-use wanbench::forecast::{self, Fit, Forecast};
-use wanbench::machine::{self, Machine, MeasuringLock, Severity};
-use wanbench::matrix::{self, Axes, Case, Model};
-use wanbench::protocol::DeviceKind;
+use wanbench::config::Config;
+use wanbench::forecast::{self, Fit};
+use wanbench::machine::{self, MeasuringLock, Severity};
+use wanbench::matrix::Case;
 use wanbench::record::{BaseRevision, CaseRecord, RunRecord, SCHEMA, Skipped, Tool};
 use wanbench::report::progress::Progress;
 use wanbench::runner::{self, CanaryPlan, Materials, Pace, Plan, Program, Progressed, canary_case};
 use wanbench::{cache, gate, git};
 
-use super::{Terminal, UsageError, exactly, gibibytes, programs, resolve_device};
-use crate::cli::{Effort, Selection};
+use super::selected::{Selected, forecasts, memory};
+use super::{Terminal, exactly};
+use crate::cli::Effort;
 
 /// What is measured, and how.
 pub struct Job<'a> {
@@ -51,56 +51,6 @@ pub enum Fitness {
     Told,
     /// It is refused.
     Demanded,
-}
-
-/// The cases of a suite that are asked for, and where they run.
-pub struct Selected<'a> {
-    /// The suite.
-    pub suite: &'a Suite,
-    /// Its cases that are asked for.
-    pub cases: Vec<Case>,
-    /// The models, with a checkpoint that was named by hand.
-    pub models: BTreeMap<String, Model>,
-    /// Their programs, with those of all other backends.
-    pub programs: BTreeMap<String, Program>,
-    /// This machine.
-    pub machine: Machine,
-    /// The device for all of them.
-    pub device: DeviceKind,
-}
-
-impl<'a> Selected<'a> {
-    /// What `selection` asks for, with `axes` in place of the suite's own.
-    pub fn new(config: &'a Config, selection: &Selection, axes: &Axes, terminal: &Terminal) -> Result<Self> {
-        let (machine, programs) = (Machine::detect(), programs(config));
-        let (suite, device) = select(config, selection, &machine, &programs, terminal)?;
-        let cases = axes.cases(suite, &config.backends).map_err(UsageError)?;
-        let cases = matrix::select(cases, &selection.filter, &selection.backend);
-        if cases.is_empty() {
-            bail!(UsageError(format!(
-                "no case of suite `{}` is left; `wanbench run --suite {} --list` names them all",
-                suite.name, suite.name
-            )));
-        }
-        let models = models(config, suite, selection.ckpt_dir.as_deref())?;
-        Ok(Self { suite, cases, models, programs, machine, device })
-    }
-}
-
-/// The configured models, with `checkpoint` in place of that of the suite's.
-fn models(config: &Config, suite: &Suite, checkpoint: Option<&Path>) -> Result<BTreeMap<String, Model>> {
-    let mut models = config.models.clone();
-    if let Some(checkpoint) = checkpoint {
-        if let Model::Synthetic(_) = models[&suite.model] {
-            bail!(UsageError(format!(
-                "--ckpt-dir: suite `{}` runs the built-in model: name a suite whose model is a checkpoint, or write one \
-                 into config.toml: [models.NAME] checkpoint = \"DIR\"",
-                suite.name
-            )));
-        }
-        models.insert(suite.model.clone(), Model::Checkpoint(checkpoint.to_owned()));
-    }
-    Ok(models)
 }
 
 impl Job<'_> {
@@ -243,20 +193,6 @@ impl Job<'_> {
     }
 }
 
-/// What each case takes, with its number of processes in a block.
-pub fn forecasts(selected: &Selected, materials: &Materials, has_base: bool) -> Vec<(Case, Forecast, usize)> {
-    let forecast = |case: &Case| {
-        let processes = 1 + usize::from(has_base) + usize::from(case.is_reference());
-        (case.clone(), materials.forecast(case, selected.device), processes)
-    };
-    selected.cases.iter().map(forecast).collect()
-}
-
-/// Memory that a case may take: as asked, or what `device` has free; `None` where nobody knows.
-pub fn memory(effort: &Effort, device: DeviceKind) -> Option<u64> {
-    effort.memory.map(gibibytes).or_else(|| machine::available_bytes(device))
-}
-
 /// The records of all `cases`: those that were run, and those that were skipped.
 fn with_skipped(cases: &[Case], run: &[CaseRecord], skipped: &BTreeMap<String, Skipped>) -> Vec<CaseRecord> {
     let record = |case: &Case| match run.iter().find(|record| record.case.name == case.name) {
@@ -264,29 +200,4 @@ fn with_skipped(cases: &[Case], run: &[CaseRecord], skipped: &BTreeMap<String, S
         None => CaseRecord { skipped: skipped.get(&case.name).copied(), ..CaseRecord::new(case) },
     };
     cases.iter().map(record).collect()
-}
-
-/// The suite that is asked for and the device for all of its cases.
-///
-/// The default suite depends on the device, so that is settled first, by the backends that a GPU's suite would use; a
-/// checkpoint that was named by hand has a default suite of its own.
-pub fn select<'a>(
-    config: &'a Config,
-    selection: &Selection,
-    machine: &Machine,
-    programs: &BTreeMap<String, Program>,
-    terminal: &Terminal,
-) -> Result<(&'a Suite, DeviceKind)> {
-    if let Some(unknown) = selection.backend.iter().find(|name| !config.backends.contains_key(*name)) {
-        let known: Vec<_> = config.backends.keys().map(String::as_str).collect();
-        bail!(UsageError(format!("--backend {unknown}: no such backend; there are {}", known.join(", "))));
-    }
-    let for_checkpoint = selection.ckpt_dir.as_ref().and(config.default_suite.checkpoint.as_deref());
-    let named = selection.suite.as_deref().or(for_checkpoint);
-    let on_gpu = config.suite(named, true).map_err(UsageError)?;
-    let used = on_gpu.cases.iter().map(|case| &case.backend);
-    let used = used.filter(|name| selection.backend.is_empty() || selection.backend.contains(*name));
-    let device = resolve_device(selection.device, machine, used.map(|name| &programs[name]), terminal);
-    let suite = config.suite(named, device == DeviceKind::Gpu).map_err(UsageError)?;
-    Ok((suite, device))
 }

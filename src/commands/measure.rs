@@ -10,8 +10,9 @@ use wanbench::config::Config;
 use wanbench::record::{ReadError, RunRecord};
 use wanbench::save;
 
-use super::job::{Fitness, Job, Selected};
+use super::job::{Fitness, Job};
 use super::review::review;
+use super::selected::Selected;
 use super::{Terminal, UsageError, axes, base};
 use crate::cli;
 

@@ -19,6 +19,7 @@ pub mod quantize;
 pub mod report;
 mod review;
 pub mod run;
+mod selected;
 pub mod validate_artifact;
 
 use std::collections::BTreeMap;

@@ -17,7 +17,7 @@ use wanbench::runner::{self, Materials, Program};
 use wanbench::wan::checkpoint::TensorFile;
 use wanbench::wan::{Checkpoint, DType, Inputs, Quant, Spec, schedule};
 
-use super::job::Selected;
+use super::selected::Selected;
 use super::{ExitStatus, Terminal, UsageError, exactly, programs, resolve_device};
 use crate::cli;
 

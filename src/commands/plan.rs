@@ -10,7 +10,7 @@ use wanbench::protocol::{self, Rate};
 use wanbench::runner::{self, Materials};
 use wanbench::{cache, report};
 
-use super::job::{Selected, forecasts, memory};
+use super::selected::{Selected, forecasts, memory};
 use super::{ExitStatus, Terminal, axes, exactly};
 use crate::cli::{self, DataFormat};
 

@@ -12,8 +12,8 @@ use wanbench::runner::{self, Materials};
 use wanbench::wan::{schedule, work};
 use wanbench::{cache, profile, report};
 
-use super::job::{Selected, memory};
 use super::measure::on_interrupt;
+use super::selected::{Selected, memory};
 use super::{ExitStatus, Terminal, UsageError, axes, exactly};
 use crate::cli::{self, DataFormat};
 

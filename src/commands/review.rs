@@ -10,7 +10,7 @@ use wanbench::loosening::{self, Committed};
 use wanbench::record::BaseRevision;
 
 use super::Terminal;
-use super::job::Selected;
+use super::selected::Selected;
 use crate::cli::Sources;
 
 /// `revision` with what head makes looser than it is there, and what head accepts; a note where that cannot be told.

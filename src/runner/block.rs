@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::conversation::Launch;
+use super::launch::Launch;
 use super::order::balanced;
 use super::{Arm, Event, Plan};
 use crate::parity::relative_error;

@@ -2,12 +2,14 @@
 
 mod block;
 mod canary;
-mod conversation;
 pub mod event;
+mod launch;
 mod materials;
 mod order;
 mod pace;
 mod process;
+mod requests;
+mod session;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -15,12 +17,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 pub use canary::{CanaryPlan, canary_case};
-pub use conversation::{Launch, forward, probe, profile, quantize, rate};
 pub use event::Event;
+pub use launch::Launch;
 pub use materials::{Materials, MaterialsError, Network};
 pub use order::balanced;
 pub use pace::Pace;
 pub use process::Program;
+pub use requests::{forward, probe, profile, quantize, rate};
 
 use pace::Pacer;
 

@@ -1,0 +1,104 @@
+//! What is asked for: a suite, its cases with the axes given by hand, their checkpoint, and where they run.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use wanbench::config::{Config, Suite};
+use wanbench::forecast::Forecast;
+use wanbench::machine::{self, Machine};
+use wanbench::matrix::{self, Axes, Case, Model};
+use wanbench::protocol::DeviceKind;
+use wanbench::runner::{Materials, Program};
+
+use super::{Terminal, UsageError, gibibytes, programs, resolve_device};
+use crate::cli::{Effort, Selection};
+
+/// The cases of a suite that are asked for, and where they run.
+pub struct Selected<'a> {
+    /// The suite.
+    pub suite: &'a Suite,
+    /// Its cases that are asked for.
+    pub cases: Vec<Case>,
+    /// The models, with a checkpoint that was named by hand.
+    pub models: BTreeMap<String, Model>,
+    /// Their programs, with those of all other backends.
+    pub programs: BTreeMap<String, Program>,
+    /// This machine.
+    pub machine: Machine,
+    /// The device for all of them.
+    pub device: DeviceKind,
+}
+
+impl<'a> Selected<'a> {
+    /// What `selection` asks for, with `axes` in place of the suite's own.
+    pub fn new(config: &'a Config, selection: &Selection, axes: &Axes, terminal: &Terminal) -> Result<Self> {
+        let (machine, programs) = (Machine::detect(), programs(config));
+        let (suite, device) = select(config, selection, &machine, &programs, terminal)?;
+        let cases = axes.cases(suite, &config.backends).map_err(UsageError)?;
+        let cases = matrix::select(cases, &selection.filter, &selection.backend);
+        if cases.is_empty() {
+            bail!(UsageError(format!(
+                "no case of suite `{}` is left; `wanbench run --suite {} --list` names them all",
+                suite.name, suite.name
+            )));
+        }
+        let models = models(config, suite, selection.ckpt_dir.as_deref())?;
+        Ok(Self { suite, cases, models, programs, machine, device })
+    }
+}
+
+/// The configured models, with `checkpoint` in place of that of the suite's.
+fn models(config: &Config, suite: &Suite, checkpoint: Option<&Path>) -> Result<BTreeMap<String, Model>> {
+    let mut models = config.models.clone();
+    if let Some(checkpoint) = checkpoint {
+        if let Model::Synthetic(_) = models[&suite.model] {
+            bail!(UsageError(format!(
+                "--ckpt-dir: suite `{}` runs the built-in model: name a suite whose model is a checkpoint, or write one \
+                 into config.toml: [models.NAME] checkpoint = \"DIR\"",
+                suite.name
+            )));
+        }
+        models.insert(suite.model.clone(), Model::Checkpoint(checkpoint.to_owned()));
+    }
+    Ok(models)
+}
+
+/// What each case takes, with its number of processes in a block.
+pub fn forecasts(selected: &Selected, materials: &Materials, has_base: bool) -> Vec<(Case, Forecast, usize)> {
+    let forecast = |case: &Case| {
+        let processes = 1 + usize::from(has_base) + usize::from(case.is_reference());
+        (case.clone(), materials.forecast(case, selected.device), processes)
+    };
+    selected.cases.iter().map(forecast).collect()
+}
+
+/// Memory that a case may take: as asked, or what `device` has free; `None` where nobody knows.
+pub fn memory(effort: &Effort, device: DeviceKind) -> Option<u64> {
+    effort.memory.map(gibibytes).or_else(|| machine::available_bytes(device))
+}
+
+/// The suite that is asked for and the device for all of its cases.
+///
+/// The default suite depends on the device, so that is settled first, by the backends that a GPU's suite would use; a
+/// checkpoint that was named by hand has a default suite of its own.
+pub fn select<'a>(
+    config: &'a Config,
+    selection: &Selection,
+    machine: &Machine,
+    programs: &BTreeMap<String, Program>,
+    terminal: &Terminal,
+) -> Result<(&'a Suite, DeviceKind)> {
+    if let Some(unknown) = selection.backend.iter().find(|name| !config.backends.contains_key(*name)) {
+        let known: Vec<_> = config.backends.keys().map(String::as_str).collect();
+        bail!(UsageError(format!("--backend {unknown}: no such backend; there are {}", known.join(", "))));
+    }
+    let for_checkpoint = selection.ckpt_dir.as_ref().and(config.default_suite.checkpoint.as_deref());
+    let named = selection.suite.as_deref().or(for_checkpoint);
+    let on_gpu = config.suite(named, true).map_err(UsageError)?;
+    let used = on_gpu.cases.iter().map(|case| &case.backend);
+    let used = used.filter(|name| selection.backend.is_empty() || selection.backend.contains(*name));
+    let device = resolve_device(selection.device, machine, used.map(|name| &programs[name]), terminal);
+    let suite = config.suite(named, device == DeviceKind::Gpu).map_err(UsageError)?;
+    Ok((suite, device))
+}

@@ -1,0 +1,95 @@
+//! A launch: one fresh process that takes its timed steps when its turn comes.
+
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use super::process::Program;
+use super::session::Session;
+use crate::protocol::{Event, Loaded, Measure, Request, Warmed};
+use crate::record::{Failure, Measured};
+
+/// A fresh process that measures one case: warmed up when it is there, then a step at a time, stopped in between.
+pub struct Launch<'a> {
+    session: Session<'a>,
+    loaded: Loaded,
+    warmed: Warmed,
+    step_seconds: Vec<f64>,
+    /// The step before which the second network takes over, if one does.
+    switches_before: Option<usize>,
+    switch_seconds: Option<f64>,
+}
+
+impl<'a> Launch<'a> {
+    /// Starts `program` and waits until it is warmed up; `on_event` sees what it tells.
+    pub fn start(
+        program: &Program,
+        request: &Measure,
+        timeout: Duration,
+        interrupted: &'a AtomicBool,
+        on_event: &mut impl FnMut(&Event),
+    ) -> Result<Self, Failure> {
+        let mut session = Session::open(program, &Request::Measure(request.clone()), timeout, interrupted)?;
+        let begun = session.loaded(&mut |loading| on_event(&Event::Loading(loading.clone()))).and_then(|loaded| {
+            on_event(&Event::Loaded(loaded.clone()));
+            let warmed = session.warmed()?;
+            on_event(&Event::Warmed(warmed.clone()));
+            Ok((loaded, warmed))
+        });
+        match begun {
+            Ok((loaded, warmed)) => {
+                session.worker.pause();
+                let switches_before = request.second.as_ref().map(|second| second.from_step);
+                Ok(Self { session, loaded, warmed, step_seconds: Vec::new(), switches_before, switch_seconds: None })
+            }
+            Err(reason) => session.end(Err(reason)),
+        }
+    }
+
+    /// Gives it the whole time again: of a launch that goes on, each part has its own deadline.
+    pub fn renew_deadline(&mut self) {
+        self.session.worker.renew_deadline();
+    }
+
+    /// Lets it take one timed step, in seconds.
+    pub fn step(&mut self) -> Result<f64, String> {
+        self.session.worker.resume();
+        let stepped = self.switch_and_step();
+        self.session.worker.pause();
+        let seconds = stepped?;
+        self.step_seconds.push(seconds);
+        Ok(seconds)
+    }
+
+    fn switch_and_step(&mut self) -> Result<f64, String> {
+        let index = self.step_seconds.len();
+        self.session.take_turn()?;
+        if self.switches_before == Some(index) {
+            self.switch_seconds = Some(self.session.switched()?);
+        }
+        self.session.step(index)
+    }
+
+    /// Waits for its end, unless `reason` tells why it failed before; with the time that was spent on it.
+    pub fn finish(mut self, reason: Option<String>) -> (Result<Measured, Failure>, Duration) {
+        self.session.worker.resume();
+        let done = reason.map_or_else(|| self.session.done(), Err);
+        let measured = done.map(|done| Measured {
+            device: self.session.ready.device.clone(),
+            versions: self.session.ready.versions.clone(),
+            model_bytes: self.loaded.model_bytes,
+            startup_seconds: self.session.startup_seconds,
+            load_seconds: self.loaded.seconds,
+            quantize_seconds: self.loaded.quantize_seconds,
+            load_peak_bytes: self.loaded.process_peak_bytes,
+            warmup_seconds: self.warmed.seconds,
+            step_seconds: self.step_seconds,
+            switch_seconds: self.switch_seconds,
+            rates: done.rates,
+            framework_peak_bytes: done.framework_peak_bytes,
+            process_peak_bytes: done.process_peak_bytes,
+            output: done.output,
+        });
+        let waited = self.session.worker.waited();
+        (self.session.end(measured), waited)
+    }
+}

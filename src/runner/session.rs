@@ -1,0 +1,161 @@
+//! A worker's answers, checked one by one against the protocol's order.
+
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use super::failure;
+use super::process::{Program, Worker};
+use crate::protocol::{self, Done, Event, Failed, Loaded, Loading, Rates, Ready, Request, Turn, Warmed};
+use crate::record::Failure;
+
+/// A worker that said `ready`.
+pub struct Session<'a> {
+    /// The process.
+    pub worker: Worker,
+    /// What it said first.
+    pub ready: Ready,
+    /// From its start until it said that.
+    pub startup_seconds: f64,
+    interrupted: &'a AtomicBool,
+}
+
+impl<'a> Session<'a> {
+    pub fn open(
+        program: &Program,
+        request: &Request,
+        timeout: Duration,
+        interrupted: &'a AtomicBool,
+    ) -> Result<Self, Failure> {
+        let start = Instant::now();
+        let line = serde_json::to_string(request).map_err(|error| failure(error.to_string()))?;
+        let mut worker = Worker::start(program, line, timeout).map_err(failure)?;
+        match ready(&mut worker, request, interrupted) {
+            Ok(ready) => Ok(Self { worker, ready, startup_seconds: start.elapsed().as_secs_f64(), interrupted }),
+            Err(reason) => Err(Failure { reason, stderr_tail: worker.end() }),
+        }
+    }
+
+    pub fn next(&mut self) -> Result<Event, String> {
+        next_event(&mut self.worker, self.interrupted)
+    }
+
+    /// The next event that is not about loading.
+    fn after_loading(&mut self, on_loading: &mut impl FnMut(&Loading)) -> Result<Event, String> {
+        loop {
+            match self.next()? {
+                Event::Loading(loading) => on_loading(&loading),
+                other => return Ok(other),
+            }
+        }
+    }
+
+    pub fn loaded(&mut self, on_loading: &mut impl FnMut(&Loading)) -> Result<Loaded, String> {
+        match self.after_loading(on_loading)? {
+            Event::Loaded(loaded) => Ok(loaded),
+            other => Err(out_of_order("loaded", &other)),
+        }
+    }
+
+    pub fn warmed(&mut self) -> Result<Warmed, String> {
+        match self.next()? {
+            Event::Warmed(warmed) => Ok(warmed),
+            other => Err(out_of_order("warmed", &other)),
+        }
+    }
+
+    pub fn take_turn(&mut self) -> Result<(), String> {
+        self.worker.send(serde_json::to_string(&Turn::Step).map_err(|error| error.to_string())?);
+        Ok(())
+    }
+
+    pub fn switched(&mut self) -> Result<f64, String> {
+        match self.after_loading(&mut |_| {})? {
+            Event::Switched(switched) if switched.seconds.is_finite() && switched.seconds >= 0.0 => {
+                Ok(switched.seconds)
+            }
+            other => Err(out_of_order("switched", &other)),
+        }
+    }
+
+    pub fn step(&mut self, index: usize) -> Result<f64, String> {
+        match self.next()? {
+            Event::Step(step) if step.index != index => {
+                Err(format!("reported step {} in place of {index}", step.index))
+            }
+            Event::Step(step) => positive(step.seconds),
+            other => Err(out_of_order("step", &other)),
+        }
+    }
+
+    pub fn done(&mut self) -> Result<Done, String> {
+        let done = match self.next()? {
+            Event::Done(done) => done,
+            other => return Err(out_of_order("done", &other)),
+        };
+        done.rates.map(possible).transpose()?;
+        self.expect_end()?;
+        Ok(done)
+    }
+
+    pub fn expect_end(&mut self) -> Result<(), String> {
+        if let Some(line) = self.worker.next_line(self.interrupted)? {
+            return Err(format!("printed {:?} after its last event", excerpt(&line)));
+        }
+        self.worker.finish()
+    }
+
+    /// Ends the worker; a reason becomes a failure with what it said last.
+    pub fn end<T>(self, answers: Result<T, String>) -> Result<T, Failure> {
+        let stderr_tail = self.worker.end();
+        answers.map_err(|reason| Failure { reason, stderr_tail })
+    }
+}
+
+fn ready(worker: &mut Worker, request: &Request, interrupted: &AtomicBool) -> Result<Ready, String> {
+    let first = next_event(worker, interrupted)?;
+    let Event::Ready(ready) = first else { return Err(out_of_order("ready", &first)) };
+    if ready.protocol != protocol::VERSION {
+        return Err(format!("speaks protocol {}, this wanbench {}", ready.protocol, protocol::VERSION));
+    }
+    if !request.device().allows(ready.device.kind) {
+        return Err(format!("runs on the {}, though it was asked for another device", ready.device.kind.name()));
+    }
+    Ok(ready)
+}
+
+fn next_event(worker: &mut Worker, interrupted: &AtomicBool) -> Result<Event, String> {
+    let Some(line) = worker.next_line(interrupted)? else {
+        return Err(match worker.finish() {
+            Err(how) => how,
+            Ok(()) => "exited without finishing".to_owned(),
+        });
+    };
+    match serde_json::from_str(&line) {
+        Ok(Event::Failed(Failed { message, .. })) => Err(message),
+        Ok(event) => Ok(event),
+        Err(error) => Err(format!("printed what is no event of the protocol: {:?} ({error})", excerpt(&line))),
+    }
+}
+
+/// A time that can be true.
+fn positive(seconds: f64) -> Result<f64, String> {
+    if seconds.is_finite() && seconds > 0.0 { Ok(seconds) } else { Err(format!("reported a step of {seconds} s")) }
+}
+
+/// Rates that can be true.
+pub fn possible(rates: Rates) -> Result<Rates, String> {
+    let Rates { gemm_flops_per_second, copy_bytes_per_second } = rates;
+    if [gemm_flops_per_second, copy_bytes_per_second].iter().all(|rate| rate.is_finite() && *rate > 0.0) {
+        return Ok(rates);
+    }
+    Err(format!("reported rates of {gemm_flops_per_second} FLOP/s and {copy_bytes_per_second} B/s"))
+}
+
+pub fn out_of_order(expected: &str, event: &protocol::Event) -> String {
+    let event = serde_json::to_string(event).unwrap_or_default();
+    format!("sent {:?} where `{expected}` was due", excerpt(&event))
+}
+
+fn excerpt(line: &str) -> String {
+    line.chars().take(120).collect()
+}
