@@ -32,7 +32,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         100.0 * (1.0 - launches / wall)
     );
 
-    println!("\nA worker's time outside starting, loading, warm-up and timed steps; it measures the machine's rates (goal: under 10%):");
+    println!(
+        "\nA worker's time outside starting, loading, warm-up and timed steps; it measures the machine's rates (goal: under 10%):"
+    );
     for case in &record.cases {
         let of_wall = |seconds: fn(&Measured) -> f64| -> Vec<f64> {
             case.launches

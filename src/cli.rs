@@ -128,7 +128,7 @@ pub struct Selection {
     pub device: DeviceChoice,
     /// The checkpoint of the suite's model: a download with low_noise_model and high_noise_model, or one network's folder
     /// [default: config.toml's]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, alias = "ckpt_dir", value_name = "DIR")]
     pub ckpt_dir: Option<PathBuf>,
     /// Seed of weights, inputs and launch order
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -251,7 +251,7 @@ pub enum DataFormat {
 #[derive(Debug, Args)]
 pub struct Quantize {
     /// The checkpoint: a download with low_noise_model and high_noise_model, or one network's folder
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, alias = "ckpt_dir", value_name = "DIR")]
     pub ckpt_dir: PathBuf,
     /// The quantization
     #[arg(long, value_enum, value_name = "QUANT")]
@@ -268,6 +268,9 @@ pub struct Quantize {
     /// Where to quantize
     #[arg(long, value_enum, default_value_t = DeviceChoice::Auto)]
     pub device: DeviceChoice,
+    /// Memory that it may take [default: what the device has free]
+    #[arg(long, value_name = "GIB")]
+    pub memory: Option<NonZero<u32>>,
 }
 
 #[derive(Debug, Args)]

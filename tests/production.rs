@@ -2,7 +2,11 @@
 
 mod support;
 
-use support::{Project, READY, UNLESS_PROBED, say, worker};
+use std::path::Path;
+
+use wanbench::wan::Spec;
+
+use support::{Project, READY, UNLESS_PROBED, checkpoint, say, worker};
 
 const RATES: &str = r#"{"gemm_flops_per_second":1e9,"copy_bytes_per_second":1e18}"#;
 
@@ -119,4 +123,61 @@ fn a_profile_is_told_as_tables_and_as_json() {
     let ran = project.wanbench(&["profile", "fast/6f/none"]);
     assert_eq!(ran.status, 2);
     assert!(ran.stderr.contains("no case `fast/6f/none`; suite `tiny` has slow/5f/none"), "{}", ran.stderr);
+}
+
+/// The sizes of production's networks.
+fn production() -> Spec {
+    Spec {
+        dim: 5120,
+        ffn_dim: 13824,
+        num_heads: 40,
+        num_layers: 40,
+        in_dim: 36,
+        out_dim: 16,
+        freq_dim: 256,
+        text_dim: 4096,
+        text_len: 512,
+        ..Spec::synthetic()
+    }
+}
+
+#[test]
+fn the_shipped_suite_is_planned_for_production() {
+    let project = Project::new(&[("unused", "")]);
+    for expert in ["low_noise_model", "high_noise_model"] {
+        checkpoint::write_headers(&project.path(&format!("lingbot/{expert}")), &production());
+    }
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("config.toml");
+    let plan = |more: &[&str]| {
+        let all = ["plan", "--device", "cpu", "--ckpt-dir", "lingbot", "--memory", "36", "--format", "json"];
+        let ran = project.wanbench(&[&all[..], &["--config", config.to_str().unwrap()], more].concat());
+        assert_eq!(ran.status, 0, "{}", ran.stderr);
+        serde_json::from_str::<serde_json::Value>(&ran.stdout).unwrap()
+    };
+    let whole = plan(&[]);
+    let cases = whole["cases"].as_array().unwrap();
+    assert_eq!(cases.len(), 2 * 4);
+    let first = &cases[0];
+    assert_eq!((&first["case"]["name"], &first["forecast"]["tokens"]), (&"torch/480p-41f/none".into(), &17_160.into()));
+    // 18.5 billion parameters, 69 GiB of f32.
+    assert_eq!(first["forecast"]["model_bytes"].as_u64().unwrap() >> 30, 69);
+    assert_eq!(first["skipped"]["has_bytes"], 36u64 << 30);
+
+    let seed = plan(&["--frames", "41", "--steps", "20", "--quant", "nf4", "--dtype", "bf16", "--expert", "both"]);
+    let cases = seed["cases"].as_array().unwrap();
+    let of = |name: &str| cases.iter().find(|case| case["case"]["name"] == name).unwrap_or_else(|| panic!("no {name}"));
+    let [resident, swapped] = ["both", "swap"].map(|experts| of(&format!("mlx/480p-41f-{experts}/nf4/bf16")));
+    let bytes = |case: &serde_json::Value| case["forecast"]["model_bytes"].as_u64().unwrap();
+    assert_eq!(bytes(resident), 2 * bytes(swapped));
+}
+
+#[test]
+fn quantizing_what_does_not_fit_is_refused_before_it_begins() {
+    let project = Project::new(&[("unused", "")]);
+    checkpoint::write_headers(&project.path("lingbot/low_noise_model"), &production());
+    let quantize = ["quantize", "--device", "cpu", "--ckpt-dir", "lingbot", "--quant", "int8", "--out", "saved"];
+    let ran = project.wanbench(&[&quantize[..], &["--memory", "8"]].concat());
+    assert_eq!(ran.status, 3, "{}", ran.stderr);
+    assert!(ran.stderr.contains("does not fit into memory as int8: needs 21 GiB, has 8.0 GiB"), "{}", ran.stderr);
+    assert!(!project.path("saved").exists());
 }

@@ -16,7 +16,7 @@ use wanbench::wan::{DType, Expert, Quantized};
 use wanbench::{cache, format, save};
 
 use super::measure::on_interrupt;
-use super::{ExitStatus, Terminal, UsageError, exactly, resolve_device};
+use super::{ExitStatus, Terminal, UsageError, exactly, gibibytes, resolve_device};
 use crate::cli::{self, ExpertChoice};
 
 /// As long as reading 70 GiB from a slow disk takes, and packing them.
@@ -92,7 +92,8 @@ impl Target {
         let Network { spec, largest_tensor_bytes, .. } = &self.network;
         // The tensor that is being packed is there as stored and in the arithmetic asked for.
         let needs_bytes = model_bytes(spec, args.quant, args.dtype) + 2 * largest_tensor_bytes;
-        if let Some(has_bytes) = machine::available_bytes(device).filter(|has| *has < needs_bytes) {
+        let has_bytes = args.memory.map(gibibytes).or_else(|| machine::available_bytes(device));
+        if let Some(has_bytes) = has_bytes.filter(|has| *has < needs_bytes) {
             let skipped = Skipped { needs_bytes, has_bytes };
             bail!("{} does not fit into memory as {}: {skipped}", self.network.folder.display(), args.quant);
         }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::Path;
 
 use rand::{RngExt, SeedableRng};
@@ -36,6 +37,25 @@ pub fn write(folder: &Path, spec: &Spec, dtype: Dtype, shards: usize, seed: u64)
         let index = serde_json::json!({ "weight_map": index });
         std::fs::write(folder.join("diffusion_pytorch_model.safetensors.index.json"), index.to_string()).unwrap();
     }
+    std::fs::write(folder.join("config.json"), serde_json::to_string(spec).unwrap()).unwrap();
+}
+
+/// Writes what `wanbench` sees of an f32 checkpoint before anything is loaded: whole files, of which only the headers are
+/// stored.
+pub fn write_headers(folder: &Path, spec: &Spec) {
+    std::fs::create_dir_all(folder).unwrap();
+    let (mut header, mut end) = (serde_json::Map::new(), 0);
+    for param in params(spec) {
+        let offsets = [end, end + 4 * param.len()];
+        end = offsets[1];
+        let entry = serde_json::json!({ "dtype": "F32", "shape": param.shape, "data_offsets": offsets });
+        header.insert(param.name, entry);
+    }
+    let header = serde_json::to_vec(&header).unwrap();
+    let mut file = std::fs::File::create(folder.join("diffusion_pytorch_model.safetensors")).unwrap();
+    file.write_all(&(header.len() as u64).to_le_bytes()).unwrap();
+    file.write_all(&header).unwrap();
+    file.set_len((8 + header.len() + end) as u64).unwrap();
     std::fs::write(folder.join("config.json"), serde_json::to_string(spec).unwrap()).unwrap();
 }
 
