@@ -74,6 +74,11 @@ int wb_reset_peak(int device, char *error, size_t size) {
   return guarded(error, size, [&] { at::accelerator::resetPeakStats(index_of(device)); });
 }
 
+// Gives all memory that no tensor holds back to the system.
+int wb_empty_cache(char *error, size_t size) {
+  return guarded(error, size, [] { at::accelerator::emptyCache(); });
+}
+
 // f32 means f32: no TF32 in matrix products or convolutions, which would be measured against a true f32 elsewhere.
 int wb_full_precision(char *error, size_t size) {
   return guarded(error, size, [] {

@@ -1,4 +1,4 @@
-//! What tch does not offer of libtorch, through `native/accelerator_probe.cpp`: the only unsafe code of this program.
+//! What tch does not offer of libtorch, through `native/accelerator_probe.cpp`.
 //!
 //! The accelerator is MPS or CUDA, whichever the libtorch at hand knows; a CPU build has none.
 
@@ -44,6 +44,12 @@ impl Accelerator {
         // SAFETY: `bytes` is the one number that is written, the buffer is as long as said.
         call("read the memory peak", |error, size| unsafe { wb_peak_bytes(INDEX, &mut bytes, error, size) })?;
         Ok(u64::try_from(bytes)?)
+    }
+
+    /// Gives the memory that tensors held back to the system; libtorch keeps it for others otherwise.
+    pub fn empty_cache(&self) -> Result<()> {
+        // SAFETY: the buffer is as long as said.
+        call("empty its memory cache", |error, size| unsafe { wb_empty_cache(error, size) })
     }
 }
 
@@ -100,6 +106,7 @@ unsafe extern "C" {
     fn wb_synchronize(device: c_int, error: *mut c_char, size: usize) -> c_int;
     fn wb_peak_bytes(device: c_int, bytes: *mut i64, error: *mut c_char, size: usize) -> c_int;
     fn wb_reset_peak(device: c_int, error: *mut c_char, size: usize) -> c_int;
+    fn wb_empty_cache(error: *mut c_char, size: usize) -> c_int;
     fn wb_full_precision(error: *mut c_char, size: usize) -> c_int;
     fn wb_inference_enter() -> *mut c_void;
     fn wb_inference_leave(mode: *mut c_void);

@@ -1,20 +1,24 @@
-//! The worker's view of PyTorch: device, weights, inputs, the state of a denoising run.
+//! The worker's view of PyTorch: device, networks, inputs, the state of a denoising run.
 //!
 //! What outlives a step is the weights, the inputs as given, the RoPE tables and the latent; everything else is
 //! computed in the step that uses it.
 
+use std::path::Path;
 use std::thread::available_parallelism;
 
-use anyhow::{Context, Error, Result, ensure};
-use tch::{Device, Kind, TchError, Tensor};
+use anyhow::{Context, Error, Result, bail, ensure};
+use tch::{Device, Tensor};
 use wanbench::protocol::{self, DeviceChoice, DeviceKind};
 use wanbench::wan::inputs::HostTensor;
-use wanbench::wan::{Checkpoint, DType, Inputs, Quant, rope};
-use wanbench::worker::{Backend, Unsupported};
+use wanbench::wan::work::Part;
+use wanbench::wan::{Inputs, Quant};
+use wanbench::worker::{Backend, Enqueue, Kernel, Loading, Source, Unsupported};
 
 use crate::accelerator::{self, Accelerator, InferenceMode};
-use crate::model::{Sample, WanModel};
-use crate::rope::Rope;
+use crate::errors::{brief, without_backtrace};
+use crate::kernels;
+use crate::model::WanModel;
+use crate::sample::Sample;
 use crate::weights::Weights;
 
 /// [`Backend`] over libtorch.
@@ -22,7 +26,8 @@ pub struct Torch {
     accelerator: Option<Accelerator>,
     /// Whether the accelerator's allocator counts; known once it holds something.
     counts_memory: bool,
-    model: Option<WanModel>,
+    /// The one in use first, then the one that waits.
+    models: Vec<WanModel>,
     sample: Option<Sample>,
     /// The last network output, f32.
     velocity: Option<Tensor>,
@@ -46,7 +51,7 @@ impl Backend for Torch {
         Ok(Self {
             accelerator,
             counts_memory: false,
-            model: None,
+            models: Vec::new(),
             sample: None,
             velocity: None,
             _inference: InferenceMode::enter(),
@@ -70,37 +75,57 @@ impl Backend for Torch {
         ]
     }
 
-    fn load(&mut self, checkpoint: &Checkpoint, quant: Quant, dtype: DType) -> Result<u64> {
-        if quant != Quant::None {
-            return Err(unsupported_quant(quant));
+    fn load(&mut self, source: &Source, loading: &mut Loading) -> Result<u64> {
+        if source.quant != Quant::None {
+            return Err(unsupported_quant(source.quant));
         }
-        let weights = Weights::new(checkpoint, self.torch_device(), kind(dtype));
-        self.model = Some(WanModel::load(&weights).map_err(without_backtrace)?);
+        ensure!(self.models.len() < 2, "two networks are loaded already: unload one first");
+        let mut weights = Weights::new(source, loading, self.torch_device());
+        self.models.push(WanModel::load(&mut weights).map_err(without_backtrace)?);
         Ok(weights.bytes())
     }
 
+    fn unload(&mut self) -> Result<()> {
+        ensure!(!self.models.is_empty(), "unload comes after load");
+        drop(self.models.remove(0));
+        self.accelerator.as_ref().map_or(Ok(()), Accelerator::empty_cache)
+    }
+
+    fn switch(&mut self) -> Result<()> {
+        let [in_use, waiting] = self.models.as_mut_slice() else { bail!("switch comes after two loads") };
+        std::mem::swap(in_use, waiting);
+        Ok(())
+    }
+
     fn prepare(&mut self, inputs: &Inputs) -> Result<()> {
-        let model = self.model.as_ref().context("prepare comes after load")?;
-        self.sample = Some(sample(model, inputs, self.torch_device()).map_err(without_backtrace)?);
+        let model = self.models.first().context("prepare comes after load")?;
+        let sample = Sample::new(inputs, model.spec(), model.kind(), self.torch_device());
+        self.sample = Some(sample.map_err(without_backtrace)?);
         Ok(())
     }
 
     fn forward(&mut self, t: f32) -> Result<()> {
-        let (Some(model), Some(sample)) = (&self.model, &self.sample) else {
-            anyhow::bail!("forward comes after load and prepare");
-        };
-        self.velocity = Some(model.forward(sample, t).map_err(without_backtrace)?);
+        self.velocity = Some(self.pass(t, &mut |_| Ok(()))?);
+        Ok(())
+    }
+
+    fn forward_by_parts(&mut self, t: f32, lap: &mut dyn FnMut(Part)) -> Result<()> {
+        let velocity = self.pass(t, &mut |part| {
+            self.wait()?;
+            lap(part);
+            Ok(())
+        })?;
+        self.velocity = Some(velocity);
         Ok(())
     }
 
     fn synchronize(&mut self) -> Result<()> {
-        // Without an accelerator every operation is complete when it returns.
-        self.accelerator.as_ref().map_or(Ok(()), Accelerator::synchronize)
+        self.wait()
     }
 
     fn advance(&mut self, delta_sigma: f32) -> Result<()> {
         let (Some(sample), Some(velocity)) = (&mut self.sample, &self.velocity) else {
-            anyhow::bail!("advance comes after forward");
+            bail!("advance comes after forward");
         };
         let (x, v) = (sample.x.size(), velocity.size());
         ensure!(x == v, "the output {v:?} does not fit the latent {x:?}, so a step cannot be taken");
@@ -131,11 +156,33 @@ impl Backend for Torch {
         let accelerator = self.accelerator.as_ref().filter(|_| self.counts_memory);
         accelerator.map(Accelerator::peak_bytes).transpose()
     }
+
+    fn kernel(&mut self, kernel: Kernel) -> Result<Enqueue> {
+        kernels::prepare(kernel, self.torch_device())
+    }
+
+    fn save(&mut self, _path: &Path) -> Result<()> {
+        let reason = "PyTorch quantizes nothing here, so it has nothing to save: quantize with backend mlx";
+        Err(Unsupported(reason.to_owned()).into())
+    }
 }
 
 impl Torch {
     fn torch_device(&self) -> Device {
         self.accelerator.as_ref().map_or(Device::Cpu, Accelerator::device)
+    }
+
+    /// The network's output; `ended` hears of each part once it is enqueued.
+    fn pass(&self, t: f32, ended: &mut dyn FnMut(Part) -> Result<()>) -> Result<Tensor> {
+        let (Some(model), Some(sample)) = (self.models.first(), &self.sample) else {
+            bail!("forward comes after load and prepare");
+        };
+        model.forward(sample, t, ended).map_err(without_backtrace)
+    }
+
+    fn wait(&self) -> Result<()> {
+        // Without an accelerator every operation is complete when it returns.
+        self.accelerator.as_ref().map_or(Ok(()), Accelerator::synchronize)
     }
 }
 
@@ -158,55 +205,9 @@ fn use_all_cores() {
     tch::set_num_threads(i32::try_from(cores).unwrap_or(i32::MAX));
 }
 
-fn kind(dtype: DType) -> Kind {
-    match dtype {
-        DType::F32 => Kind::Float,
-        DType::F16 => Kind::Half,
-        DType::Bf16 => Kind::BFloat16,
-    }
-}
-
-/// Inputs on the device: the latent as f32, the rest in the model's arithmetic.
-fn sample(model: &WanModel, inputs: &Inputs, device: Device) -> Result<Sample> {
-    let spec = model.spec();
-    let grid = spec.grid(inputs.latent()).map_err(Error::msg)?;
-    let upload = |name: &str, tensor: &HostTensor, kind| -> Result<Tensor> {
-        to_device(tensor, kind, device).with_context(|| format!("cannot upload the input {name}"))
-    };
-    let optional = |name, tensor: &Option<HostTensor>| {
-        tensor.as_ref().map(|tensor| upload(name, tensor, model.kind())).transpose()
-    };
-    Ok(Sample {
-        x: upload("x", &inputs.x, Kind::Float)?,
-        y: optional("y", &inputs.y)?,
-        context: upload("context", &inputs.padded_context(spec), model.kind())?,
-        camera: optional("c2ws_plucker_emb", &inputs.camera)?,
-        rope: Rope::new(&rope::tables(spec, grid), model.kind(), device)?,
-        grid: grid.map(|extent| extent as i64),
-    })
-}
-
-fn to_device(tensor: &HostTensor, kind: Kind, device: Device) -> Result<Tensor> {
-    let shape: Vec<i64> = tensor.shape.iter().map(|extent| *extent as i64).collect();
-    Ok(Tensor::f_from_slice(&tensor.data)?.f_view(shape.as_slice())?.f_to_kind(kind)?.f_to_device(device)?)
-}
-
 fn to_host(tensor: &Tensor) -> Result<HostTensor> {
     let mut data = vec![0f32; tensor.numel()];
     let len = data.len();
     tensor.f_copy_data(&mut data, len).map_err(brief).context("cannot read a tensor back")?;
     Ok(HostTensor { shape: tensor.size().iter().map(|extent| *extent as usize).collect(), data })
-}
-
-/// An error of libtorch carries pages of C++ frames after its reason.
-fn brief(error: TchError) -> Error {
-    without_backtrace(error.into())
-}
-
-fn without_backtrace(error: Error) -> Error {
-    let message = format!("{error:#}");
-    match message.split_once("\nException raised from") {
-        Some((reason, _)) => Error::msg(reason.to_owned()),
-        None => error,
-    }
 }

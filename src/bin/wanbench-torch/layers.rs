@@ -6,7 +6,7 @@ use anyhow::Result;
 use tch::{TchError, Tensor};
 
 use crate::rope::{Rope, pairs_to_halves};
-use crate::weights::Weights;
+use crate::weights::{AS_STORED, Order, Weights};
 
 /// Scaled dot-product attention with QK-norm over the whole width, and its four projections.
 pub struct Attention {
@@ -22,30 +22,29 @@ pub struct Attention {
 
 impl Attention {
     /// The attention called `name`, for [`Self::forward`] without positions.
-    pub fn load(weights: &Weights, name: &str) -> Result<Self> {
-        let linear = |part: &str| Linear::load(weights, &format!("{name}.{part}"));
-        Ok(Self {
-            q: linear("q")?,
-            k: linear("k")?,
-            v: linear("v")?,
-            o: linear("o")?,
-            norm_q: weights.tensor(&format!("{name}.norm_q.weight"))?,
-            norm_k: weights.tensor(&format!("{name}.norm_k.weight"))?,
-            heads: weights.spec().num_heads as i64,
-            eps: weights.spec().eps,
-        })
+    pub fn load(weights: &mut Weights, name: &str) -> Result<Self> {
+        Self::load_ordered(weights, name, AS_STORED)
     }
 
     /// The same, for [`Self::forward`] with positions.
-    pub fn load_rotary(weights: &Weights, name: &str) -> Result<Self> {
-        let mut attention = Self::load(weights, name)?;
-        let (q, k) = (&mut attention.q, &mut attention.k);
-        for tensor in
-            [&mut q.weight, &mut q.bias, &mut attention.norm_q, &mut k.weight, &mut k.bias, &mut attention.norm_k]
-        {
-            *tensor = pairs_to_halves(tensor, attention.heads)?;
-        }
-        Ok(attention)
+    pub fn load_rotary(weights: &mut Weights, name: &str) -> Result<Self> {
+        let heads = weights.spec().num_heads as i64;
+        Self::load_ordered(weights, name, &|weight| pairs_to_halves(weight, heads))
+    }
+
+    /// The same with the features of q and k in `order`.
+    fn load_ordered(weights: &mut Weights, name: &str, order: Order) -> Result<Self> {
+        let part = |part: &str| format!("{name}.{part}");
+        Ok(Self {
+            q: Linear::load_ordered(weights, &part("q"), order)?,
+            k: Linear::load_ordered(weights, &part("k"), order)?,
+            v: Linear::load(weights, &part("v"))?,
+            o: Linear::load(weights, &part("o"))?,
+            norm_q: weights.ordered(&part("norm_q.weight"), order)?,
+            norm_k: weights.ordered(&part("norm_k.weight"), order)?,
+            heads: weights.spec().num_heads as i64,
+            eps: weights.spec().eps,
+        })
     }
 
     /// The rows of `x` attend to those of `source`, turned by `rope` where given.
@@ -85,7 +84,7 @@ pub enum Activation {
 
 impl Mlp {
     /// The layers called `first` and `second`.
-    pub fn load(weights: &Weights, first: &str, second: &str, activation: Activation) -> Result<Self> {
+    pub fn load(weights: &mut Weights, first: &str, second: &str, activation: Activation) -> Result<Self> {
         Ok(Self { first: Linear::load(weights, first)?, second: Linear::load(weights, second)?, activation })
     }
 
@@ -108,9 +107,13 @@ pub struct Linear {
 
 impl Linear {
     /// The layer called `name`; of a convolution whose stride is its kernel, the same layer over patches.
-    pub fn load(weights: &Weights, name: &str) -> Result<Self> {
-        let weight = weights.tensor(&format!("{name}.weight"))?;
-        Ok(Self { weight: weight.f_flatten(1, -1)?, bias: weights.tensor(&format!("{name}.bias"))? })
+    pub fn load(weights: &mut Weights, name: &str) -> Result<Self> {
+        Self::load_ordered(weights, name, AS_STORED)
+    }
+
+    fn load_ordered(weights: &mut Weights, name: &str, order: Order) -> Result<Self> {
+        let weight = weights.ordered(&format!("{name}.weight"), order)?;
+        Ok(Self { weight: weight.f_flatten(1, -1)?, bias: weights.ordered(&format!("{name}.bias"), order)? })
     }
 
     /// `x · weightᵀ + bias`

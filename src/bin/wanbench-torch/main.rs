@@ -5,9 +5,12 @@
 
 mod accelerator;
 mod backend;
+mod errors;
+mod kernels;
 mod layers;
 mod model;
 mod rope;
+mod sample;
 mod weights;
 
 use std::process::ExitCode;

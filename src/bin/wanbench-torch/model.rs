@@ -4,10 +4,12 @@
 
 use anyhow::{Context, Result};
 use tch::{Device, Kind, Tensor};
+use wanbench::wan::work::{Part, PartKind};
 use wanbench::wan::{Spec, time};
 
 use crate::layers::{Activation, Attention, Linear, Mlp, layer_norm};
 use crate::rope::Rope;
+use crate::sample::Sample;
 use crate::weights::Weights;
 
 /// The network.
@@ -24,33 +26,16 @@ pub struct WanModel {
     head_modulation: Tensor,
 }
 
-/// What the network is applied to, on the device.
-pub struct Sample {
-    /// Noisy latent `[channels, frames, height, width]`, f32.
-    pub x: Tensor,
-    /// Conditioning latent of the same extent.
-    pub y: Option<Tensor>,
-    /// Text rows, zero-padded: `[text_len, text_dim]`, or more of them, embedded in vain.
-    pub context: Tensor,
-    /// Plücker embedding `[1, 384, frames, height, width]`.
-    pub camera: Option<Tensor>,
-    /// Rotations of the grid's tokens.
-    pub rope: Rope,
-    /// Patches along (frames, height, width).
-    pub grid: [i64; 3],
-}
-
 impl WanModel {
     /// Loads every weight of the checkpoint.
-    pub fn load(weights: &Weights) -> Result<Self> {
+    pub fn load(weights: &mut Weights) -> Result<Self> {
         let spec = weights.spec().clone();
-        let silu = |first, second| Mlp::load(weights, first, second, Activation::Silu);
         Ok(Self {
             kind: weights.kind(),
             patch_embedding: Linear::load(weights, "patch_embedding")?,
             camera_embedding: spec.camera.then(|| CameraEmbedding::load(weights)).transpose()?,
             text_embedding: Mlp::load(weights, "text_embedding.0", "text_embedding.2", Activation::GeluTanh)?,
-            time_embedding: silu("time_embedding.0", "time_embedding.2")?,
+            time_embedding: Mlp::load(weights, "time_embedding.0", "time_embedding.2", Activation::Silu)?,
             time_projection: Linear::load(weights, "time_projection.1")?,
             blocks: (0..spec.num_layers).map(|index| Block::load(weights, index)).collect::<Result<_>>()?,
             head: Linear::load(weights, "head.head")?,
@@ -70,17 +55,34 @@ impl WanModel {
     }
 
     /// The velocity at timestep `t`: `[out_dim, frames, height, width]`, f32.
-    pub fn forward(&self, sample: &Sample, t: f32) -> Result<Tensor> {
+    ///
+    /// `ended` hears of a part once all of it is enqueued; of one that is computed in pieces, such as a block's norms, each
+    /// time.
+    pub fn forward(&self, sample: &Sample, t: f32, ended: &mut dyn FnMut(Part) -> Result<()>) -> Result<Tensor> {
+        let outside = |kind| Part { block: None, kind };
         let mut x = self.patch_embedding.forward(&self.patches(&self.latent(sample)?, sample.grid)?)?;
+        ended(outside(PartKind::Patch))?;
+
         let time = self.time_embedding.forward(&self.sinusoid(t, sample.x.device())?)?;
         let modulation = self.time_projection.forward(&time.f_silu()?)?.f_view([6, self.spec.dim as i64])?;
+        ended(outside(PartKind::Time))?;
+
         let text = self.text_embedding.forward(&sample.context)?.f_narrow(0, 0, self.spec.text_len as i64)?;
+        ended(outside(PartKind::Text))?;
+
         let camera = self.camera(sample)?;
-        for (index, block) in self.blocks.iter().enumerate() {
-            let condition = Condition { modulation: &modulation, text: &text, camera: camera.as_ref() };
-            x = block.forward(x, &condition, &sample.rope).with_context(|| format!("in block {index}"))?;
+        if camera.is_some() {
+            ended(outside(PartKind::Camera))?;
         }
-        self.output(&x, &time, sample.grid)
+
+        let condition = Condition { modulation: &modulation, text: &text, camera: camera.as_ref() };
+        for (index, block) in self.blocks.iter().enumerate() {
+            let ended = &mut |kind| ended(Part { block: Some(index), kind });
+            x = block.forward(x, &condition, &sample.rope, ended).with_context(|| format!("in block {index}"))?;
+        }
+        let velocity = self.output(&x, &time, sample.grid)?;
+        ended(outside(PartKind::Head))?;
+        Ok(velocity)
     }
 
     /// The latent with its condition, in the model's arithmetic.
@@ -146,7 +148,7 @@ struct Block {
 }
 
 impl Block {
-    fn load(weights: &Weights, index: usize) -> Result<Self> {
+    fn load(weights: &mut Weights, index: usize) -> Result<Self> {
         let name = |part: &str| format!("blocks.{index}.{part}");
         Ok(Self {
             self_attention: Attention::load_rotary(weights, &name("self_attn"))?,
@@ -159,20 +161,37 @@ impl Block {
         })
     }
 
-    fn forward(&self, mut x: Tensor, condition: &Condition, rope: &Rope) -> Result<Tensor> {
+    /// `ended` hears of each part as [`WanModel::forward`]'s does.
+    fn forward(
+        &self,
+        mut x: Tensor,
+        condition: &Condition,
+        rope: &Rope,
+        ended: &mut dyn FnMut(PartKind) -> Result<()>,
+    ) -> Result<Tensor> {
         // Of the six rows, those that scale act as 1 + scale: so modulation is the affine part of the layer norm.
         let [shift1, scale1, gate1, shift2, scale2, gate2] = rows(&self.modulation.f_add(condition.modulation)?)?;
 
-        let normed = layer_norm(&x, &scale1.f_add_scalar(1.0)?, &shift1, self.eps)?;
+        let mut normed = layer_norm(&x, &scale1.f_add_scalar(1.0)?, &shift1, self.eps)?;
+        ended(PartKind::Norms)?;
         x = x.f_addcmul_(&self.self_attention.forward(&normed, &normed, Some(rope))?, &gate1)?;
+        ended(PartKind::SelfAttention)?;
+
         if let (Some(injector), Some(camera)) = (&self.camera, condition.camera) {
             x = injector.forward(x, camera)?;
+            ended(PartKind::Camera)?;
         }
-        let normed = layer_norm(&x, &self.cross_norm.0, &self.cross_norm.1, self.eps)?;
-        x = x.f_add_(&self.cross_attention.forward(&normed, condition.text, None)?)?;
 
-        let normed = layer_norm(&x, &scale2.f_add_scalar(1.0)?, &shift2, self.eps)?;
-        Ok(x.f_addcmul_(&self.ffn.forward(&normed)?, &gate2)?)
+        normed = layer_norm(&x, &self.cross_norm.0, &self.cross_norm.1, self.eps)?;
+        ended(PartKind::Norms)?;
+        x = x.f_add_(&self.cross_attention.forward(&normed, condition.text, None)?)?;
+        ended(PartKind::CrossAttention)?;
+
+        normed = layer_norm(&x, &scale2.f_add_scalar(1.0)?, &shift2, self.eps)?;
+        ended(PartKind::Norms)?;
+        x = x.f_addcmul_(&self.ffn.forward(&normed)?, &gate2)?;
+        ended(PartKind::FeedForward)?;
+        Ok(x)
     }
 }
 
@@ -183,7 +202,7 @@ struct CameraEmbedding {
 }
 
 impl CameraEmbedding {
-    fn load(weights: &Weights) -> Result<Self> {
+    fn load(weights: &mut Weights) -> Result<Self> {
         let (first, second) = ("c2ws_hidden_states_layer1", "c2ws_hidden_states_layer2");
         Ok(Self {
             patch_embedding: Linear::load(weights, "patch_embedding_wancamctrl")?,
@@ -206,7 +225,7 @@ struct CameraInjector {
 }
 
 impl CameraInjector {
-    fn load(weights: &Weights, block: &str) -> Result<Self> {
+    fn load(weights: &mut Weights, block: &str) -> Result<Self> {
         let name = |part: &str| format!("{block}cam_{part}");
         Ok(Self {
             mlp: Mlp::load(weights, &name("injector_layer1"), &name("injector_layer2"), Activation::Silu)?,

@@ -33,8 +33,9 @@ impl Rope {
     }
 }
 
-/// Reorders the features of each head, the first axis of a weight, from pairs to halves.
+/// Reorders the features of each head, the first axis of a weight, from pairs to halves: a view
+/// `[heads, 2, pairs, columns]`.
 pub fn pairs_to_halves(weight: &Tensor, heads: i64) -> Result<Tensor, TchError> {
-    let shape = weight.size();
-    weight.f_reshape([heads, -1, 2, shape[1..].iter().product()])?.f_transpose(1, 2)?.f_reshape(shape)
+    let columns: i64 = weight.size()[1..].iter().product();
+    weight.f_view([heads, -1, 2, columns])?.f_transpose(1, 2)
 }
