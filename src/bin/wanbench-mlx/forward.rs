@@ -1,81 +1,86 @@
 //! The network as a function that steps call: its argument list, compiled once.
 //!
-//! Invariant: every array that a step reads is an argument of the compiled function, never captured by it; only the
-//! timestep's and the latent's arguments change between steps.
+//! Invariant: every array that a step reads is an argument of the compiled function, never captured by it. So the weights
+//! of another network of the same architecture, quantization and dtype can be given instead without compiling anew, and
+//! nothing here keeps a network's weights alive.
 
-use std::fs::File;
-use std::process::{Command, Stdio};
+use std::rc::Rc;
 
 use anyhow::{Context, Result};
+use mlx_rs::Array;
 use mlx_rs::error::Exception;
-use mlx_rs::transforms::compile::compile;
-use mlx_rs::{Array, ops};
-use wanbench::protocol::DeviceKind;
+use mlx_rs::transforms::{self, compile::compile};
 use wanbench::wan::inputs::HostTensor;
 use wanbench::wan::rope::{self, RopeTables};
+use wanbench::wan::work::Part;
 use wanbench::wan::{Inputs, Spec, time};
 
-use crate::model::{Conditions, Model};
+use crate::model::{Conditions, Ends, Model};
 use crate::weights::{Bound, Index, Weights};
 
-/// A network with its inputs.
+/// A network's function with its inputs.
 pub struct Forward {
+    network: Rc<Network>,
     function: Function,
-    arguments: Vec<Array>,
+    /// The arguments before the weights'; of these, steps replace the first two.
+    inputs: Vec<Array>,
     velocity: Option<Array>,
-    freq_dim: usize,
 }
 
 type Function = Box<dyn FnMut(&[Array]) -> Result<Vec<Array>, Exception>>;
 
-/// Slots of the arguments that steps replace; conditions and weights follow.
+/// Slots of the arguments that steps replace; conditions follow.
 const SINUSOID: usize = 0;
 const LATENT: usize = 1;
 const CONDITIONS: usize = 2;
 
 impl Forward {
-    /// Brings the inputs to the device and compiles the network for their shapes.
-    pub fn prepare(spec: Spec, weights: Weights, inputs: &Inputs, compiles: bool) -> Result<Self> {
-        let dtype = weights.index.dtype;
+    /// Brings the inputs to the device and makes the function for their shapes and for networks like `weights`.
+    pub fn prepare(weights: &Weights, inputs: &Inputs, compiles: bool) -> Result<Self> {
+        let (spec, index) = (weights.spec.clone(), Rc::clone(&weights.index));
         let grid = spec.grid(inputs.latent()).map_err(anyhow::Error::msg)?;
-        let to_dtype = |tensor: &HostTensor| to_device(tensor)?.as_dtype(dtype).context("cannot cast an input");
-
-        let freq_dim = spec.freq_dim;
-        let mut arguments = vec![to_device(&sinusoid(0.0, freq_dim))?, to_device(&inputs.x)?];
-        arguments.push(rotations(&rope::tables(&spec, grid))?);
-        arguments.push(to_dtype(&inputs.padded_context(&spec))?);
         let optional = [inputs.y.as_ref(), inputs.camera.as_ref()];
-        for input in optional.into_iter().flatten() {
-            arguments.push(to_dtype(input)?);
-        }
-        mlx_rs::transforms::eval(&arguments).context("cannot bring the inputs to the device")?;
-        arguments.extend(weights.arrays);
+        let network = Rc::new(Network { grid, has: optional.map(|input| input.is_some()), spec, index });
+        let inputs = network.arguments(inputs, optional)?;
+        transforms::eval(&inputs).context("cannot bring the inputs to the device")?;
 
-        let network = Network { spec, grid, has: optional.map(|input| input.is_some()), index: weights.index };
-        let run = move |arguments: &[Array]| network.run(arguments);
+        let whole = Rc::clone(&network);
+        let run = move |arguments: &[Array]| whole.run(arguments, &mut |_, _| Ok(()));
         let function: Function = if compiles { Box::new(compile(run, None)) } else { Box::new(run) };
-        Ok(Self { function, arguments, velocity: None, freq_dim })
+        Ok(Self { network, function, inputs, velocity: None })
     }
 
     /// The graph of v = network(x, t), not yet evaluated.
-    pub fn step(&mut self, t: f32) -> Result<&Array> {
-        self.arguments[SINUSOID] = to_device(&sinusoid(t, self.freq_dim))?;
-        let outputs = (self.function)(&self.arguments).context("cannot build the forward pass")?;
-        let velocity = outputs.into_iter().next().context("the forward pass has no output")?;
-        Ok(self.velocity.insert(velocity))
+    pub fn step(&mut self, t: f32, weights: &Weights) -> Result<&Array> {
+        let arguments = self.arguments(t, weights)?;
+        let outputs = (self.function)(&arguments).context("cannot build the forward pass")?;
+        self.keep(outputs)
+    }
+
+    /// The same, uncompiled, evaluated part by part; `lap` hears of each part's end.
+    pub fn step_by_parts(&mut self, t: f32, weights: &Weights, lap: &mut dyn FnMut(Part)) -> Result<()> {
+        let arguments = self.arguments(t, weights)?;
+        let mut ends = |part, results: &[&Array]| {
+            // All that the part enqueued leads to these, so nothing is under way after.
+            transforms::eval(results.iter().copied())?;
+            lap(part);
+            Ok(())
+        };
+        let outputs = self.network.run(&arguments, &mut ends).context("MLX failed in a part of the network")?;
+        self.keep(outputs).map(drop)
     }
 
     /// The graph of x ← x + delta_sigma · v, in f32.
     pub fn advance(&mut self, delta_sigma: f32) -> Result<&Array> {
         let velocity = self.velocity().context("no forward pass has run yet")?;
         let delta = velocity.multiply(Array::from_f32(delta_sigma))?;
-        self.arguments[LATENT] = self.arguments[LATENT].add(delta)?;
-        Ok(&self.arguments[LATENT])
+        self.inputs[LATENT] = self.inputs[LATENT].add(delta)?;
+        Ok(&self.inputs[LATENT])
     }
 
     /// The latent x, f32 `[channels, frames, height, width]`.
     pub fn latent(&self) -> &Array {
-        &self.arguments[LATENT]
+        &self.inputs[LATENT]
     }
 
     /// The last v, f32 of x's shape.
@@ -85,58 +90,45 @@ impl Forward {
 
     /// What may still be on its way.
     pub fn results(&self) -> impl Iterator<Item = &Array> {
-        self.velocity.iter().chain([&self.arguments[LATENT]])
+        self.velocity.iter().chain([&self.inputs[LATENT]])
+    }
+
+    /// All arguments of a step at t; handles of the weights, not copies.
+    fn arguments(&mut self, t: f32, weights: &Weights) -> Result<Vec<Array>> {
+        self.inputs[SINUSOID] = to_device(&sinusoid(t, self.network.spec.freq_dim))?;
+        Ok([self.inputs.as_slice(), &weights.arrays].concat())
+    }
+
+    fn keep(&mut self, outputs: Vec<Array>) -> Result<&Array> {
+        let velocity = outputs.into_iter().next().context("the forward pass has no output")?;
+        Ok(self.velocity.insert(velocity))
     }
 }
 
-/// Whether `transforms::compile` works here; says so on standard error where it does not.
-///
-/// On a CPU, MLX calls `g++` at run time and loads what it wrote to the temporary folder. Without `g++` it would silently
-/// not compile; without the folder every step would fail.
-pub fn probe_compiler(device: DeviceKind) -> bool {
-    let outcome = match device {
-        DeviceKind::Cpu if !has_gxx() => Err(Exception::custom("g++ is missing")),
-        _ => compile_and_run(),
-    };
-    if let Err(error) = &outcome {
-        eprintln!("wanbench-mlx: MLX cannot compile here, so steps run uncompiled and slower: {}", error.what());
-    }
-    outcome.is_ok()
-}
-
-/// Held while MLX may compile. On a CPU it writes kernels into a temporary folder that all processes share, and a process
-/// that loads one half-written by another fails ("file too short").
-///
-/// `None` where the file is another user's: then it goes on as MLX does by itself.
-pub fn lock_compiler() -> Option<File> {
-    let path = std::env::temp_dir().join("wanbench-mlx-compiling");
-    let file = File::options().create(true).truncate(false).write(true).open(path).ok()?;
-    file.lock().ok()?;
-    Some(file)
-}
-
-fn has_gxx() -> bool {
-    let gxx = Command::new("g++").arg("--version").stdin(Stdio::null()).output();
-    gxx.is_ok_and(|output| output.status.success())
-}
-
-fn compile_and_run() -> Result<(), Exception> {
-    let _alone = lock_compiler();
-    let mut silu = compile(|x: &Array| -> Result<Array, Exception> { x.multiply(ops::sigmoid(x)?) }, None);
-    silu(&Array::from_f32(1.0))?.eval()
-}
-
-/// What the compiled function knows besides its arguments: sizes and names, no arrays.
+/// What the function knows besides its arguments: sizes and names, no arrays.
 struct Network {
     spec: Spec,
     grid: [usize; 3],
     /// Whether the arguments hold y and the camera.
     has: [bool; 2],
-    index: Index,
+    index: Rc<Index>,
 }
 
 impl Network {
-    fn run(&self, arguments: &[Array]) -> Result<Vec<Array>, Exception> {
+    /// The arguments before the weights', not yet evaluated.
+    fn arguments(&self, inputs: &Inputs, optional: [Option<&HostTensor>; 2]) -> Result<Vec<Array>> {
+        let to_dtype =
+            |tensor: &HostTensor| to_device(tensor)?.as_dtype(self.index.dtype).context("cannot cast an input");
+        let mut arguments = vec![to_device(&sinusoid(0.0, self.spec.freq_dim))?, to_device(&inputs.x)?];
+        arguments.push(rotations(&rope::tables(&self.spec, self.grid))?);
+        arguments.push(to_dtype(&inputs.padded_context(&self.spec))?);
+        for input in optional.into_iter().flatten() {
+            arguments.push(to_dtype(input)?);
+        }
+        Ok(arguments)
+    }
+
+    fn run(&self, arguments: &[Array], ends: &mut Ends) -> Result<Vec<Array>, Exception> {
         let (steps, rest) = arguments.split_at_checked(CONDITIONS).ok_or_else(too_short)?;
         let mut rest = rest.iter();
         let mut next = || rest.next().ok_or_else(too_short);
@@ -148,7 +140,7 @@ impl Network {
         };
         let weights = Bound { index: &self.index, arrays: rest.as_slice() };
         let model = Model { spec: &self.spec, grid: self.grid, weights };
-        Ok(vec![model.forward(&steps[SINUSOID], &steps[LATENT], &conditions)?])
+        Ok(vec![model.forward(&steps[SINUSOID], &steps[LATENT], &conditions, ends)?])
     }
 }
 

@@ -2,19 +2,26 @@
 //!
 //! Invariant: one device, one stream, one thread. Nothing that a step computes outlives the step but v and x.
 
+mod compiler;
 mod forward;
+mod kernels;
 mod model;
 mod native;
+mod packing;
+mod storage;
 mod weights;
 
+use std::mem;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow};
 use mlx_rs::{Array, Device as MlxDevice, Dtype, Stream, memory, transforms};
 use wanbench::protocol::{Device, DeviceChoice, DeviceKind};
+use wanbench::wan::Inputs;
 use wanbench::wan::inputs::HostTensor;
-use wanbench::wan::{Checkpoint, DType, Inputs, Quant, Spec};
-use wanbench::worker::{self, Backend, Unsupported};
+use wanbench::wan::work::Part;
+use wanbench::worker::{self, Backend, Enqueue, Kernel, Loading, Source, Unsupported};
 
 use crate::forward::Forward;
 use crate::weights::Weights;
@@ -30,7 +37,9 @@ struct Mlx {
     stream: Stream,
     device: Device,
     compiles: bool,
-    loaded: Option<(Spec, Weights)>,
+    in_use: Option<Weights>,
+    waiting: Option<Weights>,
+    /// For whatever network is in use.
     forward: Option<Forward>,
     /// Whether a step was enqueued, and with it every kernel compiled.
     has_stepped: bool,
@@ -47,9 +56,9 @@ impl Backend for Mlx {
             DeviceKind::Gpu => native::gpu_name(),
             DeviceKind::Cpu => "cpu",
         };
-        let compiles = forward::probe_compiler(kind);
+        let compiles = compiler::probe(kind);
         let device = Device { kind, name: name.to_owned() };
-        Ok(Self { stream, device, compiles, loaded: None, forward: None, has_stepped: false })
+        Ok(Self { stream, device, compiles, in_use: None, waiting: None, forward: None, has_stepped: false })
     }
 
     fn device(&self) -> Device {
@@ -65,27 +74,42 @@ impl Backend for Mlx {
         ]
     }
 
-    fn load(&mut self, checkpoint: &Checkpoint, quant: Quant, dtype: DType) -> Result<u64> {
-        let weights = Weights::load(checkpoint, quant, dtype, self.device.kind)?;
-        // The unquantized copies must not stay in the allocator's cache: on unified memory they would count as ours.
-        memory::clear_cache().context("cannot clear MLX's buffer cache")?;
+    fn load(&mut self, source: &Source, loading: &mut Loading) -> Result<u64> {
+        let weights = Weights::load(source, self.device.kind, loading)?;
         let bytes = weights.nbytes();
-        self.loaded = Some((checkpoint.spec.clone(), weights));
+        let place = if self.in_use.is_none() { &mut self.in_use } else { &mut self.waiting };
+        *place = Some(weights);
         Ok(bytes)
     }
 
+    fn unload(&mut self) -> Result<()> {
+        self.in_use = None;
+        memory::clear_cache().context("cannot clear MLX's buffer cache")
+    }
+
+    fn switch(&mut self) -> Result<()> {
+        mem::swap(&mut self.in_use, &mut self.waiting);
+        Ok(())
+    }
+
     fn prepare(&mut self, inputs: &Inputs) -> Result<()> {
-        let (spec, weights) = self.loaded.take().context("`prepare` came before `load`")?;
-        self.forward = Some(Forward::prepare(spec, weights, inputs, self.compiles)?);
+        let weights = self.in_use.as_ref().context(NOT_LOADED)?;
+        self.forward = Some(Forward::prepare(weights, inputs, self.compiles)?);
         Ok(())
     }
 
     fn forward(&mut self, t: f32) -> Result<()> {
-        let _alone = (!self.has_stepped).then(forward::lock_compiler);
-        let velocity = self.prepared()?.step(t)?;
+        let _alone = (!self.has_stepped).then(compiler::lock);
+        let (forward, weights) = self.network()?;
+        let velocity = forward.step(t, weights)?;
         transforms::async_eval([velocity]).context("cannot enqueue the forward pass")?;
         self.has_stepped = true;
         Ok(())
+    }
+
+    fn forward_by_parts(&mut self, t: f32, lap: &mut dyn FnMut(Part)) -> Result<()> {
+        let (forward, weights) = self.network()?;
+        forward.step_by_parts(t, weights, lap)
     }
 
     fn synchronize(&mut self) -> Result<()> {
@@ -117,11 +141,27 @@ impl Backend for Mlx {
     fn peak_bytes(&mut self) -> Result<Option<u64>> {
         Ok(Some(memory::peak_memory().context("cannot read MLX's peak memory")? as u64))
     }
+
+    fn kernel(&mut self, kernel: Kernel) -> Result<Enqueue> {
+        kernels::prepare(kernel, self.device.kind)
+    }
+
+    fn save(&mut self, path: &Path) -> Result<()> {
+        self.in_use.as_ref().context(NOT_LOADED)?.save(path)
+    }
 }
+
+const NOT_LOADED: &str = "the weights are wanted before `load`";
+const NOT_PREPARED: &str = "a step came before `prepare`";
 
 impl Mlx {
     fn prepared(&mut self) -> Result<&mut Forward> {
-        self.forward.as_mut().context("a step came before `prepare`")
+        self.forward.as_mut().context(NOT_PREPARED)
+    }
+
+    fn network(&mut self) -> Result<(&mut Forward, &Weights)> {
+        let weights = self.in_use.as_ref().context(NOT_LOADED)?;
+        Ok((self.forward.as_mut().context(NOT_PREPARED)?, weights))
     }
 }
 

@@ -9,6 +9,7 @@ use mlx_rs::error::Exception;
 use mlx_rs::ops::indexing::IndexOp;
 use mlx_rs::{Array, Dtype, fast, ops};
 use wanbench::wan::Spec;
+use wanbench::wan::work::{Part, PartKind};
 
 use crate::weights::Bound;
 
@@ -41,27 +42,35 @@ struct Shared<'a> {
     time: Array,
 }
 
+/// Hears where a part of the network ends, and of the arrays that its work leads to. A pass that is one graph needs no
+/// such ear; one that listens may evaluate them there.
+pub type Ends<'a> = dyn FnMut(Part, &[&Array]) -> Result<()> + 'a;
+
 type Result<T> = std::result::Result<T, Exception>;
 
 impl Model<'_> {
     /// v, f32 `[out_dim, frames, height, width]`, from the time's sinusoid `[1, freq_dim]` and x
     /// `[channels, frames, height, width]`.
-    pub fn forward(&self, sinusoid: &Array, x: &Array, conditions: &Conditions) -> Result<Array> {
-        let w = &self.weights;
-        let e = w.linear("time_embedding.0", &sinusoid.as_dtype(w.index.dtype)?)?;
-        let e = w.linear("time_embedding.2", &silu(&e)?)?;
-        let time = w.linear("time_projection.1", &silu(&e)?)?.reshape(&[6, -1])?;
-
-        let text = self.gelu(&w.linear("text_embedding.0", conditions.context)?)?;
-        let text = w.linear("text_embedding.2", &text)?.index(..self.spec.text_len as i32);
-        let camera = conditions.camera.map(|camera| self.camera_embedding(camera)).transpose()?;
-        let shared = Shared { rotations: conditions.rotations, text, camera, time };
-
+    pub fn forward(&self, sinusoid: &Array, x: &Array, conditions: &Conditions, ends: &mut Ends) -> Result<Array> {
+        let part = |kind| Part { block: None, kind };
         let mut tokens = self.patch_embedding(x, conditions.y)?;
-        for block in 0..self.spec.num_layers {
-            tokens = self.block(&format!("blocks.{block}"), tokens, &shared)?;
+        ends(part(PartKind::Patch), &[&tokens])?;
+        let (e, time) = self.time_embedding(sinusoid)?;
+        ends(part(PartKind::Time), &[&e, &time])?;
+        let text = self.text_embedding(conditions.context)?;
+        ends(part(PartKind::Text), &[&text])?;
+        let camera = conditions.camera.map(|camera| self.camera_embedding(camera)).transpose()?;
+        if let Some(camera) = &camera {
+            ends(part(PartKind::Camera), &[camera])?;
         }
-        self.head(&tokens, &e)
+
+        let shared = Shared { rotations: conditions.rotations, text, camera, time };
+        for block in 0..self.spec.num_layers {
+            tokens = self.block(block, tokens, &shared, ends)?;
+        }
+        let v = self.head(&tokens, &e)?;
+        ends(part(PartKind::Head), &[&v])?;
+        Ok(v)
     }
 
     fn patch_embedding(&self, x: &Array, y: Option<&Array>) -> Result<Array> {
@@ -73,6 +82,20 @@ impl Model<'_> {
         self.weights.linear("patch_embedding", &self.patchify(&latent)?)
     }
 
+    /// e `[1, dim]`, for the head, and its projection for the blocks `[6, dim]`.
+    fn time_embedding(&self, sinusoid: &Array) -> Result<(Array, Array)> {
+        let w = &self.weights;
+        let e = w.linear("time_embedding.0", &sinusoid.as_dtype(w.index.dtype)?)?;
+        let e = w.linear("time_embedding.2", &silu(&e)?)?;
+        let time = w.linear("time_projection.1", &silu(&e)?)?.reshape(&[6, -1])?;
+        Ok((e, time))
+    }
+
+    fn text_embedding(&self, context: &Array) -> Result<Array> {
+        let text = self.gelu(&self.weights.linear("text_embedding.0", context)?)?;
+        Ok(self.weights.linear("text_embedding.2", &text)?.index(..self.spec.text_len as i32))
+    }
+
     fn camera_embedding(&self, camera: &Array) -> Result<Array> {
         let w = &self.weights;
         let p = w.linear("patch_embedding_wancamctrl", &self.patchify(&camera.squeeze_axes(&[0])?)?)?;
@@ -80,25 +103,34 @@ impl Model<'_> {
         p.add(w.linear("c2ws_hidden_states_layer2", &hidden)?)
     }
 
-    fn block(&self, name: &str, x: Array, shared: &Shared) -> Result<Array> {
-        let w = &self.weights;
+    fn block(&self, block: usize, x: Array, shared: &Shared, ends: &mut Ends) -> Result<Array> {
+        let (w, name) = (&self.weights, &format!("blocks.{block}"));
+        let part = |kind| Part { block: Some(block), kind };
         let modulation = w.param(&format!("{name}.modulation"))?.squeeze_axes(&[0])?.add(&shared.time)?;
         let [s1, c1, g1, s2, c2, g2] = rows(&modulation)?;
 
         let a = self.modulated_norm(&x, &c1, &s1)?;
+        ends(part(PartKind::Norms), &[&a, &modulation])?;
         let a = self.attention(&format!("{name}.self_attn"), &a, &a, Some(shared.rotations))?;
         let mut x = x.add(a.multiply(g1)?)?;
+        ends(part(PartKind::SelfAttention), &[&x])?;
 
         if let Some(camera) = &shared.camera {
             x = self.inject_camera(name, &x, camera)?;
+            ends(part(PartKind::Camera), &[&x])?;
         }
 
         let (gain, bias) = (w.param(&format!("{name}.norm3.weight"))?, w.param(&format!("{name}.norm3.bias"))?);
         let a = fast::layer_norm(&x, gain, bias, self.eps())?;
+        ends(part(PartKind::Norms), &[&a])?;
         let x = x.add(self.attention(&format!("{name}.cross_attn"), &a, &shared.text, None)?)?;
+        ends(part(PartKind::CrossAttention), &[&x])?;
 
         let a = self.modulated_norm(&x, &c2, &s2)?;
-        x.add(self.feed_forward(name, &a)?.multiply(g2)?)
+        ends(part(PartKind::Norms), &[&a])?;
+        let x = x.add(self.feed_forward(name, &a)?.multiply(g2)?)?;
+        ends(part(PartKind::FeedForward), &[&x])?;
+        Ok(x)
     }
 
     fn feed_forward(&self, block: &str, x: &Array) -> Result<Array> {

@@ -8,11 +8,9 @@
 use std::ffi::{CStr, CString};
 use std::ptr;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use mlx_rs::error::Exception;
 use mlx_rs::{Array, Dtype, Stream};
-use safetensors::Dtype as FileDtype;
-use wanbench::wan::checkpoint::View;
 use wanbench::wan::quant::Layout;
 
 /// A quantized matrix, as MLX lays it out.
@@ -23,31 +21,6 @@ pub struct Packed<A> {
     pub scales: A,
     /// One offset per group; affine mode only.
     pub biases: Option<A>,
-}
-
-/// Copies a tensor of a mapped file to MLX in its own dtype.
-pub fn from_view(view: &View) -> Result<Array> {
-    let (dtype, size) = match view.dtype {
-        FileDtype::F32 => (Dtype::Float32, 4),
-        FileDtype::F16 => (Dtype::Float16, 2),
-        FileDtype::BF16 => (Dtype::Bfloat16, 2),
-        other => bail!("a weight of dtype {other:?} cannot be loaded"),
-    };
-    let shape = view.shape.iter().map(|extent| i32::try_from(*extent)).collect::<Result<Vec<_>, _>>();
-    let shape = shape.with_context(|| format!("MLX takes no tensor of shape {:?}", view.shape))?;
-    let bytes = view.shape.iter().product::<usize>() * size;
-    ensure!(bytes == view.data.len(), "a tensor of shape {:?} holds {} bytes", view.shape, view.data.len());
-    // MLX reads whole elements; a mapped file only promises bytes.
-    let aligned: Vec<u32>;
-    let data = if view.data.as_ptr().addr().is_multiple_of(size) {
-        view.data.as_ptr()
-    } else {
-        aligned = view.data.chunks(4).map(word).collect();
-        aligned.as_ptr().cast()
-    };
-    // SAFETY: `data` leads to `bytes` initialized bytes or more, as many as shape and dtype say, aligned for the dtype, and MLX
-    // copies them before it returns.
-    Ok(unsafe { Array::from_raw_data(data.cast(), &shape, dtype) })
 }
 
 /// Quantizes the rows of `w` in any of MLX's modes.
@@ -149,13 +122,6 @@ pub fn gpu_name() -> &'static str {
         (_, 0) if cuda => "cuda",
         _ => "gpu",
     }
-}
-
-/// Up to four bytes as they lie in memory.
-fn word(bytes: &[u8]) -> u32 {
-    let mut word = [0; 4];
-    word[..bytes.len()].copy_from_slice(bytes);
-    u32::from_ne_bytes(word)
 }
 
 /// mlx-c's way to leave an optional array out.

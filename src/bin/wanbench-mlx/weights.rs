@@ -1,99 +1,85 @@
-//! The weights on the device: loading, quantizing, and linear layers over them.
+//! The weights on the device, and linear layers over them.
 //!
 //! Arrays and their names are kept apart: `transforms::compile` must be given every array as an argument, so the network
 //! finds its weights by slot in whatever argument list it is called with.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
-use anyhow::{Context, Result};
 use mlx_rs::error::Exception;
 use mlx_rs::{Array, Dtype, ops};
 use wanbench::protocol::DeviceKind;
-use wanbench::wan::params::{Param, params};
+use wanbench::wan::params::Param;
 use wanbench::wan::quant::Layout;
-use wanbench::wan::{Checkpoint, DType, Quant};
-use wanbench::worker::Unsupported;
+use wanbench::wan::{DType, Spec};
 
 use crate::native::{self, Packed};
 
 /// Every weight of a model, evaluated on the device.
 pub struct Weights {
+    /// The architecture.
+    pub spec: Spec,
     /// The arrays, in the order of the slots.
     pub arrays: Vec<Array>,
-    /// Where each parameter is.
-    pub index: Index,
-}
-
-/// Names and forms of the weights in an argument list.
-pub struct Index {
-    slots: HashMap<String, Slot>,
-    layout: Option<Layout>,
-    device: DeviceKind,
-    /// Of activations and unquantized weights.
-    pub dtype: Dtype,
-}
-
-impl Index {
-    /// What matrix products are computed in. A CPU's BLAS has no half precision and MLX's own loop is 80 times slower than
-    /// f32, so there operands are widened and results rounded back: the same values, accumulated in f32 as on a GPU.
-    pub fn product_dtype(&self) -> Dtype {
-        match self.device {
-            DeviceKind::Gpu => self.dtype,
-            DeviceKind::Cpu => Dtype::Float32,
-        }
-    }
-}
-
-/// Where a parameter is among the arrays.
-enum Slot {
-    Plain(usize),
-    Packed(Packed<usize>),
+    /// Where each parameter is: the same for all networks of one architecture, quantization and dtype.
+    pub index: Rc<Index>,
 }
 
 impl Weights {
-    /// Casts each parameter to `dtype`, then quantizes it, one after the other: beside the finished weights only one
-    /// parameter is ever held unquantized.
-    pub fn load(checkpoint: &Checkpoint, quant: Quant, dtype: DType, device: DeviceKind) -> Result<Self> {
-        let (layout, dtype) = (quant.layout(), mlx_dtype(dtype));
-        let index = Index { slots: HashMap::new(), layout, device, dtype };
-        let mut weights = Self { arrays: Vec::new(), index };
-        for param in params(&checkpoint.spec) {
-            let name = param.name.clone();
-            weights.add(checkpoint, param).with_context(|| format!("cannot load {name}"))?;
-            checkpoint.release(&name);
-        }
-        Ok(weights)
-    }
-
     /// Bytes of all arrays.
     pub fn nbytes(&self) -> u64 {
         self.arrays.iter().map(|array| array.nbytes() as u64).sum()
     }
 
-    fn add(&mut self, checkpoint: &Checkpoint, param: Param) -> Result<()> {
-        let view = checkpoint.tensor(&param.name).context("the checkpoint does not hold it")?;
-        let array = native::from_view(&view)?.as_dtype(self.index.dtype)?;
-        let slot = match self.index.layout.filter(|_| param.is_quantizable()) {
-            None => Slot::Plain(self.push(array)?),
-            Some(layout) => {
-                check_groups(&param, layout)?;
-                let packed = native::quantize(&array, layout)?;
-                Slot::Packed(Packed {
-                    weight: self.push(packed.weight)?,
-                    scales: self.push(packed.scales)?,
-                    biases: packed.biases.map(|biases| self.push(biases)).transpose()?,
-                })
-            }
-        };
-        self.index.slots.insert(param.name, slot);
-        Ok(())
+    /// Within their own list.
+    pub fn bound(&self) -> Bound<'_> {
+        Bound { index: &self.index, arrays: &self.arrays }
+    }
+}
+
+/// Names and forms of the weights in an argument list.
+pub struct Index {
+    slots: HashMap<String, Slot>,
+    /// Of the quantized ones.
+    pub layout: Option<Layout>,
+    /// What they are on.
+    pub device: DeviceKind,
+    /// Of activations and unquantized weights.
+    pub dtype: Dtype,
+}
+
+/// Where a parameter is among the arrays.
+pub enum Slot {
+    Plain(usize),
+    Packed(Packed<usize>),
+}
+
+impl Index {
+    /// Of no weights yet.
+    pub fn new(layout: Option<Layout>, device: DeviceKind, dtype: Dtype) -> Self {
+        Self { slots: HashMap::new(), layout, device, dtype }
     }
 
-    /// Evaluates at once, so that the array lets go of what it was computed from.
-    fn push(&mut self, array: Array) -> Result<usize> {
-        array.eval()?;
-        self.arrays.push(array);
-        Ok(self.arrays.len() - 1)
+    pub fn insert(&mut self, param: &Param, slot: Slot) {
+        self.slots.insert(param.name.clone(), slot);
+    }
+
+    pub fn slot(&self, name: &str) -> Result<&Slot, Exception> {
+        self.slots.get(name).ok_or_else(|| Exception::custom(format!("the weights hold no {name}")))
+    }
+
+    /// See [`product_dtype`].
+    pub fn product_dtype(&self) -> Dtype {
+        product_dtype(self.device, self.dtype)
+    }
+}
+
+/// What matrix products are computed in. A CPU's BLAS has no half precision and MLX's own loop is 80 times slower than f32,
+/// so there operands are widened and results rounded back: the same values, accumulated in f32 as on a GPU.
+pub fn product_dtype(device: DeviceKind, dtype: Dtype) -> Dtype {
+    match device {
+        DeviceKind::Gpu => dtype,
+        DeviceKind::Cpu => Dtype::Float32,
     }
 }
 
@@ -108,7 +94,7 @@ pub struct Bound<'a> {
 impl<'a> Bound<'a> {
     /// An unquantized parameter.
     pub fn param(&self, name: &str) -> Result<&'a Array, Exception> {
-        match self.slot(name)? {
+        match self.index.slot(name)? {
             Slot::Plain(slot) => self.array(*slot),
             Slot::Packed(_) => Err(Exception::custom(format!("{name} is quantized"))),
         }
@@ -117,14 +103,10 @@ impl<'a> Bound<'a> {
     /// x · weightᵀ + bias of the linear layer `name`, for x `[rows, in]`.
     pub fn linear(&self, name: &str, x: &Array) -> Result<Array, Exception> {
         let bias = self.param(&format!("{name}.bias"))?;
-        let packed = match self.slot(&format!("{name}.weight"))? {
+        let packed = match self.index.slot(&format!("{name}.weight"))? {
             // The patch embedding's weight is a convolution kernel as large as its stride: flat, it is a matrix.
             Slot::Plain(slot) => return self.affine(x, &self.array(*slot)?.flatten(1, None)?, bias),
-            Slot::Packed(packed) => Packed {
-                weight: self.array(packed.weight)?,
-                scales: self.array(packed.scales)?,
-                biases: packed.biases.map(|slot| self.array(slot)).transpose()?,
-            },
+            Slot::Packed(slots) => self.packed(slots)?,
         };
         let layout = self.index.layout.ok_or_else(|| Exception::custom(format!("{name} has no layout")))?;
         match self.index.device {
@@ -144,17 +126,23 @@ impl<'a> Bound<'a> {
         ops::addmm(bias.as_dtype(wide)?, x.as_dtype(wide)?, weight, None, None)?.as_dtype(self.index.dtype)
     }
 
-    fn slot(&self, name: &str) -> Result<&'a Slot, Exception> {
-        self.index.slots.get(name).ok_or_else(|| Exception::custom(format!("the weights hold no {name}")))
+    /// The array in a slot.
+    pub fn array(&self, slot: usize) -> Result<&'a Array, Exception> {
+        self.arrays.get(slot).ok_or_else(|| Exception::custom("the argument list is too short"))
     }
 
-    fn array(&self, slot: usize) -> Result<&'a Array, Exception> {
-        self.arrays.get(slot).ok_or_else(|| Exception::custom("the argument list is too short"))
+    /// The arrays of a quantized parameter.
+    pub fn packed(&self, slots: &Packed<usize>) -> Result<Packed<&'a Array>, Exception> {
+        Ok(Packed {
+            weight: self.array(slots.weight)?,
+            scales: self.array(slots.scales)?,
+            biases: slots.biases.map(|slot| self.array(slot)).transpose()?,
+        })
     }
 }
 
 /// MLX's name of a compute dtype.
-fn mlx_dtype(dtype: DType) -> Dtype {
+pub fn mlx_dtype(dtype: DType) -> Dtype {
     match dtype {
         DType::F32 => Dtype::Float32,
         DType::F16 => Dtype::Float16,
@@ -162,24 +150,15 @@ fn mlx_dtype(dtype: DType) -> Dtype {
     }
 }
 
-fn check_groups(param: &Param, layout: Layout) -> Result<()> {
-    let width = param.shape.last().copied().unwrap_or(0);
-    if !width.is_multiple_of(layout.group_size) {
-        let Layout { mode, group_size, .. } = layout;
-        let message =
-            format!("rows of {width} weights do not divide into {mode}'s groups of {group_size}: use quant none");
-        return Err(Unsupported(message).into());
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use wanbench::wan::Quant;
+
     use super::*;
 
     /// One test only: MLX is not made for several threads.
     #[test]
-    fn both_ways_to_multiply_by_quantized_weights_agree() -> Result<()> {
+    fn both_ways_to_multiply_by_quantized_weights_agree() -> anyhow::Result<()> {
         mlx_rs::Device::set_default(&mlx_rs::Device::cpu());
         let wave = |rows: i32, step: f32| {
             let data: Vec<f32> = (0..rows * 128).map(|i| (i as f32 * step).sin()).collect();

@@ -1,0 +1,192 @@
+//! Weights from files and to them, one tensor at a time.
+//!
+//! MLX's own loader hands out arrays that read the file once they are evaluated: nothing is held that is not wanted yet, and
+//! nothing is mapped. So beside the finished weights only one parameter is ever in memory in another form.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::rc::Rc;
+
+use anyhow::{Context, Result};
+use mlx_rs::{Array, memory};
+use wanbench::protocol::DeviceKind;
+use wanbench::wan::params::{Param, params};
+use wanbench::wan::quant::Layout;
+use wanbench::wan::quantized::packed_names;
+use wanbench::wan::{Quantized, Spec};
+use wanbench::worker::{Loading, Source, Unsupported};
+
+use crate::native::{self, Packed};
+use crate::packing;
+use crate::weights::{Index, Slot, Weights, mlx_dtype};
+
+impl Weights {
+    /// Reads each parameter, casts it and quantizes it, one after the other; or reads it quantized, where a file holds it
+    /// so.
+    pub fn load(source: &Source, device: DeviceKind, loading: &mut Loading) -> Result<Self> {
+        let _uncached = Uncached::begin()?;
+        let spec = &source.checkpoint.spec;
+        let quantized = source.quantized.as_ref().filter(|quantized| is_current(quantized));
+        let index = Index::new(source.quant.layout(), device, mlx_dtype(source.dtype));
+        if let Some(layout) = index.layout {
+            check_groups(spec, layout)?;
+        }
+        let stored = match quantized {
+            Some(quantized) => stored([quantized.weights.as_path()]),
+            None => stored(source.checkpoint.files()),
+        };
+        let mut loader =
+            Loader { stored: stored?, is_quantized: quantized.is_some(), loading, arrays: Vec::new(), index };
+        for param in params(spec) {
+            loader.add(&param).with_context(|| format!("cannot load {}", param.name))?;
+        }
+        Ok(Self { spec: spec.clone(), arrays: loader.arrays, index: Rc::new(loader.index) })
+    }
+
+    /// Writes them as [`wanbench::wan::quantized`] describes it.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        if self.index.layout.is_none() {
+            let message = "weights are saved quantized only: name a quantization other than none";
+            return Err(Unsupported(message.to_owned()).into());
+        }
+        let bound = self.bound();
+        let mut named = Vec::new();
+        for param in params(&self.spec) {
+            match self.index.slot(&param.name)? {
+                Slot::Plain(slot) => named.push((param.name, bound.array(*slot)?)),
+                Slot::Packed(slots) => {
+                    let packed = bound.packed(slots)?;
+                    let [weight, scales, biases] = packed_names(&param);
+                    named.extend([(weight, packed.weight), (scales, packed.scales)]);
+                    named.extend(packed.biases.map(|array| (biases, array)));
+                }
+            }
+        }
+        Array::save_safetensors(named, None, path).context("MLX cannot write the weights")
+    }
+}
+
+/// Weights that grow parameter by parameter.
+struct Loader<'a, 'b> {
+    /// What is still in the files, by name.
+    stored: HashMap<String, Array>,
+    /// Whether they hold it quantized.
+    is_quantized: bool,
+    loading: &'a mut Loading<'b>,
+    arrays: Vec<Array>,
+    index: Index,
+}
+
+impl Loader<'_, '_> {
+    fn add(&mut self, param: &Param) -> Result<()> {
+        let slot = match self.index.layout.filter(|_| param.is_quantizable()) {
+            None => {
+                let array = self.read_as_dtype(&param.name)?;
+                Slot::Plain(self.push(array))
+            }
+            Some(layout) => {
+                let packed =
+                    if self.is_quantized { self.read_packed(param, layout) } else { self.pack(param, layout) }?;
+                Slot::Packed(Packed {
+                    weight: self.push(packed.weight),
+                    scales: self.push(packed.scales),
+                    biases: packed.biases.map(|biases| self.push(biases)),
+                })
+            }
+        };
+        self.index.insert(param, slot);
+        Ok(())
+    }
+
+    fn push(&mut self, array: Array) -> usize {
+        self.arrays.push(array);
+        self.arrays.len() - 1
+    }
+
+    fn pack(&mut self, param: &Param, layout: Layout) -> Result<Packed<Array>> {
+        let array = self.read_as_dtype(&param.name)?;
+        self.loading.quantizing(|| packing::pack(&array, layout, self.index.device))
+    }
+
+    fn read_packed(&mut self, param: &Param, layout: Layout) -> Result<Packed<Array>> {
+        let [weight, scales, biases] = packed_names(param);
+        Ok(Packed {
+            weight: self.read(&weight)?,
+            scales: self.read(&scales)?,
+            biases: layout.has_biases().then(|| self.read(&biases)).transpose()?,
+        })
+    }
+
+    /// The tensor `name`; the array of its stored dtype is gone when this returns.
+    fn read_as_dtype(&mut self, name: &str) -> Result<Array> {
+        let array = self.read(name)?.as_dtype(self.index.dtype)?;
+        array.eval()?;
+        Ok(array)
+    }
+
+    /// The tensor `name` as it is stored.
+    fn read(&mut self, name: &str) -> Result<Array> {
+        let array = self.stored.remove(name).with_context(|| format!("the files do not hold {name}"))?;
+        array.eval()?;
+        self.loading.read(array.nbytes() as u64)?;
+        Ok(array)
+    }
+}
+
+/// While it lives, MLX returns what it freed to the system at once: on unified memory the source tensors that it keeps for
+/// reuse would count as the process's.
+struct Uncached {
+    limit: usize,
+}
+
+impl Uncached {
+    fn begin() -> Result<Self> {
+        let limit = memory::set_cache_limit(0).context("cannot set the limit of MLX's buffer cache")?;
+        Ok(Self { limit })
+    }
+}
+
+impl Drop for Uncached {
+    fn drop(&mut self) {
+        // It was set once already, so it can be set.
+        let _ = memory::set_cache_limit(self.limit);
+    }
+}
+
+/// The files' tensors, none of them read yet.
+fn stored<'a>(files: impl IntoIterator<Item = &'a Path>) -> Result<HashMap<String, Array>> {
+    let mut stored = HashMap::new();
+    for file in files {
+        let tensors = Array::load_safetensors(file);
+        stored.extend(tensors.with_context(|| format!("MLX cannot read {}", file.display()))?);
+    }
+    Ok(stored)
+}
+
+/// Whether this very MLX quantized it: another may quantize otherwise.
+fn is_current(quantized: &Quantized) -> bool {
+    let ours = native::version().ok();
+    let theirs = quantized.manifest.versions.get("mlx");
+    let is_current = ours.is_some() && ours.as_ref() == theirs;
+    if !is_current {
+        let name = |version: Option<&String>| version.map_or_else(|| "an unknown version".to_owned(), String::clone);
+        eprintln!(
+            "wanbench-mlx: {} is of MLX {}, this is {}: quantizing the checkpoint anew",
+            quantized.weights.display(),
+            name(theirs),
+            name(ours.as_ref())
+        );
+    }
+    is_current
+}
+
+fn check_groups(spec: &Spec, layout: Layout) -> Result<(), Unsupported> {
+    let Layout { mode, group_size, .. } = layout;
+    let widths = params(spec).into_iter().filter(Param::is_quantizable).filter_map(|param| param.shape.last().copied());
+    match widths.into_iter().find(|width| !width.is_multiple_of(group_size)) {
+        None => Ok(()),
+        Some(width) => Err(Unsupported(format!(
+            "rows of {width} weights do not divide into {mode}'s groups of {group_size}: use quant none"
+        ))),
+    }
+}
