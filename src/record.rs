@@ -1,6 +1,7 @@
 //! What a run measured, as it is saved: every launch with every step, so that verdicts can be recomputed.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -12,7 +13,7 @@ use crate::machine::Machine;
 use crate::matrix::Case;
 use crate::protocol::{Device, DeviceKind, Digest, Rates};
 use crate::wan::work::Work;
-use crate::{save, stats};
+use crate::{format, save, stats};
 
 /// Schema version of results.json.
 pub const SCHEMA: u32 = 3;
@@ -325,6 +326,12 @@ impl RunRecord {
     /// The record of the case `name`.
     pub fn case(&self, name: &str) -> Option<&CaseRecord> {
         self.cases.iter().find(|case| case.case.name == name)
+    }
+}
+
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&format::shortage(self.needs_bytes, self.has_bytes))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A figure that was not measured is a dash and a baseline that is not there is `new`: never a zero, never 1.00x.
 
-use super::headline::metric;
+use super::headline::{metric, unmeasured};
 use crate::baseline::BaselineCase;
 use crate::figures::Figures;
 use crate::format;
@@ -214,6 +214,7 @@ fn judgement(compared: &Compared) -> String {
         .map(|finding| metric(finding.metric))
         .collect();
     match compared.verdict {
+        Verdict::Skipped => unmeasured(compared),
         Verdict::Regressed | Verdict::Improved | Verdict::Inconclusive if about != ["speedup"] => {
             format!("{}: {}", compared.verdict, about.join(", "))
         }

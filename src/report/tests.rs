@@ -12,7 +12,8 @@ use crate::machine::Machine;
 use crate::matrix::{Case, Workload, link_references};
 use crate::protocol::{Device, DeviceKind};
 use crate::record::{
-    BaseRevision, Canary, CaseRecord, DroppedBlock, Failure, Launch, Measured, Outcome, RunRecord, SCHEMA, Tool,
+    BaseRevision, Canary, CaseRecord, DroppedBlock, Failure, Launch, Measured, Outcome, Role, RunRecord, SCHEMA,
+    Skipped, Tool,
 };
 use crate::wan::quant::model_bytes;
 use crate::wan::{DType, Quant, Spec};
@@ -329,6 +330,15 @@ impl Scenario {
     pub(crate) fn fail(&mut self, name: &str, reason: &str, stderr: &[&str]) {
         let stderr_tail = stderr.iter().map(|line| (*line).to_owned()).collect();
         self.case(name).launches[1].outcome = Outcome::Failed(Failure { reason: reason.to_owned(), stderr_tail });
+    }
+
+    /// Nothing is launched of a case that needs so many GiB, on a device that has 36.
+    pub(crate) fn skip(&mut self, name: &str, needs_gib: u64) {
+        let case = self.case(name);
+        for role in [Role::Head, Role::Base, Role::Control] {
+            case.launches_mut(role).clear();
+        }
+        case.skipped = Some(Skipped { needs_bytes: needs_gib << 30, has_bytes: 36 << 30 });
     }
 
     pub(crate) fn link(&mut self) {

@@ -201,7 +201,7 @@ impl Paint {
         let style = match verdict {
             Verdict::Regressed | Verdict::Failed => AnsiColor::Red.on_default().bold(),
             Verdict::Improved => AnsiColor::Green.on_default(),
-            Verdict::Inconclusive | Verdict::Missing => AnsiColor::Yellow.on_default(),
+            Verdict::Inconclusive | Verdict::Missing | Verdict::Skipped => AnsiColor::Yellow.on_default(),
             Verdict::New => AnsiColor::Cyan.on_default(),
             Verdict::Unchanged => Style::new(),
         };

@@ -139,7 +139,7 @@ fn performance_line(compared: &Compared, workload: &str) -> Option<String> {
     let dtype = if case.dtype == DType::F32 { String::new() } else { format!(", {}", case.dtype) };
     let who = format!("{} ({}{dtype})", summary::backend(&case.backend), summary::quant(case.quant.name()));
     let Some(now) = &compared.now else {
-        return Some(format!("{}: failed: {}", escape(&who), escape(&headline::failure(compared))));
+        return Some(format!("{}: {}", escape(&who), escape(&headline::unmeasured(compared))));
     };
     let speedup = match (&now.speedup, case.is_reference()) {
         (Some(speedup), _) => format!(", {} speedup", format::speedup(speedup.point)),

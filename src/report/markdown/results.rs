@@ -81,6 +81,7 @@ fn emphasized(case: &Compared, judgement: &str) -> String {
     match case.verdict {
         Verdict::Failed => format!("**failed**: {}", escape(&cut(&headline::failure(case), 80))),
         Verdict::Regressed => format!("**{judgement}**"),
+        Verdict::Skipped if case.is_gap() => format!("**{judgement}**"),
         _ if case.findings.iter().any(|finding| finding.fails) => format!("**{judgement}**"),
         _ => judgement.to_owned(),
     }
