@@ -53,13 +53,12 @@ pub(super) struct Row {
     pub judgement: String,
 }
 
-/// One case's row.
-pub(super) fn row(compared: &Compared) -> Row {
+/// One case's row in the table of `record`.
+pub(super) fn row(record: &RunRecord, compared: &Compared) -> Row {
     let identity = Identity::of(compared);
     let now = compared.now.as_ref();
     let dash = || NOTHING.to_owned();
-    let step_time = compared.finding(Metric::StepTime);
-    let speed = step_time.or(compared.finding(Metric::Speedup));
+    let speed = compared.finding(if record.base.is_some() { Metric::StepTime } else { Metric::Speedup });
     Row {
         name: compared.name.clone(),
         backend: backend(&identity.backend),
@@ -73,8 +72,8 @@ pub(super) fn row(compared: &Compared) -> Row {
         total: now.map_or_else(dash, |now| format::seconds(now.total_seconds)),
         memory: now.map_or_else(dash, |now| format::mebibytes(now.model_bytes)),
         speedup: now.map_or_else(dash, |now| speedup_cell(now, compared.case.as_ref())),
-        before: match step_time {
-            Some(finding) => finding.baseline.map_or_else(dash, format::seconds),
+        before: match record.base {
+            Some(_) => speed.and_then(|finding| finding.baseline).map_or_else(dash, format::seconds),
             None => baseline_cell(compared),
         },
         change: speed.and_then(change_cell).unwrap_or_else(dash),

@@ -71,6 +71,41 @@ fn a_failed_case() {
 }
 
 #[test]
+fn skipped_cases_with_and_without_a_baseline() {
+    let mut now = Scenario::new();
+    now.skip("mlx/41f/none", 71);
+    now.skip("mlx/41f/nf4", 40);
+    now.baseline.as_mut().unwrap().cases.remove("mlx/41f/nf4");
+    let report = now.clone().report();
+    assert_eq!(report.standing(), Standing::NotMeasured);
+    golden("skipped", &report);
+    let document: serde_json::Value = serde_json::from_str(&json::render(&report)).unwrap();
+    assert_eq!(document["cases"][5]["verdict"], "skipped");
+    assert_eq!(document["cases"][5]["skipped"]["needs_bytes"], 71_u64 << 30);
+
+    now.baseline.as_mut().unwrap().cases.remove("mlx/41f/none");
+    assert_eq!(now.report().standing(), Standing::Passed);
+}
+
+#[test]
+fn nothing_is_measured_where_all_is_skipped() {
+    let mut now = Scenario::new();
+    now.baseline = None;
+    let names: Vec<String> = now.record.cases.iter().map(|case| case.case.name.clone()).collect();
+    names.iter().for_each(|name| now.skip(name, 71));
+    let report = now.report();
+    assert_eq!(report.standing(), Standing::NotMeasured);
+    golden("all-skipped", &report);
+}
+
+#[test]
+fn a_skipped_reference_takes_the_speedups_with_it() {
+    let mut now = Scenario::beside_base();
+    now.skip("torch/41f/none", 71);
+    golden("reference-skipped", &now.report());
+}
+
+#[test]
 fn no_baseline() {
     let mut now = Scenario::new();
     now.baseline = None;
@@ -200,16 +235,11 @@ fn nothing_was_launched() {
 
 #[test]
 fn acceptances_and_what_a_change_loosens_are_told() {
-    let mut now = Scenario::new();
-    now.record.base = Some(BaseRevision {
-        name: "main".to_owned(),
-        commit: None,
-        loosened: vec![
-            "gate.base_tolerance_percent from 2 to 4".to_owned(),
-            "removes a_b|c from suite smoke".to_owned(),
-        ],
-        accepted: vec!["mlx/41f/int8".to_owned()],
-    });
+    let mut now = Scenario::beside_base();
+    let base = now.record.base.as_mut().unwrap();
+    base.loosened =
+        vec!["gate.base_tolerance_percent from 2 to 4".to_owned(), "removes a_b|c from suite smoke".to_owned()];
+    base.accepted = vec!["mlx/41f/int8".to_owned()];
     now.slow_down("mlx/41f/int8", 1.25);
     let acceptance = Acceptance {
         reason: "the <mask> is right now, see #12".to_owned(),

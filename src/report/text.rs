@@ -55,7 +55,7 @@ fn header(report: &Report) -> String {
 
 /// The case's name stands for the seed table's Backend, Frames and Quant: it is what `--filter` takes.
 fn table(report: &Report, paint: Paint) -> String {
-    let rows: Vec<Row> = report.comparison.cases.iter().map(row).collect();
+    let rows: Vec<Row> = report.comparison.cases.iter().map(|case| row(&report.record, case)).collect();
     let [before, change, detectable] = summary::change_heads(&report.record);
     let columns = [
         "Case",

@@ -15,7 +15,7 @@ pub(super) fn section(report: &Report) -> String {
 
 /// The table of `cases`, a row each.
 pub(in crate::report) fn rows(record: &RunRecord, cases: &[&Compared]) -> String {
-    let rows: Vec<Row> = cases.iter().map(|case| row(case)).collect();
+    let rows: Vec<Row> = cases.iter().map(|case| row(record, case)).collect();
     let columns = columns(record, &rows);
     let header: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
     let cells = rows.iter().zip(cases).map(|(row, case)| {
