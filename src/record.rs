@@ -411,6 +411,11 @@ impl Measured {
     pub fn median_step_seconds(&self) -> f64 {
         stats::median(&self.step_seconds)
     }
+
+    /// What the denoising took: its timed steps, and the switch between them from the first network to the second.
+    pub fn total_seconds(&self) -> f64 {
+        self.step_seconds.iter().sum::<f64>() + self.switch_seconds.unwrap_or_default()
+    }
 }
 
 /// Reads JSON whose `schema` must be `expected`; the version is looked at first, so that an old file is named as such.

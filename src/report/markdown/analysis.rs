@@ -1,4 +1,4 @@
-//! The detailed analysis: bytes of the weights, peaks, and the same times by frame count.
+//! The detailed analysis: bytes of the weights, peaks, loading and throughput, and the same times by frame count.
 
 use std::fmt::Write;
 
@@ -6,6 +6,7 @@ use super::super::escape::markdown as escape;
 use super::super::summary::{self, NOTHING};
 use super::super::{Report, headline};
 use super::syntax::{code, table_or_none};
+use super::throughput::throughput;
 use crate::format;
 use crate::gate::{Compared, Metric, Verdict};
 use crate::matrix::Case;
@@ -13,12 +14,13 @@ use crate::wan::{DType, Quant};
 
 /// The section.
 pub(super) fn section(report: &Report) -> String {
-    format!(
-        "## Detailed Analysis\n\n### Quantization Memory Savings\n\n{}\n### Peak Memory\n\n{}\n{}",
-        quantization(report),
-        peaks(report),
-        performance(report)
-    )
+    let sections = [
+        ("Quantization Memory Savings", quantization(report)),
+        ("Peak Memory", peaks(report)),
+        ("Load and Throughput", throughput(report)),
+    ];
+    let sections = sections.map(|(title, body)| format!("### {title}\n\n{body}\n"));
+    format!("## Detailed Analysis\n\n{}{}", sections.concat(), performance(report))
 }
 
 /// Weights of one kind, on the backends that hold them in so many bytes.

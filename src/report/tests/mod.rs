@@ -1,24 +1,20 @@
-//! Golden files of the Markdown and the text, from records built here. `UPDATE_GOLDEN=1 cargo test --lib report`
-//! writes them anew; read the difference before committing it.
+//! Golden files of the Markdown and the text, from records that `scenario` builds.
+//! `UPDATE_GOLDEN=1 cargo test --lib report` writes them anew; read the difference before committing it.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod scenario;
+
 use std::path::Path;
 
 use super::comment::tests::{assert_whole, origin};
-use super::{Demands, Report, Source, Standing, comment, json, markdown, text};
-use crate::baseline::{Acceptance, Baseline, ModelMemory};
-use crate::gate::{Gate, compare};
-use crate::machine::Machine;
-use crate::matrix::{Case, Workload, link_references};
-use crate::protocol::{Device, DeviceKind};
-use crate::record::{
-    BaseRevision, Canary, CaseRecord, DroppedBlock, Failure, Launch, Measured, Outcome, Role, RunRecord, SCHEMA,
-    Skipped, Tool,
-};
-use crate::wan::quant::model_bytes;
-use crate::wan::{DType, Quant, Spec};
+use super::{Report, Standing, comment, json, markdown, text};
+use crate::baseline::Acceptance;
+use crate::gate::Gate;
+use crate::matrix::{Case, Workload};
+use crate::record::{DroppedBlock, Outcome, RunRecord};
+use crate::wan::{DType, Quant};
+use scenario::{MIB, case_record, workload};
 
-const MIB: u64 = 1024 * 1024;
+pub(crate) use scenario::{Scenario, measured};
 
 #[test]
 fn unchanged() {
@@ -218,7 +214,7 @@ fn on_an_unfit_machine_no_speed_is_judged() {
 #[test]
 fn the_imported_seed_table_is_a_baseline() {
     let mut now = Scenario::new();
-    let seed = include_str!("../../tests/fixtures/mlx-benchmarks-m3-ultra.md");
+    let seed = include_str!("../../../tests/fixtures/mlx-benchmarks-m3-ultra.md");
     now.baseline = Some(crate::import::import(seed, "mlx-benchmarks-m3-ultra.md").unwrap().baseline);
     golden("imported", &now.report());
 }
@@ -277,207 +273,6 @@ fn colour_only_adds_escape_sequences() {
         uncoloured.push_str(if index == 0 { part } else { part.split_once('m').unwrap().1 });
     }
     assert_eq!(uncoloured, plain);
-}
-
-/// A run of the seed table's cases and the baselines it is judged by; equal until a test changes one.
-#[derive(Clone)]
-pub(crate) struct Scenario {
-    pub(crate) record: RunRecord,
-    pub(crate) baseline: Option<Baseline>,
-    memory: ModelMemory,
-    demands: Demands,
-}
-
-impl Scenario {
-    pub(crate) fn new() -> Self {
-        let record = record();
-        let before = RunRecord { started: "2026-02-27T09:00:00Z".parse().unwrap(), ..record.clone() };
-        let baseline = Baseline::empty(before.machine.clone(), before.device).updated(&before, &Gate::default());
-        let memory = ModelMemory::default().updated(&before);
-        Self { record, baseline: Some(baseline), memory, demands: Demands::default() }
-    }
-
-    /// The same beside a base revision that is as fast, with a control and a canary.
-    pub(crate) fn beside_base() -> Self {
-        let mut now = Self::new();
-        for case in &mut now.record.cases {
-            // No two launches are quite alike.
-            case.base_launches = varied(&case.launches, [1.002, 0.999, 1.001]);
-            if case.case.is_reference() {
-                case.control_launches = varied(&case.launches, [0.999, 1.002, 1.0]);
-            }
-        }
-        now.record.base = Some(BaseRevision {
-            name: "origin/main".to_owned(),
-            commit: Some("0ffee1f837a6c0ffee1f837a6c0ffee1f837a6c0".to_owned()),
-            loosened: Vec::new(),
-            accepted: Vec::new(),
-        });
-        now.record.canary = Some(Canary {
-            backend: "torch".to_owned(),
-            cold_seconds: 0.005,
-            tolerance_percent: 1.0,
-            reading_seconds: vec![0.005; 6],
-            dropped: Vec::new(),
-        });
-        now
-    }
-
-    pub(crate) fn report(self) -> Report {
-        let known: BTreeSet<String> = self.record.cases.iter().map(|case| case.case.name.clone()).collect();
-        let gate = Gate::default();
-        let comparison = compare(&self.record, self.baseline.as_ref(), &self.memory, &known, &gate);
-        let file = "baselines/apple-m3-ultra-512gb.json";
-        Report {
-            record: self.record,
-            comparison,
-            gate,
-            baseline: self.baseline.as_ref().map(|baseline| Source::new(Path::new(file), baseline)),
-            baseline_file: file.to_owned(),
-            is_comparison: false,
-            results_file: "results.json".to_owned(),
-            demands: self.demands,
-            program: "wanbench".to_owned(),
-            flags: String::new(),
-        }
-    }
-
-    fn case(&mut self, name: &str) -> &mut CaseRecord {
-        self.record.cases.iter_mut().find(|case| case.case.name == name).unwrap()
-    }
-
-    pub(crate) fn launches(&mut self, name: &str) -> Vec<&mut Measured> {
-        let outcomes = self.case(name).launches.iter_mut().map(|launch| &mut launch.outcome);
-        outcomes.filter_map(|outcome| if let Outcome::Measured(it) = outcome { Some(it) } else { None }).collect()
-    }
-
-    pub(crate) fn slow_down(&mut self, name: &str, factor: f64) {
-        for launch in self.launches(name) {
-            launch.step_seconds.iter_mut().for_each(|step| *step *= factor);
-        }
-    }
-
-    pub(crate) fn fail(&mut self, name: &str, reason: &str, stderr: &[&str]) {
-        let stderr_tail = stderr.iter().map(|line| (*line).to_owned()).collect();
-        self.case(name).launches[1].outcome = Outcome::Failed(Failure { reason: reason.to_owned(), stderr_tail });
-    }
-
-    /// Nothing is launched of a case that needs so many GiB, on a device that has 36.
-    pub(crate) fn skip(&mut self, name: &str, needs_gib: u64) {
-        let case = self.case(name);
-        for role in [Role::Head, Role::Base, Role::Control] {
-            case.launches_mut(role).clear();
-        }
-        case.skipped = Some(Skipped { needs_bytes: needs_gib << 30, has_bytes: 36 << 30 });
-    }
-
-    pub(crate) fn link(&mut self) {
-        let mut cases: Vec<Case> = self.record.cases.iter().map(|record| record.case.clone()).collect();
-        link_references(&mut cases, "torch");
-        for (record, case) in self.record.cases.iter_mut().zip(cases) {
-            record.case = case;
-        }
-    }
-}
-
-/// The seed table's eight cases with plausible figures.
-fn record() -> RunRecord {
-    let mut cases = Vec::new();
-    for (frames, torch, mlx) in [(5, 0.0081, 0.0077), (41, 0.0743, 0.0298)] {
-        cases.push(case_record(Case::new("torch", workload(frames), Quant::None, DType::F32), torch));
-        for (index, quant) in [Quant::None, Quant::Int8, Quant::Nf4].into_iter().enumerate() {
-            let step = mlx * (1.0 + 0.01 * index as f64);
-            cases.push(case_record(Case::new("mlx", workload(frames), quant, DType::F32), step));
-        }
-    }
-    let record = RunRecord {
-        schema: SCHEMA,
-        started: "2026-03-01T12:34:56Z".parse().unwrap(),
-        tool: Tool {
-            version: "0.1.0".to_owned(),
-            commit: Some("1f837a6c0ffee1f837a6c0ffee1f837a6c0ffee1".to_owned()),
-            debug_build: false,
-        },
-        machine: machine(),
-        device: DeviceKind::Gpu,
-        suite: "synthetic".to_owned(),
-        seed: 42,
-        launches: 3,
-        warmup_steps: 2,
-        side_by_side: true,
-        base: None,
-        canary: None,
-        wall_seconds: 184.0,
-        interrupted: false,
-        ended_early: None,
-        warnings: Vec::new(),
-        cases,
-    };
-    let mut scenario = Scenario { record, baseline: None, memory: ModelMemory::default(), demands: Demands::default() };
-    scenario.link();
-    scenario.record
-}
-
-/// The launches again, each slower by its factor.
-fn varied(launches: &[Launch], factors: [f64; 3]) -> Vec<Launch> {
-    let mut launches = launches.to_vec();
-    for (launch, factor) in launches.iter_mut().zip(factors) {
-        let Outcome::Measured(measured) = &mut launch.outcome else { continue };
-        measured.step_seconds.iter_mut().for_each(|step| *step *= factor);
-    }
-    launches
-}
-
-fn machine() -> Machine {
-    Machine {
-        chip: "Apple M3 Ultra".to_owned(),
-        cpu_cores: Some(32),
-        gpu_cores: Some(80),
-        gpu: None,
-        memory_gib: 512,
-        os: "macos".to_owned(),
-    }
-}
-
-fn workload(frames: usize) -> Workload {
-    let (steps, latent) = if frames == 5 { (5, [4, 16, 32]) } else { (20, [12, 30, 52]) };
-    Workload { steps, latent, camera: true, ..crate::matrix::tests::workload(frames) }
-}
-
-/// Three launches around `step` seconds, the same in every test run.
-fn case_record(case: Case, step: f64) -> CaseRecord {
-    let bytes = model_bytes(&Spec::synthetic(), case.quant, case.dtype);
-    let launches = [1.0, 1.004, 0.997].into_iter().enumerate().map(|(block, factor)| {
-        // Not in proportion between cases, or the speedups' intervals would have no width.
-        let wobble = if case.backend == "mlx" && block == 1 { 1.006 } else { 1.0 };
-        let mut measured = measured(step * factor * wobble, case.workload.steps, Some(bytes + 300 * MIB));
-        measured.model_bytes = bytes;
-        let (device, framework) = if case.backend == "mlx" { ("metal", "mlx") } else { ("mps", "libtorch") };
-        measured.device.name = device.to_owned();
-        measured.versions = BTreeMap::from([(framework.to_owned(), "2.9.1".to_owned())]);
-        Launch { block, position: 0, wall_seconds: 7.0, outcome: Outcome::Measured(measured) }
-    });
-    CaseRecord { launches: launches.collect(), ..CaseRecord::new(&case) }
-}
-
-/// A launch of equal steps.
-pub(crate) fn measured(step: f64, steps: usize, process_peak_bytes: Option<u64>) -> Measured {
-    Measured {
-        device: Device { kind: DeviceKind::Gpu, name: "metal".to_owned() },
-        versions: BTreeMap::new(),
-        model_bytes: 99_164_288,
-        startup_seconds: 0.1,
-        load_seconds: 0.2,
-        quantize_seconds: None,
-        load_peak_bytes: None,
-        switch_seconds: None,
-        rates: None,
-        warmup_seconds: 0.3,
-        step_seconds: vec![step; steps],
-        framework_peak_bytes: process_peak_bytes.map(|peak| peak / 2),
-        process_peak_bytes,
-        output: None,
-    }
 }
 
 fn golden(name: &str, report: &Report) {
