@@ -9,7 +9,7 @@ use crate::format;
 use crate::gate::{Compared, Finding, Metric, Verdict};
 use crate::matrix::Case;
 use crate::record::RunRecord;
-use crate::wan::DType;
+use crate::wan::{DType, Experts};
 
 /// What stands where there is no figure.
 pub(crate) const NOTHING: &str = "–";
@@ -118,6 +118,16 @@ pub(super) fn backend(name: &str) -> String {
 /// A quantization as the seed report writes it.
 pub(super) fn quant(name: &str) -> String {
     if name == "none" { "None".to_owned() } else { name.to_owned() }
+}
+
+/// The networks that compute a workload, where it is not the low-noise one alone.
+pub(super) fn experts(experts: Experts) -> Option<&'static str> {
+    match experts {
+        Experts::Low => None,
+        Experts::High => Some("high-noise network"),
+        Experts::Both => Some("both networks, resident"),
+        Experts::Swap => Some("both networks, one at a time"),
+    }
 }
 
 /// Whether any row is of another dtype than the default.

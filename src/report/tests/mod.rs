@@ -11,7 +11,7 @@ use crate::baseline::Acceptance;
 use crate::gate::Gate;
 use crate::matrix::{Case, Workload};
 use crate::record::{DroppedBlock, Outcome, RunRecord};
-use crate::wan::{DType, Quant};
+use crate::wan::{DType, Experts, Quant};
 use scenario::{MIB, case_record, workload};
 
 pub(crate) use scenario::{Scenario, measured};
@@ -99,6 +99,23 @@ fn a_skipped_reference_takes_the_speedups_with_it() {
     let mut now = Scenario::beside_base();
     now.skip("torch/41f/none", 71);
     golden("reference-skipped", &now.report());
+}
+
+#[test]
+fn the_networks_of_a_workload_are_named() {
+    let mut now = Scenario::new();
+    now.record.cases.retain(|case| case.case.workload.frames == 41);
+    now.baseline.as_mut().unwrap().cases.retain(|_, case| case.frames == 41);
+    for experts in [Experts::High, Experts::Both, Experts::Swap] {
+        for (backend, quant, step) in
+            [("torch", Quant::None, 0.0743), ("mlx", Quant::None, 0.0298), ("mlx", Quant::Int8, 0.0301)]
+        {
+            let workload = Workload { name: format!("41f{}", experts.suffix()), experts, ..workload(41) };
+            now.record.cases.push(case_record(Case::new(backend, workload, quant, DType::F32), step));
+        }
+    }
+    now.link();
+    golden("experts", &now.report());
 }
 
 #[test]
