@@ -4,16 +4,28 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::protocol::Rates;
 use crate::record::{CaseRecord, Launch, Measured, RunRecord, measured};
-use crate::stats::{self, Estimate};
+use crate::stats::{self, Estimate, median_of_all};
+use crate::throughput::{Throughput, rates};
 
 /// The figures of one case over its launches.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Figures {
     /// Median over launches of the launch's median step.
     pub step_seconds: f64,
-    /// Median over launches of the sum of the timed steps.
+    /// Median over launches of the sum of the timed steps, with the switch between two networks where there is one.
     pub total_seconds: f64,
+    /// Median of the loading times, in seconds, quantizing included.
+    pub load_seconds: f64,
+    /// Median of what of that went into quantizing, in seconds; `None` where nothing was quantized then.
+    pub quantize_seconds: Option<f64>,
+    /// Median of the switches from the first network to the second, in seconds; `None` where one computes all.
+    pub switch_seconds: Option<f64>,
+    /// How fast a step's work is done; `None` where the work is not known.
+    pub throughput: Option<Throughput>,
+    /// Medians of the machine's own rates; `None` where a launch measured none.
+    pub rates: Option<Rates>,
     /// Reference's step time over this one's, paired by block; `None` without a reference.
     pub speedup: Option<Estimate>,
     /// Bytes of the weights; the most of any launch.
@@ -37,12 +49,16 @@ pub fn figures(record: &RunRecord) -> BTreeMap<String, Figures> {
 fn figures_of(record: &RunRecord, case: &CaseRecord) -> Option<Figures> {
     let launches: Vec<_> = case.measured().map(|(_, measured)| measured).collect();
     let model_bytes = launches.iter().map(|launch| launch.model_bytes).max()?;
-    let medians: Vec<f64> = launches.iter().map(|launch| launch.median_step_seconds()).collect();
-    let totals: Vec<f64> = launches.iter().map(|launch| launch.step_seconds.iter().sum()).collect();
     let framework_peaks: Option<Vec<u64>> = launches.iter().map(|launch| launch.framework_peak_bytes).collect();
+    let step_seconds = median(&launches, Measured::median_step_seconds);
     Some(Figures {
-        step_seconds: stats::median(&medians),
-        total_seconds: stats::median(&totals),
+        step_seconds,
+        total_seconds: median(&launches, Measured::total_seconds),
+        load_seconds: median(&launches, |launch| launch.load_seconds),
+        quantize_seconds: median_of_all(launches.iter().map(|launch| launch.quantize_seconds)),
+        switch_seconds: median_of_all(launches.iter().map(|launch| launch.switch_seconds)),
+        throughput: case.work.map(|work| Throughput::of(work, step_seconds, &launches)),
+        rates: rates(&launches),
         speedup: speedup(record, case),
         model_bytes,
         model_bytes_agree: launches.iter().all(|launch| launch.model_bytes == model_bytes),
@@ -50,6 +66,11 @@ fn figures_of(record: &RunRecord, case: &CaseRecord) -> Option<Figures> {
         process_peak_bytes: peak(&case.launches).map(|peak| peak.median),
         launches: launches.len(),
     })
+}
+
+/// The median of a figure over the launches.
+fn median(launches: &[&Measured], figure: impl Fn(&Measured) -> f64) -> f64 {
+    stats::median(&launches.iter().map(|launch| figure(launch)).collect::<Vec<_>>())
 }
 
 /// Reference over case, paired by block. The reference itself has no speedup, and a failed one gives none.

@@ -77,7 +77,12 @@ pub fn flop_rate(flops_per_second: f64) -> String {
 
 /// Bytes a second, in powers of ten as makers of memory count: `12.6 GB/s`.
 pub fn byte_rate(bytes_per_second: f64) -> String {
-    format!("{} GB/s", three_digits(bytes_per_second / 1e9))
+    format!("{} GB/s", gigabytes(bytes_per_second))
+}
+
+/// Bytes in units of 10⁹, which a column's head names: `12.6`.
+pub fn gigabytes(bytes: f64) -> String {
+    three_digits(bytes / 1e9)
 }
 
 /// How far a network's loading is: `loading 12 of 71 GiB, about 1 min 10 s left`.
@@ -86,6 +91,14 @@ pub fn loading(loading: &Loading) -> String {
     let left = seconds / bytes.max(1) as f64 * total_bytes.saturating_sub(bytes) as f64;
     let read = gibibytes(bytes).replace(" GiB", "");
     format!("loading {read} of {}, about {} left", gibibytes(total_bytes), duration(left))
+}
+
+/// The memory that is needed and what there is: `needs 71 GiB, has 36 GiB`, in a unit that tells the two apart.
+pub fn shortage(needs_bytes: u64, has_bytes: u64) -> String {
+    let units: [fn(u64) -> String; 2] = [gibibytes, mebibytes];
+    let telling = units.into_iter().find(|unit| unit(needs_bytes) != unit(has_bytes));
+    let unit = telling.unwrap_or(|bytes| format!("{} bytes", exact(bytes)));
+    format!("needs {}, has {}", unit(needs_bytes), unit(has_bytes))
 }
 
 /// Bytes to the byte, in groups of three: `99,164,288`.
@@ -165,9 +178,17 @@ mod tests {
         let gib = |gib: f64| gibibytes((gib * f64::from(1 << 30)) as u64);
         assert_eq!([gib(70.7), gib(9.94), gib(9.96), gib(0.0923)], ["71 GiB", "9.9 GiB", "10 GiB", "0.1 GiB"]);
         assert_eq!([flop_rate(2.914e11), flop_rate(1.84e13)], ["0.29 TFLOP/s", "18.4 TFLOP/s"]);
-        assert_eq!(byte_rate(1.2649e10), "12.6 GB/s");
+        assert_eq!([byte_rate(1.2649e10), gigabytes(6.189e11)], ["12.6 GB/s", "619"]);
+        assert_eq!([teraflops(5.64e10), teraflops(1.84e13)], ["0.056", "18.4"]);
         let halfway = Loading { bytes: 1 << 30, total_bytes: 2 << 30, seconds: 70.0 };
         assert_eq!(loading(&halfway), "loading 1.0 of 2.0 GiB, about 1 min 10 s left");
+    }
+
+    #[test]
+    fn a_shortage_shows_in_its_unit() {
+        assert_eq!(shortage(71 << 30, 36 << 30), "needs 71 GiB, has 36 GiB");
+        assert_eq!(shortage((36 << 30) + (300 << 20), 36 << 30), "needs 37164MB, has 36864MB");
+        assert_eq!(shortage(1001, 1000), "needs 1,001 bytes, has 1,000 bytes");
     }
 
     #[test]

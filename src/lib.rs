@@ -31,5 +31,6 @@ pub mod report;
 pub mod runner;
 pub mod save;
 pub mod stats;
+pub mod throughput;
 pub mod wan;
 pub mod worker;

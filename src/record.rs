@@ -331,7 +331,7 @@ impl RunRecord {
 
 impl fmt::Display for Skipped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "needs {}, has {}", format::gibibytes(self.needs_bytes), format::gibibytes(self.has_bytes))
+        f.write_str(&format::shortage(self.needs_bytes, self.has_bytes))
     }
 }
 
@@ -410,6 +410,11 @@ impl Measured {
     /// The launch's statistic: the median of its timed steps, in seconds.
     pub fn median_step_seconds(&self) -> f64 {
         stats::median(&self.step_seconds)
+    }
+
+    /// What the denoising took: its timed steps, and the switch between them from the first network to the second.
+    pub fn total_seconds(&self) -> f64 {
+        self.step_seconds.iter().sum::<f64>() + self.switch_seconds.unwrap_or_default()
     }
 }
 

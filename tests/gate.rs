@@ -135,6 +135,54 @@ fn without_its_reference_a_speedup_is_not_judged() {
     assert!(!ran.stdout.contains("regressed"), "{}", ran.stdout);
 }
 
+/// Makes of saved results those of a machine with too little memory for the case at `index`.
+fn skip(results: &mut Value, index: usize) {
+    let case = &mut results["cases"][index];
+    case["skipped"] = json!({"needs_bytes": 71_u64 << 30, "has_bytes": 36_u64 << 30});
+    ["launches", "base_launches", "control_launches"].into_iter().for_each(|arm| case[arm] = json!([]));
+}
+
+#[test]
+fn a_skipped_case_that_was_measured_before_cannot_be_judged() {
+    let project = recorded();
+    std::fs::copy(project.path("results.json"), project.path("before.json")).unwrap();
+    project.edit("results.json", |results| skip(results, 1));
+    let ran = project.wanbench(&["compare", "before.json", "results.json"]);
+    assert_eq!(ran.status, 3, "{}", ran.stdout);
+    for part in ["skipped: needs 71 GiB, has 36 GiB", "Measurement failed", "Free memory"] {
+        assert!(ran.stdout.contains(part), "{part}:\n{}", ran.stdout);
+    }
+    // A saved run is the measure: there is no entry to delete.
+    assert!(!ran.stdout.contains("delete"), "{}", ran.stdout);
+    // The other way round it is a new case.
+    assert_eq!(project.wanbench(&["compare", "results.json", "before.json"]).status, 0);
+}
+
+#[test]
+fn a_skipped_case_is_not_recorded_and_its_entry_stays() {
+    let project = recorded();
+    let old = project.json(&project.machine_baseline());
+    let memory = project.json("baselines/model-memory.json");
+    project.edit("results.json", |results| {
+        results["started"] = json!("2026-01-01T00:00:00Z");
+        // A run that ended early needs a second launch of what it launched, not of what it skipped.
+        results["ended_early"] = json!("the time limit of 1 min 00 s left no room for another block");
+        skip(results, 1);
+    });
+    let update = |project: &Project| project.wanbench(&["baseline", "update", "--from", "results.json", "--yes"]);
+    let ran = update(&project);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    let new = project.json(&project.machine_baseline());
+    assert_eq!(new["cases"]["fast/5f/none"], old["cases"]["fast/5f/none"]);
+    assert_eq!(new["cases"]["slow/5f/none"]["jobs"].as_array().unwrap().len(), 2);
+    assert_eq!(project.json("baselines/model-memory.json"), memory);
+
+    project.edit("results.json", |results| skip(results, 0));
+    let ran = update(&project);
+    assert_eq!(ran.status, 2, "{}", ran.stdout);
+    assert!(ran.stderr.contains("every case was skipped for want of memory"), "{}", ran.stderr);
+}
+
 #[test]
 fn one_launch_cannot_tell_change_from_chance() {
     let project = recorded();

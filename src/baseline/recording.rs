@@ -162,6 +162,20 @@ mod tests {
     }
 
     #[test]
+    fn a_skipped_case_keeps_what_was_recorded_of_it() {
+        let before = Scenario::new().baseline.unwrap();
+        let mut now = Scenario::new();
+        now.skip(CASE, 71);
+        let record = RunRecord { started: run(1, 1.0).started, ..now.record };
+        let updated = before.updated(&record, &Gate::default());
+        assert_eq!(updated.cases[CASE], before.cases[CASE]);
+        assert_eq!(job_count(&updated, "mlx/41f/nf4"), 2);
+        assert_eq!(before.accepting(&record, CASE, acceptance(), &Gate::default()).cases[CASE], before.cases[CASE]);
+        let memory = ModelMemory::default().updated(&run(1, 1.0));
+        assert_eq!(memory.updated(&record), memory);
+    }
+
+    #[test]
     fn a_level_shift_begins_the_history_anew() {
         let before = Scenario::new().baseline.unwrap().updated(&run(1, 1.0), &Gate::default());
         for (factor, jobs) in [(1.04, 3), (1.06, 1), (0.96, 3), (0.94, 1)] {

@@ -49,6 +49,9 @@ impl Sample {
         if let Some(failure) = arms.into_iter().find_map(failure) {
             return Err(failure.reason.clone());
         }
+        if let Some(skipped) = &case.skipped {
+            return Err(format!("skipped: {skipped}"));
+        }
         let is_time = |seconds: &f64| seconds.is_finite() && *seconds > 0.0;
         let mut timed = arms.iter().flat_map(|launches| measured(launches)).map(|(_, launch)| &launch.step_seconds);
         if !timed.all(|steps| !steps.is_empty() && steps.iter().all(is_time)) {

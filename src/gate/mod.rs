@@ -9,6 +9,9 @@ pub mod speed;
 mod tolerance;
 mod tracks;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -20,7 +23,7 @@ pub use tolerance::{Gate, Look};
 use crate::baseline::{Acceptance, Baseline, BaselineCase, ModelMemory};
 use crate::figures::{Figures, figures, peak};
 use crate::matrix::Case;
-use crate::record::{CaseRecord, Failure, RunRecord};
+use crate::record::{CaseRecord, Failure, RunRecord, Skipped};
 use speed::Answer;
 
 /// The judgement of a whole run.
@@ -41,7 +44,7 @@ pub struct Compared {
     pub name: String,
     /// What was measured; `None` for a missing case.
     pub case: Option<Case>,
-    /// Its figures; `None` where it failed or is missing.
+    /// Its figures; `None` where it failed, was skipped or is missing.
     pub now: Option<Figures>,
     /// What the baseline holds for it.
     pub baseline: Option<BaselineCase>,
@@ -49,6 +52,8 @@ pub struct Compared {
     pub findings: Vec<Finding>,
     /// Why it failed, if it did.
     pub failure: Option<Failure>,
+    /// Why it was not launched, if it was skipped.
+    pub skipped: Option<Skipped>,
     /// The gravest of the findings.
     pub verdict: Verdict,
 }
@@ -108,6 +113,8 @@ pub enum Verdict {
     New,
     /// The baseline has it, the configuration no longer does.
     Missing,
+    /// The machine has too little memory for it: nothing was launched.
+    Skipped,
     /// The launches cannot tell: chance could explain the change, or hide one, or the reference is missing.
     Inconclusive,
     /// Worse than before by more than the tolerance, and more than chance explains.
@@ -165,9 +172,21 @@ impl Comparison {
         self.cases.iter().flat_map(|case| case.findings.iter().map(move |finding| (case, finding)))
     }
 
-    /// Whether any case could not be measured.
+    /// Whether any case failed.
     pub fn has_failures(&self) -> bool {
         self.has(Verdict::Failed)
+    }
+
+    /// Whether figures are due and not there: exit code 3. A case that this machine never had memory for is no gap,
+    /// but a run that has no other is.
+    pub fn has_gaps(&self) -> bool {
+        self.cases.iter().any(Compared::is_gap) || self.is_all_skipped()
+    }
+
+    /// Whether every case of the run was skipped.
+    pub fn is_all_skipped(&self) -> bool {
+        let is_skipped = |case: &Compared| matches!(case.verdict, Verdict::Skipped | Verdict::Missing);
+        self.has(Verdict::Skipped) && self.cases.iter().all(is_skipped)
     }
 
     /// Whether any case has this verdict, or any of its figures.
@@ -183,6 +202,15 @@ impl Comparison {
 }
 
 impl Compared {
+    /// Whether figures are due and not there: the case failed, or it was skipped and this machine's baseline has it.
+    pub fn is_gap(&self) -> bool {
+        match self.verdict {
+            Verdict::Failed => true,
+            Verdict::Skipped => self.baseline.is_some(),
+            _ => false,
+        }
+    }
+
     /// The finding about `metric`.
     pub fn finding(&self, metric: Metric) -> Option<&Finding> {
         self.findings.iter().find(|finding| finding.metric == metric)
@@ -234,6 +262,7 @@ impl Verdict {
             Self::Improved => "improved",
             Self::New => "new",
             Self::Missing => "missing",
+            Self::Skipped => "skipped",
             Self::Inconclusive => "inconclusive",
             Self::Regressed => "regressed",
             Self::Failed => "failed",
@@ -278,18 +307,20 @@ fn judge(
             findings.iter_mut().for_each(|finding| finding.accept(acceptance, gate));
         }
     }
-    let verdict = match now {
-        None => Verdict::Failed,
-        Some(_) => case_verdict(&findings, stored.is_some() || !case.base_launches.is_empty()),
+    let verdict = match (now, case.skipped) {
+        (Some(_), _) => case_verdict(&findings, stored.is_some() || !case.base_launches.is_empty()),
+        (None, Some(_)) => Verdict::Skipped,
+        (None, None) => Verdict::Failed,
     };
-    let failure = now.is_none().then(|| case.failure().cloned().unwrap_or_else(not_launched));
+    let is_failed = verdict == Verdict::Failed;
     Compared {
         name: case.case.name.clone(),
         case: Some(case.case.clone()),
         now: now.cloned(),
         baseline: stored.cloned(),
         findings,
-        failure,
+        failure: is_failed.then(|| case.failure().cloned().unwrap_or_else(not_launched)),
+        skipped: case.skipped,
         verdict,
     }
 }
@@ -326,6 +357,7 @@ fn missing<'a>(baseline: &'a Baseline, known: &'a BTreeSet<String>) -> impl Iter
         baseline: Some(stored.clone()),
         findings: Vec::new(),
         failure: None,
+        skipped: None,
         verdict: Verdict::Missing,
     })
 }

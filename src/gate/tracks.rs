@@ -61,18 +61,22 @@ pub(super) fn settled(record: &RunRecord, baseline: Option<&Baseline>, gate: &Ga
     let step_times = Asked::step_times(record, gate);
     let asked = if step_times.names.is_empty() { Asked::speedups(record, baseline, gate) } else { step_times };
     let answers = asked.answers(&gate.looks(record.launches, done));
-    // What failed asks nothing more; neither does a reference without a base beside it.
-    let is_open = |case: &&CaseRecord| {
-        let is_asked = case.failure().is_none() && (case.case.reference.is_some() && !case.case.is_reference());
-        match answers.get(&case.case.name) {
-            Some(answer) => answer.decision == Decision::Open,
-            None => is_asked,
-        }
+    let is_open = |case: &&CaseRecord| match answers.get(&case.case.name) {
+        Some(answer) => answer.decision == Decision::Open,
+        None => is_asked(record, case),
     };
     let open: BTreeSet<&str> =
         record.cases.iter().filter(is_open).map(|case| case.case.workload.name.as_str()).collect();
     let all = record.cases.iter().map(|case| case.case.workload.name.as_str());
     all.filter(|workload| !open.contains(workload)).map(str::to_owned).collect()
+}
+
+/// Whether `case`, of which nothing is asked yet, is to go on. What failed or was skipped asks nothing more; neither
+/// does a reference without a base beside it, nor a case whose reference was skipped.
+fn is_asked(record: &RunRecord, case: &CaseRecord) -> bool {
+    let reference = case.case.reference.as_ref().filter(|_| !case.case.is_reference());
+    let is_skipped = |name: &String| record.case(name).is_some_and(|reference| reference.skipped.is_some());
+    case.failure().is_none() && case.skipped.is_none() && reference.is_some_and(|name| !is_skipped(name))
 }
 
 /// Questions, with the names of the cases they are about.
@@ -115,7 +119,8 @@ impl Asked {
     }
 }
 
-/// ln of the speedup by block; `None` where it or its reference failed or was not measured, or is the reference.
+/// ln of the speedup by block; `None` where it or its reference failed, was skipped or was not measured, or is the
+/// reference.
 fn log_speedups(record: &RunRecord, case: &CaseRecord) -> Option<Vec<f64>> {
     let reference = record.case(case.case.reference.as_ref()?)?;
     if case.case.is_reference() || case.failure().is_some() || reference.failure().is_some() {
@@ -193,7 +198,7 @@ fn speedup(
 ) -> Option<Finding> {
     let Some(values) = log_speedups(record, case) else {
         let before = stored.and_then(|stored| stored.speedup).filter(|_| !case.case.is_reference())?;
-        return Some(lost_speedup(before));
+        return Some(lost_speedup(record, case, before));
     };
     let now = stats::mean(&values).exp();
     let Some(answer) = answer else { return Some(new_finding(Metric::Speedup, now, "no baseline speedup")) };
@@ -235,10 +240,15 @@ fn speedup(
 }
 
 /// The finding where the baseline has a speedup and this run none.
-fn lost_speedup(baseline: f64) -> Finding {
+fn lost_speedup(record: &RunRecord, case: &CaseRecord, baseline: f64) -> Finding {
+    let reference = case.case.reference.as_ref().and_then(|name| record.case(name));
     let message = format!(
-        "its speedup, {} in the baseline, cannot be judged: the reference was not measured, or failed",
-        format::speedup(baseline)
+        "its speedup, {} in the baseline, cannot be judged: the reference was {}",
+        format::speedup(baseline),
+        match reference.and_then(|reference| reference.skipped) {
+            Some(skipped) => format!("skipped ({skipped})"),
+            None => "not measured, or failed".to_owned(),
+        }
     );
     Finding::new(Metric::Speedup, Some(baseline), None, Verdict::Inconclusive, message)
 }

@@ -16,19 +16,22 @@ const TITLE_LENGTH: usize = 100;
 /// The findings of `reports`, as annotations of `config_file`; a line each.
 pub fn render(reports: &[Report], config_file: &str) -> String {
     let (mut errors, mut warnings) = (Vec::new(), Vec::new());
-    for report in reports.iter().filter(|report| fails_without_findings(report)) {
-        errors.push((format!("wanbench: {}", report.standing().name()), headline::reason(report)));
-    }
-    for notable in reports.iter().flat_map(|report| headline::notable(&report.comparison)) {
-        let names: Vec<&str> = notable.cases.iter().map(|case| case.name.as_str()).collect();
-        let title = format!("wanbench: {} {}", notable.verdict, names.join(", "));
-        let kind = match notable.verdict {
-            Verdict::Failed => &mut errors,
-            _ if notable.fails => &mut errors,
-            Verdict::Improved | Verdict::Unchanged | Verdict::New => continue,
-            Verdict::Regressed | Verdict::Inconclusive | Verdict::Missing => &mut warnings,
-        };
-        kind.push((title, notable.words));
+    for report in reports {
+        let errors_before = errors.len();
+        for notable in headline::notable(&report.comparison) {
+            let names: Vec<&str> = notable.cases.iter().map(|case| case.name.as_str()).collect();
+            let title = format!("wanbench: {} {}", notable.verdict, names.join(", "));
+            let kind = match notable.verdict {
+                _ if notable.fails || notable.cases.iter().any(|case| case.is_gap()) => &mut errors,
+                Verdict::Improved | Verdict::Unchanged | Verdict::New | Verdict::Skipped => continue,
+                Verdict::Regressed | Verdict::Inconclusive | Verdict::Missing | Verdict::Failed => &mut warnings,
+            };
+            kind.push((title, notable.words));
+        }
+        // What was demanded is not there, the machine was unfit or had no memory for anything: that is said of no case.
+        if report.standing() != Standing::Passed && errors.len() == errors_before {
+            errors.push((format!("wanbench: {}", report.standing().name()), headline::reason(report)));
+        }
     }
     let commands = |kind: &str, mut all: Vec<(String, String)>| {
         if all.len() > MOST {
@@ -40,12 +43,6 @@ pub fn render(reports: &[Report], config_file: &str) -> String {
         all.iter().map(one).collect::<String>()
     };
     commands("error", errors) + &commands("warning", warnings)
-}
-
-/// Whether what was demanded is not there, or the machine was unfit, which is said of no case.
-fn fails_without_findings(report: &Report) -> bool {
-    let comparison = &report.comparison;
-    report.standing() != Standing::Passed && !comparison.fails() && !comparison.has_failures()
 }
 
 /// A warning about wanbench itself rather than about a case.
@@ -90,6 +87,25 @@ mod tests {
         let text = render(&[report], "config.toml");
         assert!(text.starts_with("::error file=config.toml,title=wanbench%3A Gate failed::"), "{text}");
         assert!(text.contains("--require-baseline") && text.lines().count() == 1, "{text}");
+    }
+
+    #[test]
+    fn a_skipped_case_is_an_error_where_it_is_due() {
+        let mut now = Scenario::new();
+        now.skip("mlx/41f/int8", 71);
+        let text = render(&[now.clone().report()], "config.toml");
+        assert!(
+            text.starts_with("::error file=config.toml,title=wanbench%3A skipped mlx/41f/int8::needs 71"),
+            "{text}"
+        );
+        assert_eq!(text.lines().count(), 1, "{text}");
+        now.baseline = None;
+        assert_eq!(render(&[now.clone().report()], "config.toml"), "");
+        let names: Vec<String> = now.record.cases.iter().map(|case| case.case.name.clone()).collect();
+        names.iter().for_each(|name| now.skip(name, 71));
+        let text = render(&[now.report()], "config.toml");
+        assert!(text.contains("title=wanbench%3A Measurement failed::8 of 8 cases skipped for want of"), "{text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
     }
 
     #[test]

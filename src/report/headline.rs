@@ -14,7 +14,7 @@ use crate::gate::{self, Compared, Comparison, Finding, Metric, Verdict};
 pub enum Standing {
     /// Nothing fails the gate: exit code 0.
     Passed,
-    /// A case could not be measured, or the machine was unfit: exit code 3.
+    /// A case failed or was skipped that should not have been, or the machine was unfit: exit code 3.
     NotMeasured,
     /// A figure fails the gate: exit code 1, whether or not another case could not be measured. So does what was demanded
     /// and is not there.
@@ -27,7 +27,7 @@ impl Standing {
         match &report.comparison {
             comparison if comparison.fails() => Self::Failed,
             comparison if report.demands.baseline && !comparison.has_machine_baseline => Self::Failed,
-            comparison if comparison.has_failures() || comparison.unfit().next().is_some() => Self::NotMeasured,
+            comparison if comparison.has_gaps() || comparison.unfit().next().is_some() => Self::NotMeasured,
             comparison if report.demands.conclusions && comparison.has(Verdict::Inconclusive) => Self::Failed,
             _ => Self::Passed,
         }
@@ -77,6 +77,7 @@ pub(super) fn reason(report: &Report) -> String {
     if unmeasured > 0 {
         parts.push(format!("{unmeasured} of {} could not be measured", format::count(measured, "case")));
     }
+    parts.extend(skipped_in_vain(comparison, measured));
     parts.extend(comparison.unfit().map(str::to_owned));
     if parts.is_empty() {
         parts.push(tally(comparison));
@@ -84,18 +85,39 @@ pub(super) fn reason(report: &Report) -> String {
             parts.push("--strict asks for a conclusion on every case".to_owned());
         }
     }
-    if !comparison.has_machine_baseline {
-        parts.push(match (report.demands.baseline, &report.record.base) {
-            (true, _) => "this machine has no baseline, and --require-baseline asks for one".to_owned(),
-            (false, Some(_)) => "this machine has no baseline, so the base revision alone was the measure".to_owned(),
-            (false, None) => "this machine has no baseline, so only model bytes and outputs could be judged".to_owned(),
-        });
-    }
+    parts.extend(without_baseline(report).map(str::to_owned));
     if report.record.interrupted {
         parts.push("the run was interrupted before its last launch".to_owned());
     }
     parts.extend(report.record.ended_early.iter().map(|reason| format!("the run ended early: {reason}")));
     parts.join("; ")
+}
+
+/// How many of `all` cases were skipped, where that leaves a gap.
+fn skipped_in_vain(comparison: &Comparison, all: usize) -> Option<String> {
+    let skipped = with_verdict(comparison, Verdict::Skipped).count();
+    let due = with_verdict(comparison, Verdict::Skipped).filter(|case| case.is_gap()).count();
+    let why = match due {
+        _ if comparison.is_all_skipped() => "so nothing was measured".to_owned(),
+        0 => return None,
+        1 if skipped == 1 => "though the baseline has it".to_owned(),
+        due if due == skipped => "though the baseline has them".to_owned(),
+        due => format!("though the baseline has {due} of them"),
+    };
+    Some(format!("{skipped} of {} skipped for want of memory, {why}", format::count(all, "case")))
+}
+
+/// What it means that this machine has no baseline, where it has none.
+fn without_baseline(report: &Report) -> Option<&'static str> {
+    if report.comparison.has_machine_baseline {
+        return None;
+    }
+    match (report.demands.baseline, &report.record.base) {
+        (true, _) => Some("this machine has no baseline, and --require-baseline asks for one"),
+        (false, _) if report.comparison.is_all_skipped() => None,
+        (false, Some(_)) => Some("this machine has no baseline, so the base revision alone was the measure"),
+        (false, None) => Some("this machine has no baseline, so only model bytes and outputs could be judged"),
+    }
 }
 
 /// Something that deserves a look.
@@ -119,18 +141,24 @@ pub(super) fn notable(comparison: &Comparison) -> Vec<Notable<'_>> {
             .map(|(case, finding)| (case, finding.verdict, finding.fails, finding.message.clone()))
     };
     let failed = with_verdict(comparison, Verdict::Failed).map(|case| (case, Verdict::Failed, false, failure(case)));
+    let skipped = |is_gap: bool| {
+        let cases = with_verdict(comparison, Verdict::Skipped).filter(move |case| case.is_gap() == is_gap);
+        cases.map(|case| (case, Verdict::Skipped, false, skipped(case)))
+    };
     let missing = with_verdict(comparison, Verdict::Missing).map(|case| {
         (case, Verdict::Missing, false, "the baseline has it, the configuration no longer does".to_owned())
     });
     let all = found(|finding| finding.fails && finding.verdict == Verdict::Regressed)
         .chain(found(|finding| finding.fails && finding.verdict != Verdict::Regressed))
         .chain(failed)
+        .chain(skipped(true))
         .chain(
             found(|finding| finding.verdict == Verdict::Inconclusive).filter(|(case, ..)| !is_unfit(comparison, case)),
         )
         .chain(found(|finding| !finding.fails && matches!(finding.verdict, Verdict::Regressed | Verdict::Improved)))
         .chain(found(|finding| finding.is_drift && finding.verdict == Verdict::Unchanged))
-        .chain(missing);
+        .chain(missing)
+        .chain(skipped(false));
     let mut notable: Vec<Notable> = Vec::new();
     for (case, verdict, fails, words) in all {
         let same = |other: &&mut Notable| (other.verdict, other.fails, &other.words) == (verdict, fails, &words);
@@ -150,6 +178,23 @@ fn is_unfit(comparison: &Comparison, case: &Compared) -> bool {
 /// A failed case's reason.
 pub(super) fn failure(case: &Compared) -> String {
     case.failure.as_ref().map_or_else(String::new, |failure| failure.reason.clone())
+}
+
+/// Why a case was skipped, and what that means.
+fn skipped(case: &Compared) -> String {
+    let shortage = case.skipped.map_or_else(String::new, |skipped| skipped.to_string());
+    match case.is_gap() {
+        true => format!("{shortage}; the baseline has its figures, so it counts as not measured"),
+        false => format!("{shortage}; no baseline asks for it"),
+    }
+}
+
+/// Why a case has no figures, in a table's or a list's entry: `failed: …`, `skipped: needs 71 GiB, has 36 GiB`.
+pub(super) fn unmeasured(case: &Compared) -> String {
+    match &case.skipped {
+        Some(skipped) => format!("{}: {skipped}", case.verdict),
+        None => format!("{}: {}", case.verdict, failure(case)),
+    }
 }
 
 /// The metric in a table's cell, as the columns are headed.
@@ -177,6 +222,7 @@ pub(super) fn tally(comparison: &Comparison) -> String {
         Verdict::Inconclusive,
         Verdict::New,
         Verdict::Missing,
+        Verdict::Skipped,
         Verdict::Failed,
     ];
     let counts = verdicts.map(|verdict| (with_verdict(comparison, verdict).count(), verdict));

@@ -11,6 +11,8 @@
 //! | `gate` | the tolerances, in the keys of config.toml |
 //! | `controls` | what the machine alone makes of two like arms, by workload: differences as log-ratios |
 //! | `cases` | one judgement per case, [`Compared`]: times in seconds, sizes in bytes, changes relative (0.05 is +5%) |
+//! | `cases[].now` | its [`Figures`](crate::figures::Figures), with throughput and the machine's rates per second |
+//! | `cases[].skipped` | the bytes that a skipped case needs and those there were; else `null` |
 //!
 //! A case whose regression is acknowledged has the reason in `baseline.accepted`.
 //! Every step of every launch is in the saved record, not here.

@@ -25,6 +25,7 @@ pub mod progress;
 mod review;
 mod summary;
 pub mod text;
+mod throughput;
 mod trend;
 
 #[cfg(test)]

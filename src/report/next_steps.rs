@@ -49,18 +49,19 @@ pub(super) fn steps(report: &Report) -> Vec<Step<'_>> {
             case.name
         )));
     }
+    steps.extend(more_memory(report).map(Step::Do));
     if comparison.unfit().next().is_some() {
         steps.push(Step::Do(format!(
             "Let the machine come to rest and measure again; `{program} doctor` looks for what disturbs it."
         )));
     } else if has(report, Verdict::Inconclusive) {
-        steps.push(Step::Do(more_launches(report)));
+        steps.extend(more_launches(report).map(Step::Do));
     }
     steps.extend(gain(report).map(Step::Record));
     if has(report, Verdict::Missing) {
-        let file = report.baseline.as_ref().map_or(&report.baseline_file, |source| &source.file);
         steps.push(Step::Do(format!(
-            "Put the missing cases back into config.toml, or delete their entries from {file}."
+            "Put the missing cases back into config.toml, or delete their entries from {}.",
+            baseline_file(report)
         )));
     }
     steps
@@ -151,10 +152,32 @@ fn is_beside_base(report: &Report, case: &Compared, finding: &Finding) -> bool {
     }
 }
 
+/// How skipped cases get measured, where they are due.
+fn more_memory(report: &Report) -> Option<String> {
+    let is_due = with_verdict(&report.comparison, Verdict::Skipped).any(Compared::is_gap);
+    let otherwise = match is_due && !report.is_comparison {
+        true => format!(
+            "; if this machine is to skip them from now on, delete their entries from {}",
+            baseline_file(report)
+        ),
+        false => String::new(),
+    };
+    (is_due || report.comparison.is_all_skipped()).then(|| {
+        format!(
+            "Free memory and measure the skipped cases again, or give them another quantization or machine{otherwise}."
+        )
+    })
+}
+
+/// The baseline that was the measure, else the one that an update writes.
+fn baseline_file(report: &Report) -> &str {
+    report.baseline.as_ref().map_or(&report.baseline_file, |source| &source.file)
+}
+
 /// What is there to record where nothing is wrong.
 fn gain(report: &Report) -> Option<Recording<'static>> {
     let comparison = &report.comparison;
-    if comparison.fails() || comparison.has_failures() || report.is_comparison {
+    if comparison.fails() || comparison.has_failures() || comparison.is_all_skipped() || report.is_comparison {
         return None;
     }
     if !comparison.has_machine_baseline && comparison.unfit().next().is_none() {
@@ -164,18 +187,20 @@ fn gain(report: &Report) -> Option<Recording<'static>> {
     gains.into_iter().find(|(verdict, _)| has(report, *verdict)).map(|(_, gain)| gain)
 }
 
-/// How inconclusive cases get settled, where launches can do it.
-fn more_launches(report: &Report) -> String {
+/// How inconclusive cases get settled; `None` where no figure of theirs is there to be settled.
+fn more_launches(report: &Report) -> Option<String> {
     let Report { program, flags, .. } = report;
-    let open = report.comparison.findings().filter(|(_, finding)| finding.verdict == Verdict::Inconclusive);
-    match open.filter_map(|(_, finding)| finding.settling_launches).max() {
+    let is_open = |finding: &Finding| finding.verdict == Verdict::Inconclusive && finding.now.is_some();
+    let open = report.comparison.findings().filter(|(_, finding)| is_open(finding));
+    let settling = open.map(|(_, finding)| finding.settling_launches).max()?;
+    Some(match settling {
         Some(launches) => format!(
             "Measure the inconclusive cases again with more launches, as in `{program} check --launches {launches}{flags}`."
         ),
         None => format!(
             "Launches alone will not settle the inconclusive cases: `{program} calibrate` tells what this machine can tell apart."
         ),
-    }
+    })
 }
 
 /// The revision that a failing step time was measured beside, else the last recorded commit: where a search for the cause

@@ -2,14 +2,14 @@
 //!
 //! A figure that was not measured is a dash and a baseline that is not there is `new`: never a zero, never 1.00x.
 
-use super::headline::metric;
+use super::headline::{metric, unmeasured};
 use crate::baseline::BaselineCase;
 use crate::figures::Figures;
 use crate::format;
 use crate::gate::{Compared, Finding, Metric, Verdict};
 use crate::matrix::Case;
 use crate::record::RunRecord;
-use crate::wan::DType;
+use crate::wan::{DType, Experts};
 
 /// What stands where there is no figure.
 pub(crate) const NOTHING: &str = "–";
@@ -53,13 +53,12 @@ pub(super) struct Row {
     pub judgement: String,
 }
 
-/// One case's row.
-pub(super) fn row(compared: &Compared) -> Row {
+/// One case's row in the table of `record`.
+pub(super) fn row(record: &RunRecord, compared: &Compared) -> Row {
     let identity = Identity::of(compared);
     let now = compared.now.as_ref();
     let dash = || NOTHING.to_owned();
-    let step_time = compared.finding(Metric::StepTime);
-    let speed = step_time.or(compared.finding(Metric::Speedup));
+    let speed = compared.finding(if record.base.is_some() { Metric::StepTime } else { Metric::Speedup });
     Row {
         name: compared.name.clone(),
         backend: backend(&identity.backend),
@@ -73,8 +72,8 @@ pub(super) fn row(compared: &Compared) -> Row {
         total: now.map_or_else(dash, |now| format::seconds(now.total_seconds)),
         memory: now.map_or_else(dash, |now| format::mebibytes(now.model_bytes)),
         speedup: now.map_or_else(dash, |now| speedup_cell(now, compared.case.as_ref())),
-        before: match step_time {
-            Some(finding) => finding.baseline.map_or_else(dash, format::seconds),
+        before: match record.base {
+            Some(_) => speed.and_then(|finding| finding.baseline).map_or_else(dash, format::seconds),
             None => baseline_cell(compared),
         },
         change: speed.and_then(change_cell).unwrap_or_else(dash),
@@ -119,6 +118,16 @@ pub(super) fn backend(name: &str) -> String {
 /// A quantization as the seed report writes it.
 pub(super) fn quant(name: &str) -> String {
     if name == "none" { "None".to_owned() } else { name.to_owned() }
+}
+
+/// The networks that compute a workload, where it is not the low-noise one alone.
+pub(super) fn experts(experts: Experts) -> Option<&'static str> {
+    match experts {
+        Experts::Low => None,
+        Experts::High => Some("high-noise network"),
+        Experts::Both => Some("both networks, resident"),
+        Experts::Swap => Some("both networks, one at a time"),
+    }
 }
 
 /// Whether any row is of another dtype than the default.
@@ -214,6 +223,7 @@ fn judgement(compared: &Compared) -> String {
         .map(|finding| metric(finding.metric))
         .collect();
     match compared.verdict {
+        Verdict::Skipped => unmeasured(compared),
         Verdict::Regressed | Verdict::Improved | Verdict::Inconclusive if about != ["speedup"] => {
             format!("{}: {}", compared.verdict, about.join(", "))
         }

@@ -26,6 +26,12 @@ pub fn median(values: &[f64]) -> f64 {
     }
 }
 
+/// Median of values that are all there; `None` where one is not, or none is asked for.
+pub fn median_of_all(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
+    let values: Option<Vec<f64>> = values.collect();
+    values.filter(|values| !values.is_empty()).map(|values| median(&values))
+}
+
 /// Mean of the fastest quarter of `times`, at least one: what they take where nothing disturbs them.
 ///
 /// A disturbance only ever adds time, and on a shared machine it adds to most steps a little and to some a lot, so that the
@@ -60,6 +66,8 @@ mod tests {
         assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
         assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
         assert!(median(&[]).is_nan());
+        let of_all = |values: &[Option<f64>]| median_of_all(values.iter().copied());
+        assert_eq!([of_all(&[Some(1.0), Some(3.0)]), of_all(&[Some(1.0), None]), of_all(&[])], [Some(2.0), None, None]);
     }
 
     #[test]

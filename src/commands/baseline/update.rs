@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use wanbench::baseline::{Baseline, MODEL_MEMORY, ModelMemory};
 use wanbench::config::Config;
 use wanbench::machine::Machine;
-use wanbench::record::{ReadError, RunRecord};
+use wanbench::record::{CaseRecord, ReadError, RunRecord};
 
 use super::change::{Change, apply};
 use super::{ExitStatus, Terminal, UsageError};
@@ -87,9 +87,11 @@ fn refusal(record: &RunRecord, machine: Option<&str>) -> Option<String> {
     if record.interrupted {
         return Some("the run was interrupted: measure again".to_owned());
     }
-    if let Some(reason) =
-        record.ended_early.as_ref().filter(|_| record.cases.iter().any(|case| case.launches.len() < 2))
-    {
+    if record.cases.iter().all(|case| case.skipped.is_some()) {
+        return Some("every case was skipped for want of memory".to_owned());
+    }
+    let is_short = |case: &CaseRecord| case.skipped.is_none() && case.launches.len() < 2;
+    if let Some(reason) = record.ended_early.as_ref().filter(|_| record.cases.iter().any(is_short)) {
         return Some(format!("the run ended before its second launch: {reason}"));
     }
     if record.tool.debug_build {

@@ -6,7 +6,7 @@
 use super::super::escape::harmless;
 use super::super::{Report, headline};
 use super::{Origin, link, machine, symbol, verdict};
-use crate::gate::Verdict;
+use crate::gate::{Compared, Verdict};
 
 /// Machines, and findings.
 const NAMED: usize = 3;
@@ -44,7 +44,8 @@ fn listed(lines: impl Iterator<Item = String>) -> String {
 fn of_machine(report: &Report) -> String {
     let cases = &report.comparison.cases;
     let failing = cases.iter().filter(|case| case.findings.iter().any(|finding| finding.fails)).count();
-    let unmeasured = cases.iter().filter(|case| case.verdict == Verdict::Failed).count();
+    let is_unmeasured = |case: &&Compared| matches!(case.verdict, Verdict::Failed | Verdict::Skipped);
+    let unmeasured = cases.iter().filter(is_unmeasured).count();
     let name = harmless(&machine(report), NAME_LENGTH);
     format!("`{name}`: of {} cases {failing} fail, {unmeasured} not measured", cases.len())
 }

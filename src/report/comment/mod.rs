@@ -15,7 +15,7 @@ use super::escape::{cut, html, markdown as escape, one_line};
 use super::headline::{self, Notable};
 use super::markdown::syntax::{code, details, escape_prose, list};
 use super::markdown::verdict::{self, Bounds};
-use super::markdown::{analysis, configuration, method, results};
+use super::markdown::{analysis, configuration, method, results, throughput};
 use super::next_steps::{Step, steps};
 use super::{Report, Standing, review, trend};
 use crate::format;
@@ -55,7 +55,7 @@ pub fn title(reports: &[Report]) -> String {
 struct Tier {
     /// Charts of the changed cases.
     trends: bool,
-    /// What is folded away: standard error, memory, environment, method.
+    /// What is folded away: standard error, memory, load and throughput, environment, method.
     folds: bool,
     rows: Rows,
     bounds: Bounds,
@@ -81,14 +81,14 @@ const TIERS: [Tier; 6] = [
         folds: false,
         rows: Rows::All,
         bounds: Bounds::NONE,
-        left_out: "the trends, standard errors, memory, environment and method",
+        left_out: "the trends, standard errors, memory, load and throughput, environment and method",
     },
     Tier {
         trends: false,
         folds: false,
         rows: Rows::All,
         bounds: FEW,
-        left_out: "long lists, the trends, standard errors, memory, environment and method",
+        left_out: "long lists, the trends, standard errors, memory, load and throughput, environment and method",
     },
     Tier {
         trends: false,
@@ -220,7 +220,7 @@ impl Comment<'_> {
             format!("### {} {}\n\n{}: {reason}.\n", symbol(standing), label(report), standing.name())
         });
         let trends = self.tier.trends.then(|| trends(report)).flatten();
-        let folds = self.tier.folds.then(|| [memory(report), circumstances(report)]);
+        let folds = self.tier.folds.then(|| [memory(report), speed(report), circumstances(report)]);
         let parts: Vec<String> =
             heading.into_iter().chain([self.table(report)]).chain(trends).chain(folds.into_iter().flatten()).collect();
         parts.join("\n")
@@ -274,6 +274,11 @@ fn memory(report: &Report) -> String {
     let fails = report.comparison.failing().any(|(_, finding)| is_memory(finding.metric));
     let body = format!("{}\n{}", analysis::peaks(report), analysis::quantization(report));
     details("Memory", &body, fails)
+}
+
+/// Loading and throughput, folded away.
+fn speed(report: &Report) -> String {
+    details("Load and throughput", &throughput::throughput(report), false)
 }
 
 /// Environment, how to read the table, and method, folded away.

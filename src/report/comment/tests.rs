@@ -61,6 +61,22 @@ fn what_fails_in_memory_is_not_folded_away() {
 }
 
 #[test]
+fn every_rendering_tells_of_a_skipped_case() {
+    let mut now = of_cases("41f", 512);
+    now.skip("mlx/41f/int8", 71);
+    let report = now.report();
+    let machines = vec![report.clone(); 3];
+    for (reports, limit) in [(&[report][..], 1_000_000), (&machines, 9_000), (&machines, 0)] {
+        let comment = render(reports, &origin(), limit);
+        assert!(comment.starts_with("**? Measurement failed**"), "{comment}");
+        assert!(comment.contains("**skipped** `mlx/41f/int8`"), "{comment}");
+        assert_whole(&comment);
+    }
+    let brief = render(&machines, &origin(), 0);
+    assert!(brief.contains("of 512 cases 0 fail, 1 not measured"), "{brief}");
+}
+
+#[test]
 fn a_run_without_results_has_a_comment_that_says_so() {
     let comment = render(&[], &Origin::default(), 65_536);
     assert_eq!(comment, "**? Measurement failed**: there are no results. **Next:** See why the run has no results.\n");

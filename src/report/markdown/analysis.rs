@@ -1,4 +1,4 @@
-//! The detailed analysis: bytes of the weights, peaks, and the same times by frame count.
+//! The detailed analysis: bytes of the weights, peaks, loading and throughput, and the same times by frame count.
 
 use std::fmt::Write;
 
@@ -6,19 +6,21 @@ use super::super::escape::markdown as escape;
 use super::super::summary::{self, NOTHING};
 use super::super::{Report, headline};
 use super::syntax::{code, table_or_none};
+use super::throughput::throughput;
 use crate::format;
 use crate::gate::{Compared, Metric, Verdict};
-use crate::matrix::Case;
-use crate::wan::{DType, Quant};
+use crate::matrix::{Case, Workload};
+use crate::wan::{DType, Experts, Quant};
 
 /// The section.
 pub(super) fn section(report: &Report) -> String {
-    format!(
-        "## Detailed Analysis\n\n### Quantization Memory Savings\n\n{}\n### Peak Memory\n\n{}\n{}",
-        quantization(report),
-        peaks(report),
-        performance(report)
-    )
+    let sections = [
+        ("Quantization Memory Savings", quantization(report)),
+        ("Peak Memory", peaks(report)),
+        ("Load and Throughput", throughput(report)),
+    ];
+    let sections = sections.map(|(title, body)| format!("### {title}\n\n{body}\n"));
+    format!("## Detailed Analysis\n\n{}{}", sections.concat(), performance(report))
 }
 
 /// Weights of one kind, on the backends that hold them in so many bytes.
@@ -29,16 +31,20 @@ struct Weights<'a> {
     recorded: Option<f64>,
 }
 
+impl Weights<'_> {
+    /// Whether `case` differs in nothing that decides the bytes but its quantization.
+    fn is_alike(&self, case: &Case) -> bool {
+        let held = |case: &Case| (case.dtype, case.workload.experts.resident());
+        held(self.case) == held(case) && self.case.workload.model == case.workload.model
+    }
+}
+
 /// The bytes of each kind of weights, now and as recorded.
 pub(in crate::report) fn quantization(report: &Report) -> String {
     let weights = weights(report);
     let several_models = weights.iter().any(|entry| entry.case.workload.model != weights[0].case.workload.model);
     let rows = weights.iter().map(|entry| {
-        let unquantized = weights.iter().find(|other| {
-            other.case.quant == Quant::None
-                && other.case.dtype == entry.case.dtype
-                && other.case.workload.model == entry.case.workload.model
-        });
+        let unquantized = weights.iter().find(|other| other.case.quant == Quant::None && other.is_alike(entry.case));
         let reduction = match unquantized {
             Some(none) if entry.case.quant != Quant::None => {
                 format!("{:.0}%", 100.0 * (1.0 - entry.bytes as f64 / none.bytes as f64)).replace('-', "−")
@@ -61,13 +67,18 @@ pub(in crate::report) fn quantization(report: &Report) -> String {
     table_or_none(&header, rows)
 }
 
-/// `None (FP32)`, `int8`, `int8 (BF16)`.
+/// `None (FP32)`, `int8`, `int8 (BF16)`, `int8, both networks, resident`.
 fn quant_label(case: &Case) -> String {
     let quant = summary::quant(case.quant.name());
-    match (case.quant, case.dtype) {
+    let label = match (case.quant, case.dtype) {
         (Quant::None, DType::F32) => format!("{quant} (FP32)"),
         (_, DType::F32) => quant,
         (_, dtype) => format!("{quant} ({})", dtype.name().to_uppercase()),
+    };
+    // One network alone has as many bytes as the other.
+    match summary::experts(case.workload.experts).filter(|_| case.workload.experts == Experts::Both) {
+        Some(experts) => format!("{label}, {experts}"),
+        None => label,
     }
 }
 
@@ -79,8 +90,7 @@ fn weights(report: &Report) -> Vec<Weights<'_>> {
         let recorded = recorded.and_then(|finding| finding.baseline);
         let same = all.iter_mut().find(|entry| {
             entry.case.quant == case.quant
-                && entry.case.dtype == case.dtype
-                && entry.case.workload.model == case.workload.model
+                && entry.is_alike(case)
                 && (entry.bytes, entry.recorded) == (now.model_bytes, recorded)
         });
         match same {
@@ -122,9 +132,7 @@ fn performance(report: &Report) -> String {
             continue;
         }
         names.push(&case.workload.name);
-        let is_plain = case.workload.name == format!("{}f", case.workload.frames);
-        let name = if is_plain { String::new() } else { format!(" ({})", escape(&case.workload.name)) };
-        let _ = write!(text, "\n**{} Frames{name}:**\n\n", case.workload.frames);
+        let _ = write!(text, "\n**{} Frames{}:**\n\n", case.workload.frames, more_of(&case.workload));
         for compared in &report.comparison.cases {
             if let Some(line) = performance_line(compared, &case.workload.name) {
                 let _ = writeln!(text, "- {line}");
@@ -134,12 +142,20 @@ fn performance(report: &Report) -> String {
     text
 }
 
+/// What else there is to say of a workload: its own name, and the networks that compute it.
+fn more_of(workload: &Workload) -> String {
+    let is_plain = workload.name == format!("{}f", workload.frames);
+    let name = (!is_plain).then(|| escape(&workload.name));
+    let parts: Vec<String> = name.into_iter().chain(summary::experts(workload.experts).map(str::to_owned)).collect();
+    if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(": ")) }
+}
+
 fn performance_line(compared: &Compared, workload: &str) -> Option<String> {
     let case = compared.case.as_ref().filter(|case| case.workload.name == workload)?;
     let dtype = if case.dtype == DType::F32 { String::new() } else { format!(", {}", case.dtype) };
     let who = format!("{} ({}{dtype})", summary::backend(&case.backend), summary::quant(case.quant.name()));
     let Some(now) = &compared.now else {
-        return Some(format!("{}: failed: {}", escape(&who), escape(&headline::failure(compared))));
+        return Some(format!("{}: {}", escape(&who), escape(&headline::unmeasured(compared))));
     };
     let speedup = match (&now.speedup, case.is_reference()) {
         (Some(speedup), _) => format!(", {} speedup", format::speedup(speedup.point)),

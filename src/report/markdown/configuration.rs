@@ -81,7 +81,8 @@ fn models(record: &RunRecord) -> String {
     for case in &record.cases {
         let known = parameters.entry(&case.case.workload.model).or_default();
         let launch = case.measured().next().filter(|_| case.case.quant == Quant::None);
-        *known = known.or(launch.map(|(_, launch)| launch.model_bytes / case.case.dtype.size_bytes() as u64));
+        let networks = case.case.workload.experts.resident() * case.case.dtype.size_bytes();
+        *known = known.or(launch.map(|(_, launch)| launch.model_bytes / networks as u64));
     }
     let words = parameters.iter().map(|(model, parameters)| match parameters {
         Some(parameters) => format!("WanModel ({}, {} parameters)", escape(model), format::exact(*parameters)),
@@ -97,7 +98,8 @@ fn latents(record: &RunRecord) -> String {
         .map(|workload| {
             let [frames, height, width] = workload.latent;
             let camera = if workload.camera { ", camera control" } else { "" };
-            format!("{} at {frames}×{height}×{width}{camera}", code(&workload.name))
+            let experts = summary::experts(workload.experts).map_or_else(String::new, |words| format!(" ({words})"));
+            format!("{} at {frames}×{height}×{width}{camera}{experts}", code(&workload.name))
         })
         .collect();
     format!("latent frames × height × width: {}", words.join("; "))

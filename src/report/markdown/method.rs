@@ -2,6 +2,7 @@
 
 use super::super::{Report, summary};
 use crate::format;
+use crate::wan::Experts;
 
 /// The section.
 pub(super) fn section(report: &Report) -> String {
@@ -34,10 +35,18 @@ pub(in crate::report) fn procedure(report: &Report) -> String {
 /// A list of what the figures mean, and of the tolerances.
 pub(in crate::report) fn notes(report: &Report) -> String {
     let gate = &report.gate;
+    let runs =
+        |experts: &[Experts]| report.record.cases.iter().any(|case| experts.contains(&case.case.workload.experts));
+    let switch = match runs(&[Experts::Both, Experts::Swap]) {
+        true => "; a total includes the switch from one network to the other",
+        false => "",
+    };
+    let resident = if runs(&[Experts::Both]) { "; where both networks are resident, for two" } else { "" };
     format!(
         "\
-         - All timings exclude model loading and VAE encode/decode\n\
-         - Memory figures are for a single DiT model (full pipeline uses 2x)\n\
+         - Times per step and totals exclude model loading and VAE encode/decode{switch}\n\
+         - Memory figures are for a single DiT model (full pipeline uses 2x){resident}\n\
+         - Throughput counts matrix products and attention, a multiply-add as two operations; as bytes it counts each weight, and each product's operands and results, once. The machine's rates are those of a large square product in the case's arithmetic and of a large copy\n\
          - `nf4` rows are MLX's 4-bit affine mode with group size 64, the same as `int4`; they keep the name of the seed report\n\
          - Arithmetic is f32 unless a row says otherwise: no TF32, no bf16 attention\n\
          - Tolerances: step time beside the base revision {base}%, speedup against the baseline {speedup}%, process peak {peak}% + {mib} MiB, model memory exact. A tolerance of speed is a ratio, alike in both directions: 5% is −4.8% to +5.0%\n\

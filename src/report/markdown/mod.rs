@@ -9,6 +9,7 @@ pub(super) mod configuration;
 pub(super) mod method;
 pub(super) mod results;
 pub(super) mod syntax;
+pub(super) mod throughput;
 pub(super) mod verdict;
 
 use super::Report;

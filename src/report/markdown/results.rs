@@ -15,7 +15,7 @@ pub(super) fn section(report: &Report) -> String {
 
 /// The table of `cases`, a row each.
 pub(in crate::report) fn rows(record: &RunRecord, cases: &[&Compared]) -> String {
-    let rows: Vec<Row> = cases.iter().map(|case| row(case)).collect();
+    let rows: Vec<Row> = cases.iter().map(|case| row(record, case)).collect();
     let columns = columns(record, &rows);
     let header: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
     let cells = rows.iter().zip(cases).map(|(row, case)| {
@@ -81,6 +81,7 @@ fn emphasized(case: &Compared, judgement: &str) -> String {
     match case.verdict {
         Verdict::Failed => format!("**failed**: {}", escape(&cut(&headline::failure(case), 80))),
         Verdict::Regressed => format!("**{judgement}**"),
+        Verdict::Skipped if case.is_gap() => format!("**{judgement}**"),
         _ if case.findings.iter().any(|finding| finding.fails) => format!("**{judgement}**"),
         _ => judgement.to_owned(),
     }

@@ -1,13 +1,13 @@
-//! The report for a terminal: the results table, what was found, the verdict and what to do next.
+//! The report for a terminal: the results, loading and throughput, what was found, the verdict and what to do next.
 //!
 //! Colour only repeats what the words say; without it nothing is lost. The verdict comes last, where a terminal stops.
 
+mod table;
+
 use anstyle::{AnsiColor, Style};
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use super::escape::one_line;
-use super::summary::{self, NOTHING, Row, row};
-use super::{Report, Standing, evidence, headline, markdown, next_steps, review};
+use super::{Report, Standing, evidence, headline, markdown, next_steps, review, summary};
 use crate::format;
 use crate::gate::Verdict;
 
@@ -20,7 +20,8 @@ const STDERR_LINES: usize = 5;
 /// The report as text, with escape sequences where `color` allows them.
 pub fn render(report: &Report, color: bool) -> String {
     let paint = Paint { color };
-    [header(report), table(report, paint), findings(report, paint), review(report), verdict(report, paint)]
+    let (results, throughput) = (table::results(report, paint), table::throughput(report, paint));
+    [header(report), results, throughput, findings(report, paint), review(report), verdict(report, paint)]
         .into_iter()
         .filter(|part| !part.is_empty())
         .collect::<Vec<_>>()
@@ -49,61 +50,6 @@ fn header(report: &Report) -> String {
     }
     if record.tool.debug_build {
         text.push_str("Warning: a debug build was measured\n");
-    }
-    text
-}
-
-/// The case's name stands for the seed table's Backend, Frames and Quant: it is what `--filter` takes.
-fn table(report: &Report, paint: Paint) -> String {
-    let rows: Vec<Row> = report.comparison.cases.iter().map(row).collect();
-    let [before, change, detectable] = summary::change_heads(&report.record);
-    let columns = [
-        "Case",
-        "Steps",
-        "Time/Step",
-        "Total",
-        "Model Mem",
-        "Peak Mem",
-        "Speedup",
-        before,
-        change,
-        detectable,
-        "Verdict",
-    ];
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(columns);
-    for (row, case) in rows.iter().zip(&report.comparison.cases) {
-        let peak = case.now.as_ref().and_then(|now| now.process_peak_bytes);
-        table.add_row([
-            one_line(&row.name),
-            row.steps.clone(),
-            row.step.clone(),
-            row.total.clone(),
-            row.memory.clone(),
-            peak.map_or_else(|| NOTHING.to_owned(), format::mebibytes),
-            row.speedup.clone(),
-            row.before.clone(),
-            row.change.clone(),
-            row.detectable.clone(),
-            row.judgement.clone(),
-        ]);
-    }
-    for (index, column) in table.column_iter_mut().enumerate() {
-        let is_number = index > 0 && index + 1 < columns.len();
-        column.set_cell_alignment(if is_number { CellAlignment::Right } else { CellAlignment::Left });
-        column.set_padding((0, 2));
-    }
-    let mut lines = table.lines();
-    let head = lines.next().unwrap_or_default();
-    let width = head.trim_end().chars().count();
-    let mut text = format!("{}\n{}\n", paint.bold(head.trim_end()), "─".repeat(width));
-    for (line, row) in lines.zip(&rows) {
-        // Painted after the layout, which would count the escape sequences as columns.
-        let line = line.trim_end();
-        let figures = line.strip_suffix(&row.judgement).unwrap_or(line);
-        let painted =
-            line.strip_prefix(figures).map_or_else(String::new, |verdict| paint.verdict(verdict, row.verdict));
-        text.push_str(&format!("{figures}{painted}\n"));
     }
     text
 }
@@ -201,7 +147,7 @@ impl Paint {
         let style = match verdict {
             Verdict::Regressed | Verdict::Failed => AnsiColor::Red.on_default().bold(),
             Verdict::Improved => AnsiColor::Green.on_default(),
-            Verdict::Inconclusive | Verdict::Missing => AnsiColor::Yellow.on_default(),
+            Verdict::Inconclusive | Verdict::Missing | Verdict::Skipped => AnsiColor::Yellow.on_default(),
             Verdict::New => AnsiColor::Cyan.on_default(),
             Verdict::Unchanged => Style::new(),
         };

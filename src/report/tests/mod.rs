@@ -1,0 +1,317 @@
+//! Golden files of the Markdown and the text, from records that `scenario` builds.
+//! `UPDATE_GOLDEN=1 cargo test --lib report` writes them anew; read the difference before committing it.
+
+mod scenario;
+
+use std::path::Path;
+
+use super::comment::tests::{assert_whole, origin};
+use super::{Report, Standing, comment, json, markdown, text};
+use crate::baseline::Acceptance;
+use crate::gate::Gate;
+use crate::matrix::{Case, Workload};
+use crate::record::{DroppedBlock, Outcome, RunRecord};
+use crate::wan::{DType, Experts, Quant};
+use scenario::{MIB, case_record, workload};
+
+pub(crate) use scenario::{Scenario, measured};
+
+#[test]
+fn unchanged() {
+    let report = Scenario::new().report();
+    assert_eq!(report.standing(), Standing::Passed);
+    golden("unchanged", &report);
+}
+
+#[test]
+fn a_speedup_regression() {
+    let mut now = Scenario::new();
+    now.slow_down("mlx/41f/int8", 1.25);
+    let report = now.report();
+    assert_eq!(report.standing(), Standing::Failed);
+    golden("speedup-regression", &report);
+}
+
+#[test]
+fn model_bytes_raised() {
+    let mut now = Scenario::new();
+    for launch in now.launches("mlx/5f/int8").into_iter() {
+        launch.model_bytes += 4;
+    }
+    golden("model-bytes-raised", &now.report());
+}
+
+#[test]
+fn peaks_raised_and_models_shrunk() {
+    let mut now = Scenario::new();
+    for launch in now.launches("mlx/5f/none") {
+        launch.process_peak_bytes = launch.process_peak_bytes.map(|peak| peak + 90 * MIB);
+    }
+    for launch in now.launches("mlx/41f/nf4") {
+        launch.model_bytes -= 64;
+    }
+    golden("peak-raised", &now.report());
+}
+
+#[test]
+fn a_failed_case() {
+    let mut now = Scenario::new();
+    now.fail(
+        "mlx/41f/nf4",
+        "the worker died: signal 9 (out of memory?) | see `dmesg` <or> ask @octocat about #12\nsecond line",
+        &["loading weights", "\u{1b}[31merror\u{1b}[0m: no memory ``` </details>"],
+    );
+    let report = now.report();
+    assert_eq!(report.standing(), Standing::NotMeasured);
+    golden("failed", &report);
+}
+
+#[test]
+fn skipped_cases_with_and_without_a_baseline() {
+    let mut now = Scenario::new();
+    now.skip("mlx/41f/none", 71);
+    now.skip("mlx/41f/nf4", 40);
+    now.baseline.as_mut().unwrap().cases.remove("mlx/41f/nf4");
+    let report = now.clone().report();
+    assert_eq!(report.standing(), Standing::NotMeasured);
+    golden("skipped", &report);
+    let document: serde_json::Value = serde_json::from_str(&json::render(&report)).unwrap();
+    assert_eq!(document["cases"][5]["verdict"], "skipped");
+    assert_eq!(document["cases"][5]["skipped"]["needs_bytes"], 71_u64 << 30);
+
+    now.baseline.as_mut().unwrap().cases.remove("mlx/41f/none");
+    assert_eq!(now.report().standing(), Standing::Passed);
+}
+
+#[test]
+fn nothing_is_measured_where_all_is_skipped() {
+    let mut now = Scenario::new();
+    now.baseline = None;
+    let names: Vec<String> = now.record.cases.iter().map(|case| case.case.name.clone()).collect();
+    names.iter().for_each(|name| now.skip(name, 71));
+    let report = now.report();
+    assert_eq!(report.standing(), Standing::NotMeasured);
+    golden("all-skipped", &report);
+}
+
+#[test]
+fn a_skipped_reference_takes_the_speedups_with_it() {
+    let mut now = Scenario::beside_base();
+    now.skip("torch/41f/none", 71);
+    golden("reference-skipped", &now.report());
+}
+
+#[test]
+fn the_networks_of_a_workload_are_named() {
+    let mut now = Scenario::new();
+    now.record.cases.retain(|case| case.case.workload.frames == 41);
+    now.baseline.as_mut().unwrap().cases.retain(|_, case| case.frames == 41);
+    for experts in [Experts::High, Experts::Both, Experts::Swap] {
+        for (backend, quant, step) in
+            [("torch", Quant::None, 0.0743), ("mlx", Quant::None, 0.0298), ("mlx", Quant::Int8, 0.0301)]
+        {
+            let workload = Workload { name: format!("41f{}", experts.suffix()), experts, ..workload(41) };
+            now.record.cases.push(case_record(Case::new(backend, workload, quant, DType::F32), step));
+        }
+    }
+    now.link();
+    golden("experts", &now.report());
+}
+
+#[test]
+fn no_baseline() {
+    let mut now = Scenario::new();
+    now.baseline = None;
+    golden("new", &now.report());
+}
+
+#[test]
+fn a_regression_with_a_history_has_a_trend() {
+    let mut now = Scenario::new();
+    for (hour, factor) in [(3, 1.0), (4, 1.01), (5, 0.99)] {
+        let started = format!("2026-02-28T{hour:02}:00:00Z").parse().unwrap();
+        let job = RunRecord { started, ..now.record.clone() };
+        let mut slower = Scenario { record: job, ..now.clone() };
+        slower.slow_down("mlx/41f/int8", factor);
+        now.baseline = now.baseline.map(|baseline| baseline.updated(&slower.record, &Gate::default()));
+    }
+    now.slow_down("mlx/41f/int8", 1.25);
+    golden("trend", &now.report());
+}
+
+#[test]
+fn a_missing_case() {
+    let mut now = Scenario::new();
+    now.record.cases.retain(|case| case.case.name != "mlx/41f/nf4");
+    golden("missing", &now.report());
+}
+
+#[test]
+fn several_dtypes_and_workloads_of_the_same_frames() {
+    let mut now = Scenario::new();
+    for (name, dtype) in [("41f", DType::Bf16), ("41f-480p", DType::F32)] {
+        for backend in ["torch", "mlx"] {
+            let workload = Workload { name: name.to_owned(), ..workload(41) };
+            let case = Case::new(backend, workload, Quant::None, dtype);
+            let step = if backend == "torch" { 0.074 } else { 0.031 };
+            now.record.cases.push(case_record(case, step));
+        }
+    }
+    now.link();
+    golden("wide", &now.report());
+}
+
+#[test]
+fn launches_that_disagree_are_inconclusive() {
+    let mut now = Scenario::new();
+    for (launch, factor) in now.launches("mlx/41f/int8").into_iter().zip([1.0, 1.25, 1.02]) {
+        launch.step_seconds.iter_mut().for_each(|step| *step *= factor);
+    }
+    let report = now.report();
+    assert_eq!(report.standing(), Standing::Passed);
+    golden("inconclusive", &report);
+}
+
+#[test]
+fn who_asks_for_conclusions_fails_without() {
+    let mut now = Scenario::new();
+    now.demands.conclusions = true;
+    assert_eq!(now.clone().report().standing(), Standing::Passed);
+    for (launch, factor) in now.launches("mlx/41f/int8").into_iter().zip([1.0, 1.25, 1.02]) {
+        launch.step_seconds.iter_mut().for_each(|step| *step *= factor);
+    }
+    assert_eq!(now.report().standing(), Standing::Failed);
+}
+
+#[test]
+fn slower_than_the_base_revision() {
+    let mut now = Scenario::beside_base();
+    now.slow_down("mlx/41f/int8", 1.05);
+    let report = now.report();
+    assert_eq!(report.standing(), Standing::Failed);
+    golden("base-regression", &report);
+}
+
+#[test]
+fn beside_the_base_revision_a_drifted_machine_passes() {
+    let mut now = Scenario::beside_base();
+    // Since the baseline all of PyTorch became 10% faster: not this change's doing.
+    for case in &mut now.record.cases {
+        let all = [&mut case.launches, &mut case.base_launches, &mut case.control_launches];
+        for launch in all.into_iter().flatten().filter(|_| case.case.backend == "torch") {
+            let Outcome::Measured(measured) = &mut launch.outcome else { continue };
+            measured.step_seconds.iter_mut().for_each(|step| *step /= 1.1);
+        }
+    }
+    let report = now.report();
+    assert_eq!(report.standing(), Standing::Passed);
+    golden("base-drift", &report);
+}
+
+#[test]
+fn on_an_unfit_machine_no_speed_is_judged() {
+    let mut now = Scenario::beside_base();
+    now.slow_down("mlx/41f/int8", 1.05);
+    for launch in &mut now.case("torch/41f/none").control_launches {
+        let Outcome::Measured(measured) = &mut launch.outcome else { continue };
+        measured.step_seconds.iter_mut().for_each(|step| *step *= 1.03);
+    }
+    now.record.canary.as_mut().unwrap().dropped.push(DroppedBlock {
+        workload: "41f".to_owned(),
+        block: 2,
+        canary_seconds: 0.0052,
+        reason: "the canary took 4.0% more than on the machine at rest: tried again after 1 s".to_owned(),
+    });
+    now.record.ended_early = Some("the time limit of 30 min 00 s left no room for another block".to_owned());
+    let report = now.report();
+    assert_eq!(report.standing(), Standing::NotMeasured);
+    golden("unfit", &report);
+}
+
+#[test]
+fn the_imported_seed_table_is_a_baseline() {
+    let mut now = Scenario::new();
+    let seed = include_str!("../../../tests/fixtures/mlx-benchmarks-m3-ultra.md");
+    now.baseline = Some(crate::import::import(seed, "mlx-benchmarks-m3-ultra.md").unwrap().baseline);
+    golden("imported", &now.report());
+}
+
+#[test]
+fn nothing_was_launched() {
+    let mut now = Scenario::new();
+    now.record.interrupted = true;
+    for case in &mut now.record.cases {
+        case.launches.clear();
+    }
+    golden("interrupted", &now.report());
+}
+
+#[test]
+fn acceptances_and_what_a_change_loosens_are_told() {
+    let mut now = Scenario::beside_base();
+    let base = now.record.base.as_mut().unwrap();
+    base.loosened =
+        vec!["gate.base_tolerance_percent from 2 to 4".to_owned(), "removes a_b|c from suite smoke".to_owned()];
+    base.accepted = vec!["mlx/41f/int8".to_owned()];
+    now.slow_down("mlx/41f/int8", 1.25);
+    let acceptance = Acceptance {
+        reason: "the <mask> is right now, see #12".to_owned(),
+        date: now.record.started,
+        commit: None,
+        change: Some(0.25),
+    };
+    now.baseline =
+        now.baseline.map(|baseline| baseline.accepting(&now.record, "mlx/41f/int8", acceptance, &Gate::default()));
+    let report = now.report();
+    let document: serde_json::Value = serde_json::from_str(&json::render(&report)).unwrap();
+    assert_eq!(document["loosened"][0], "gate.base_tolerance_percent from 2 to 4");
+    assert_eq!(document["cases"][6]["baseline"]["accepted"]["change"], 0.25);
+    golden("accepted", &report);
+}
+
+#[test]
+fn json_is_valid_and_versioned() {
+    let document: serde_json::Value = serde_json::from_str(&json::render(&Scenario::new().report())).unwrap();
+    assert_eq!(document["schema"], 1);
+    assert_eq!(document["standing"], "passed");
+    assert_eq!(document["cases"].as_array().map(Vec::len), Some(8));
+    assert_eq!(document["cases"][1]["findings"][0]["metric"], "speedup");
+}
+
+#[test]
+fn colour_only_adds_escape_sequences() {
+    let mut now = Scenario::new();
+    now.slow_down("mlx/41f/int8", 1.25);
+    let report = now.report();
+    let plain = text::render(&report, false);
+    assert!(!plain.contains('\u{1b}'));
+    let mut uncoloured = String::new();
+    for (index, part) in text::render(&report, true).split('\u{1b}').enumerate() {
+        uncoloured.push_str(if index == 0 { part } else { part.split_once('m').unwrap().1 });
+    }
+    assert_eq!(uncoloured, plain);
+}
+
+fn golden(name: &str, report: &Report) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/report");
+    let comment = comment::render(std::slice::from_ref(report), &origin(), 65_536);
+    assert_whole(&comment);
+    let renderings = [("md", markdown::render(report)), ("txt", text::render(report, false)), ("comment.md", comment)];
+    for (extension, rendered) in renderings {
+        assert_golden(&folder.join(format!("{name}.{extension}")), &rendered);
+    }
+}
+
+/// Holds `rendered` against the file, or writes it where UPDATE_GOLDEN asks for that.
+pub(crate) fn assert_golden(path: &Path, rendered: &str) {
+    if std::env::var_os("UPDATE_GOLDEN").is_some_and(|value| value == "1") {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, rendered).unwrap();
+    }
+    let expected = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        rendered == expected,
+        "{} differs; if that is intended, run with UPDATE_GOLDEN=1 and read the difference. Now:\n{rendered}",
+        path.display()
+    );
+}
