@@ -255,10 +255,35 @@ fn figures_that_nobody_measured_are_refused() {
         (format!("{measured}/output/norm"), json!(-1.0), "digest or norm cannot be"),
         (format!("{measured}/output/sha256"), json!("beef"), "digest or norm cannot be"),
         ("/cases/1/parity".to_owned(), json!({"relative_error": -0.5}), "error below zero"),
+        (format!("{measured}/quantize_seconds"), json!(-1.0), "times cannot be"),
+        (format!("{measured}/switch_seconds"), json!(1e9), "times cannot be"),
+        (format!("{measured}/load_peak_bytes"), json!(0), "without any memory"),
+        (
+            format!("{measured}/rates"),
+            json!({"gemm_flops_per_second": 1e300, "copy_bytes_per_second": 1e9}),
+            "rates cannot be",
+        ),
+        ("/cases/1/work/flops".to_owned(), json!(-1.0), "more or less than anything can"),
+        ("/cases/1/skipped".to_owned(), json!({"needs_bytes": 2, "has_bytes": 1}), "and has launches"),
     ] {
         let refusal = refusal_with(&pointer, value);
         assert!(refusal.contains(reason), "{pointer}: {refusal}");
     }
+}
+
+#[test]
+fn a_case_is_skipped_only_for_want_of_memory() {
+    let with = |needs_bytes: u64| {
+        let mut record = saved_json();
+        let case = &mut record["cases"][1];
+        (case["launches"], case["base_launches"], case["parity"]) = (json!([]), json!([]), Value::Null);
+        case["skipped"] = json!({"needs_bytes": needs_bytes, "has_bytes": 1000});
+        let upload = Upload::new();
+        upload.write("results.json", record.to_string());
+        upload
+    };
+    assert!(with(1001).open().is_ok());
+    assert!(with(1000).refusal().contains("needs no more than there was"));
 }
 
 #[test]

@@ -43,6 +43,7 @@ impl Variant {
         let job = Job {
             case: "variant".to_owned(),
             checkpoint: self.checkpoint.clone(),
+            quantized: None,
             spec: self.spec.clone(),
             quant,
             dtype: DType::F32,

@@ -7,7 +7,7 @@ use wanbench::config::Config;
 use wanbench::machine::MeasuringLock;
 use wanbench::protocol::{self, Profile as Request};
 use wanbench::record::Skipped;
-use wanbench::report::progress::Waiting;
+use wanbench::report::Waiting;
 use wanbench::runner::{self, Materials};
 use wanbench::wan::{schedule, work};
 use wanbench::{cache, profile, report};

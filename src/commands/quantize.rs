@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use wanbench::machine::{self, Machine, MeasuringLock};
 use wanbench::protocol::{self, DeviceKind, Quantize as Request};
 use wanbench::record::Skipped;
-use wanbench::report::progress::Waiting;
+use wanbench::report::Waiting;
 use wanbench::runner::{self, Network, Program};
 use wanbench::wan::quant::{Layout, model_bytes};
 use wanbench::wan::quantized::{self, Manifest};

@@ -143,8 +143,23 @@ fn arms(record: &RunRecord, case: &CaseRecord) -> Checked {
         require(are_in_order && are_planned, || "has launches that are not of one planned block each".to_owned())?;
         launches.iter().try_for_each(|launch| self::launch(record, &case.case, launch))?;
     }
+    skipped(case)?;
+    let is_work = case.work.is_none_or(|work| [work.flops, work.bytes].iter().all(|sum| is_rate(*sum)));
+    require(is_work, || "computes more or less than anything can".to_owned())?;
     let error = case.parity.and_then(|parity| parity.relative_error);
     require(error.is_none_or(|error| error >= 0.0), || "has an output with an error below zero".to_owned())
+}
+
+/// A case that was skipped needs more than there was, and nothing of it was launched.
+fn skipped(case: &CaseRecord) -> Checked {
+    let Some(skipped) = &case.skipped else { return Ok(()) };
+    let roles = [Role::Head, Role::Base, Role::Control];
+    require(roles.iter().all(|role| case.launches_of(*role).is_empty()), || {
+        "is skipped for want of memory, and has launches".to_owned()
+    })?;
+    require(skipped.needs_bytes > skipped.has_bytes, || {
+        "is skipped for want of memory, and needs no more than there was".to_owned()
+    })
 }
 
 const TIMES: &str = "has a launch whose times cannot be";
@@ -164,9 +179,16 @@ fn measured(record: &RunRecord, case: &Case, launch: &Measured) -> Checked {
         format!("has a launch of {steps} timed steps, and its workload has {planned}")
     })?;
     let phases = [launch.startup_seconds, launch.load_seconds, launch.warmup_seconds];
-    let are_times = phases.into_iter().all(is_time) && launch.step_seconds.iter().all(|seconds| is_step(*seconds));
+    let parts = [launch.quantize_seconds, launch.switch_seconds];
+    let are_times = phases.into_iter().chain(parts.into_iter().flatten()).all(is_time)
+        && launch.step_seconds.iter().all(|seconds| is_step(*seconds));
     require(are_times, || TIMES.to_owned())?;
-    require(launch.process_peak_bytes != Some(0), || "has a launch without any memory".to_owned())?;
+    let peaks = [launch.process_peak_bytes, launch.load_peak_bytes];
+    require(!peaks.contains(&Some(0)), || "has a launch without any memory".to_owned())?;
+    let rates = launch.rates.map(|rates| [rates.gemm_flops_per_second, rates.copy_bytes_per_second]);
+    require(rates.iter().flatten().all(|rate| is_rate(*rate)), || {
+        "has a launch on a machine whose rates cannot be".to_owned()
+    })?;
     let Some(output) = &launch.output else { return Ok(()) };
     let is_digest = output.sha256.len() == 64 && output.sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
     require(is_digest && output.norm >= 0.0, || "has an output whose digest or norm cannot be".to_owned())
@@ -174,6 +196,12 @@ fn measured(record: &RunRecord, case: &Case, launch: &Measured) -> Checked {
 
 fn is_time(seconds: f64) -> bool {
     (0.0..=LONGEST_SECONDS).contains(&seconds)
+}
+
+/// Operations or bytes, of a step or a second: a machine that does more in a second is not built, and no ratio of two
+/// overflows.
+fn is_rate(amount: f64) -> bool {
+    (1.0..=1e24).contains(&amount)
 }
 
 fn is_step(seconds: f64) -> bool {

@@ -27,12 +27,14 @@ mod summary;
 pub mod text;
 mod throughput;
 mod trend;
+mod waiting;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub use headline::Standing;
 pub use progress::Progress;
+pub use waiting::Waiting;
 
 pub(crate) use escape::{one_line, unescape};
 pub(crate) use markdown::hardware;

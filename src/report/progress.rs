@@ -17,13 +17,13 @@ use crate::runner::Event;
 use crate::stats;
 
 /// Redraws of a terminal per second, at most.
-const REDRAWS_PER_SECOND: u8 = 5;
+pub(super) const REDRAWS_PER_SECOND: u8 = 5;
 
 /// Above so many cases only the running one has a line, for the lines must fit on a screen.
 const MAX_LINES: usize = 16;
 
 /// How often a line tells of loading where lines stay.
-const LINE_INTERVAL: Duration = Duration::from_secs(10);
+pub(super) const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Characters of a failure's reason on a line.
 const REASON_LENGTH: usize = 100;
@@ -144,46 +144,6 @@ impl Screen {
     }
 }
 
-/// How the wait for one worker's loading is shown, where nothing else is.
-pub struct Waiting {
-    what: String,
-    style: Style,
-    line: Option<ProgressBar>,
-    told: Instant,
-}
-
-impl Waiting {
-    /// Shows nothing yet; `what` is waited for.
-    pub fn new(what: &str, style: Style) -> Self {
-        let line = (style == Style::Live).then(|| {
-            let target = ProgressDrawTarget::stderr_with_hz(REDRAWS_PER_SECOND);
-            ProgressBar::with_draw_target(None, target).with_style(case_style())
-        });
-        Self { what: one_line(what), style, line, told: Instant::now() }
-    }
-
-    /// Shows how far it is.
-    pub fn show(&mut self, loading: &Loading) {
-        let words = format!("{}: {}", self.what, format::loading(loading));
-        match &self.line {
-            Some(line) => line.set_message(words),
-            None if self.style != Style::Off && self.told.elapsed() >= LINE_INTERVAL => {
-                self.told = Instant::now();
-                // As above: progress is a courtesy.
-                let _ = writeln!(std::io::stderr(), "{words}");
-            }
-            None => {}
-        }
-    }
-
-    /// Clears the line.
-    pub fn finish(&mut self) {
-        if let Some(line) = self.line.take() {
-            line.finish_and_clear();
-        }
-    }
-}
-
 /// The parts of a launch, or the tail of a failed worker's standard error, on lines of their own.
 fn details(outcome: &Outcome) -> String {
     match outcome {
@@ -203,7 +163,7 @@ fn details(outcome: &Outcome) -> String {
     }
 }
 
-fn case_style() -> ProgressStyle {
+pub(super) fn case_style() -> ProgressStyle {
     ProgressStyle::with_template("{wide_msg}").expect("the template is valid")
 }
 

@@ -1,6 +1,6 @@
 //! Fixed loads, to know the machine by.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use mlx_rs::error::Exception;
 use mlx_rs::{Array, Dtype, random, transforms};
 use wanbench::protocol::DeviceKind;
@@ -18,27 +18,26 @@ pub fn prepare(kernel: Kernel, device: DeviceKind) -> Result<Enqueue> {
             Ok(repeat(move || a.matmul(&b)))
         }
         Kernel::Copy { bytes } => {
-            let source = noise(&[i32::try_from(bytes / size_of::<f32>())?], Dtype::Float32)?;
-            // MLX's own copies share the buffer; turning a sign reads and writes every element and computes as good as
-            // nothing.
-            if std::env::var("COPYMODE").as_deref() == Ok("inplace") {
-                let mut source = Some(source);
-                return Ok(Box::new(move || { let x = source.take().unwrap(); let y = x.negative()?; drop(x); transforms::async_eval([&y])?; source = Some(y); Ok(()) }));
-            }
-            if std::env::var("COPYMODE").as_deref() == Ok("keep") {
-                let mut last = None;
-                return Ok(Box::new(move || { last = None; let y = source.negative()?; transforms::async_eval([&y])?; last = Some(y); let _ = &last; Ok(()) }));
-            }
-            if std::env::var("COPYMODE").as_deref() == Ok("add") {
-                return Ok(repeat(move || source.add(Array::from_f32(0.0))));
-            }
-            if std::env::var("COPYMODE").as_deref() == Ok("cache") {
-                mlx_rs::memory::set_cache_limit(1<<30)?;
-                return Ok(repeat(move || source.negative()));
-            }
-            Ok(repeat(move || source.negative()))
+            let elements = i32::try_from(bytes / size_of::<f32>())?;
+            rewrite(noise(&[elements], Dtype::Float32)?)
         }
     }
+}
+
+/// Reads and writes every element of `array`, in place: it turns their signs, which computes as good as nothing.
+///
+/// MLX's own copies share their source's buffer, and one that does not takes new memory, whose pages a CPU's system hands out
+/// at a tenth of the memory's rate. An operand that nobody else holds is overwritten by the result.
+fn rewrite(array: Array) -> Result<Enqueue> {
+    let mut held = Some(array);
+    Ok(Box::new(move || {
+        let before = held.take().context("an earlier copy failed")?;
+        let after = before.negative()?;
+        drop(before);
+        transforms::async_eval([&after])?;
+        held = Some(after);
+        Ok(())
+    }))
 }
 
 /// Builds a new graph at each call, since what is evaluated once is not computed again. The result may be dropped: what is
