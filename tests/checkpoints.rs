@@ -261,6 +261,7 @@ fn told(fault: impl FnOnce(&Path)) -> [Ran; 2] {
 #[test]
 fn faults_of_a_checkpoint_are_told_before_anything_is_loaded() {
     const SHARD: &str = "diffusion_pytorch_model-00002-of-00003.safetensors";
+    const LAST_SHARD: &str = "diffusion_pytorch_model-00003-of-00003.safetensors";
     const INDEX: &str = "diffusion_pytorch_model.safetensors.index.json";
     let truncate = |folder: &Path| {
         let bytes = fs::read(folder.join(SHARD)).unwrap();
@@ -275,11 +276,16 @@ fn faults_of_a_checkpoint_are_told_before_anything_is_loaded() {
             fs::write(folder.join(file), edited).unwrap();
         }
     };
+    let rename = |folder: &Path| {
+        for file in [LAST_SHARD, INDEX] {
+            edit(file, "blocks.1.ffn.0.bias", "blocks.1.ffn.0.bogu")(folder);
+        }
+    };
     let faults: [(Box<dyn FnOnce(&Path)>, &str); 5] = [
         (Box::new(truncate), "00002-of-00003.safetensors: not a whole safetensors file"),
         (Box::new(lose), "cannot read"),
         (Box::new(edit(SHARD, "\"F32\"", "\"I32\"")), "wrong dtype: "),
-        (Box::new(edit(SHARD, "blocks.1.ffn.0.bias", "blocks.1.ffn.0.bogu")), "extra: blocks.1.ffn.0.bogu"),
+        (Box::new(rename), "extra: blocks.1.ffn.0.bogu"),
         (
             Box::new(edit(INDEX, "blocks.1.ffn.0.bias", "blocks.1.ffn.9.bias")),
             "missing: blocks.1.ffn.9.bias, by the index",

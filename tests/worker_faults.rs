@@ -37,7 +37,7 @@ fn a_faulty_worker_fails_its_case_alone() {
         ("zero", format!("{READY}\n{}", after_ready(0.0, 8)), "reported a step of 0 s"),
         ("short", format!("{READY}\n{}", after_ready(0.1, 8)), "exited without finishing"),
         ("late", format!("{}\nexit 9", worker(0.1, 8)), "exited with status 9"),
-        ("other", READY.replace("\"protocol\":2", "\"protocol\":1"), "speaks protocol 1"),
+        ("other", READY.replace("\"protocol\":3", "\"protocol\":1"), "speaks protocol 1"),
         (
             "sorry",
             format!("{READY}\n{}\nexit 3", say(r#"{"type":"failed","kind":"unsupported","message":"no GPU here"}"#)),

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use mlx_rs::error::Exception;
-use mlx_rs::{Array, Dtype, random, transforms};
+use mlx_rs::{Array, Dtype, ops, random, transforms};
 use wanbench::protocol::DeviceKind;
 use wanbench::worker::{Enqueue, Kernel};
 
@@ -19,7 +19,9 @@ pub fn prepare(kernel: Kernel, device: DeviceKind) -> Result<Enqueue> {
         }
         Kernel::Copy { bytes } => {
             let elements = i32::try_from(bytes / size_of::<f32>())?;
-            rewrite(noise(&[elements], Dtype::Float32)?)
+            let array = ops::arange::<i32, f32>(None, elements, None)?;
+            array.eval()?;
+            rewrite(array)
         }
     }
 }
