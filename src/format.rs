@@ -57,11 +57,16 @@ pub fn mebibytes(bytes: u64) -> String {
     format!("{}MB", (bytes as f64 / (1024.0 * 1024.0)).round())
 }
 
-/// Bytes in GiB, for what is gigabytes large or should be: `71 GiB`, `2.0 GiB`, `0.1 GiB`.
+/// Bytes in GiB: `71 GiB`, `2.0 GiB`, `0.1 GiB`.
 pub fn gibibytes(bytes: u64) -> String {
     let gib = bytes as f64 / f64::from(1 << 30);
     let decimals = if gib >= 9.95 { 0 } else { 1 };
     format!("{gib:.decimals$} GiB")
+}
+
+/// Bytes in GiB where they make one, else in MiB: `71 GiB`, `95MB`.
+pub fn memory(bytes: u64) -> String {
+    if bytes >= 1 << 30 { gibibytes(bytes) } else { mebibytes(bytes) }
 }
 
 /// Floating-point operations in units of 10¹²: `0.082`, `823`.

@@ -10,9 +10,9 @@ use safetensors::tensor::{Dtype, TensorView};
 use wanbench::parity::relative_error;
 use wanbench::protocol::{self, DeviceChoice, Forward, Job};
 use wanbench::runner::{self, Program};
-use wanbench::wan::checkpoint::TensorFile;
 use wanbench::wan::params::params;
 use wanbench::wan::spec::ModelType;
+use wanbench::wan::tensor_file::TensorFile;
 use wanbench::wan::{Checkpoint, DType, Quant, Spec, synthetic};
 
 const WORKERS: [&str; 2] = [env!("CARGO_BIN_EXE_wanbench-mlx"), env!("CARGO_BIN_EXE_wanbench-torch")];

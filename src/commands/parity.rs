@@ -14,7 +14,7 @@ use wanbench::matrix::{Axes, Case};
 use wanbench::parity::{golden_tolerance, mutual_tolerance, relative_error};
 use wanbench::protocol::{self, DeviceKind, Forward, Job};
 use wanbench::runner::{self, Materials, Program};
-use wanbench::wan::checkpoint::TensorFile;
+use wanbench::wan::tensor_file::TensorFile;
 use wanbench::wan::{Checkpoint, DType, Inputs, Quant, Spec, schedule};
 
 use super::selected::Selected;

@@ -139,7 +139,7 @@ impl Target {
         terminal.print(&format!(
             "{}: {} as {} in {}, from {name}\n",
             self.out.display(),
-            format::gibibytes(loaded.model_bytes),
+            format::memory(loaded.model_bytes),
             args.quant,
             args.dtype,
         ))?;

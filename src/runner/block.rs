@@ -10,8 +10,8 @@ use super::{Arm, Event, Plan};
 use crate::parity::relative_error;
 use crate::protocol::{self, Measure};
 use crate::record::{self, CaseRecord, Outcome, Parity, Role};
-use crate::wan::checkpoint::TensorFile;
 use crate::wan::schedule;
+use crate::wan::tensor_file::TensorFile;
 
 /// Launches every arm in `order` and adds what came of it to `records`; adds nothing where `interrupted`.
 ///

@@ -1,18 +1,16 @@
 //! Reading checkpoints: memory-mapped safetensors, every name and shape checked before anything is loaded.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use memmap2::{Mmap, UncheckedAdvice};
-use safetensors::SafeTensors;
-use safetensors::tensor::{Dtype, Metadata};
+use safetensors::Dtype;
 use serde::Deserialize;
 use thiserror::Error;
 
 use super::params::params;
 use super::quantized::Manifest;
 use super::spec::{ModelType, Spec};
+use super::tensor_file::{TensorFile, View, check};
 
 /// A checkpoint folder: its architecture and its tensors, still on disk.
 pub struct Checkpoint {
@@ -78,7 +76,7 @@ impl Checkpoint {
 
     /// The files that hold the tensors.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
-        self.shards.iter().map(|shard| shard.path.as_path())
+        self.shards.iter().map(TensorFile::path)
     }
 
     /// Bytes of those files.
@@ -147,43 +145,6 @@ impl Checkpoint {
     }
 }
 
-/// What a tensor must be: its name, its shape, the dtypes it may have.
-pub type Expected = (String, Vec<usize>, Vec<Dtype>);
-
-/// Compares what is there with what must be; lists every difference.
-fn check<'a>(
-    folder: &Path,
-    names: impl Iterator<Item = &'a str>,
-    tensor: impl Fn(&str) -> Option<View<'a>>,
-    expected: impl IntoIterator<Item = Expected>,
-) -> Result<(), CheckpointError> {
-    let mut differences = Vec::new();
-    let mut extra: BTreeSet<&str> = names.collect();
-    for (name, shape, dtypes) in expected {
-        extra.remove(name.as_str());
-        match tensor(&name) {
-            None => differences.push(format!("  missing: {name}")),
-            Some(view) if view.shape != shape => {
-                differences.push(format!("  mis-shaped: {name} is {:?}, expected {shape:?}", view.shape));
-            }
-            Some(view) if !dtypes.contains(&view.dtype) => {
-                let dtypes: Vec<String> = dtypes.iter().map(|dtype| format!("{dtype:?}")).collect();
-                differences.push(format!(
-                    "  wrong dtype: {name} is {:?}, expected {}",
-                    view.dtype,
-                    dtypes.join(" or ")
-                ));
-            }
-            Some(_) => {}
-        }
-    }
-    differences.extend(extra.iter().map(|name| format!("  extra: {name}")));
-    if differences.is_empty() {
-        return Ok(());
-    }
-    Err(CheckpointError::Mismatch { folder: folder.to_owned(), differences })
-}
-
 /// The diffusers-style `config.json`; keys that the network does not need are ignored, as upstream does.
 #[derive(Deserialize)]
 struct Config {
@@ -233,7 +194,8 @@ fn open_shards(folder: &Path) -> Result<(Vec<TensorFile>, BTreeMap<String, usize
         shards.push(shard);
     }
     let lost = index.weight_map.iter().filter(|(name, file)| {
-        home.get(*name).is_none_or(|shard: &usize| shards[*shard].path.file_name() != Some(std::ffi::OsStr::new(file)))
+        home.get(*name)
+            .is_none_or(|shard: &usize| shards[*shard].path().file_name() != Some(std::ffi::OsStr::new(file)))
     });
     let differences: Vec<_> = lost.map(|(name, file)| format!("  missing: {name}, by the index in {file}")).collect();
     if !differences.is_empty() {
@@ -247,93 +209,6 @@ pub(super) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T
     let text = std::fs::read_to_string(path).map_err(|cause| CheckpointError::Read { path: path.to_owned(), cause })?;
     serde_json::from_str(&text)
         .map_err(|error| CheckpointError::Malformed { path: path.to_owned(), reason: error.to_string() })
-}
-
-/// One memory-mapped safetensors file.
-pub struct TensorFile {
-    path: PathBuf,
-    map: Mmap,
-    metadata: Metadata,
-    data_start: usize,
-}
-
-/// A tensor in a mapped file: row-major, little-endian.
-#[derive(Clone, Copy, Debug)]
-pub struct View<'a> {
-    /// Element type.
-    pub dtype: Dtype,
-    /// Extents.
-    pub shape: &'a [usize],
-    /// The bytes.
-    pub data: &'a [u8],
-}
-
-impl TensorFile {
-    /// Maps `path` and reads its header; a truncated file is an error.
-    pub fn open(path: &Path) -> Result<Self, CheckpointError> {
-        let read = |cause| CheckpointError::Read { path: path.to_owned(), cause };
-        let file = File::open(path).map_err(read)?;
-        // SAFETY: a checkpoint that another process rewrites while it is read would change under us; checkpoints
-        // are immutable by convention, and every user of safetensors maps them so.
-        let map = unsafe { Mmap::map(&file) }.map_err(read)?;
-        let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|error| CheckpointError::Malformed {
-            path: path.to_owned(),
-            reason: format!("not a whole safetensors file: {error}"),
-        })?;
-        Ok(Self { path: path.to_owned(), map, metadata, data_start: header + 8 })
-    }
-
-    /// The tensors' names.
-    pub fn names(&self) -> impl Iterator<Item = String> {
-        self.metadata.tensors().into_keys()
-    }
-
-    /// Bytes of the file.
-    pub fn bytes(&self) -> u64 {
-        self.map.len() as u64
-    }
-
-    /// Compares the tensors with what must be there, names, shapes and dtypes; an error lists every difference, and names
-    /// `folder`.
-    pub fn check(&self, folder: &Path, expected: Vec<Expected>) -> Result<(), CheckpointError> {
-        let names: Vec<String> = self.names().collect();
-        check(folder, names.iter().map(String::as_str), |name| self.tensor(name), expected)
-    }
-
-    /// See [`Checkpoint::release`].
-    fn release(&self, name: &str) {
-        let Some(info) = self.metadata.info(name) else { return };
-        let (start, end) = info.data_offsets;
-        // SAFETY: the mapping is of a file and read-only, so dropped pages come back with the same bytes.
-        let advised =
-            unsafe { self.map.unchecked_advise_range(UncheckedAdvice::DontNeed, self.data_start + start, end - start) };
-        // An advice that the system does not take costs memory, nothing else.
-        let _ = advised;
-    }
-
-    /// The tensor `name`.
-    pub fn tensor(&self, name: &str) -> Option<View<'_>> {
-        let info = self.metadata.info(name)?;
-        let (start, end) = info.data_offsets;
-        let data = &self.map[self.data_start + start..self.data_start + end];
-        Some(View { dtype: info.dtype, shape: &info.shape, data })
-    }
-}
-
-impl View<'_> {
-    /// The elements as f32; `None` for a dtype that is neither a float nor a signed integer, as a timestep may be.
-    pub fn to_f32(&self) -> Option<Vec<f32>> {
-        let bytes = self.data;
-        Some(match self.dtype {
-            Dtype::F32 => bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
-            Dtype::F16 => bytes.as_chunks().0.iter().map(|b| half::f16::from_le_bytes(*b).to_f32()).collect(),
-            Dtype::BF16 => bytes.as_chunks().0.iter().map(|b| half::bf16::from_le_bytes(*b).to_f32()).collect(),
-            Dtype::I64 => bytes.as_chunks().0.iter().map(|b| i64::from_le_bytes(*b) as f32).collect(),
-            Dtype::I32 => bytes.as_chunks().0.iter().map(|b| i32::from_le_bytes(*b) as f32).collect(),
-            Dtype::F64 => bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b) as f32).collect(),
-            _ => return None,
-        })
-    }
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use super::checkpoint::{CheckpointError, TensorFile};
+use super::checkpoint::CheckpointError;
 use super::spec::{PLUCKER_CHANNELS, Spec};
+use super::tensor_file::TensorFile;
 
 /// A row-major f32 tensor on the host.
 #[derive(Clone, Debug, PartialEq)]

@@ -13,6 +13,7 @@ pub mod rope;
 pub mod schedule;
 pub mod spec;
 pub mod synthetic;
+pub mod tensor_file;
 pub mod time;
 pub mod video;
 pub mod work;

@@ -12,9 +12,10 @@ use safetensors::Dtype;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::checkpoint::{CheckpointError, TensorFile, read_json};
+use super::checkpoint::{CheckpointError, read_json};
 use super::params::{Param, params};
 use super::quant::Layout;
+use super::tensor_file::TensorFile;
 use super::{DType, Quant, Spec};
 
 /// Schema version of the manifest.

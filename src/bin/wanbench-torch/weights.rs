@@ -5,7 +5,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use safetensors::Dtype;
 use tch::{Device, Kind, TchError, Tensor};
-use wanbench::wan::checkpoint::View;
+use wanbench::wan::tensor_file::View;
 use wanbench::wan::{DType, Spec};
 use wanbench::worker::{Loading, Source};
 
