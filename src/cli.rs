@@ -21,6 +21,7 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "one is parsed, once")]
 pub enum Command {
     /// Measure a suite and judge it against the committed baselines
     Check(Check),
@@ -375,6 +376,7 @@ pub struct Parity {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "one is parsed, once")]
 pub enum Baseline {
     /// Record this machine's figures, after showing what changes
     Update(Update),

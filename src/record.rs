@@ -180,6 +180,7 @@ pub struct Launch {
 /// What came of a launch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "nearly all are measured: a box would save no memory")]
 pub enum Outcome {
     /// It went to its end.
     Measured(Measured),

@@ -243,8 +243,11 @@ fn golden_cases_in_half_precision_are_within_what_rounding_costs() {
     }
 }
 
+/// Spoils the checkpoint in a folder.
+type Fault = Box<dyn FnOnce(&Path)>;
+
 /// What both commands that load a checkpoint say of a faulty one; neither leaves anything behind.
-fn told(fault: impl FnOnce(&Path)) -> [Ran; 2] {
+fn told(fault: Fault) -> [Ran; 2] {
     let project = project(r#"["f32"]"#);
     checkpoint::write(&project.path("source"), &small(), Dtype::F32, 3, 0);
     fault(&project.path("source"));
@@ -258,6 +261,14 @@ fn told(fault: impl FnOnce(&Path)) -> [Ran; 2] {
     })
 }
 
+/// Replaces the first `from` in a file by `to`, of the same length.
+fn edit(folder: &Path, file: &str, from: &str, to: &str) {
+    let bytes = fs::read(folder.join(file)).unwrap();
+    let at = bytes.windows(from.len()).position(|window| window == from.as_bytes()).unwrap();
+    let edited = [&bytes[..at], to.as_bytes(), &bytes[at + from.len()..]].concat();
+    fs::write(folder.join(file), edited).unwrap();
+}
+
 #[test]
 fn faults_of_a_checkpoint_are_told_before_anything_is_loaded() {
     const SHARD: &str = "diffusion_pytorch_model-00002-of-00003.safetensors";
@@ -268,26 +279,18 @@ fn faults_of_a_checkpoint_are_told_before_anything_is_loaded() {
         fs::write(folder.join(SHARD), &bytes[..bytes.len() / 2]).unwrap();
     };
     let lose = |folder: &Path| fs::remove_file(folder.join(SHARD)).unwrap();
-    let edit = |file: &'static str, from: &'static str, to: &'static str| {
-        move |folder: &Path| {
-            let bytes = fs::read(folder.join(file)).unwrap();
-            let at = bytes.windows(from.len()).position(|window| window == from.as_bytes()).unwrap();
-            let edited = [&bytes[..at], to.as_bytes(), &bytes[at + from.len()..]].concat();
-            fs::write(folder.join(file), edited).unwrap();
-        }
-    };
     let rename = |folder: &Path| {
         for file in [LAST_SHARD, INDEX] {
-            edit(file, "blocks.1.ffn.0.bias", "blocks.1.ffn.0.bogu")(folder);
+            edit(folder, file, "blocks.1.ffn.0.bias", "blocks.1.ffn.0.bogu");
         }
     };
-    let faults: [(Box<dyn FnOnce(&Path)>, &str); 5] = [
+    let faults: [(Fault, &str); 5] = [
         (Box::new(truncate), "00002-of-00003.safetensors: not a whole safetensors file"),
         (Box::new(lose), "cannot read"),
-        (Box::new(edit(SHARD, "\"F32\"", "\"I32\"")), "wrong dtype: "),
+        (Box::new(|folder| edit(folder, SHARD, "\"F32\"", "\"I32\"")), "wrong dtype: "),
         (Box::new(rename), "extra: blocks.1.ffn.0.bogu"),
         (
-            Box::new(edit(INDEX, "blocks.1.ffn.0.bias", "blocks.1.ffn.9.bias")),
+            Box::new(|folder| edit(folder, INDEX, "blocks.1.ffn.0.bias", "blocks.1.ffn.9.bias")),
             "missing: blocks.1.ffn.9.bias, by the index",
         ),
     ];
