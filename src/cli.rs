@@ -148,12 +148,33 @@ pub struct Effort {
     /// End with what there is, rather than take longer than this [default: the suite's]
     #[arg(long, value_name = "MINUTES")]
     pub time_limit: Option<NonZero<u32>>,
+    #[command(flatten)]
+    pub loading: LoadingArgs,
+}
+
+/// How weights come into memory.
+#[derive(Clone, Debug, Args)]
+pub struct LoadingArgs {
     /// Memory that a case may take; those that need more are skipped [default: what the device has free]
     #[arg(long, value_name = "GIB")]
     pub memory: Option<NonZero<u32>>,
     /// Quantize from the checkpoint, whatever `wanbench quantize` saved
     #[arg(long)]
     pub no_cache: bool,
+}
+
+/// Cases that are looked at, and not measured.
+#[derive(Clone, Debug, Args)]
+pub struct Asked {
+    /// The configuration
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
+    pub config: PathBuf,
+    #[command(flatten)]
+    pub selection: Selection,
+    #[command(flatten)]
+    pub axes: AxesArgs,
+    #[command(flatten)]
+    pub loading: LoadingArgs,
 }
 
 /// What stands in place of the suite's own entries.
@@ -207,15 +228,11 @@ pub struct Measure {
 
 #[derive(Debug, Args)]
 pub struct Plan {
-    /// The configuration
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
-    pub config: PathBuf,
     #[command(flatten)]
-    pub selection: Selection,
-    #[command(flatten)]
-    pub axes: AxesArgs,
-    #[command(flatten)]
-    pub effort: Effort,
+    pub asked: Asked,
+    /// Fresh processes per case [default: the suite's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub launches: Option<u16>,
     /// How to render it
     #[arg(long, value_enum, default_value_t = DataFormat::Text)]
     pub format: DataFormat,
@@ -226,15 +243,8 @@ pub struct Profile {
     /// The case, such as mlx/41f/int8
     #[arg(value_name = "CASE")]
     pub case: String,
-    /// The configuration
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
-    pub config: PathBuf,
     #[command(flatten)]
-    pub selection: Selection,
-    #[command(flatten)]
-    pub axes: AxesArgs,
-    #[command(flatten)]
-    pub effort: Effort,
+    pub asked: Asked,
     /// Passes that are timed as a whole, and as many whose parts are
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     pub passes: u16,

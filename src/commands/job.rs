@@ -126,10 +126,10 @@ impl Job<'_> {
         let all: Vec<Case> = cases.iter().chain(&canary).cloned().collect();
         let materials = Materials::open(&all, models, &cache, self.seed)?;
         let forecasts = forecasts(self.selected, &materials, self.base_programs.is_some());
-        let fit = forecast::fit(&forecasts, memory(self.effort, *device), suite.side_by_side);
+        let fit = forecast::fit(&forecasts, memory(&self.effort.loading, *device), suite.side_by_side);
         let fitting: Vec<Case> = fit.fitting.iter().chain(&canary).cloned().collect();
         let materials = materials.with_inputs(&fitting, &cache, self.seed)?;
-        Ok((if self.effort.no_cache { materials.without_quantized() } else { materials }, fit))
+        Ok((if self.effort.loading.no_cache { materials.without_quantized() } else { materials }, fit))
     }
 
     /// What would spoil the figures now, told; an error where that is refused.

@@ -11,22 +11,23 @@ use wanbench::runner::{self, Materials};
 use wanbench::{cache, report};
 
 use super::selected::{Selected, forecasts, memory};
-use super::{ExitStatus, Terminal, axes, exactly};
+use super::{ExitStatus, Terminal, exactly};
 use crate::cli::{self, DataFormat};
 
 /// Opens the checkpoints, measures the machine's rates, prints the plan; nothing of a network is loaded.
 pub fn plan(args: &cli::Plan, terminal: &Terminal) -> Result<ExitStatus> {
-    let config = Config::open(&args.config)?;
-    let selected = Selected::new(&config, &args.selection, &axes(&args.axes), terminal)?;
-    let materials = Materials::open(&selected.cases, &selected.models, &cache::folder(), args.selection.seed)?;
+    let cli::Asked { config, selection, axes, loading } = &args.asked;
+    let config = Config::open(config)?;
+    let selected = Selected::new(&config, selection, &super::axes(axes), terminal)?;
+    let materials = Materials::open(&selected.cases, &selected.models, &cache::folder(), selection.seed)?;
     let forecasts = forecasts(&selected, &materials, false);
-    let has_bytes = memory(&args.effort, selected.device);
+    let has_bytes = memory(loading, selected.device);
     let fit = forecast::fit(&forecasts, has_bytes, selected.suite.side_by_side);
     let terms = Terms {
         suite: selected.suite.name.clone(),
         device: selected.device,
         has_bytes,
-        launches: args.effort.launches.map_or(selected.suite.launches, usize::from),
+        launches: args.launches.map_or(selected.suite.launches, usize::from),
         warmup_steps: selected.suite.warmup_steps,
     };
     let plan = SuitePlan::new(terms, &forecasts, &fit, &rates(&selected, terminal)?);

@@ -14,26 +14,27 @@ use wanbench::{cache, profile, report};
 
 use super::measure::on_interrupt;
 use super::selected::{Selected, memory};
-use super::{ExitStatus, Terminal, UsageError, axes, exactly};
+use super::{ExitStatus, Terminal, UsageError, exactly};
 use crate::cli::{self, DataFormat};
 
 /// Has one case's forward pass timed part by part, and prints it.
 pub fn profile(args: &cli::Profile, terminal: &Terminal) -> Result<ExitStatus> {
-    let config = Config::open(&args.config)?;
-    let selected = Selected::new(&config, &args.selection, &axes(&args.axes), terminal)?;
+    let cli::Asked { config, selection, axes, loading } = &args.asked;
+    let config = Config::open(config)?;
+    let selected = Selected::new(&config, selection, &super::axes(axes), terminal)?;
     let Some(case) = selected.cases.iter().find(|case| case.name == args.case) else {
         let names: Vec<&str> = selected.cases.iter().map(|case| case.name.as_str()).collect();
         bail!(UsageError(format!("no case `{}`; suite `{}` has {}", args.case, selected.suite.name, names.join(", "))));
     };
     let cases = std::slice::from_ref(case);
-    let materials = Materials::open(cases, &selected.models, &cache::folder(), args.selection.seed)?;
+    let materials = Materials::open(cases, &selected.models, &cache::folder(), selection.seed)?;
     let forecast = materials.forecast(case, selected.device);
-    if let Some(has_bytes) = memory(&args.effort, selected.device).filter(|has| *has < forecast.peak_bytes) {
+    if let Some(has_bytes) = memory(loading, selected.device).filter(|has| *has < forecast.peak_bytes) {
         let skipped = Skipped { needs_bytes: forecast.peak_bytes, has_bytes };
         bail!("{} does not fit into memory: {skipped}", case.name);
     }
-    let materials = materials.with_inputs(cases, &cache::folder(), args.selection.seed)?;
-    let materials = if args.effort.no_cache { materials.without_quantized() } else { materials };
+    let materials = materials.with_inputs(cases, &cache::folder(), selection.seed)?;
+    let materials = if loading.no_cache { materials.without_quantized() } else { materials };
     let interrupted = on_interrupt()?;
     let _lock = MeasuringLock::acquire()?;
     let request = Request {

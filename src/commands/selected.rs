@@ -12,7 +12,7 @@ use wanbench::protocol::DeviceKind;
 use wanbench::runner::{Materials, Program};
 
 use super::{Terminal, UsageError, gibibytes, programs, resolve_device};
-use crate::cli::{Effort, Selection};
+use crate::cli::{LoadingArgs, Selection};
 
 /// The cases of a suite that are asked for, and where they run.
 pub struct Selected<'a> {
@@ -74,8 +74,8 @@ pub fn forecasts(selected: &Selected, materials: &Materials, has_base: bool) -> 
 }
 
 /// Memory that a case may take: as asked, or what `device` has free; `None` where nobody knows.
-pub fn memory(effort: &Effort, device: DeviceKind) -> Option<u64> {
-    effort.memory.map(gibibytes).or_else(|| machine::available_bytes(device))
+pub fn memory(loading: &LoadingArgs, device: DeviceKind) -> Option<u64> {
+    loading.memory.map(gibibytes).or_else(|| machine::available_bytes(device))
 }
 
 /// The suite that is asked for and the device for all of its cases.
