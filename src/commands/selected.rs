@@ -44,6 +44,13 @@ impl<'a> Selected<'a> {
             )));
         }
         let models = models(config, suite, selection.ckpt_dir.as_deref())?;
+        let is_one_network = matches!(models[&suite.model], Model::Synthetic(_));
+        if is_one_network && cases.iter().any(|case| !case.workload.experts.is_default()) {
+            bail!(UsageError(format!(
+                "--expert: suite `{}` runs the built-in model, which is one network",
+                suite.name
+            )));
+        }
         Ok(Self { suite, cases, models, programs, machine, device })
     }
 }
