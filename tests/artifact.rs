@@ -25,7 +25,8 @@ fn saved() -> &'static (Value, Config) {
     static SAVED: OnceLock<(Value, Config)> = OnceLock::new();
     SAVED.get_or_init(|| {
         let done = json!({"type": "done", "framework_peak_bytes": 500, "process_peak_bytes": 104_857_600,
-            "output": {"sha256": "5e".repeat(32), "elements": 64, "norm": 8.0}});
+            "output": {"sha256": "5e".repeat(32), "elements": 64, "norm": 8.0},
+            "rates": {"gemm_flops_per_second": 4e10, "copy_bytes_per_second": 1.2e10}});
         let worker =
             |seconds| format!("{READY}\n{UNLESS_PROBED}\n{}\n{}", after_ready(seconds, 1000), say(&done.to_string()));
         let (slow, fast) = (worker(0.2), worker(0.1));
@@ -248,42 +249,29 @@ fn figures_that_nobody_measured_are_refused() {
         (format!("{measured}/startup_seconds"), json!(-1e-3), "times cannot be"),
         (format!("{measured}/load_seconds"), json!(1e300), "times cannot be"),
         (format!("{measured}/model_bytes"), json!(0), "a figure of fast/5f/none"),
+        (format!("{measured}/quantize_seconds"), json!(-1.0), "times cannot be"),
+        (format!("{measured}/quantize_seconds"), json!(1e9), "times cannot be"),
+        (format!("{measured}/switch_seconds"), json!(1e300), "times cannot be"),
+        (format!("{measured}/switch_seconds"), json!(0.1), "switched networks, and its workload has one"),
+        (format!("{measured}/rates/gemm_flops_per_second"), json!(0.0), "rates cannot be"),
+        (format!("{measured}/rates/gemm_flops_per_second"), json!(1e18), "rates cannot be"),
+        (format!("{measured}/rates/copy_bytes_per_second"), json!(-1.0), "rates cannot be"),
+        (format!("{measured}/rates/copy_bytes_per_second"), json!(1e-300), "rates cannot be"),
         (format!("{measured}/process_peak_bytes"), json!(0), "without any memory"),
+        (format!("{measured}/load_peak_bytes"), json!(0), "without any memory"),
         (format!("{measured}/step_seconds"), json!([0.1]), "1 timed steps, and its workload has 2"),
         (format!("{measured}/step_seconds"), json!(vec![0.1; 100]), "100 timed steps"),
         (format!("{measured}/device/kind"), json!("gpu"), "another device"),
         (format!("{measured}/output/norm"), json!(-1.0), "digest or norm cannot be"),
         (format!("{measured}/output/sha256"), json!("beef"), "digest or norm cannot be"),
         ("/cases/1/parity".to_owned(), json!({"relative_error": -0.5}), "error below zero"),
-        (format!("{measured}/quantize_seconds"), json!(-1.0), "times cannot be"),
-        (format!("{measured}/switch_seconds"), json!(1e9), "times cannot be"),
-        (format!("{measured}/load_peak_bytes"), json!(0), "without any memory"),
-        (
-            format!("{measured}/rates"),
-            json!({"gemm_flops_per_second": 1e300, "copy_bytes_per_second": 1e9}),
-            "rates cannot be",
-        ),
-        ("/cases/1/work/flops".to_owned(), json!(-1.0), "more or less than anything can"),
-        ("/cases/1/skipped".to_owned(), json!({"needs_bytes": 2, "has_bytes": 1}), "and has launches"),
+        ("/cases/1/work/flops".to_owned(), json!(-1.0), "no machine can in a step"),
+        ("/cases/1/work/flops".to_owned(), json!(1e300), "no machine can in a step"),
+        ("/cases/1/work/bytes".to_owned(), json!(1e24), "no machine can in a step"),
     ] {
         let refusal = refusal_with(&pointer, value);
         assert!(refusal.contains(reason), "{pointer}: {refusal}");
     }
-}
-
-#[test]
-fn a_case_is_skipped_only_for_want_of_memory() {
-    let with = |needs_bytes: u64| {
-        let mut record = saved_json();
-        let case = &mut record["cases"][1];
-        (case["launches"], case["base_launches"], case["parity"]) = (json!([]), json!([]), Value::Null);
-        case["skipped"] = json!({"needs_bytes": needs_bytes, "has_bytes": 1000});
-        let upload = Upload::new();
-        upload.write("results.json", record.to_string());
-        upload
-    };
-    assert!(with(1001).open().is_ok());
-    assert!(with(1000).refusal().contains("needs no more than there was"));
 }
 
 #[test]
@@ -326,6 +314,29 @@ fn arms_that_no_run_has_are_refused() {
         record["cases"][1]["control_launches"] = record["cases"][0]["control_launches"].clone();
     });
     assert!(control.contains("launches of a control"), "{control}");
+}
+
+#[test]
+fn a_skipped_case_lacks_memory_and_has_no_launch() {
+    let skipped = |needs: u64, has: u64| json!({"needs_bytes": needs, "has_bytes": has});
+    let with = |skipped: Value| refusal_with("/cases/1/skipped", skipped);
+    assert!(
+        with(skipped(1000, 1000)).contains("fast/5f/none was skipped for want of memory, and needs 1000 of 1000 bytes")
+    );
+    assert!(with(skipped(2000, 1000)).contains("was skipped, and has launches"));
+    let upload = Upload::new();
+    let mut record = saved_json();
+    let skip = |case: &mut Value| {
+        case["skipped"] = skipped(71 << 30, 36 << 30);
+        ["launches", "base_launches", "control_launches"].into_iter().for_each(|arm| case[arm] = json!([]));
+    };
+    skip(&mut record["cases"][1]);
+    assert!(taken(record.to_string().as_bytes()));
+    skip(&mut record["cases"][0]);
+    assert!(taken(record.to_string().as_bytes()));
+    record["cases"][0]["control_launches"] = saved_json()["cases"][0]["control_launches"].clone();
+    upload.write("results.json", record.to_string());
+    assert!(upload.refusal().contains("slow/5f/none was skipped, and has launches"));
 }
 
 #[test]
@@ -461,7 +472,14 @@ fn judge(record: &RunRecord) {
             let (low, high) = speedup.interval.unwrap_or((1.0, 1.0));
             [speedup.point, low, high]
         });
-        let all = [figures.step_seconds, figures.total_seconds].into_iter().chain(speedup);
+        let times = [figures.step_seconds, figures.total_seconds, figures.load_seconds];
+        let parts = [figures.quantize_seconds, figures.switch_seconds].into_iter().flatten();
+        let throughput = figures.throughput.iter().flat_map(|throughput| {
+            let shares = throughput.shares.iter().flat_map(|shares| [shares.gemm, shares.copy]);
+            [throughput.flops_per_second, throughput.bytes_per_second].into_iter().chain(shares).collect::<Vec<_>>()
+        });
+        let rates = figures.rates.iter().flat_map(|it| [it.gemm_flops_per_second, it.copy_bytes_per_second]);
+        let all = times.into_iter().chain(parts).chain(throughput).chain(rates).chain(speedup);
         assert!(all.into_iter().all(|figure| figure.is_finite() && figure >= 0.0), "{figures:?}");
     }
     for baseline in [None, Some(&baseline)] {
@@ -575,9 +593,15 @@ proptest! {
         steps in prop::collection::vec(prop::sample::select(vec![1e-9, 1e-3, 0.1, 432_000.0]), 1..20),
         peaks in prop::collection::vec(prop::sample::select(vec![json!(null), json!(1), json!(u64::MAX)]), 1..5),
         bytes in prop::collection::vec(prop::sample::select(vec![1, 1000, u64::MAX]), 1..5),
+        rates in prop::collection::vec(prop::sample::select(vec![1.0, 1e12, 9.9e17]), 1..5),
+        work in prop::sample::select(vec![0.0, 1e12, 4e23]),
     ) {
         let (mut steps, mut peaks, mut bytes) = (steps.iter().cycle(), peaks.iter().cycle(), bytes.iter().cycle());
+        let mut rates = rates.iter().cycle();
         let mut record = saved_json();
+        for case in record["cases"].as_array_mut().unwrap() {
+            case["work"] = json!({"flops": work, "bytes": work});
+        }
         let mut all = Vec::new();
         pointers(&record, "", &mut all);
         for pointer in all.iter().filter(|pointer| pointer.ends_with("/outcome/measured")) {
@@ -585,6 +609,8 @@ proptest! {
             measured["step_seconds"] = json!([steps.next(), steps.next()]);
             measured["process_peak_bytes"] = peaks.next().unwrap().clone();
             measured["model_bytes"] = json!(bytes.next());
+            measured["rates"] =
+                json!({"gemm_flops_per_second": rates.next(), "copy_bytes_per_second": rates.next()});
         }
         prop_assert!(taken(record.to_string().as_bytes()));
     }
