@@ -155,6 +155,7 @@ mod tests {
     use wanbench::wan::Quant;
 
     use super::*;
+    use crate::packing;
 
     /// One test only: MLX is not made for several threads.
     #[test]
@@ -164,10 +165,13 @@ mod tests {
             let data: Vec<f32> = (0..rows * 128).map(|i| (i as f32 * step).sin()).collect();
             Array::from_slice(&data, &[rows, 128])
         };
-        let (x, weight, bias) = (wave(5, 0.37), wave(64, 0.11), Array::from_slice(&[0.5f32; 64], &[64]));
+        // As many rows as are quantized in two pieces, of unlike size.
+        let (x, weight, bias) = (wave(5, 0.37), wave(300, 0.11), Array::from_slice(&[0.5f32; 300], &[300]));
         let exact = x.matmul(weight.transpose()?)?.add(&bias)?;
         for layout in Quant::ALL.into_iter().filter_map(Quant::layout) {
-            let packed = native::quantize(&weight, layout)?;
+            let packed = packing::pack(&weight, layout, DeviceKind::Cpu)?;
+            let whole = native::quantize(&weight, layout)?;
+            assert!(packed.weight.eq_values(&whole.weight)? && packed.scales.eq_values(&whole.scales)?, "{layout:?}");
             let mut arrays = vec![bias.clone(), packed.weight, packed.scales];
             arrays.extend(packed.biases);
             let slot = Packed { weight: 1, scales: 2, biases: (arrays.len() > 3).then_some(3) };
