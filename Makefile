@@ -7,7 +7,7 @@ BIN := $(or $(CARGO_TARGET_DIR),target)/release
 PYTHON ?= python3
 
 # This repository's, and the one that `wanbench init` writes.
-WORKFLOWS := $(wildcard .github/workflows/*.yml) src/init/workflow.yml
+WORKFLOWS := $(wildcard .github/workflows/*.yml) src/commands/init/workflow.yml
 
 .PHONY: check test test-github lint bench bench-detection build setup shellcheck workflows picture
 

@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use wanbench::matrix::Case;
+use wanbench::config::Case;
+use wanbench::config::Config;
+use wanbench::files::cache;
 use wanbench::protocol::{self, DeviceChoice, Measure, Request};
-use wanbench::record::{Measured, RunRecord};
 use wanbench::runner::Materials;
+use wanbench::stats;
+use wanbench::store::record::{Measured, RunRecord};
 use wanbench::wan::{Quant, schedule};
-use wanbench::{cache, config::Config, stats};
 
 /// Pairs of a launch through the harness and a plain loop, per backend.
 const PAIRS: usize = 16;

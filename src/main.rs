@@ -2,11 +2,13 @@
 
 mod cli;
 mod commands;
+mod session;
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use commands::{ExitStatus, Terminal};
+use session::status::{self, ExitStatus};
+use session::terminal::Terminal;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
@@ -33,11 +35,11 @@ fn main() -> ExitCode {
     };
     let status = outcome.unwrap_or_else(|error| {
         // A reader that closed the pipe has seen what it wanted.
-        if commands::is_broken_pipe(&error) {
+        if status::is_broken_pipe(&error) {
             return ExitStatus::Pass;
         }
         eprintln!("wanbench: {error:#}");
-        if commands::is_usage_error(&error) { ExitStatus::Usage } else { ExitStatus::CannotMeasure }
+        if status::is_usage_error(&error) { ExitStatus::Usage } else { ExitStatus::CannotMeasure }
     });
     ExitCode::from(status as u8)
 }

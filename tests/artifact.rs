@@ -12,13 +12,14 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use support::{Project, READY, UNLESS_PROBED, after_ready, say};
-use wanbench::baseline::{Baseline, ModelMemory};
 use wanbench::config::Config;
-use wanbench::figures::figures;
-use wanbench::gate::{Gate, compare};
+use wanbench::config::Thresholds;
+use wanbench::evidence::figures::figures;
+use wanbench::gate::compare;
 use wanbench::github::artifact::{Artifact, ArtifactError, Caps, Differences, PULL_REQUEST};
-use wanbench::record::RunRecord;
 use wanbench::report::{self, Demands, Report};
+use wanbench::store::baseline::{Baseline, ModelMemory};
+use wanbench::store::record::RunRecord;
 
 /// What `wanbench check` saved and the configuration it ran by: two cases beside a base revision, with outputs.
 fn saved() -> &'static (Value, Config) {
@@ -464,7 +465,7 @@ fn a_suite_that_the_base_branch_does_not_have_is_refused() {
 /// Judges and renders an accepted record as a comment does. All figures are finite.
 fn judge(record: &RunRecord) {
     let honest: RunRecord = serde_json::from_value(saved_json()).unwrap();
-    let baseline = Baseline::empty(honest.machine.clone(), honest.device).updated(&honest, &Gate::default());
+    let baseline = Baseline::empty(honest.machine.clone(), honest.device).updated(&honest, &Thresholds::default());
     let memory = ModelMemory::default().updated(&honest);
     let known: BTreeSet<String> = saved().1.known_cases();
     for figures in figures(record).into_values() {
@@ -483,11 +484,11 @@ fn judge(record: &RunRecord) {
         assert!(all.into_iter().all(|figure| figure.is_finite() && figure >= 0.0), "{figures:?}");
     }
     for baseline in [None, Some(&baseline)] {
-        let comparison = compare(record, baseline, &memory, &known, &Gate::default());
+        let comparison = compare(record, baseline, &memory, &known, &Thresholds::default());
         let report = Report {
             record: record.clone(),
             comparison,
-            gate: Gate::default(),
+            gate: Thresholds::default(),
             baseline: None,
             baseline_file: "baselines/machine.json".to_owned(),
             is_comparison: false,

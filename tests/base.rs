@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use wanbench::base::{Checkout, KEPT};
-use wanbench::git;
+use wanbench::revision::git;
+use wanbench::revision::{Checkout, KEPT};
 
 /// A toy repository with a cache of its own. Its build writes a line to `builds` outside of it.
 struct Toy {

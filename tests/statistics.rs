@@ -6,19 +6,20 @@ use proptest::prelude::*;
 use rand::SeedableRng;
 use rand_distr::{Distribution, Normal, StudentT};
 use rand_pcg::Pcg64;
-use wanbench::baseline::{Baseline, ModelMemory};
-use wanbench::figures::log_ratio;
+use wanbench::config::{Case, Workload, link_references};
+use wanbench::config::{Look, Thresholds};
+use wanbench::evidence::figures::log_ratio;
 use wanbench::gate::speed::{Against, Answer, Decision, Track, answer};
-use wanbench::gate::{Gate, Look, Verdict, compare, settled};
+use wanbench::gate::{Verdict, compare, settled};
 use wanbench::machine::Machine;
-use wanbench::matrix::{Case, Workload, link_references};
 use wanbench::protocol::{Device, DeviceKind};
-use wanbench::record::Role;
-use wanbench::record::{BaseRevision, CaseRecord, Failure, Launch, Measured, Outcome, RunRecord, SCHEMA, Tool};
+use wanbench::store::baseline::{Baseline, ModelMemory};
+use wanbench::store::record::Role;
+use wanbench::store::record::{BaseRevision, CaseRecord, Failure, Launch, Measured, Outcome, RunRecord, SCHEMA, Tool};
 use wanbench::wan::{DType, Quant};
 
 fn looks(launches: usize) -> Vec<Look> {
-    Gate::default().looks(launches, launches)
+    Thresholds::default().looks(launches, launches)
 }
 
 fn at_the_end(launches: usize) -> Vec<Look> {
@@ -129,7 +130,7 @@ proptest! {
         has_baseline in any::<bool>(),
     ) {
         let mut record = record(blocks, has_base, &times);
-        let baseline = has_baseline.then(|| Baseline::empty(record.machine.clone(), record.device).updated(&record, &Gate::default()));
+        let baseline = has_baseline.then(|| Baseline::empty(record.machine.clone(), record.device).updated(&record, &Thresholds::default()));
         if let Some((case, role)) = missing {
             record.cases[case].launches_mut(role).clear();
         }
@@ -139,7 +140,7 @@ proptest! {
             launch.outcome = Outcome::Failed(Failure { reason: "it died".to_owned(), stderr_tail: Vec::new() });
         }
         let known: BTreeSet<String> = record.cases.iter().map(|case| case.case.name.clone()).collect();
-        let gate = Gate::default();
+        let gate = Thresholds::default();
         settled(&record, baseline.as_ref(), &gate);
         let comparison = compare(&record, baseline.as_ref(), &ModelMemory::default(), &known, &gate);
         for (_, finding) in comparison.findings() {
@@ -234,7 +235,7 @@ fn launch(block: usize, step_seconds: Vec<f64>) -> Launch {
 /// An early look ends a run only where both sides are clear, or the case is slower; never by what earlier jobs say.
 #[test]
 fn an_early_look_asks_more_of_a_pass() {
-    let gate = Gate::default();
+    let gate = Thresholds::default();
     let decided = |values: &[f64], against: Against| {
         let answers = answer(&[track(values.to_vec(), against)], &gate.looks(10, values.len()));
         answers[0].decision

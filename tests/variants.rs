@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use safetensors::tensor::{Dtype, TensorView};
-use wanbench::parity::relative_error;
+use wanbench::evidence::parity::relative_error;
 use wanbench::protocol::{self, DeviceChoice, Forward, Job};
 use wanbench::runner::{self, Program};
 use wanbench::wan::params::params;

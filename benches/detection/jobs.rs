@@ -2,9 +2,9 @@
 
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
-use wanbench::figures::log_ratio;
+use wanbench::config::{Look, Thresholds};
+use wanbench::evidence::figures::log_ratio;
 use wanbench::gate::speed::{Decision, Track, answer};
-use wanbench::gate::{Gate, Look};
 use wanbench::stats;
 
 use crate::recording::{EXTRA_PERCENT, Recording};
@@ -83,7 +83,7 @@ impl Experiment {
     }
 
     /// Wanbench's own rule, `wanbench check --base`, and the launches it took on average.
-    pub fn wanbench(&self, gate: &Gate) -> (Flagged, Vec<f64>) {
+    pub fn wanbench(&self, gate: &Thresholds) -> (Flagged, Vec<f64>) {
         let mut launches = Vec::new();
         let counts = self.pairs.iter().enumerate().map(|(index, pairs)| {
             let mut taken = Vec::new();
@@ -102,7 +102,7 @@ impl Experiment {
     /// Share of checks with an alarm, of so many whose blocks are drawn from the whole recording, where neither backend has
     /// extra work, but the tracked one's head launches are made longer by the share `slower`: what the few jobs in a row
     /// cannot tell. Drawn are runs of [`RUN`] blocks, which keep what neighbours have in common.
-    pub fn random_alarms(&self, gate: &Gate, jobs: usize, slower: f64) -> f64 {
+    pub fn random_alarms(&self, gate: &Thresholds, jobs: usize, slower: f64) -> f64 {
         let mut random = Pcg64::seed_from_u64(0);
         let pick = |launches: &[Vec<f64>], order: &[usize]| -> Vec<Vec<f64>> {
             order.iter().map(|block| launches[*block].clone()).collect()
@@ -157,7 +157,7 @@ impl Experiment {
     }
 
     /// Both backends' questions, as a check asks them; without extra work an alarm about either is a false one.
-    fn check(&self, gate: &Gate, tracked: &Pair, other: &Pair, start: usize, either: bool) -> (bool, usize) {
+    fn check(&self, gate: &Thresholds, tracked: &Pair, other: &Pair, start: usize, either: bool) -> (bool, usize) {
         let job = start..start + LAUNCHES;
         let track =
             |pair: &Pair| Track::beside_base(log_ratios(&pair.base[job.clone()], &pair.head[job.clone()]), gate);

@@ -14,8 +14,10 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use jobs::{Experiment, Flagged, LAUNCHES, RUN};
 use recording::{EXTRA_PERCENT, Recording};
-use wanbench::gate::Gate;
-use wanbench::{format, save, stats};
+use wanbench::config::Thresholds;
+use wanbench::files::save;
+use wanbench::stats;
+use wanbench::text::format;
 
 /// Checks of blocks from all over the recording, to tell shares that the few jobs in a row cannot.
 const RANDOM_JOBS: usize = 20_000;
@@ -30,7 +32,7 @@ fn main() -> Result<()> {
         recording::record(&path, minutes)?
     };
     let experiment = Experiment::new(&recording);
-    let (own, launches) = experiment.wanbench(&Gate::default());
+    let (own, launches) = experiment.wanbench(&Thresholds::default());
     let rules: Vec<Flagged> =
         std::iter::once(own).chain(rules::RIVALS.iter().map(|rule| experiment.rival(rule))).collect();
     let table = table(&recording, &experiment, &rules, &launches);
@@ -72,7 +74,7 @@ fn table(recording: &Recording, experiment: &Experiment, rules: &[Flagged], laun
         text.push('\n');
     }
     let taken: Vec<String> = launches.iter().map(|launches| format!("{launches:.1}")).collect();
-    let drawn = |slower| 100.0 * experiment.random_alarms(&Gate::default(), RANDOM_JOBS, slower);
+    let drawn = |slower| 100.0 * experiment.random_alarms(&Thresholds::default(), RANDOM_JOBS, slower);
     text + &format!(
         "\nLaunches that wanbench took of its {LAUNCHES}, on average: {}. The others took {LAUNCHES}.\n\n\
          Jobs in a row are few. So {RANDOM_JOBS} more were drawn from all over the recording, {RUN} blocks in a row at a time, \

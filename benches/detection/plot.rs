@@ -31,7 +31,7 @@ const OTHERS: [RGBColor; 12] = [
 pub fn draw(path: &Path, extra_percent: &[f64], rules: &[Flagged]) -> Result<()> {
     let mut svg = String::new();
     drawing(&mut svg, extra_percent, rules).map_err(|error| anyhow!("cannot draw {}: {error}", path.display()))?;
-    Ok(wanbench::save::atomically(path, |out| out.write_all(svg.as_bytes()))?)
+    Ok(wanbench::files::save::atomically(path, |out| out.write_all(svg.as_bytes()))?)
 }
 
 fn drawing(svg: &mut String, extra_percent: &[f64], rules: &[Flagged]) -> Result<(), Box<dyn std::error::Error>> {

@@ -8,14 +8,16 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Error, Result};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use wanbench::figures::log_ratio;
+use wanbench::config::{Case, Model, Workload, link_references};
+use wanbench::evidence::figures::log_ratio;
+use wanbench::files::cache;
+use wanbench::files::save;
 use wanbench::machine::Machine;
-use wanbench::matrix::{Case, Model, Workload, link_references};
 use wanbench::protocol::{self, DeviceChoice, Measure};
-use wanbench::record::Measured;
 use wanbench::runner::{self, Launch, Materials, Program};
+use wanbench::stats;
+use wanbench::store::record::Measured;
 use wanbench::wan::{DType, Experts, Quant, Spec, schedule};
-use wanbench::{cache, save, stats};
 
 /// What was recorded.
 #[derive(Clone, Debug, Serialize, Deserialize)]

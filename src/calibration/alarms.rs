@@ -6,10 +6,11 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
 use super::sample::{Sample, Samples};
-use crate::baseline::ModelMemory;
+use crate::config::Thresholds;
 use crate::gate::speed::{Decision, Track, answer};
-use crate::gate::{Comparison, Gate, Metric, compare};
-use crate::record::RunRecord;
+use crate::gate::{Comparison, Metric, compare};
+use crate::store::baseline::ModelMemory;
+use crate::store::record::RunRecord;
 
 /// Runs that are simulated.
 pub const DRAWS: usize = 2000;
@@ -32,7 +33,7 @@ pub struct FalseAlarms {
 }
 
 impl FalseAlarms {
-    pub(super) fn of(records: &[RunRecord], samples: &[Samples], launches: usize, gate: &Gate) -> Self {
+    pub(super) fn of(records: &[RunRecord], samples: &[Samples], launches: usize, gate: &Thresholds) -> Self {
         let judged: Vec<Comparison> = records
             .iter()
             .map(|record| compare(record, None, &ModelMemory::default(), &BTreeSet::new(), gate))
@@ -79,7 +80,7 @@ impl Sequence {
     ///
     /// Head and base are the same program: which of a case's two arms is called head is a coin's toss in each run. The
     /// values are not centred, since a difference that lasts for a whole job is just what a gate must not fall for.
-    fn false_alarm_rate(&self, launches: usize, gate: &Gate) -> Option<f64> {
+    fn false_alarm_rate(&self, launches: usize, gate: &Thresholds) -> Option<f64> {
         self.cases.iter().flatten().flatten().next()?;
         let looks = gate.looks(launches, launches);
         let mut rng = Pcg64Mcg::seed_from_u64(0);

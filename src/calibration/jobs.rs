@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::record::{self, ReadError, RunRecord, read_versioned};
-use crate::save;
+use crate::files::save;
+use crate::store::record::{self, ReadError, RunRecord, read_versioned};
 
 /// Schema version of calibration.json; the records in it have [`record::SCHEMA`].
 pub const SCHEMA: u32 = 1;

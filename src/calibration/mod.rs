@@ -20,9 +20,9 @@ pub use proposal::{Proposal, Proposed, smallest_tolerance_percent};
 
 use std::collections::BTreeMap;
 
-use crate::figures::{Figures, figures};
-use crate::gate::Gate;
-use crate::record::RunRecord;
+use crate::config::Thresholds;
+use crate::evidence::figures::{Figures, figures};
+use crate::store::record::RunRecord;
 use proposal::noisiest;
 use sample::Samples;
 
@@ -35,7 +35,7 @@ pub struct Calibration<'a> {
     /// The jobs.
     pub jobs: &'a Jobs,
     /// The present gate.
-    pub gate: &'a Gate,
+    pub gate: &'a Thresholds,
     /// Every case that a job tells something of, in the order of the configuration.
     pub cases: Vec<CaseNoise>,
     /// Where a job tells nothing of a case.
@@ -71,7 +71,7 @@ pub struct LeftOut {
 }
 
 /// From A/A jobs to the figures and a proposal.
-pub fn calibrate<'a>(jobs: &'a Jobs, gate: &'a Gate) -> Calibration<'a> {
+pub fn calibrate<'a>(jobs: &'a Jobs, gate: &'a Thresholds) -> Calibration<'a> {
     let samples = samples(&jobs.records);
     let left_out = samples.iter().flat_map(left_out).collect();
     let told: Vec<Samples> = samples.into_iter().filter(|samples| samples.whole().next().is_some()).collect();

@@ -1,13 +1,13 @@
 //! The smallest tolerances that the noise leaves room for, and the `[gate]` values that follow.
 
 use super::{CaseNoise, Jobs};
-use crate::format;
-use crate::gate::Gate;
+use crate::config::Thresholds;
 use crate::gate::speed::{POWER, SIDE};
 use crate::protocol::DeviceKind;
-use crate::record::RunRecord;
-use crate::report::wrap;
 use crate::stats::t_quantile;
+use crate::store::record::RunRecord;
+use crate::text::format;
+use crate::text::wrap::wrap;
 
 /// A tolerance beyond that gates nothing.
 const MOST_PERCENT: f64 = 100.0;
@@ -47,7 +47,7 @@ pub struct Proposed {
 ///
 /// With a probability of 80% an unchanged case passes and a slowing of this size is significant at the last look:
 /// (t_{1−α/m} + t_{.8})·s/√K. To fail, its estimate must be beyond the tolerance besides.
-pub fn smallest_tolerance_percent(block: f64, launches: usize, cases: usize, gate: &Gate) -> Option<f64> {
+pub fn smallest_tolerance_percent(block: f64, launches: usize, cases: usize, gate: &Thresholds) -> Option<f64> {
     if launches < 2 {
         return None;
     }
@@ -60,7 +60,7 @@ pub fn smallest_tolerance_percent(block: f64, launches: usize, cases: usize, gat
 
 impl Proposal {
     /// From the noise of `cases` over `jobs`.
-    pub(super) fn of(cases: &[CaseNoise], jobs: &Jobs, gate: &Gate) -> Self {
+    pub(super) fn of(cases: &[CaseNoise], jobs: &Jobs, gate: &Thresholds) -> Self {
         Self {
             base_tolerance: base_tolerance(cases, jobs.launches(), gate),
             speedup_tolerance: speedup_tolerance(cases, gate),
@@ -87,7 +87,7 @@ impl Proposal {
     }
 }
 
-fn base_tolerance(cases: &[CaseNoise], launches: usize, gate: &Gate) -> Proposed {
+fn base_tolerance(cases: &[CaseNoise], launches: usize, gate: &Thresholds) -> Proposed {
     let Some((name, block)) = noisiest(cases, |case| case.noise.block) else {
         let reason = "no case has two blocks with both its head and its base, so nothing is known of it";
         return Proposed { percent: None, reason: reason.to_owned() };
@@ -106,7 +106,7 @@ fn base_tolerance(cases: &[CaseNoise], launches: usize, gate: &Gate) -> Proposed
     }
 }
 
-fn speedup_tolerance(cases: &[CaseNoise], gate: &Gate) -> Proposed {
+fn speedup_tolerance(cases: &[CaseNoise], gate: &Thresholds) -> Proposed {
     let Some((name, deviation)) = noisiest(cases, |case| case.noise.speedup) else {
         let reason = "no case has a speedup in two jobs, so nothing is known of it";
         return Proposed { percent: None, reason: reason.to_owned() };

@@ -1,8 +1,8 @@
 //! What one job tells of one case, as logarithms: a difference of 0.01 is 1%.
 
-use crate::figures::{Figures, log_ratios};
-use crate::record::{CaseRecord, Launch, Measured, Role, RunRecord, failure, measured};
+use crate::evidence::figures::{Figures, log_ratios};
 use crate::stats;
+use crate::store::record::{CaseRecord, Launch, Measured, Role, RunRecord, failure, measured};
 
 /// The arms of a case.
 const ROLES: [Role; 3] = [Role::Head, Role::Base, Role::Control];

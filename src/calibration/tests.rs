@@ -6,10 +6,10 @@ use rand_distr::{Distribution, Normal};
 use rand_pcg::Pcg64Mcg;
 
 use super::{Jobs, Noise, calibrate, samples, smallest_tolerance_percent, text};
-use crate::gate::Gate;
-use crate::record::{BaseRevision, CaseRecord, Failure, Launch, Outcome, Role, RunRecord};
-use crate::report::tests::{Scenario, measured};
+use crate::config::Thresholds;
 use crate::stats::median;
+use crate::store::record::{BaseRevision, CaseRecord, Failure, Launch, Outcome, Role, RunRecord};
+use crate::testing::{Scenario, measured};
 
 /// Standard deviations of what is put in.
 #[derive(Clone, Copy, Debug, Default)]
@@ -92,7 +92,7 @@ fn every_layer_is_found_again() {
 #[test]
 fn a_quiet_machine_is_offered_tighter_tolerances() {
     let truth = Truth { step: 0.005, shared: 0.02, own: 0.001, backend: 0.002, base: 0.0 };
-    let (jobs, gate) = (jobs(6, 8, 10, truth), Gate::default());
+    let (jobs, gate) = (jobs(6, 8, 10, truth), Thresholds::default());
     let calibration = calibrate(&jobs, &gate);
     assert_eq!((calibration.alarms.jobs, calibration.alarms.step_time), (6, 0));
     assert!(calibration.alarms.simulated.unwrap() < 0.01);
@@ -101,14 +101,14 @@ fn a_quiet_machine_is_offered_tighter_tolerances() {
     assert!(proposed_base < gate.base_tolerance_percent, "{proposed_base}");
     assert!(proposed_speedup < gate.speedup_tolerance_percent, "{proposed_speedup}");
     let pasted: toml::Table = toml::from_str(&calibration.proposal.toml()).unwrap();
-    let pasted: Gate = pasted["gate"].clone().try_into().unwrap();
+    let pasted: Thresholds = pasted["gate"].clone().try_into().unwrap();
     assert_eq!(pasted.fault(), None);
     assert_eq!((pasted.base_tolerance_percent, pasted.speedup_tolerance_percent), (proposed_base, proposed_speedup));
 }
 
 #[test]
 fn few_jobs_raise_a_baselines_tolerance_but_do_not_lower_it() {
-    let gate = Gate::default();
+    let gate = Thresholds::default();
     for (backend, expected) in [(0.0, 5.0..5.1), (0.05, 5.5..100.0)] {
         let jobs = jobs(4, 8, 5, Truth { own: 0.0005, backend, ..Truth::default() });
         let proposed = calibrate(&jobs, &gate).proposal.speedup_tolerance;
@@ -120,7 +120,7 @@ fn few_jobs_raise_a_baselines_tolerance_but_do_not_lower_it() {
 #[test]
 fn a_difference_that_lasts_for_a_job_is_a_false_alarm() {
     let truth = Truth { own: 0.001, base: 0.05, ..Truth::default() };
-    let (jobs, gate) = (jobs(10, 8, 5, truth), Gate::default());
+    let (jobs, gate) = (jobs(10, 8, 5, truth), Thresholds::default());
     let alarms = calibrate(&jobs, &gate).alarms;
     // A base that is faster by more than 2% in about every third job; the coin makes slower ones of as many again.
     assert!((1..=6).contains(&alarms.step_time), "{alarms:?}");
@@ -131,16 +131,16 @@ fn a_difference_that_lasts_for_a_job_is_a_false_alarm() {
 #[test]
 fn the_smallest_tolerance_is_the_formulas() {
     // Four launches have one look: alpha 1% over two cases; t of 3 degrees: 5.841 at .995, 0.978 at .8.
-    let found = smallest_tolerance_percent(0.01, 4, 2, &Gate::default()).unwrap();
+    let found = smallest_tolerance_percent(0.01, 4, 2, &Thresholds::default()).unwrap();
     assert!((found - 100.0 * (6.819f64 * 0.005).exp_m1()).abs() < 0.01, "{found}");
-    assert_eq!(smallest_tolerance_percent(0.01, 1, 2, &Gate::default()), None);
-    assert_eq!(smallest_tolerance_percent(1.0, 4, 2, &Gate::default()), None);
-    assert_eq!(smallest_tolerance_percent(0.0, 4, 0, &Gate::default()), Some(0.0));
+    assert_eq!(smallest_tolerance_percent(0.01, 1, 2, &Thresholds::default()), None);
+    assert_eq!(smallest_tolerance_percent(1.0, 4, 2, &Thresholds::default()), None);
+    assert_eq!(smallest_tolerance_percent(0.0, 4, 0, &Thresholds::default()), Some(0.0));
 }
 
 #[test]
 fn the_text_says_what_it_rests_on() {
-    let gate = Gate::default();
+    let gate = Thresholds::default();
     let mut jobs = jobs(3, 8, 5, Truth { step: 0.01, own: 0.002, backend: 0.004, ..Truth::default() });
     jobs.planned = 5;
     jobs.records[0].warnings = vec!["on battery".to_owned()];
@@ -222,7 +222,7 @@ proptest! {
 
     #[test]
     fn whatever_the_jobs_hold_no_figure_is_nonsense(jobs in any_jobs()) {
-        let gate = Gate::default();
+        let gate = Thresholds::default();
         let calibration = calibrate(&jobs, &gate);
         let text = text::render(&calibration);
         for word in ["NaN", "inf", "-0", "−0"] {
@@ -232,7 +232,7 @@ proptest! {
             prop_assert!(deviation.is_finite() && deviation >= 0.0);
         }
         let pasted: toml::Table = toml::from_str(&calibration.proposal.toml()).unwrap();
-        let pasted: Gate = pasted["gate"].clone().try_into().unwrap();
+        let pasted: Thresholds = pasted["gate"].clone().try_into().unwrap();
         prop_assert_eq!(pasted.fault(), None);
         prop_assert!(calibration.alarms.step_time <= calibration.alarms.jobs);
     }
@@ -241,7 +241,7 @@ proptest! {
     fn the_smallest_tolerance_grows_with_noise_and_cases_and_falls_with_launches(
         block in 0.0..0.02f64, more in 0.0..0.01f64, launches in 3..20usize, cases in 1..20usize,
     ) {
-        let gate = Gate { looks: vec![30], look_alphas: vec![0.01], ..Gate::default() };
+        let gate = Thresholds { looks: vec![30], look_alphas: vec![0.01], ..Thresholds::default() };
         let of = |block, launches, cases| smallest_tolerance_percent(block, launches, cases, &gate).unwrap();
         let tolerance = of(block, launches + 1, cases);
         prop_assert!(tolerance <= of(block + more, launches + 1, cases));

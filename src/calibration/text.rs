@@ -3,9 +3,11 @@
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use super::{Calibration, CaseNoise, DRAWS, Noise, TOLERANCE_LAUNCHES, job_noise_factors};
-use crate::format;
-use crate::report::{NOTHING, hardware, one_line, wrap};
 use crate::stats::{median, wilson};
+use crate::text::NOTHING;
+use crate::text::escape::one_line;
+use crate::text::format;
+use crate::text::wrap::wrap;
 
 /// The calibration as text.
 pub fn render(calibration: &Calibration) -> String {
@@ -17,7 +19,7 @@ fn header(calibration: &Calibration) -> String {
     let Some(first) = jobs.records.first() else { return "No job was measured.\n".to_owned() };
     let mut text = format!(
         "{}\nCalibration by suite {} on the {}: {}, {} per case, {}\n",
-        one_line(&hardware(&first.machine)),
+        one_line(&first.machine.describe()),
         one_line(&first.suite),
         first.device.name().to_uppercase(),
         format::count(jobs.records.len(), "job"),

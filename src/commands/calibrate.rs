@@ -4,15 +4,16 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use wanbench::calibration::{self, Jobs, text};
+use wanbench::config::Axes;
 use wanbench::config::Config;
-use wanbench::matrix::Axes;
-use wanbench::record::BaseRevision;
+use wanbench::store::record::BaseRevision;
 
-use super::job::{Fitness, Job};
-use super::measure::{check_replaceable, check_writable, on_interrupt};
-use super::selected::Selected;
-use super::{ExitStatus, Terminal, UsageError};
 use crate::cli;
+use crate::session::job::{Fitness, Job};
+use crate::session::measure::{check_replaceable, check_writable, on_interrupt};
+use crate::session::selected::Selected;
+use crate::session::status::{ExitStatus, UsageError};
+use crate::session::terminal::Terminal;
 
 /// Jobs below which nothing can be said of what differs between them.
 const LEAST_JOBS: usize = 2;

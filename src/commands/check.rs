@@ -2,14 +2,16 @@
 
 use anyhow::Result;
 use wanbench::config::Config;
-use wanbench::report::{Demands, Standing};
+use wanbench::report::Demands;
 
-use super::actions::CommandsStopped;
-use super::job::Fitness;
-use super::measure::{Measuring, measure};
-use super::publish::Publisher;
-use super::{ExitStatus, Terminal, report};
 use crate::cli;
+use crate::session::actions::CommandsStopped;
+use crate::session::job::Fitness;
+use crate::session::judged;
+use crate::session::measure::{Measuring, measure};
+use crate::session::publish::Publisher;
+use crate::session::status::{ExitStatus, status};
+use crate::session::terminal::Terminal;
 
 /// Measures, saves, compares with the committed baselines and the base revision, prints the report; 1 on a regression.
 pub fn check(args: &cli::Check, terminal: &Terminal) -> Result<ExitStatus> {
@@ -18,14 +20,14 @@ pub fn check(args: &cli::Check, terminal: &Terminal) -> Result<ExitStatus> {
     let stopped = args.github.then(|| CommandsStopped::begin(terminal)).transpose()?;
     let config = Config::open(&measuring.sources.config)?;
     // Unreadable baselines are told before minutes are spent on measuring.
-    report::read_baselines(&measuring.sources.baselines)?;
+    judged::read_baselines(&measuring.sources.baselines)?;
     let fitness = if args.strict { Fitness::Demanded } else { Fitness::Told };
     let asked = Measuring { args: measuring, config: &config, base: Some(&args.base), ends_at_looks: true, fitness };
     let Some(record) = measure(&asked, terminal)? else { return Ok(ExitStatus::Pass) };
     let demands = Demands { baseline: args.require_baseline, conclusions: args.strict };
-    let report = report::build(record, &measuring.json, &config, &measuring.sources, demands)?;
-    terminal.print(&report::text(&report, terminal))?;
-    report::save_markdown(&report, measuring.markdown.as_deref())?;
+    let report = judged::build(record, &measuring.json, &config, &measuring.sources, demands)?;
+    terminal.print(&judged::text(&report, terminal))?;
+    judged::save_markdown(&report, measuring.markdown.as_deref())?;
     drop(stopped);
     let standing = report.standing();
     if let Some(publisher) = publisher {
@@ -33,13 +35,4 @@ pub fn check(args: &cli::Check, terminal: &Terminal) -> Result<ExitStatus> {
         publisher.publish(&rendered, measuring.markdown.as_deref())?;
     }
     Ok(status(standing))
-}
-
-/// The exit status of a judgement.
-pub fn status(standing: Standing) -> ExitStatus {
-    match standing {
-        Standing::Failed => ExitStatus::GateFailed,
-        Standing::NotMeasured => ExitStatus::CannotMeasure,
-        Standing::Passed => ExitStatus::Pass,
-    }
 }

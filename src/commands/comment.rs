@@ -4,23 +4,25 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use wanbench::config::Config;
+use wanbench::files::save;
 use wanbench::github::artifact::Differences;
-use wanbench::record::RunRecord;
 use wanbench::report::{Demands, Report};
-use wanbench::save;
+use wanbench::store::record::RunRecord;
 
-use super::publish::Publisher;
-use super::{ExitStatus, Terminal, report};
 use crate::cli;
+use crate::session::judged;
+use crate::session::publish::Publisher;
+use crate::session::status::ExitStatus;
+use crate::session::terminal::Terminal;
 
 /// Judges results, of several machines perhaps, and posts one comment about all of them. The verdict does not decide the
 /// exit status: that is a check's, or the check run's.
 pub fn comment(args: &cli::Comment, terminal: &Terminal) -> Result<ExitStatus> {
     let config = Config::open(&args.sources.config)?;
-    report::read_baselines(&args.sources.baselines)?;
+    judged::read_baselines(&args.sources.baselines)?;
     let judge = |path: &Path| -> Result<Report> {
         let record = note_differences(RunRecord::open(path)?, &config);
-        report::build(record, path, &config, &args.sources, Demands::default())
+        judged::build(record, path, &config, &args.sources, Demands::default())
     };
     let reports: Vec<Report> = args.results.iter().map(|path| judge(path)).collect::<Result<_>>()?;
     let publisher = Publisher::new(&args.publication, terminal)?;

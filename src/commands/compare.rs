@@ -1,13 +1,15 @@
 //! `wanbench compare`: judge one recorded run by another.
 
 use anyhow::{Result, bail};
-use wanbench::baseline::{Baseline, ModelMemory};
 use wanbench::config::Config;
-use wanbench::record::RunRecord;
 use wanbench::report::Demands;
+use wanbench::store::baseline::{Baseline, ModelMemory};
+use wanbench::store::record::RunRecord;
 
-use super::{ExitStatus, Terminal, UsageError, check, report};
 use crate::cli;
+use crate::session::judged;
+use crate::session::status::{ExitStatus, UsageError, status};
+use crate::session::terminal::Terminal;
 
 /// Judges the later run by the earlier one, as a check judges by a baseline, and prints the report; 1 on a regression.
 pub fn compare(args: &cli::Compare, terminal: &Terminal) -> Result<ExitStatus> {
@@ -23,7 +25,7 @@ pub fn compare(args: &cli::Compare, terminal: &Terminal) -> Result<ExitStatus> {
             names[1]
         )));
     }
-    let judges = report::Judges {
+    let judges = judged::Judges {
         baseline: Some((
             args.before.clone(),
             Baseline::empty(before.machine.clone(), before.device).updated(&before, &gate),
@@ -34,6 +36,6 @@ pub fn compare(args: &cli::Compare, terminal: &Terminal) -> Result<ExitStatus> {
         gate,
     };
     let report = judges.judge(now, &args.now, None, String::new(), Demands::default());
-    terminal.print(&report::render(&report, args.format, terminal))?;
-    Ok(check::status(report.standing()))
+    terminal.print(&judged::render(&report, args.format, terminal))?;
+    Ok(status(report.standing()))
 }

@@ -2,13 +2,15 @@
 
 use anyhow::Result;
 use wanbench::config::Config;
-use wanbench::doctor::{self, BackendState, Doctor};
 use wanbench::machine::{self, Machine};
 use wanbench::protocol::DeviceChoice;
+use wanbench::report::doctor::{self, BackendState, Doctor};
 use wanbench::runner;
 
-use super::{ExitStatus, Terminal, programs};
 use crate::cli;
+use crate::session::selected::programs;
+use crate::session::status::ExitStatus;
+use crate::session::terminal::Terminal;
 
 /// Asks every configured backend for its device; 3 if one of them cannot be opened.
 pub fn doctor(args: &cli::Doctor, terminal: &Terminal) -> Result<ExitStatus> {

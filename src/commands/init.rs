@@ -1,10 +1,14 @@
 //! `wanbench init`: a configuration and a workflow to begin with.
 
-use anyhow::{Context, Result};
-use wanbench::init::STARTERS;
+use std::io::{self, ErrorKind};
+use std::path::Path;
 
-use super::{ExitStatus, Terminal};
+use anyhow::{Context, Result};
+use wanbench::files::save;
+
 use crate::cli;
+use crate::session::status::ExitStatus;
+use crate::session::terminal::Terminal;
 
 /// Writes what is missing, leaves what is there, and says which is which.
 pub fn init(args: &cli::Init, terminal: &Terminal) -> Result<ExitStatus> {
@@ -20,4 +24,29 @@ pub fn init(args: &cli::Init, terminal: &Terminal) -> Result<ExitStatus> {
          baseline to commit; from then on every pull request is judged by it.",
     );
     Ok(ExitStatus::Pass)
+}
+
+/// A file to begin with.
+#[derive(Debug)]
+struct Starter {
+    /// Where it belongs, in the repository.
+    path: &'static str,
+    text: &'static str,
+}
+
+/// All of them.
+const STARTERS: [Starter; 2] = [
+    Starter { path: "config.toml", text: include_str!("init/config.toml") },
+    Starter { path: ".github/workflows/wanbench.yml", text: include_str!("init/workflow.yml") },
+];
+
+impl Starter {
+    /// Puts the file into `folder`; whether it was not there. One that is there stays as it is.
+    fn write(&self, folder: &Path) -> io::Result<bool> {
+        match save::new(&folder.join(self.path), self.text.as_bytes()) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
 }

@@ -7,19 +7,21 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use comfy_table::{Table, presets};
-use wanbench::cache;
 use wanbench::config::Config;
+use wanbench::config::{Axes, Case};
+use wanbench::evidence::parity::{golden_tolerance, mutual_tolerance, relative_error};
+use wanbench::files::cache;
 use wanbench::machine::{Machine, MeasuringLock};
-use wanbench::matrix::{Axes, Case};
-use wanbench::parity::{golden_tolerance, mutual_tolerance, relative_error};
 use wanbench::protocol::{self, DeviceKind, Forward, Job};
 use wanbench::runner::{self, Materials, Program};
 use wanbench::wan::tensor_file::TensorFile;
 use wanbench::wan::{Checkpoint, DType, Inputs, Quant, Spec, schedule};
 
-use super::selected::Selected;
-use super::{ExitStatus, Terminal, UsageError, exactly, programs, resolve_device};
 use crate::cli;
+use crate::session::selected::Selected;
+use crate::session::selected::{exactly, programs, resolve_device};
+use crate::session::status::{ExitStatus, UsageError};
+use crate::session::terminal::Terminal;
 
 /// Compares outputs with a golden case or between backends; 1 beyond tolerance, 3 if a worker failed.
 pub fn parity(args: &cli::Parity, terminal: &Terminal) -> Result<ExitStatus> {

@@ -4,21 +4,24 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
 use wanbench::config::Config;
+use wanbench::files::cache;
 use wanbench::forecast::{self, RatesByBackend, SuitePlan, Terms};
 use wanbench::machine::MeasuringLock;
 use wanbench::protocol::{self, Rate};
+use wanbench::report;
 use wanbench::runner::{self, Materials};
-use wanbench::{cache, report};
 
-use super::selected::{Selected, forecasts, memory};
-use super::{ExitStatus, Terminal, exactly};
 use crate::cli::{self, DataFormat};
+use crate::session::selected::exactly;
+use crate::session::selected::{self, Selected, forecasts, memory};
+use crate::session::status::ExitStatus;
+use crate::session::terminal::Terminal;
 
 /// Opens the checkpoints, measures the machine's rates, prints the plan; nothing of a network is loaded.
 pub fn plan(args: &cli::Plan, terminal: &Terminal) -> Result<ExitStatus> {
     let cli::Asked { config, selection, axes, loading } = &args.asked;
     let config = Config::open(config)?;
-    let selected = Selected::new(&config, selection, &super::axes(axes), terminal)?;
+    let selected = Selected::new(&config, selection, &selected::axes(axes), terminal)?;
     let materials = Materials::open(&selected.cases, &selected.models, &cache::folder(), selection.seed)?;
     let forecasts = forecasts(&selected, &materials, false);
     let has_bytes = memory(loading, selected.device);

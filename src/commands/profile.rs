@@ -4,24 +4,28 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use wanbench::config::Config;
+use wanbench::evidence::profile;
+use wanbench::files::cache;
 use wanbench::machine::MeasuringLock;
 use wanbench::protocol::{self, Profile as Request};
-use wanbench::record::Skipped;
+use wanbench::report;
 use wanbench::report::Waiting;
 use wanbench::runner::{self, Materials};
+use wanbench::store::record::Skipped;
 use wanbench::wan::{schedule, work};
-use wanbench::{cache, profile, report};
 
-use super::measure::on_interrupt;
-use super::selected::{Selected, memory};
-use super::{ExitStatus, Terminal, UsageError, exactly};
 use crate::cli::{self, DataFormat};
+use crate::session::measure::on_interrupt;
+use crate::session::selected::exactly;
+use crate::session::selected::{self, Selected, memory};
+use crate::session::status::{ExitStatus, UsageError};
+use crate::session::terminal::Terminal;
 
 /// Has one case's forward pass timed part by part, and prints it.
 pub fn profile(args: &cli::Profile, terminal: &Terminal) -> Result<ExitStatus> {
     let cli::Asked { config, selection, axes, loading } = &args.asked;
     let config = Config::open(config)?;
-    let selected = Selected::new(&config, selection, &super::axes(axes), terminal)?;
+    let selected = Selected::new(&config, selection, &selected::axes(axes), terminal)?;
     let Some(case) = selected.cases.iter().find(|case| case.name == args.case) else {
         let names: Vec<&str> = selected.cases.iter().map(|case| case.name.as_str()).collect();
         bail!(UsageError(format!("no case `{}`; suite `{}` has {}", args.case, selected.suite.name, names.join(", "))));

@@ -5,19 +5,23 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use wanbench::files::cache;
+use wanbench::files::save;
 use wanbench::machine::{self, Machine, MeasuringLock};
 use wanbench::protocol::{self, DeviceKind, Quantize as Request};
-use wanbench::record::Skipped;
 use wanbench::report::Waiting;
 use wanbench::runner::{self, Network, Program};
+use wanbench::store::record::Skipped;
+use wanbench::text::format;
 use wanbench::wan::quant::{Layout, model_bytes};
 use wanbench::wan::quantized::{self, Manifest};
 use wanbench::wan::{DType, Expert, Quantized};
-use wanbench::{cache, format, save};
 
-use super::measure::on_interrupt;
-use super::{ExitStatus, Terminal, UsageError, exactly, gibibytes, resolve_device};
 use crate::cli::{self, ExpertChoice};
+use crate::session::measure::on_interrupt;
+use crate::session::selected::{exactly, gibibytes, resolve_device};
+use crate::session::status::{ExitStatus, UsageError};
+use crate::session::terminal::Terminal;
 
 /// As long as reading 70 GiB from a slow disk takes, and packing them.
 const TIMEOUT: Duration = Duration::from_secs(12 * 3600);

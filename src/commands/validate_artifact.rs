@@ -8,9 +8,10 @@ use wanbench::github::artifact::{Artifact, Caps};
 use wanbench::github::event::PullRequest;
 use wanbench::github::identity;
 
-use super::actions::{append, asking, open_event, repository};
-use super::{ExitStatus, Terminal, UsageError};
 use crate::cli;
+use crate::session::actions::{append, asking, open_event, repository};
+use crate::session::status::{ExitStatus, UsageError};
+use crate::session::terminal::Terminal;
 
 /// Refuses results that are not what they should be, or of another pull request than they say; prints the number of the
 /// pull request and its commit, as a step's outputs are written.

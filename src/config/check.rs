@@ -10,7 +10,7 @@ use toml::Spanned;
 use super::file::{CasesEntry, File, SuiteEntry, WorkloadEntry};
 use super::place::Place;
 use super::{Backend, Config, ConfigError, Suite};
-use crate::matrix::{Case, Model, Workload, link_references};
+use crate::config::{Case, Model, Workload, link_references};
 use crate::wan::{DType, Quant, Spec};
 
 /// A configuration as it is written, on its way to a [`Config`].

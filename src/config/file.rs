@@ -8,7 +8,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::DefaultSuite;
-use crate::gate::Gate;
+use crate::config::Thresholds;
 use crate::wan::video::{VAE_STRIDE, Video};
 use crate::wan::{DType, Experts, Quant};
 
@@ -22,7 +22,7 @@ pub(super) struct File {
     pub(super) backends: BTreeMap<String, Spanned<BackendEntry>>,
     pub(super) suites: BTreeMap<String, Spanned<SuiteEntry>>,
     #[serde(default)]
-    pub(super) gate: Gate,
+    pub(super) gate: Thresholds,
 }
 
 #[derive(Deserialize)]

@@ -1,8 +1,11 @@
 //! config.toml: strict reading into suites, models, backends and gates. Every error names file, line and key.
 
+mod axes;
+mod case;
 mod check;
 mod file;
 mod place;
+mod thresholds;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -11,10 +14,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::gate::Gate;
-use crate::matrix::{Case, Model};
 use crate::wan::video::Video;
 use crate::wan::{DType, Quant};
+pub use axes::Axes;
+pub use case::{Case, Model, Workload, link_references, select};
+pub use thresholds::{Look, Thresholds};
+
 use check::Checker;
 use file::File;
 use place::Place;
@@ -31,7 +36,7 @@ pub struct Config {
     /// Suites by name.
     pub suites: BTreeMap<String, Suite>,
     /// Tolerances.
-    pub gate: Gate,
+    pub gate: Thresholds,
     /// The configuration's folder: backends of the user's own run there.
     pub folder: PathBuf,
 }

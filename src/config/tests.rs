@@ -19,7 +19,7 @@ fn the_shipped_suites_are_the_seeds_its_half_and_everything() {
     assert_eq!(names("synthetic"), seed);
     assert_eq!(names("wide").len(), 3 * (3 + 6 * 3));
     let config = parse(SHIPPED).unwrap();
-    assert_eq!(config.gate, Gate::default());
+    assert_eq!(config.gate, Thresholds::default());
     assert_eq!(config.suite(None, true).unwrap().name, "synthetic");
     assert_eq!(config.suite(None, false).unwrap().name, "smoke");
     assert!(config.suite(Some("x"), false).unwrap_err().contains("smoke, synthetic, wide"));

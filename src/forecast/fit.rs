@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::Forecast;
-use crate::format;
-use crate::matrix::Case;
-use crate::record::Skipped;
+use crate::config::Case;
+use crate::store::record::Skipped;
+use crate::text::format;
 
 /// What of a run fits.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,7 +54,7 @@ pub fn fit(cases: &[(Case, Forecast, usize)], has_bytes: Option<u64>, side_by_si
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matrix::tests::workload;
+    use crate::testing::plain_workload as workload;
     use crate::wan::work::Work;
     use crate::wan::{DType, Quant};
 

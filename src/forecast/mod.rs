@@ -8,7 +8,7 @@ mod plan;
 
 use serde::Serialize;
 
-use crate::matrix::Case;
+use crate::config::Case;
 use crate::protocol::{DeviceKind, Rates};
 use crate::wan::params::params;
 use crate::wan::quant::model_bytes;
@@ -79,12 +79,12 @@ fn own_bytes(case: &Case, device: DeviceKind) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matrix::tests::workload;
+    use crate::testing::plain_workload as workload;
     use crate::wan::DType;
 
     fn forecast(backend: &str, frames: usize, quant: Quant) -> Forecast {
         let latent = if frames == 5 { [4, 16, 32] } else { [12, 30, 52] };
-        let workload = crate::matrix::Workload { latent, ..workload(frames) };
+        let workload = crate::config::Workload { latent, ..workload(frames) };
         Forecast::new(&Case::new(backend, workload, quant, DType::F32), &Spec::synthetic(), 4 << 20, DeviceKind::Cpu)
     }
 
@@ -112,7 +112,7 @@ mod tests {
     fn the_expected_peak_of_productions_sizes_is_near_the_measured_one() {
         let spec = Spec { dim: 5120, ffn_dim: 13824, num_heads: 40, num_layers: 40, in_dim: 36, ..Spec::synthetic() };
         let spec = Spec { out_dim: 16, freq_dim: 256, text_dim: 4096, text_len: 512, ..spec };
-        let workload = crate::matrix::Workload { latent: [1, 4, 4], ..workload(1) };
+        let workload = crate::config::Workload { latent: [1, 4, 4], ..workload(1) };
         let largest_tensor_bytes = 6 * 5120 * 5120 * 4;
         let case = Case::new("mlx", workload, Quant::Nf4, DType::F32);
         let forecast = Forecast::new(&case, &spec, largest_tensor_bytes, DeviceKind::Cpu);

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{Fit, Forecast};
-use crate::matrix::Case;
+use crate::config::Case;
 use crate::protocol::{DeviceKind, Rates};
-use crate::record::Skipped;
+use crate::store::record::Skipped;
 use crate::wan::DType;
 
 /// The machine's rates by backend and arithmetic, or why there are none.

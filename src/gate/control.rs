@@ -3,11 +3,11 @@
 use serde::Serialize;
 
 use super::speed::p_value;
-use super::tolerance::Gate;
-use crate::figures::log_ratios;
-use crate::format;
-use crate::record::{CaseRecord, RunRecord};
+use crate::config::Thresholds;
+use crate::evidence::figures::log_ratios;
 use crate::stats::{mean, standard_deviation};
+use crate::store::record::{CaseRecord, RunRecord};
+use crate::text::format;
 
 /// What the control of one workload told.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -27,7 +27,7 @@ pub struct Control {
 }
 
 /// The controls of all workloads that had one.
-pub(super) fn controls(record: &RunRecord, gate: &Gate) -> Vec<Control> {
+pub(super) fn controls(record: &RunRecord, gate: &Thresholds) -> Vec<Control> {
     let tolerance = match record.base {
         Some(_) => gate.base_tolerance_percent,
         None => gate.speedup_tolerance_percent,

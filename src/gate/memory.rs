@@ -2,9 +2,10 @@
 
 use std::cmp::Ordering;
 
-use super::{Finding, Gate, Metric, Verdict, direction, new_finding};
-use crate::figures::{Figures, PeakBytes};
-use crate::format;
+use super::{Finding, Metric, Verdict, direction, new_finding};
+use crate::config::Thresholds;
+use crate::evidence::figures::{Figures, PeakBytes};
+use crate::text::format;
 
 /// Exact, in either direction: an unrecorded saving wants a new baseline too.
 pub(super) fn judge_model_bytes(figures: &Figures, baseline: Option<u64>) -> Finding {
@@ -51,7 +52,7 @@ pub(super) fn judge_model_bytes(figures: &Figures, baseline: Option<u64>) -> Fin
 }
 
 /// A process's peak against `before`, the base revision's beside it or else the baseline's.
-pub(super) fn judge_peak(now: &PeakBytes, before: Option<(u64, &str)>, gate: &Gate) -> Finding {
+pub(super) fn judge_peak(now: &PeakBytes, before: Option<(u64, &str)>, gate: &Thresholds) -> Finding {
     let Some((baseline, whose)) = before else {
         return new_finding(Metric::PeakBytes, now.median as f64, "no baseline peak");
     };

@@ -3,10 +3,11 @@
 //! `speed` decides what got slower, over all cases and looks at once; `memory`, `output` and `control` judge the rest.
 
 mod control;
+pub mod loosening;
 mod memory;
 mod output;
+mod recording;
 pub mod speed;
-mod tolerance;
 mod tracks;
 
 #[cfg(test)]
@@ -18,12 +19,11 @@ use std::fmt;
 use serde::Serialize;
 
 pub use control::{Control, is_unfit};
-pub use tolerance::{Gate, Look};
 
-use crate::baseline::{Acceptance, Baseline, BaselineCase, ModelMemory};
-use crate::figures::{Figures, figures, peak};
-use crate::matrix::Case;
-use crate::record::{CaseRecord, Failure, RunRecord, Skipped};
+use crate::config::{Case, Thresholds};
+use crate::evidence::figures::{Figures, figures, peak};
+use crate::store::baseline::{Acceptance, Baseline, BaselineCase, ModelMemory};
+use crate::store::record::{CaseRecord, Failure, RunRecord, Skipped};
 use speed::Answer;
 
 /// The judgement of a whole run.
@@ -132,7 +132,7 @@ pub fn compare(
     baseline: Option<&Baseline>,
     memory: &ModelMemory,
     known: &BTreeSet<String>,
-    gate: &Gate,
+    gate: &Thresholds,
 ) -> Comparison {
     let controls = control::controls(record, gate);
     let mut speeds = tracks::judge(record, baseline, &controls, gate);
@@ -152,7 +152,7 @@ pub fn compare(
 
 /// The workloads of a run on its way that need no further launches: it stands at a look, and every question about them
 /// is decided. A workload of which nothing is asked yet goes on to the last launch, for a baseline.
-pub fn settled(record: &RunRecord, baseline: Option<&Baseline>, gate: &Gate) -> BTreeSet<String> {
+pub fn settled(record: &RunRecord, baseline: Option<&Baseline>, gate: &Thresholds) -> BTreeSet<String> {
     tracks::settled(record, baseline, gate)
 }
 
@@ -237,7 +237,7 @@ impl Finding {
 
     /// What this change's baseline acknowledges does not fail against the base revision: a step time up to what was
     /// accepted, within the tolerance. Against the baseline all is judged as ever.
-    fn accept(&mut self, acceptance: &Acceptance, gate: &Gate) {
+    fn accept(&mut self, acceptance: &Acceptance, gate: &Thresholds) {
         let allowed =
             acceptance.change.map(|change| (1.0 + change) * (1.0 + gate.base_tolerance_percent / 100.0) - 1.0);
         let is_within = self.change <= allowed;
@@ -288,7 +288,7 @@ fn judge(
     stored: Option<&BaselineCase>,
     speeds: Vec<Finding>,
     memory: &ModelMemory,
-    gate: &Gate,
+    gate: &Thresholds,
 ) -> Compared {
     let mut findings = Vec::new();
     if let Some(now) = now {

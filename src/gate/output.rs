@@ -1,13 +1,14 @@
 //! The output: a wrong answer is no speedup.
 
-use super::{Finding, Gate, Metric, Verdict};
-use crate::parity::denoised_tolerance;
+use super::{Finding, Metric, Verdict};
+use crate::config::Thresholds;
+use crate::evidence::parity::denoised_tolerance;
 use crate::protocol::DeviceKind;
-use crate::record::CaseRecord;
+use crate::store::record::CaseRecord;
 
 /// Holds the case's final latent against its reference's, and its launches' against each other; nothing where the worker
 /// writes none.
-pub(super) fn judge_output(record: &CaseRecord, device: DeviceKind, gate: &Gate) -> Option<Finding> {
+pub(super) fn judge_output(record: &CaseRecord, device: DeviceKind, gate: &Thresholds) -> Option<Finding> {
     let tolerance = gate.parity_tolerance_factor * denoised_tolerance(record.case.quant, record.case.dtype, device);
     let norms = record.measured().filter_map(|(_, launch)| Some(launch.output.as_ref()?.norm));
     let (least, most) =

@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use super::tolerance::{Gate, Look};
+use crate::config::{Look, Thresholds};
 use crate::stats::{holm, mean, standard_deviation, t_probability, t_quantile};
 
 /// Confidence that an interval reaches, on either side.
@@ -28,7 +28,7 @@ pub struct Track {
 
 impl Track {
     /// Whether a case got slower than the base revision beside it, by its `values` ln(base / head).
-    pub fn beside_base(values: Vec<f64>, gate: &Gate) -> Self {
+    pub fn beside_base(values: Vec<f64>, gate: &Thresholds) -> Self {
         Self { values, against: Against::SameBlocks, tolerance: 1.0 + gate.base_tolerance_percent / 100.0 }
     }
 }

@@ -1,8 +1,8 @@
 //! What a case that the machine has too little memory for does to the judgement of a run.
 
 use super::*;
-use crate::record::Outcome;
-use crate::report::tests::Scenario;
+use crate::store::record::Outcome;
+use crate::testing::Scenario;
 
 const CASE: &str = "mlx/41f/int8";
 const REFERENCE: &str = "torch/41f/none";
@@ -80,7 +80,7 @@ fn without_its_reference_a_case_has_no_speedup_to_lose_but_the_baselines() {
 /// The workloads of `scenario` that need no further launch at a look, were its launches planned to go on.
 fn settled_of(mut scenario: Scenario) -> Vec<String> {
     scenario.record.launches = 10;
-    let gate = Gate { looks: vec![3, 7, 10], ..Gate::default() };
+    let gate = Thresholds { looks: vec![3, 7, 10], ..Thresholds::default() };
     settled(&scenario.record, scenario.baseline.as_ref(), &gate).into_iter().collect()
 }
 
@@ -94,7 +94,8 @@ fn a_skipped_case_holds_up_no_look() {
         }
     }
     let before = RunRecord { started: "2026-02-27T09:00:00Z".parse().unwrap(), ..now.record.clone() };
-    now.baseline = Some(Baseline::empty(before.machine.clone(), before.device).updated(&before, &Gate::default()));
+    now.baseline =
+        Some(Baseline::empty(before.machine.clone(), before.device).updated(&before, &Thresholds::default()));
     assert_eq!(settled_of(now.clone()), ["41f", "5f"]);
     // A new case goes on to the last launch, for its baseline; not one of which there is nothing to come.
     forget(&mut now, CASE);

@@ -8,20 +8,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::control::{Control, is_unfit};
 use super::speed::{Against, Answer, Decision, Track, answer};
-use super::tolerance::{Gate, Look};
 use super::{Finding, Metric, Verdict, direction, new_finding, stored};
-use crate::baseline::{Baseline, BaselineCase};
-use crate::figures::log_ratios;
-use crate::format;
-use crate::record::{CaseRecord, Launch, Role, RunRecord, failure, measured};
+use crate::config::{Look, Thresholds};
+use crate::evidence::figures::log_ratios;
 use crate::stats;
+use crate::store::baseline::{Baseline, BaselineCase};
+use crate::store::record::{CaseRecord, Launch, Role, RunRecord, failure, measured};
+use crate::text::format;
 
 /// The findings on every case's speed, by the case's name.
 pub(super) fn judge(
     record: &RunRecord,
     baseline: Option<&Baseline>,
     controls: &[Control],
-    gate: &Gate,
+    gate: &Thresholds,
 ) -> BTreeMap<String, Vec<Finding>> {
     let looks = gate.looks(record.launches, record.blocks());
     let step_times = Asked::step_times(record, gate);
@@ -53,7 +53,7 @@ pub(super) fn judge(
 }
 
 /// See [`super::settled`].
-pub(super) fn settled(record: &RunRecord, baseline: Option<&Baseline>, gate: &Gate) -> BTreeSet<String> {
+pub(super) fn settled(record: &RunRecord, baseline: Option<&Baseline>, gate: &Thresholds) -> BTreeSet<String> {
     let done = record.blocks();
     if !gate.is_look(record.launches, done) {
         return BTreeSet::new();
@@ -87,7 +87,7 @@ struct Asked {
 
 impl Asked {
     /// Each case's own step time against the base revision's.
-    fn step_times(record: &RunRecord, gate: &Gate) -> Self {
+    fn step_times(record: &RunRecord, gate: &Thresholds) -> Self {
         let track = |case: &CaseRecord| {
             let is_whole = !case.has_failed(Role::Head) && !case.has_failed(Role::Base);
             let values = log_ratios(&case.base_launches, &case.launches);
@@ -97,7 +97,7 @@ impl Asked {
     }
 
     /// Each case's speedup against the baseline's.
-    fn speedups(record: &RunRecord, baseline: Option<&Baseline>, gate: &Gate) -> Self {
+    fn speedups(record: &RunRecord, baseline: Option<&Baseline>, gate: &Thresholds) -> Self {
         let track = |case: &CaseRecord| {
             Some(Track {
                 values: log_speedups(record, case)?,
@@ -130,7 +130,7 @@ fn log_speedups(record: &RunRecord, case: &CaseRecord) -> Option<Vec<f64>> {
 }
 
 /// What the baseline holds a speedup against: its jobs where they are enough, else its latest value.
-fn against(stored: &BaselineCase, gate: &Gate) -> Option<Against> {
+fn against(stored: &BaselineCase, gate: &Thresholds) -> Option<Against> {
     let means: Vec<f64> = stored.jobs.iter().filter_map(|job| job.mean_log_speedup).collect();
     if means.len() >= gate.calibrated_jobs.max(2) {
         return Some(Against::Jobs(means));
@@ -152,7 +152,7 @@ fn may_have_moved(case: &CaseRecord, steps: &BTreeMap<String, Answer>) -> bool {
         .all(|name| steps.get(name).is_some_and(|answer| answer.decision == Decision::Unchanged))
 }
 
-fn step_time(case: &CaseRecord, answer: &Answer, gate: &Gate) -> Finding {
+fn step_time(case: &CaseRecord, answer: &Answer, gate: &Thresholds) -> Finding {
     let verdict = verdict(answer.decision);
     // A log-ratio of speeds, turned into a change of the time.
     let change = (-answer.change).exp_m1();
@@ -194,7 +194,7 @@ fn speedup(
     baseline: Option<&Baseline>,
     answer: Option<&Answer>,
     moved: Option<bool>,
-    gate: &Gate,
+    gate: &Thresholds,
 ) -> Option<Finding> {
     let Some(values) = log_speedups(record, case) else {
         let before = stored.and_then(|stored| stored.speedup).filter(|_| !case.case.is_reference())?;
@@ -301,7 +301,7 @@ fn doubt(answer: &Answer, tolerance_percent: f64) -> String {
 }
 
 /// Says where the baseline does not tell how much jobs differ.
-fn uncalibrated(stored: &BaselineCase, gate: &Gate) -> String {
+fn uncalibrated(stored: &BaselineCase, gate: &Thresholds) -> String {
     match stored.jobs.len() {
         jobs if jobs >= gate.calibrated_jobs => String::new(),
         jobs => format!(
@@ -318,7 +318,7 @@ fn attribution(
     case: &CaseRecord,
     stored: &BaselineCase,
     baseline: Option<&Baseline>,
-    gate: &Gate,
+    gate: &Thresholds,
 ) -> Option<String> {
     let reference = record.case(case.case.reference.as_ref()?)?;
     let before = baseline?.cases.get(&reference.case.name)?.step_seconds?;

@@ -21,9 +21,9 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 use super::plausible::{self, is_plain, shown};
+use crate::config::Case;
 use crate::config::{Config, Suite};
-use crate::matrix::Case;
-use crate::record::RunRecord;
+use crate::store::record::RunRecord;
 
 /// Name of the file that holds the pull request's number.
 pub const PULL_REQUEST: &str = "pull-request";

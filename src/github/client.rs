@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::ApiError;
-use crate::report::one_line;
+use crate::text::escape::one_line;
 
 /// The API of github.com.
 pub const API_URL: &str = "https://api.github.com";

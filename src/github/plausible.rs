@@ -12,9 +12,9 @@ use serde_json::Value;
 
 use super::artifact::Caps;
 use super::event::is_commit;
-use crate::matrix::{Case, Workload};
+use crate::config::{Case, Workload};
 use crate::protocol::Rates;
-use crate::record::{Canary, CaseRecord, Launch, Measured, Outcome, Role, RunRecord, Skipped};
+use crate::store::record::{Canary, CaseRecord, Launch, Measured, Outcome, Role, RunRecord, Skipped};
 use crate::wan::Quant;
 
 /// A step takes at least a nanosecond, which no clock here tells apart from nothing …
@@ -238,7 +238,7 @@ fn within(document: &Value, caps: &Caps) -> Checked {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::tests::Scenario;
+    use crate::testing::Scenario;
 
     #[test]
     fn the_seed_tables_cases_with_all_their_quantizations_pass() {

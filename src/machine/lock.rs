@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::report::one_line;
+use crate::text::escape::one_line;
 
 /// The lock's file: one place for all users, which the temporary folder of macOS is not.
 const PATH: &str = "/tmp/wanbench-measuring.lock";

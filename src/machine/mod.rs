@@ -10,12 +10,14 @@ mod lock;
 mod macos;
 mod memory;
 
+use std::fmt::Write;
 use std::num::NonZero;
 
 use serde::{Deserialize, Serialize};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
 use crate::protocol::DeviceKind;
+use crate::text::format;
 
 pub use fitness::{Finding, Severity, Topic, fitness, survey};
 pub use lock::{LockError, MeasuringLock};
@@ -59,6 +61,25 @@ impl Machine {
             memory_gib: gib_rounded(system.map_or(0, |system| system.total_memory())),
             os: std::env::consts::OS.to_owned(),
         }
+    }
+
+    /// As in the seed report, `Apple Silicon (Apple M3 Ultra), 512GB`, with the cores behind it.
+    pub fn describe(&self) -> String {
+        let platform = match self.os.as_str() {
+            "macos" if self.chip.starts_with("Apple ") => "Apple Silicon",
+            "macos" => "macOS",
+            "linux" => "Linux",
+            other => other,
+        };
+        let mut text = format!("{platform} ({}), {}GB", self.chip, self.memory_gib);
+        let cores = [(self.cpu_cores, "logical CPU"), (self.gpu_cores, "GPU")];
+        for (number, kind) in cores.into_iter().filter_map(|(number, kind)| Some((number?, kind))) {
+            let _ = write!(text, ", {}", format::count(number, &format!("{kind} core")));
+        }
+        if let Some(gpu) = &self.gpu {
+            let _ = write!(text, ", GPU {gpu}");
+        }
+        text
     }
 
     /// Whether the workers find a GPU to run on: Apple's own under macOS, or an NVIDIA one.

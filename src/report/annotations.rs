@@ -2,9 +2,9 @@
 //!
 //! Source: GitHub's documentation, "Workflow commands for GitHub Actions". A step shows ten errors and ten warnings.
 
-use super::escape::{cut, one_line};
 use super::{Report, Standing, headline};
 use crate::gate::Verdict;
+use crate::text::escape::{cut, one_line};
 
 /// Annotations of one kind that a step shows.
 const MOST: usize = 10;
@@ -69,7 +69,7 @@ fn property(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::tests::Scenario;
+    use crate::testing::Scenario;
 
     #[test]
     fn a_command_has_one_line_and_no_other_command_in_it() {

@@ -1,9 +1,9 @@
 //! What stands behind the judgement beside the figures: the base revision, the control, the canary.
 
 use super::{Report, short};
-use crate::format;
 use crate::gate::Control;
-use crate::record::{BaseRevision, Canary};
+use crate::store::record::{BaseRevision, Canary};
+use crate::text::format;
 
 /// Each with its name, in plain words.
 pub(super) fn lines(report: &Report) -> Vec<(&'static str, String)> {

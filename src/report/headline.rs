@@ -5,8 +5,8 @@
 use serde::Serialize;
 
 use super::Report;
-use crate::format;
 use crate::gate::{self, Compared, Comparison, Finding, Metric, Verdict};
+use crate::text::format;
 
 /// How a run stands, gravest last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -11,7 +11,7 @@
 //! | `gate` | the tolerances, in the keys of config.toml |
 //! | `controls` | what the machine alone makes of two like arms, by workload: differences as log-ratios |
 //! | `cases` | one judgement per case, [`Compared`]: times in seconds, sizes in bytes, changes relative (0.05 is +5%) |
-//! | `cases[].now` | its [`Figures`](crate::figures::Figures), with throughput and the machine's rates per second |
+//! | `cases[].now` | its [`Figures`](crate::evidence::figures::Figures), with throughput and the machine's rates per second |
 //! | `cases[].skipped` | the bytes that a skipped case needs and those there were; else `null` |
 //!
 //! A case whose regression is acknowledged has the reason in `baseline.accepted`.
@@ -21,10 +21,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Report, Source, Standing, headline, next_steps, review};
-use crate::gate::{Compared, Control, Gate};
+use crate::config::Thresholds;
+use crate::gate::{Compared, Control};
 use crate::machine::Machine;
 use crate::protocol::DeviceKind;
-use crate::record::{BaseRevision, Canary, Tool};
+use crate::store::record::{BaseRevision, Canary, Tool};
 
 /// Version of the form.
 pub const SCHEMA: u32 = 1;
@@ -46,7 +47,7 @@ struct Document<'a> {
     run: Run<'a>,
     baseline: Option<&'a Source>,
     loosened: &'a [String],
-    gate: Gate,
+    gate: Thresholds,
     controls: &'a [Control],
     cases: &'a [Compared],
 }

@@ -7,13 +7,14 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use crate::baseline::{Baseline, Import};
-use crate::gate::{Comparison, Gate};
-use crate::record::RunRecord;
+use crate::config::Thresholds;
+use crate::gate::Comparison;
+use crate::store::baseline::{Baseline, Import};
+use crate::store::record::RunRecord;
 
 pub mod annotations;
 pub mod comment;
-mod escape;
+pub mod doctor;
 mod evidence;
 mod headline;
 pub mod json;
@@ -36,11 +37,6 @@ pub use headline::Standing;
 pub use progress::Progress;
 pub use waiting::Waiting;
 
-pub(crate) use escape::{one_line, unescape};
-pub(crate) use markdown::hardware;
-pub(crate) use summary::NOTHING;
-pub(crate) use text::wrap;
-
 /// All that a report tells.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
@@ -49,7 +45,7 @@ pub struct Report {
     /// How it was judged.
     pub comparison: Comparison,
     /// The tolerances it was judged by.
-    pub gate: Gate,
+    pub gate: Thresholds,
     /// The baseline it was judged against; `None` where this machine has none.
     pub baseline: Option<Source>,
     /// Path, as a user would type it, of the baseline file that an update writes.

@@ -4,8 +4,8 @@
 
 use super::headline::with_verdict;
 use super::{Report, short};
-use crate::baseline::MODEL_MEMORY;
 use crate::gate::{Compared, Finding, Metric, Verdict};
+use crate::store::baseline::MODEL_MEMORY;
 
 /// One thing to do.
 pub(super) enum Step<'a> {

@@ -2,11 +2,11 @@
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use super::NOTHING;
-use super::escape::one_line;
-use super::text::wrap;
 use crate::forecast::{BackendRates, PlannedCase, SuitePlan};
-use crate::format;
+use crate::text::NOTHING;
+use crate::text::escape::one_line;
+use crate::text::format;
+use crate::text::wrap::wrap;
 
 /// The plan as text.
 pub fn text(plan: &SuitePlan) -> String {

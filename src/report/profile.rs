@@ -2,11 +2,11 @@
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use super::NOTHING;
-use super::escape::one_line;
-use super::text::wrap;
-use crate::format;
-use crate::profile::{KindTime, Profile, TRUSTED_DIFFERENCE};
+use crate::evidence::profile::{KindTime, Profile, TRUSTED_DIFFERENCE};
+use crate::text::NOTHING;
+use crate::text::escape::one_line;
+use crate::text::format;
+use crate::text::wrap::wrap;
 
 /// The profile as text: the parts, then each block's.
 pub fn text(profile: &Profile) -> String {
@@ -105,7 +105,7 @@ fn lines(table: &mut Table) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::tests::profile;
+    use crate::evidence::profile::tests::profile;
 
     #[test]
     fn the_tables_hold_each_part_and_each_block() {

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::escape::{cut, one_line};
-use crate::format;
-use crate::matrix::Case;
+use crate::config::Case;
 use crate::protocol::Loading;
-use crate::record::Outcome;
 use crate::runner::Event;
 use crate::stats;
+use crate::store::record::Outcome;
+use crate::text::escape::{cut, one_line};
+use crate::text::format;
 
 /// Redraws of a terminal per second, at most.
 pub(super) const REDRAWS_PER_SECOND: u8 = 5;
@@ -363,7 +363,7 @@ impl CaseTally {
             State::Waiting if self.done == launches => "done".to_owned(),
             State::Waiting => "waiting".to_owned(),
             State::Loading(None) => "loading".to_owned(),
-            State::Loading(Some(loading)) => format::loading(loading),
+            State::Loading(Some(loading)) => super::waiting::loading(loading),
             State::WarmingUp => "warming up".to_owned(),
             State::Stepping if self.current.len() == self.steps => "finishing".to_owned(),
             State::Stepping => format!("step {} of {}", self.current.len() + 1, self.steps),
@@ -374,9 +374,9 @@ impl CaseTally {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matrix::tests::workload;
-    use crate::record::Failure;
-    use crate::report::tests::measured;
+    use crate::store::record::Failure;
+    use crate::testing::measured;
+    use crate::testing::plain_workload as workload;
     use crate::wan::{DType, Quant};
 
     const CASE: &str = "mlx/5f/int8";

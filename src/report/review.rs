@@ -3,8 +3,8 @@
 use jiff::tz::TimeZone;
 
 use super::Report;
-use crate::baseline::Acceptance;
-use crate::format;
+use crate::store::baseline::Acceptance;
+use crate::text::format;
 
 /// Stands before what the change loosens, in every rendering.
 pub(super) const LOOSENS: &str = "This change also loosens";

@@ -3,16 +3,14 @@
 //! A figure that was not measured is a dash and a baseline that is not there is `new`: never a zero, never 1.00x.
 
 use super::headline::{metric, unmeasured};
-use crate::baseline::BaselineCase;
-use crate::figures::Figures;
-use crate::format;
+use crate::config::Case;
+use crate::evidence::figures::Figures;
 use crate::gate::{Compared, Finding, Metric, Verdict};
-use crate::matrix::Case;
-use crate::record::RunRecord;
+use crate::store::baseline::BaselineCase;
+use crate::store::record::RunRecord;
+use crate::text::NOTHING;
+use crate::text::format;
 use crate::wan::{DType, Experts};
-
-/// What stands where there is no figure.
-pub(crate) const NOTHING: &str = "–";
 
 /// One case's cells.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,9 +1,9 @@
 //! The table of loading and throughput: one definition of its columns, for Markdown and text.
 
-use super::summary::NOTHING;
-use crate::figures::Figures;
-use crate::format;
+use crate::evidence::figures::Figures;
 use crate::gate::Comparison;
+use crate::text::NOTHING;
+use crate::text::format;
 
 /// How the table is read.
 pub(super) const LEGEND: &str = "Load includes Quantize. GEMM and Copy Rate are the machine's own, right after the \

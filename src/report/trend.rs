@@ -8,8 +8,8 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::Report;
-use super::escape::{fenced, harmless};
 use crate::gate::{Compared, Metric, Verdict};
+use crate::text::escape::{fenced, harmless};
 
 /// Mermaid's own line is hardly seen on white; this blue is on either of GitHub's grounds.
 pub(super) const LINE_COLOR: &str = r##"%%{init: {"themeVariables": {"xyChart": {"plotColorPalette": "#2f81f7"}}}}%%"##;

@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::launch::Launch;
 use super::order::balanced;
 use super::{Arm, Event, Plan};
-use crate::parity::relative_error;
+use crate::evidence::parity::relative_error;
 use crate::protocol::{self, Measure};
-use crate::record::{self, CaseRecord, Outcome, Parity, Role};
+use crate::store::record::{self, CaseRecord, Outcome, Parity, Role};
 use crate::wan::schedule;
 use crate::wan::tensor_file::TensorFile;
 

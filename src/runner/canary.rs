@@ -4,10 +4,10 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::{Launch, Materials, Program};
-use crate::matrix::{Case, Workload};
+use crate::config::{Case, Workload};
 use crate::protocol::{self, DeviceChoice, Measure};
-use crate::record::Failure;
 use crate::stats;
+use crate::store::record::Failure;
 use crate::wan::{DType, Experts, Quant, schedule};
 
 /// Steps behind one reading, which is their median.

@@ -1,7 +1,7 @@
 //! What a run tells while it goes on; reporters only consume these.
 
 use crate::protocol::Loading;
-use crate::record::Outcome;
+use crate::store::record::Outcome;
 
 /// One thing that happened.
 #[derive(Clone, Copy, Debug)]

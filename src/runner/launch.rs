@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::process::Program;
 use super::session::Session;
 use crate::protocol::{Event, Loaded, Measure, Request, Warmed};
-use crate::record::{Failure, Measured};
+use crate::store::record::{Failure, Measured};
 
 /// A fresh process that measures one case: warmed up when it is there, then a step at a time, stopped in between.
 pub struct Launch<'a> {

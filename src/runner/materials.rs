@@ -5,8 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::workloads;
+use crate::config::{Case, Model, Workload};
 use crate::forecast::Forecast;
-use crate::matrix::{Case, Model, Workload};
 use crate::protocol::{DeviceChoice, DeviceKind, Job, Second};
 use crate::wan::checkpoint::CheckpointError;
 use crate::wan::quantized::{self, Manifest};

@@ -27,9 +27,9 @@ pub use requests::{forward, probe, profile, quantize, rate};
 
 use pace::Pacer;
 
-use crate::matrix::Case;
+use crate::config::Case;
 use crate::protocol::DeviceChoice;
-use crate::record::{Canary, CaseRecord, Failure, Role};
+use crate::store::record::{Canary, CaseRecord, Failure, Role};
 use crate::wan::quant::model_bytes;
 use crate::wan::work;
 

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::canary::{Canary, CanaryPlan, Reading};
 use super::{Event, Plan};
-use crate::format;
-use crate::record::{self, DroppedBlock};
+use crate::store::record::{self, DroppedBlock};
+use crate::text::format;
 
 /// How often a block that may not begin is tried again.
 const TRIES: usize = 6;

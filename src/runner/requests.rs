@@ -9,7 +9,7 @@ use crate::protocol::{
     self, DeviceChoice, Done, Event, Forward, Loaded, Loading, Probe, Profile, Profiled, Quantize, Rate, Rates, Ready,
     Request,
 };
-use crate::record::Failure;
+use crate::store::record::Failure;
 
 /// How long a worker may take to open its device.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(60);

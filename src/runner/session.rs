@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::failure;
 use super::process::{Program, Worker};
 use crate::protocol::{self, Done, Event, Failed, Loaded, Loading, Rates, Ready, Request, Turn, Warmed};
-use crate::record::Failure;
+use crate::store::record::Failure;
 
 /// A worker that said `ready`.
 pub struct Session<'a> {

@@ -12,7 +12,7 @@ use safetensors::tensor::{Dtype, View};
 use super::inputs::HostTensor;
 use super::params::{Param, Role, params};
 use super::spec::{PLUCKER_CHANNELS, Spec};
-use crate::save;
+use crate::files::save;
 
 /// Raised when the drawn values change, so that files of an older wanbench are not taken for today's.
 const GENERATION: u32 = 1;

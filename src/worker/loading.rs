@@ -7,9 +7,9 @@ use anyhow::{Result, anyhow, ensure};
 
 use super::wire::Wire;
 use super::{Backend, Source};
-use crate::memory;
 use crate::protocol::{Event, Job, Loaded, Loading as Progress, Second};
 use crate::wan::{Checkpoint, DType, Inputs, Quant, Quantized, work};
+use crate::worker::memory;
 
 /// How often progress is told.
 const INTERVAL: Duration = Duration::from_millis(500);

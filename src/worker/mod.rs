@@ -2,6 +2,7 @@
 
 mod backend;
 mod loading;
+pub mod memory;
 mod profile;
 mod rates;
 mod steps;
@@ -13,7 +14,6 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, anyhow, ensure};
 use sha2::{Digest as _, Sha256};
 
-use crate::memory;
 use crate::protocol::{self, Digest, Done, Event, Failed, FailureKind, Job, Quantize, Rated, Ready, Request};
 use crate::wan::checkpoint::CheckpointError;
 use crate::wan::inputs::HostTensor;

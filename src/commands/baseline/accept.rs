@@ -3,15 +3,16 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use wanbench::baseline::{Acceptance, Baseline, MODEL_MEMORY, ModelMemory};
 use wanbench::config::Config;
 use wanbench::gate::{self, Compared, Metric, Verdict};
-use wanbench::record::{CaseRecord, RunRecord};
+use wanbench::store::baseline::{Acceptance, Baseline, MODEL_MEMORY, ModelMemory};
+use wanbench::store::record::{CaseRecord, RunRecord};
 
 use super::change::{Change, apply};
 use super::update::{check_can_ask, check_recordable, stored};
-use super::{ExitStatus, Terminal, UsageError};
 use crate::cli;
+use crate::session::status::{ExitStatus, UsageError};
+use crate::session::terminal::Terminal;
 
 /// Longest reason, in characters: it stands in every report.
 const LONGEST_REASON: usize = 500;

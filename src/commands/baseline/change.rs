@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use similar::TextDiff;
-use wanbench::save;
+use wanbench::files::save;
 
-use super::{ExitStatus, Terminal, UsageError};
+use crate::session::status::{ExitStatus, UsageError};
+use crate::session::terminal::Terminal;
 
 /// A file's content before and after.
 pub(super) struct Change {

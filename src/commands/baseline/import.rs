@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
-use wanbench::baseline::{Baseline, ModelMemory};
-use wanbench::import;
+use wanbench::store::baseline::{Baseline, ModelMemory};
+use wanbench::store::import;
 
 use super::change::{Change, apply};
-use super::{ExitStatus, Terminal, UsageError};
 use crate::cli;
+use crate::session::status::{ExitStatus, UsageError};
+use crate::session::terminal::Terminal;
 
 /// Turns a report in the seed's format into a baseline file.
 pub fn import(args: &cli::Import, terminal: &Terminal) -> Result<ExitStatus> {

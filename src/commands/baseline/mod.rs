@@ -8,12 +8,13 @@ mod update;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use wanbench::baseline::Baseline;
 use wanbench::machine::Machine;
 use wanbench::protocol::DeviceKind;
+use wanbench::store::baseline::Baseline;
 
-use super::{ExitStatus, Terminal, UsageError};
 use crate::cli;
+use crate::session::status::ExitStatus;
+use crate::session::terminal::Terminal;
 
 pub use accept::accept;
 pub use import::import;

@@ -3,15 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use wanbench::baseline::{Baseline, MODEL_MEMORY, ModelMemory};
 use wanbench::config::Config;
 use wanbench::machine::Machine;
-use wanbench::record::{CaseRecord, ReadError, RunRecord};
+use wanbench::store::baseline::{Baseline, MODEL_MEMORY, ModelMemory};
+use wanbench::store::record::{CaseRecord, ReadError, RunRecord};
 
 use super::change::{Change, apply};
-use super::{ExitStatus, Terminal, UsageError};
 use crate::cli;
-use crate::commands::measure::{Measuring, measure};
+use crate::session::measure::{Measuring, measure};
+use crate::session::status::{ExitStatus, UsageError};
+use crate::session::terminal::Terminal;
 
 /// Records results as this machine's baseline, after showing what changes and asking.
 pub fn update(args: &cli::Update, terminal: &Terminal) -> Result<ExitStatus> {

@@ -3,10 +3,10 @@
 //! It has at most 1,000 bytes, whatever the reports hold: at most [`NAMED`] machines and findings are named, names are of
 //! at most [`NAME_LENGTH`] harmless bytes, an address longer than [`URL_LENGTH`] is left out, and all else is counts.
 
-use super::super::escape::harmless;
 use super::super::{Report, headline};
 use super::{Origin, link, machine, symbol, verdict};
 use crate::gate::{Compared, Verdict};
+use crate::text::escape::harmless;
 
 /// Machines, and findings.
 const NAMED: usize = 3;

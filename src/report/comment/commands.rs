@@ -1,11 +1,11 @@
 //! The commands that take up in the baseline what the reports found, to be copied.
 
 use super::super::Report;
-use super::super::escape::{fenced, harmless};
 use super::super::markdown::syntax::shell;
 use super::super::markdown::verdict::Bounds;
 use super::super::next_steps::{Recording, Step, steps};
 use super::{Origin, machine};
+use crate::text::escape::{fenced, harmless};
 
 /// Longest name in a comment of the shell, in characters.
 const NAME_LENGTH: usize = 60;

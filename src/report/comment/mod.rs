@@ -11,15 +11,15 @@ pub(super) mod tests;
 
 use std::collections::BTreeSet;
 
-use super::escape::{cut, html, markdown as escape, one_line};
 use super::headline::{self, Notable};
 use super::markdown::syntax::{code, details, escape_prose, list};
 use super::markdown::verdict::{self, Bounds};
 use super::markdown::{analysis, configuration, method, results, throughput};
 use super::next_steps::{Step, steps};
 use super::{Report, Standing, review, trend};
-use crate::format;
 use crate::gate::{Compared, Metric, Verdict};
+use crate::text::escape::{cut, html, markdown as escape, one_line};
+use crate::text::format;
 
 /// Where a reader finds the rest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -4,11 +4,12 @@
 use std::path::Path;
 
 use super::*;
-use crate::baseline::{Acceptance, Baseline};
-use crate::gate::Gate;
-use crate::matrix::{Case, Workload};
-use crate::record::{BaseRevision, Outcome, RunRecord};
-use crate::report::tests::{Scenario, assert_golden};
+use crate::config::Thresholds;
+use crate::config::{Case, Workload};
+use crate::report::tests::assert_golden;
+use crate::store::baseline::{Acceptance, Baseline};
+use crate::store::record::{BaseRevision, Outcome, RunRecord};
+use crate::testing::Scenario;
 
 /// Text that means something to Markdown, HTML, GitHub, Mermaid, the shell or Actions.
 const HOSTILE: &str = "a|b `c` ``` </details> <img src=x> --> @octocat #12 %%{init} \"$(id)'\n::error::x\n\n# h";
@@ -146,8 +147,8 @@ fn text_from_outside_is_shown_and_never_obeyed() {
     let acceptance = Acceptance { reason: HOSTILE.to_owned(), date: hidden, commit: None, change: Some(0.25) };
     let name = now.record.cases[6].case.name.clone();
     let early = RunRecord { started: "2026-02-01T09:00:00Z".parse().unwrap(), ..now.record.clone() };
-    let baseline = Baseline::empty(early.machine.clone(), early.device).updated(&early, &Gate::default());
-    now.baseline = Some(baseline.accepting(&early, &name, acceptance, &Gate::default()));
+    let baseline = Baseline::empty(early.machine.clone(), early.device).updated(&early, &Thresholds::default());
+    now.baseline = Some(baseline.accepting(&early, &name, acceptance, &Thresholds::default()));
     now.record.base = Some(BaseRevision {
         name: HOSTILE.to_owned(),
         commit: None,
@@ -209,7 +210,8 @@ fn of_cases(name: &str, number: usize) -> Scenario {
     }
     now.link();
     let before = RunRecord { started: "2026-02-27T09:00:00Z".parse().unwrap(), ..now.record.clone() };
-    now.baseline = Some(Baseline::empty(before.machine.clone(), before.device).updated(&before, &Gate::default()));
+    now.baseline =
+        Some(Baseline::empty(before.machine.clone(), before.device).updated(&before, &Thresholds::default()));
     now
 }
 

@@ -2,14 +2,15 @@
 
 use std::fmt::Write;
 
-use super::super::escape::markdown as escape;
-use super::super::summary::{self, NOTHING};
+use super::super::summary;
 use super::super::{Report, headline};
 use super::syntax::{code, table_or_none};
 use super::throughput::throughput;
-use crate::format;
+use crate::config::{Case, Workload};
 use crate::gate::{Compared, Metric, Verdict};
-use crate::matrix::{Case, Workload};
+use crate::text::NOTHING;
+use crate::text::escape::markdown as escape;
+use crate::text::format;
 use crate::wan::{DType, Experts, Quant};
 
 /// The section.

@@ -1,17 +1,16 @@
 //! The configuration: what was measured, where, how and against what.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
 
-use super::super::escape::markdown as escape;
-use super::super::summary::{self, NOTHING};
+use super::super::summary;
 use super::super::{Report, evidence, short};
 use super::syntax::{code, list};
-use crate::format;
-use crate::machine::Machine;
-use crate::matrix::Case;
+use crate::config::Case;
 use crate::protocol::DeviceKind;
-use crate::record::{Measured, RunRecord};
+use crate::store::record::{Measured, RunRecord};
+use crate::text::NOTHING;
+use crate::text::escape::markdown as escape;
+use crate::text::format;
 use crate::wan::Quant;
 
 /// The section.
@@ -27,7 +26,7 @@ pub(in crate::report) fn items(report: &Report) -> String {
         None => "none for this machine".to_owned(),
     };
     let mut items = vec![
-        ("Hardware", escape(&hardware(&record.machine))),
+        ("Hardware", escape(&record.machine.describe())),
         ("Device", devices(record)),
         ("Model", models(record)),
         ("Resolution", latents(record)),
@@ -42,25 +41,6 @@ pub(in crate::report) fn items(report: &Report) -> String {
         items.push(("Warning", "a debug build was measured: its figures say nothing about a release build".to_owned()));
     }
     list(items.iter().map(|(name, value)| format!("**{name}**: {value}")))
-}
-
-/// As in the seed report, `Apple Silicon (Apple M3 Ultra), 512GB`, with the cores behind it.
-pub(crate) fn hardware(machine: &Machine) -> String {
-    let platform = match machine.os.as_str() {
-        "macos" if machine.chip.starts_with("Apple ") => "Apple Silicon",
-        "macos" => "macOS",
-        "linux" => "Linux",
-        other => other,
-    };
-    let mut text = format!("{platform} ({}), {}GB", machine.chip, machine.memory_gib);
-    let cores = [(machine.cpu_cores, "logical CPU"), (machine.gpu_cores, "GPU")];
-    for (number, kind) in cores.into_iter().filter_map(|(number, kind)| Some((number?, kind))) {
-        let _ = write!(text, ", {}", format::count(number, &format!("{kind} core")));
-    }
-    if let Some(gpu) = &machine.gpu {
-        let _ = write!(text, ", GPU {gpu}");
-    }
-    text
 }
 
 fn devices(record: &RunRecord) -> String {

@@ -1,7 +1,7 @@
 //! How it was measured and judged.
 
 use super::super::{Report, summary};
-use crate::format;
+use crate::text::format;
 use crate::wan::Experts;
 
 /// The section.

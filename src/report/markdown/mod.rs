@@ -13,11 +13,9 @@ pub(super) mod throughput;
 pub(super) mod verdict;
 
 use super::Report;
-use super::escape::markdown as escape;
-use crate::record::RunRecord;
+use crate::store::record::RunRecord;
+use crate::text::escape::markdown as escape;
 use syntax::shell;
-
-pub(crate) use configuration::hardware;
 
 /// The report as a Markdown document.
 pub fn render(report: &Report) -> String {

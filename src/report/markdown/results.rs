@@ -1,11 +1,11 @@
 //! The results table.
 
-use super::super::escape::{cut, markdown as escape};
 use super::super::summary::{self, Row, row};
 use super::super::{Report, headline};
 use super::syntax::table;
 use crate::gate::{Compared, Verdict};
-use crate::record::RunRecord;
+use crate::store::record::RunRecord;
+use crate::text::escape::{cut, markdown as escape};
 
 /// The section.
 pub(super) fn section(report: &Report) -> String {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::super::escape::{markdown as escape, one_line};
+use crate::text::escape::{markdown as escape, one_line};
 
 /// A table of cells that are Markdown already, unpadded as in the seed report: a changed cell changes one line.
 pub(in crate::report) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {

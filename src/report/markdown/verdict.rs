@@ -1,10 +1,10 @@
 //! The verdict, what to do next, what deserves a look, why cases failed, what was accepted and what is loosened.
 
-use super::super::escape::{self, cut, fenced, markdown as escape};
 use super::super::headline::{self, Notable};
 use super::super::{Report, next_steps, review};
 use super::syntax::{code, details, escape_prose, list};
 use crate::gate::Compared;
+use crate::text::escape::{self, cut, fenced, markdown as escape};
 
 /// How much of what comes from outside is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

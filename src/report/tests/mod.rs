@@ -1,20 +1,16 @@
 //! Golden files of the Markdown and the text, from records that `scenario` builds.
 //! `UPDATE_GOLDEN=1 cargo test --lib report` writes them anew; read the difference before committing it.
 
-mod scenario;
-
 use std::path::Path;
 
 use super::comment::tests::{assert_whole, origin};
 use super::{Report, Standing, comment, json, markdown, text};
-use crate::baseline::Acceptance;
-use crate::gate::Gate;
-use crate::matrix::{Case, Workload};
-use crate::record::{DroppedBlock, Outcome, RunRecord};
+use crate::config::Thresholds;
+use crate::config::{Case, Workload};
+use crate::store::baseline::Acceptance;
+use crate::store::record::{DroppedBlock, Outcome, RunRecord};
+use crate::testing::{MIB, Scenario, case_record, workload};
 use crate::wan::{DType, Experts, Quant};
-use scenario::{MIB, case_record, workload};
-
-pub(crate) use scenario::{Scenario, measured};
 
 #[test]
 fn unchanged() {
@@ -133,7 +129,7 @@ fn a_regression_with_a_history_has_a_trend() {
         let job = RunRecord { started, ..now.record.clone() };
         let mut slower = Scenario { record: job, ..now.clone() };
         slower.slow_down("mlx/41f/int8", factor);
-        now.baseline = now.baseline.map(|baseline| baseline.updated(&slower.record, &Gate::default()));
+        now.baseline = now.baseline.map(|baseline| baseline.updated(&slower.record, &Thresholds::default()));
     }
     now.slow_down("mlx/41f/int8", 1.25);
     golden("trend", &now.report());
@@ -232,7 +228,7 @@ fn on_an_unfit_machine_no_speed_is_judged() {
 fn the_imported_seed_table_is_a_baseline() {
     let mut now = Scenario::new();
     let seed = include_str!("../../../tests/fixtures/mlx-benchmarks-m3-ultra.md");
-    now.baseline = Some(crate::import::import(seed, "mlx-benchmarks-m3-ultra.md").unwrap().baseline);
+    now.baseline = Some(crate::store::import::import(seed, "mlx-benchmarks-m3-ultra.md").unwrap().baseline);
     golden("imported", &now.report());
 }
 
@@ -260,8 +256,9 @@ fn acceptances_and_what_a_change_loosens_are_told() {
         commit: None,
         change: Some(0.25),
     };
-    now.baseline =
-        now.baseline.map(|baseline| baseline.accepting(&now.record, "mlx/41f/int8", acceptance, &Gate::default()));
+    now.baseline = now
+        .baseline
+        .map(|baseline| baseline.accepting(&now.record, "mlx/41f/int8", acceptance, &Thresholds::default()));
     let report = now.report();
     let document: serde_json::Value = serde_json::from_str(&json::render(&report)).unwrap();
     assert_eq!(document["loosened"][0], "gate.base_tolerance_percent from 2 to 4");

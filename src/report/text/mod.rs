@@ -6,13 +6,11 @@ mod table;
 
 use anstyle::{AnsiColor, Style};
 
-use super::escape::one_line;
-use super::{Report, Standing, evidence, headline, markdown, next_steps, review, summary};
-use crate::format;
+use super::{Report, Standing, evidence, headline, next_steps, review, summary};
 use crate::gate::Verdict;
-
-/// Columns of a line of prose; the table may be wider.
-const WIDTH: usize = 100;
+use crate::text::escape::one_line;
+use crate::text::format;
+use crate::text::wrap::wrap;
 
 /// Lines of a failed worker's standard error that are shown.
 const STDERR_LINES: usize = 5;
@@ -32,7 +30,7 @@ fn header(report: &Report) -> String {
     let record = &report.record;
     let mut text = format!(
         "{}\nSuite {} on the {}, {} per case, {}\n",
-        one_line(&markdown::hardware(&record.machine)),
+        one_line(&record.machine.describe()),
         one_line(&record.suite),
         record.device.name().to_uppercase(),
         summary::launches(record),
@@ -98,40 +96,6 @@ fn verdict(report: &Report, paint: Paint) -> String {
     text
 }
 
-/// Breaks `text` into lines of at most [`WIDTH`] columns; what is in backticks stays whole, to be copied.
-pub(crate) fn wrap(text: &str, first: &str, rest: &str) -> String {
-    let mut lines = vec![first.to_owned()];
-    let mut is_start = true;
-    for word in words(&one_line(text)) {
-        let line = lines.last_mut().expect("there is a first line");
-        if !is_start && line.chars().count() + 1 + word.chars().count() > WIDTH {
-            lines.push(format!("{rest}{word}"));
-        } else {
-            if !is_start {
-                line.push(' ');
-            }
-            line.push_str(&word);
-        }
-        is_start = false;
-    }
-    lines.join("\n") + "\n"
-}
-
-/// Words between blanks, a part in backticks counting as one.
-fn words(text: &str) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match words.last_mut() {
-            Some(last) if last.matches('`').count() % 2 == 1 => {
-                last.push(' ');
-                last.push_str(word);
-            }
-            _ => words.push(word.to_owned()),
-        }
-    }
-    words
-}
-
 /// Whether escape sequences are written.
 #[derive(Clone, Copy)]
 struct Paint {
@@ -161,17 +125,5 @@ impl Paint {
 
     fn styled(self, text: &str, style: Style) -> String {
         if self.color { format!("{style}{text}{style:#}") } else { text.to_owned() }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn commands_are_never_broken() {
-        let text = wrap(&format!("{} `wanbench baseline update --from results.json`.", "word ".repeat(18)), "→ ", "  ");
-        assert_eq!(text.lines().last(), Some("  `wanbench baseline update --from results.json`."));
-        assert!(text.lines().all(|line| line.chars().count() <= WIDTH));
     }
 }

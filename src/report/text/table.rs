@@ -2,11 +2,12 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
-use super::super::escape::one_line;
-use super::super::summary::{self, NOTHING, Row, row};
+use super::super::summary::{self, Row, row};
 use super::super::{Report, throughput};
 use super::{Paint, wrap};
-use crate::format;
+use crate::text::NOTHING;
+use crate::text::escape::one_line;
+use crate::text::format;
 
 /// The results. The case's name stands for the seed table's Backend, Frames and Quant: it is what `--filter` takes.
 pub(super) fn results(report: &Report, paint: Paint) -> String {

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use crate::protocol::Rates;
-use crate::record::Measured;
 use crate::stats::median_of_all;
+use crate::store::record::Measured;
 use crate::wan::work::Work;
 
 /// A step's work over its time.
@@ -64,7 +64,7 @@ pub fn rates(launches: &[&Measured]) -> Option<Rates> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::tests::measured;
+    use crate::testing::measured;
 
     /// A launch of a step of so many seconds, on a machine of so many operations and bytes a second.
     fn launch(step_seconds: f64, rates: Option<(f64, f64)>) -> Measured {

@@ -9,11 +9,13 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::config::Case;
+use crate::files::save;
 use crate::machine::Machine;
-use crate::matrix::Case;
 use crate::protocol::{Device, DeviceKind, Digest, Rates};
+use crate::stats;
+use crate::text::format;
 use crate::wan::work::Work;
-use crate::{format, save, stats};
 
 /// Schema version of results.json.
 pub const SCHEMA: u32 = 3;

@@ -7,7 +7,7 @@ use crate::protocol::DeviceKind;
 /// Every threshold of a verdict, with its default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Gate {
+pub struct Thresholds {
     /// How much slower a case may get than the base revision beside it, in percent.
     pub base_tolerance_percent: f64,
     /// How much the speedup may fall against the committed baseline, in percent.
@@ -36,7 +36,7 @@ pub struct Gate {
     pub attribution_factor: f64,
 }
 
-impl Default for Gate {
+impl Default for Thresholds {
     fn default() -> Self {
         Self {
             base_tolerance_percent: 2.0,
@@ -67,7 +67,7 @@ pub struct Look {
     pub is_early: bool,
 }
 
-impl Gate {
+impl Thresholds {
     /// The key of a threshold that cannot be, and what is wrong with it.
     pub fn fault(&self) -> Option<(&'static str, String)> {
         let figures = [
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn all_alphas_are_spent_whatever_the_launches() {
-        let gate = Gate::default();
+        let gate = Thresholds::default();
         for (planned, done, launches) in [
             (10, 10, vec![4, 7, 10]),
             (10, 4, vec![4]),

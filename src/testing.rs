@@ -3,34 +3,35 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::super::{Demands, Report, Source};
-use crate::baseline::{Baseline, ModelMemory};
-use crate::gate::{Gate, compare};
+use crate::config::Thresholds;
+use crate::config::{Case, Workload, link_references};
+use crate::gate::compare;
 use crate::machine::Machine;
-use crate::matrix::{Case, Workload, link_references};
 use crate::protocol::{Device, DeviceKind, Rates};
-use crate::record::{
+use crate::report::{Demands, Report, Source};
+use crate::store::baseline::{Baseline, ModelMemory};
+use crate::store::record::{
     BaseRevision, Canary, CaseRecord, Failure, Launch, Measured, Outcome, Role, RunRecord, SCHEMA, Skipped, Tool,
 };
 use crate::wan::quant::model_bytes;
 use crate::wan::{DType, Experts, Quant, Spec, work};
 
-pub(super) const MIB: u64 = 1024 * 1024;
+pub(crate) const MIB: u64 = 1024 * 1024;
 
 /// A run of the seed table's cases and the baselines it is judged by; equal until a test changes one.
 #[derive(Clone)]
 pub(crate) struct Scenario {
     pub(crate) record: RunRecord,
     pub(crate) baseline: Option<Baseline>,
-    pub(super) memory: ModelMemory,
-    pub(super) demands: Demands,
+    pub(crate) memory: ModelMemory,
+    pub(crate) demands: Demands,
 }
 
 impl Scenario {
     pub(crate) fn new() -> Self {
         let record = record();
         let before = RunRecord { started: "2026-02-27T09:00:00Z".parse().unwrap(), ..record.clone() };
-        let baseline = Baseline::empty(before.machine.clone(), before.device).updated(&before, &Gate::default());
+        let baseline = Baseline::empty(before.machine.clone(), before.device).updated(&before, &Thresholds::default());
         let memory = ModelMemory::default().updated(&before);
         Self { record, baseline: Some(baseline), memory, demands: Demands::default() }
     }
@@ -63,7 +64,7 @@ impl Scenario {
 
     pub(crate) fn report(self) -> Report {
         let known: BTreeSet<String> = self.record.cases.iter().map(|case| case.case.name.clone()).collect();
-        let gate = Gate::default();
+        let gate = Thresholds::default();
         let comparison = compare(&self.record, self.baseline.as_ref(), &self.memory, &known, &gate);
         let file = "baselines/apple-m3-ultra-512gb.json";
         Report {
@@ -80,7 +81,7 @@ impl Scenario {
         }
     }
 
-    pub(super) fn case(&mut self, name: &str) -> &mut CaseRecord {
+    pub(crate) fn case(&mut self, name: &str) -> &mut CaseRecord {
         self.record.cases.iter_mut().find(|case| case.case.name == name).unwrap()
     }
 
@@ -177,13 +178,26 @@ fn machine() -> Machine {
     }
 }
 
-pub(super) fn workload(frames: usize) -> Workload {
+pub(crate) fn plain_workload(frames: usize) -> Workload {
+    Workload {
+        name: format!("{frames}f"),
+        model: "synthetic".to_owned(),
+        frames,
+        steps: 5,
+        latent: [4, 16, 32],
+        text_rows: 100,
+        camera: false,
+        experts: Experts::Low,
+    }
+}
+
+pub(crate) fn workload(frames: usize) -> Workload {
     let (steps, latent) = if frames == 5 { (5, [4, 16, 32]) } else { (20, [12, 30, 52]) };
-    Workload { steps, latent, camera: true, ..crate::matrix::tests::workload(frames) }
+    Workload { steps, latent, camera: true, ..plain_workload(frames) }
 }
 
 /// Three launches around `step` seconds, the same in every test run.
-pub(super) fn case_record(case: Case, step: f64) -> CaseRecord {
+pub(crate) fn case_record(case: Case, step: f64) -> CaseRecord {
     let (spec, Workload { latent, camera, experts, .. }) = (Spec::synthetic(), &case.workload);
     let network_bytes = model_bytes(&spec, case.quant, case.dtype);
     let bytes = network_bytes * experts.resident() as u64;

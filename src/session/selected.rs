@@ -1,18 +1,20 @@
 //! What is asked for: a suite, its cases with the axes given by hand, their checkpoint, and where they run.
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use wanbench::config::{Config, Suite};
+use wanbench::config::{self, Axes, Backend, Case, Config, Model, Suite};
 use wanbench::forecast::Forecast;
 use wanbench::machine::{self, Machine};
-use wanbench::matrix::{self, Axes, Case, Model};
-use wanbench::protocol::DeviceKind;
-use wanbench::runner::{Materials, Program};
+use wanbench::protocol::{DeviceChoice, DeviceKind};
+use wanbench::runner::{self, Materials, Program};
+use wanbench::wan::Experts;
 
-use super::{Terminal, UsageError, gibibytes, programs, resolve_device};
-use crate::cli::{LoadingArgs, Selection};
+use super::status::UsageError;
+use super::terminal::Terminal;
+use crate::cli::{AxesArgs, ExpertChoice, LoadingArgs, Selection};
 
 /// The cases of a suite that are asked for, and where they run.
 pub struct Selected<'a> {
@@ -36,7 +38,7 @@ impl<'a> Selected<'a> {
         let (machine, programs) = (Machine::detect(), programs(config));
         let (suite, device) = select(config, selection, &machine, &programs, terminal)?;
         let cases = axes.cases(suite, &config.backends).map_err(UsageError)?;
-        let cases = matrix::select(cases, &selection.filter, &selection.backend);
+        let cases = config::select(cases, &selection.filter, &selection.backend);
         if cases.is_empty() {
             bail!(UsageError(format!(
                 "no case of suite `{}` is left; `wanbench run --suite {} --list` names them all",
@@ -108,4 +110,76 @@ pub fn select<'a>(
     let device = resolve_device(selection.device, machine, used.map(|name| &programs[name]), terminal);
     let suite = config.suite(named, device == DeviceKind::Gpu).map_err(UsageError)?;
     Ok((suite, device))
+}
+
+/// How to start each backend's worker.
+pub fn programs(config: &Config) -> BTreeMap<String, Program> {
+    config.backends.iter().map(|(name, backend)| (name.clone(), program(config, name, backend))).collect()
+}
+
+fn program(config: &Config, name: &str, backend: &Backend) -> Program {
+    match &backend.command {
+        Some(command) => Program { command: command.clone(), folder: Some(config.folder.clone()) },
+        None => Program::built_in(name),
+    }
+}
+
+/// The device that all of `backends` can run on: figures of different devices are not compared.
+///
+/// Workers are asked only where the machine shows a GPU.
+pub fn resolve_device<'a>(
+    choice: DeviceChoice,
+    machine: &Machine,
+    backends: impl Iterator<Item = &'a Program>,
+    terminal: &Terminal,
+) -> DeviceKind {
+    match choice {
+        DeviceChoice::Gpu => return DeviceKind::Gpu,
+        DeviceChoice::Cpu => return DeviceKind::Cpu,
+        DeviceChoice::Auto if !machine.has_gpu() => return DeviceKind::Cpu,
+        DeviceChoice::Auto => {}
+    }
+    let mut asked: Vec<&Program> = Vec::new();
+    for program in backends {
+        if asked.contains(&program) {
+            continue;
+        }
+        asked.push(program);
+        if let Err(failure) = runner::probe(program, DeviceChoice::Gpu) {
+            let name = program.command.join(" ");
+            terminal.say(&format!("{name} cannot use the GPU ({}): everything runs on the CPU", failure.reason));
+            return DeviceKind::Cpu;
+        }
+    }
+    DeviceKind::Gpu
+}
+
+/// The suite's entries that stand replaced.
+pub fn axes(args: &AxesArgs) -> Axes {
+    let experts = match args.expert {
+        None => Vec::new(),
+        Some(ExpertChoice::Low) => vec![Experts::Low],
+        Some(ExpertChoice::High) => vec![Experts::High],
+        Some(ExpertChoice::Both) => vec![Experts::Both, Experts::Swap],
+    };
+    Axes {
+        frames: args.frames.clone(),
+        steps: args.steps.map(usize::from),
+        quants: args.quant.clone(),
+        dtypes: args.dtype.clone(),
+        experts,
+    }
+}
+
+/// So many GiB in bytes.
+pub fn gibibytes(gib: NonZero<u32>) -> u64 {
+    u64::from(gib.get()) << 30
+}
+
+/// The choice that asks a worker for exactly `kind`.
+pub fn exactly(kind: DeviceKind) -> DeviceChoice {
+    match kind {
+        DeviceKind::Gpu => DeviceChoice::Gpu,
+        DeviceKind::Cpu => DeviceChoice::Cpu,
+    }
 }

@@ -11,7 +11,8 @@ use wanbench::github::Repository;
 use wanbench::github::client::{Client, Settings};
 use wanbench::github::event::Event;
 
-use super::{Terminal, UsageError};
+use super::status::UsageError;
+use super::terminal::Terminal;
 use crate::cli::GitHubApi;
 
 /// Runs `ask` with a client of the API.

@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use wanbench::baseline::{Baseline, ModelMemory};
 use wanbench::config::Config;
-use wanbench::git;
-use wanbench::loosening::{self, Committed};
-use wanbench::record::BaseRevision;
+use wanbench::gate::loosening::{self, Committed};
+use wanbench::revision::git;
+use wanbench::store::baseline::{Baseline, ModelMemory};
+use wanbench::store::record::BaseRevision;
 
-use super::Terminal;
 use super::selected::Selected;
+use super::terminal::Terminal;
 use crate::cli::Sources;
 
 /// `revision` with what head makes looser than it is there, and what head accepts; a note where that cannot be told.

@@ -1,7 +1,5 @@
 //! The matrix: a suite's workloads × backends × quantizations × dtypes, as cases with stable names.
 
-mod axes;
-
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -9,8 +7,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::wan::{DType, Experts, Quant, Spec};
-
-pub use axes::Axes;
 
 /// One cell of the matrix on one backend.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -119,21 +115,9 @@ fn case_name(backend: &str, workload: &str, quant: Quant, dtype: DType) -> Strin
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
-
-    pub(crate) fn workload(frames: usize) -> Workload {
-        Workload {
-            name: format!("{frames}f"),
-            model: "synthetic".to_owned(),
-            frames,
-            steps: 5,
-            latent: [4, 16, 32],
-            text_rows: 100,
-            camera: false,
-            experts: Experts::Low,
-        }
-    }
+    use crate::testing::plain_workload as workload;
 
     fn matrix() -> Vec<Case> {
         let mut cases = Vec::new();

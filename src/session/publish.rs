@@ -12,8 +12,8 @@ use wanbench::github::event::Event;
 use wanbench::github::{Marker, Repository};
 use wanbench::report::{Report, Standing, annotations, comment};
 
-use super::Terminal;
 use super::actions::{append, asking, has_token, open_event, repository, variable};
+use super::terminal::Terminal;
 use crate::cli::Publication;
 
 /// Most characters of a comment's body, by GitHub's answer to longer ones.

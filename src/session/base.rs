@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use wanbench::base::{self, Checkout};
 use wanbench::config::Config;
+use wanbench::files::cache;
 use wanbench::protocol::DeviceChoice;
-use wanbench::record::BaseRevision;
+use wanbench::report::doctor;
+use wanbench::revision::git;
+use wanbench::revision::{self, Checkout};
 use wanbench::runner::{self, Program};
-use wanbench::{cache, doctor, git};
+use wanbench::store::record::BaseRevision;
 
-use super::{Terminal, UsageError};
+use super::status::UsageError;
+use super::terminal::Terminal;
 use crate::cli::BaseArgs;
 
 /// The revision that head is measured beside.
@@ -51,7 +54,7 @@ fn of_revision(revision: &str, config_path: &Path, config: &Config, cache: &Path
     let checkout = Checkout::new(cache, &repository, &commit)?;
     let folder = checkout.source().join(below(&repository, &config.folder)?);
     let base_config = config_at(&commit, config_path, config, terminal)?;
-    let programs = base::programs(config, base_config.as_ref(), &folder, |name| match checkout.is_wanbench() {
+    let programs = revision::programs(config, base_config.as_ref(), &folder, |name| match checkout.is_wanbench() {
         true => worker_in(&checkout.programs(), name),
         false => Program::built_in(name),
     });
@@ -76,7 +79,7 @@ fn of_folder(folder: &Path, config: &Config) -> Result<Base> {
     if !folder.is_dir() {
         bail!(UsageError(format!("--base-workers {name}: no such folder")));
     }
-    let programs = base::programs(config, None, &folder, |name| worker_in(&folder, name));
+    let programs = revision::programs(config, None, &folder, |name| worker_in(&folder, name));
     for program in programs.values().filter(|program| program.folder.is_none()) {
         if doctor::find_program(&program.command[0]).is_none() {
             let program = Path::new(&program.command[0]).file_name().unwrap_or_default().display();
@@ -163,7 +166,7 @@ mod tests {
 
     use super::*;
     use crate::cli::Cli;
-    use crate::commands::is_usage_error;
+    use crate::session::status::is_usage_error;
 
     /// A repository of somebody who uses wanbench: config.toml in a folder below its root, with a backend of their own.
     struct Repository {

@@ -1,6 +1,5 @@
 //! How figures are written: units, significant digits, signs.
 
-use crate::protocol::Loading;
 use crate::stats::Estimate;
 
 /// A time to three significant digits, in the unit that suits it: `1.53 s`, `74.3 ms`, `812 µs`.
@@ -90,14 +89,6 @@ pub fn gigabytes(bytes: f64) -> String {
     three_digits(bytes / 1e9)
 }
 
-/// How far a network's loading is: `loading 12 of 71 GiB, about 1 min 10 s left`.
-pub fn loading(loading: &Loading) -> String {
-    let Loading { bytes, total_bytes, seconds } = *loading;
-    let left = seconds / bytes.max(1) as f64 * total_bytes.saturating_sub(bytes) as f64;
-    let read = gibibytes(bytes).replace(" GiB", "");
-    format!("loading {read} of {}, about {} left", gibibytes(total_bytes), duration(left))
-}
-
 /// The memory that is needed and what there is: `needs 71 GiB, has 36 GiB`, in a unit that tells the two apart.
 pub fn shortage(needs_bytes: u64, has_bytes: u64) -> String {
     let units: [fn(u64) -> String; 2] = [gibibytes, mebibytes];
@@ -185,8 +176,6 @@ mod tests {
         assert_eq!([flop_rate(2.914e11), flop_rate(1.84e13)], ["0.29 TFLOP/s", "18.4 TFLOP/s"]);
         assert_eq!([byte_rate(1.2649e10), gigabytes(6.189e11)], ["12.6 GB/s", "619"]);
         assert_eq!([teraflops(5.64e10), teraflops(1.84e13)], ["0.056", "18.4"]);
-        let halfway = Loading { bytes: 1 << 30, total_bytes: 2 << 30, seconds: 70.0 };
-        assert_eq!(loading(&halfway), "loading 1.0 of 2.0 GiB, about 1 min 10 s left");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The workers of another revision, to be measured beside those of this one.
 
 mod checkout;
+pub mod git;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::evidence::throughput::{Throughput, rates};
 use crate::protocol::Rates;
-use crate::record::{CaseRecord, Launch, Measured, RunRecord, measured};
 use crate::stats::{self, Estimate, median_of_all};
-use crate::throughput::{Throughput, rates};
+use crate::store::record::{CaseRecord, Launch, Measured, RunRecord, measured};
 
 /// The figures of one case over its launches.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -1,8 +1,5 @@
 //! Baselines on disk: model bytes for every machine, and one file of speedups, times and peaks per machine.
-//!
-//! What a run changes in them is in `recording`.
-
-mod recording;
+//! What a run changes in them is in `gate::recording`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,10 +7,10 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::config::Case;
 use crate::machine::Machine;
-use crate::matrix::Case;
 use crate::protocol::DeviceKind;
-use crate::record::{ReadError, read_versioned};
+use crate::store::record::{ReadError, read_versioned};
 use crate::wan::Experts;
 
 /// Schema version of both kinds of file.
@@ -158,7 +155,8 @@ impl ModelMemory {
 }
 
 impl Shape {
-    fn of(case: &Case) -> Self {
+    /// What `case` computes.
+    pub fn of(case: &Case) -> Self {
         let workload = case.workload.clone();
         Self {
             model: workload.model,

@@ -5,15 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
-use wanbench::baseline::Baseline;
 use wanbench::config::Config;
-use wanbench::record::{ReadError, RunRecord};
-use wanbench::save;
+use wanbench::files::save;
+use wanbench::store::baseline::Baseline;
+use wanbench::store::record::{ReadError, RunRecord};
 
+use super::base;
 use super::job::{Fitness, Job};
 use super::review::review;
 use super::selected::Selected;
-use super::{Terminal, UsageError, axes, base};
+use super::selected::axes;
+use super::status::UsageError;
+use super::terminal::Terminal;
 use crate::cli;
 
 /// What is to be measured, and what a check adds to that.

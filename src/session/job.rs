@@ -7,18 +7,21 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
-use wanbench::baseline::Baseline;
+use wanbench::config::Case;
 use wanbench::config::Config;
+use wanbench::files::cache;
 use wanbench::forecast::{self, Fit};
+use wanbench::gate;
 use wanbench::machine::{self, MeasuringLock, Severity};
-use wanbench::matrix::Case;
-use wanbench::record::{BaseRevision, CaseRecord, RunRecord, SCHEMA, Skipped, Tool};
 use wanbench::report::progress::Progress;
+use wanbench::revision::git;
 use wanbench::runner::{self, CanaryPlan, Materials, Pace, Plan, Program, Progressed, canary_case};
-use wanbench::{cache, gate, git};
+use wanbench::store::baseline::Baseline;
+use wanbench::store::record::{BaseRevision, CaseRecord, RunRecord, SCHEMA, Skipped, Tool};
 
+use super::selected::exactly;
 use super::selected::{Selected, forecasts, memory};
-use super::{Terminal, exactly};
+use super::terminal::Terminal;
 use crate::cli::Effort;
 
 /// What is measured, and how.

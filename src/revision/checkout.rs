@@ -20,8 +20,9 @@ use std::time::SystemTime;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
+use crate::files::save;
 use crate::github::TOKEN_VARIABLE;
-use crate::{git, save};
+use crate::revision::git;
 
 /// How many commits stay in the cache: those used last.
 pub const KEPT: usize = 5;

@@ -7,10 +7,10 @@ use std::cmp::Ordering;
 
 use serde_json::Value;
 
-use crate::baseline::{Baseline, BaselineCase, Job, KEPT_JOBS, ModelMemory};
+use crate::config::Thresholds;
 use crate::config::{Config, Suite};
-use crate::format;
-use crate::gate::Gate;
+use crate::store::baseline::{Baseline, BaselineCase, Job, KEPT_JOBS, ModelMemory};
+use crate::text::format;
 
 /// The committed state of one side of a change; `None` for what it does not have.
 #[derive(Clone, Copy, Debug, Default)]
@@ -62,8 +62,8 @@ fn is_looser(key: &str, base: &Value, head: &Value) -> bool {
 }
 
 /// Key by key, as config.toml writes them, so that a new key cannot be forgotten.
-fn gate(base: &Gate, head: &Gate) -> Vec<String> {
-    let keys = |gate: &Gate| match serde_json::to_value(gate) {
+fn gate(base: &Thresholds, head: &Thresholds) -> Vec<String> {
+    let keys = |gate: &Thresholds| match serde_json::to_value(gate) {
         Ok(Value::Object(keys)) => keys,
         _ => serde_json::Map::new(),
     };
@@ -217,10 +217,10 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::baseline::Acceptance;
-    use crate::report::tests::Scenario;
+    use crate::store::baseline::Acceptance;
+    use crate::testing::Scenario;
 
-    const SHIPPED: &str = include_str!("../config.toml");
+    const SHIPPED: &str = include_str!("../../config.toml");
 
     fn config(changes: &[(&str, &str)]) -> Config {
         let text = changes.iter().fold(SHIPPED.to_owned(), |text, (old, new)| {
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn every_key_of_the_gate_is_compared() {
-        let Ok(Value::Object(keys)) = serde_json::to_value(Gate::default()) else { panic!("a gate is a table") };
+        let Ok(Value::Object(keys)) = serde_json::to_value(Thresholds::default()) else { panic!("a gate is a table") };
         for (key, value) in keys {
             let changed = |factor: f64| match &value {
                 Value::Array(_) => Value::Array(Vec::new()),
@@ -346,7 +346,7 @@ mod tests {
     fn jobs_may_be_added_or_begun_anew_but_not_edited() {
         let scenario = Scenario::new();
         let base = scenario.baseline.unwrap();
-        assert_eq!(loosened_baselines(&base, Some(&base.updated(&scenario.record, &Gate::default()))), [""; 0]);
+        assert_eq!(loosened_baselines(&base, Some(&base.updated(&scenario.record, &Thresholds::default()))), [""; 0]);
         let mut longer = base.cases["mlx/41f/int8"].jobs.clone();
         for month in 3..=12 {
             let date = format!("2026-{month:02}-01T00:00:00Z").parse().unwrap();
@@ -391,7 +391,8 @@ mod tests {
             commit: None,
             change: Some(0.25),
         };
-        let head = base.accepting(&scenario.record, "mlx/41f/int8", acceptance("a correct mask"), &Gate::default());
+        let head =
+            base.accepting(&scenario.record, "mlx/41f/int8", acceptance("a correct mask"), &Thresholds::default());
         let newly = |base: Option<&Baseline>, head: &Baseline| {
             accepted(
                 &Committed { baseline: base, ..Committed::default() },
@@ -401,7 +402,8 @@ mod tests {
         assert_eq!(newly(Some(&base), &head), ["mlx/41f/int8"]);
         assert_eq!(newly(None, &head), ["mlx/41f/int8"]);
         assert_eq!(newly(Some(&head), &head), [""; 0]);
-        let again = head.accepting(&scenario.record, "mlx/41f/int8", acceptance("another reason"), &Gate::default());
+        let again =
+            head.accepting(&scenario.record, "mlx/41f/int8", acceptance("another reason"), &Thresholds::default());
         assert_eq!(newly(Some(&head), &again), ["mlx/41f/int8"]);
         assert_eq!(newly(Some(&head), &base), [""; 0]);
         let looser = loosened_baselines(&base, Some(&head));

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-use crate::baseline::{Baseline, BaselineCase, Import};
+use crate::config::{Case, Workload};
 use crate::machine::Machine;
-use crate::matrix::{Case, Workload};
 use crate::protocol::DeviceKind;
-use crate::report::unescape;
+use crate::store::baseline::{Baseline, BaselineCase, Import};
+use crate::text::escape::unescape;
 use crate::wan::{DType, Experts, Quant};
 
 /// What a report holds.
@@ -380,9 +380,9 @@ fn names<const N: usize>(names: [&str; N]) -> String {
 mod tests {
     use super::*;
     use crate::report::markdown;
-    use crate::report::tests::Scenario;
+    use crate::testing::Scenario;
 
-    const SEED: &str = include_str!("../tests/fixtures/mlx-benchmarks-m3-ultra.md");
+    const SEED: &str = include_str!("../../tests/fixtures/mlx-benchmarks-m3-ultra.md");
 
     #[test]
     fn the_seed_report() {

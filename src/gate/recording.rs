@@ -1,10 +1,10 @@
 //! Recording: what a run's figures change in the baselines. Pure; the commands show it, ask and write.
 
-use super::{Acceptance, Baseline, BaselineCase, Job, KEPT_JOBS, ModelMemory, Shape};
-use crate::figures::{Figures, figures};
-use crate::gate::Gate;
-use crate::record::{CaseRecord, RunRecord};
+use crate::config::Thresholds;
+use crate::evidence::figures::{Figures, figures};
 use crate::stats::{Estimate, mean};
+use crate::store::baseline::{Acceptance, Baseline, BaselineCase, Job, KEPT_JOBS, ModelMemory, Shape};
+use crate::store::record::{CaseRecord, RunRecord};
 
 impl ModelMemory {
     /// These bytes with those of all cases that `record` measured.
@@ -25,7 +25,7 @@ impl Baseline {
     /// This baseline with what `record` measured; cases that it did not measure stay, with their acceptance.
     ///
     /// Measured figures end an import: the imported cases they do not replace are dropped.
-    pub fn updated(&self, record: &RunRecord, gate: &Gate) -> Self {
+    pub fn updated(&self, record: &RunRecord, gate: &Thresholds) -> Self {
         let mut updated = match &self.imported {
             Some(_) => Self::empty(record.machine.clone(), record.device),
             None => Self { machine: record.machine.clone(), ..self.clone() },
@@ -43,7 +43,7 @@ impl Baseline {
     ///
     /// The case's history begins anew: the jobs before the regression tell nothing about its new level. A case that
     /// `record` did not measure stays as it is.
-    pub fn accepting(&self, record: &RunRecord, name: &str, acceptance: Acceptance, gate: &Gate) -> Self {
+    pub fn accepting(&self, record: &RunRecord, name: &str, acceptance: Acceptance, gate: &Thresholds) -> Self {
         let mut updated = Self { machine: record.machine.clone(), ..self.clone() };
         if let (Some(case), Some(figures)) = (record.case(name), figures(record).get(name)) {
             let old = updated.cases.remove(name).map(|old| BaselineCase { jobs: Vec::new(), ..old });
@@ -60,7 +60,7 @@ fn recorded(
     case: &CaseRecord,
     figures: &Figures,
     old: Option<BaselineCase>,
-    gate: &Gate,
+    gate: &Thresholds,
 ) -> BaselineCase {
     let old = old.filter(|old| old.is_of(&case.case));
     // Measured without its reference, a case keeps the speedup it had.
@@ -84,7 +84,7 @@ fn recorded(
 ///
 /// The stored jobs tell how much jobs differ by chance. Jobs of two levels would pass the step between these for chance:
 /// prediction limits as wide as the step, in which the next regression hides.
-fn continued(mut jobs: Vec<Job>, newest: Job, gate: &Gate) -> Vec<Job> {
+fn continued(mut jobs: Vec<Job>, newest: Job, gate: &Thresholds) -> Vec<Job> {
     // Recording one run twice is recording it once.
     jobs.retain(|job| job.date != newest.date);
     let levels: Vec<f64> = jobs.iter().filter_map(|job| job.mean_log_speedup).collect();
@@ -113,7 +113,7 @@ fn job(record: &RunRecord, case: &CaseRecord, speedup: Option<Estimate>) -> Job 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::tests::Scenario;
+    use crate::testing::Scenario;
 
     const CASE: &str = "mlx/41f/int8";
 
@@ -140,9 +140,9 @@ mod tests {
 
     #[test]
     fn accepting_changes_one_case_and_the_next_update_ends_it() {
-        let before = Scenario::new().baseline.unwrap().updated(&run(1, 1.0), &Gate::default());
+        let before = Scenario::new().baseline.unwrap().updated(&run(1, 1.0), &Thresholds::default());
         assert_eq!(job_count(&before, CASE), 2);
-        let accepted = before.accepting(&run(2, 1.25), CASE, acceptance(), &Gate::default());
+        let accepted = before.accepting(&run(2, 1.25), CASE, acceptance(), &Thresholds::default());
         let case = &accepted.cases[CASE];
         assert_eq!((case.jobs.len(), &case.accepted), (1, &Some(acceptance())));
         let speedup = |baseline: &Baseline| baseline.cases[CASE].speedup.unwrap();
@@ -154,11 +154,11 @@ mod tests {
         };
         assert_eq!(others(&accepted), others(&before));
 
-        let updated = accepted.updated(&run(3, 1.25), &Gate::default());
+        let updated = accepted.updated(&run(3, 1.25), &Thresholds::default());
         assert_eq!((job_count(&updated, CASE), &updated.cases[CASE].accepted), (2, &None));
         let mut without = run(3, 1.25);
         without.cases.retain(|case| case.case.name != CASE);
-        assert_eq!(accepted.updated(&without, &Gate::default()).cases[CASE], accepted.cases[CASE]);
+        assert_eq!(accepted.updated(&without, &Thresholds::default()).cases[CASE], accepted.cases[CASE]);
     }
 
     #[test]
@@ -167,19 +167,22 @@ mod tests {
         let mut now = Scenario::new();
         now.skip(CASE, 71);
         let record = RunRecord { started: run(1, 1.0).started, ..now.record };
-        let updated = before.updated(&record, &Gate::default());
+        let updated = before.updated(&record, &Thresholds::default());
         assert_eq!(updated.cases[CASE], before.cases[CASE]);
         assert_eq!(job_count(&updated, "mlx/41f/nf4"), 2);
-        assert_eq!(before.accepting(&record, CASE, acceptance(), &Gate::default()).cases[CASE], before.cases[CASE]);
+        assert_eq!(
+            before.accepting(&record, CASE, acceptance(), &Thresholds::default()).cases[CASE],
+            before.cases[CASE]
+        );
         let memory = ModelMemory::default().updated(&run(1, 1.0));
         assert_eq!(memory.updated(&record), memory);
     }
 
     #[test]
     fn a_level_shift_begins_the_history_anew() {
-        let before = Scenario::new().baseline.unwrap().updated(&run(1, 1.0), &Gate::default());
+        let before = Scenario::new().baseline.unwrap().updated(&run(1, 1.0), &Thresholds::default());
         for (factor, jobs) in [(1.04, 3), (1.06, 1), (0.96, 3), (0.94, 1)] {
-            let updated = before.updated(&run(2, factor), &Gate::default());
+            let updated = before.updated(&run(2, factor), &Thresholds::default());
             assert_eq!(job_count(&updated, CASE), jobs, "{factor}");
             assert_eq!(job_count(&updated, "mlx/41f/nf4"), 3, "{factor}");
             // The reference has no speedup whose level could shift.

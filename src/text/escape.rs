@@ -9,7 +9,7 @@ const NO_LINK: &str = "&#8203;";
 const SPECIAL: &str = "\\`*_{}[]<>|~&#$";
 
 /// `text` as one line of Markdown that shows it literally, in a table's cell too.
-pub(crate) fn markdown(text: &str) -> String {
+pub fn markdown(text: &str) -> String {
     let text = one_line(text);
     let mut escaped = String::with_capacity(text.len());
     let mut characters = text.chars().peekable();
@@ -26,7 +26,7 @@ pub(crate) fn markdown(text: &str) -> String {
 }
 
 /// The text that [`markdown`] escaped.
-pub(crate) fn unescape(markdown: &str) -> String {
+pub fn unescape(markdown: &str) -> String {
     let mut text = String::with_capacity(markdown.len());
     let without_links = markdown.replace(NO_LINK, "");
     let mut characters = without_links.chars().peekable();
@@ -40,7 +40,7 @@ pub(crate) fn unescape(markdown: &str) -> String {
 }
 
 /// `text` on one line of HTML, inside an element. There a backslash escapes nothing.
-pub(crate) fn html(text: &str) -> String {
+pub fn html(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     let text = one_line(text);
     let mut characters = text.chars().peekable();
@@ -61,13 +61,13 @@ pub(crate) fn html(text: &str) -> String {
 
 /// `text` as at most `length` characters that mean something nowhere: letters and digits of ASCII, and `/._+-`. Whatever
 /// else there is becomes a hyphen.
-pub(crate) fn harmless(text: &str, length: usize) -> String {
+pub fn harmless(text: &str, length: usize) -> String {
     let is_harmless = |letter: char| letter.is_ascii_alphanumeric() || "/._+-".contains(letter);
     text.chars().take(length).map(|letter| if is_harmless(letter) { letter } else { '-' }).collect()
 }
 
 /// `lines` as a fenced block of `language` that no line of it can close.
-pub(crate) fn fenced(language: &str, lines: &[String]) -> String {
+pub fn fenced(language: &str, lines: &[String]) -> String {
     let lines: Vec<String> = lines.iter().map(|line| one_line(line)).collect();
     let longest = lines.iter().flat_map(|line| line.split(|character| character != '`')).map(str::len).max();
     let fence = "`".repeat(longest.unwrap_or(0).max(2) + 1);
@@ -75,12 +75,12 @@ pub(crate) fn fenced(language: &str, lines: &[String]) -> String {
 }
 
 /// `text` on one line, without control characters (a terminal would obey them).
-pub(crate) fn one_line(text: &str) -> String {
+pub fn one_line(text: &str) -> String {
     text.split(['\n', '\r', '\t']).map(printable).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// The first `length` characters of `text`, with an ellipsis for the rest.
-pub(crate) fn cut(text: &str, length: usize) -> String {
+pub fn cut(text: &str, length: usize) -> String {
     match text.char_indices().nth(length) {
         Some((end, _)) => format!("{}…", text[..end].trim_end()),
         None => text.to_owned(),

@@ -1,0 +1,12 @@
+//! What the commands share: from flags to a measured, judged and published run.
+
+pub mod actions;
+pub mod base;
+pub mod job;
+pub mod judged;
+pub mod measure;
+pub mod publish;
+pub mod review;
+pub mod selected;
+pub mod status;
+pub mod terminal;

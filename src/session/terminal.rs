@@ -1,0 +1,55 @@
+//! Results go to standard output, everything else to standard error.
+
+use std::io::{self, IsTerminal, Write};
+
+use wanbench::report::progress::Style;
+
+use crate::cli::{Color, Output};
+
+/// Where and how to print.
+pub struct Terminal {
+    pub output: Output,
+}
+
+impl Terminal {
+    /// Printing as the flags say.
+    pub fn new(output: Output) -> Self {
+        Self { output }
+    }
+
+    /// Prints a result on standard output.
+    pub fn print(&self, text: &str) -> io::Result<()> {
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(text.as_bytes())?;
+        stdout.flush()
+    }
+
+    /// Says something on standard error, unless quiet.
+    pub fn say(&self, text: &str) {
+        if !self.output.quiet {
+            eprintln!("{text}");
+        }
+    }
+
+    /// How progress is shown on standard error.
+    pub fn progress_style(&self) -> Style {
+        match () {
+            () if self.output.quiet => Style::Off,
+            () if io::stderr().is_terminal() && !self.output.no_progress && !self.output.verbose => Style::Live,
+            () if self.output.no_progress && !self.output.verbose => Style::Off,
+            () if self.output.verbose => Style::Verbose,
+            () => Style::Lines,
+        }
+    }
+
+    /// Whether results are coloured.
+    pub fn color(&self) -> bool {
+        match self.output.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => {
+                io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            }
+        }
+    }
+}

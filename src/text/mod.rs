@@ -1,0 +1,8 @@
+//! Words for people: how figures are written, how text from outside is made harmless, how lines are wrapped.
+
+pub mod escape;
+pub mod format;
+pub mod wrap;
+
+/// What stands where there is no figure.
+pub const NOTHING: &str = "–";
