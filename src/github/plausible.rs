@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::artifact::Caps;
+use super::caps::Caps;
 use super::event::is_commit;
 use crate::config::{Case, Workload};
 use crate::protocol::Rates;

@@ -363,12 +363,20 @@ impl CaseTally {
             State::Waiting if self.done == launches => "done".to_owned(),
             State::Waiting => "waiting".to_owned(),
             State::Loading(None) => "loading".to_owned(),
-            State::Loading(Some(loading)) => super::waiting::loading(loading),
+            State::Loading(Some(loading)) => loading_words(loading),
             State::WarmingUp => "warming up".to_owned(),
             State::Stepping if self.current.len() == self.steps => "finishing".to_owned(),
             State::Stepping => format!("step {} of {}", self.current.len() + 1, self.steps),
         }
     }
+}
+
+/// How far a network's loading is: `loading 12 of 71 GiB, about 1 min 10 s left`.
+pub(super) fn loading_words(loading: &Loading) -> String {
+    let Loading { bytes, total_bytes, seconds } = *loading;
+    let left = seconds / bytes.max(1) as f64 * total_bytes.saturating_sub(bytes) as f64;
+    let read = format::gibibytes(bytes).replace(" GiB", "");
+    format!("loading {read} of {}, about {} left", format::gibibytes(total_bytes), format::duration(left))
 }
 
 #[cfg(test)]
@@ -447,5 +455,11 @@ mod tests {
             progress.handle(&Event::LaunchEnded { arm: CASE, outcome: &outcome, seconds: 1.0 });
             progress.finish();
         }
+    }
+
+    #[test]
+    fn loading_tells_how_far_it_is_and_how_long_it_takes() {
+        let halfway = Loading { bytes: 1 << 30, total_bytes: 2 << 30, seconds: 70.0 };
+        assert_eq!(loading_words(&halfway), "loading 1.0 of 2.0 GiB, about 1 min 10 s left");
     }
 }

@@ -5,10 +5,9 @@ use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget};
 
-use super::progress::{LINE_INTERVAL, REDRAWS_PER_SECOND, Style, case_style};
+use super::progress::{LINE_INTERVAL, REDRAWS_PER_SECOND, Style, case_style, loading_words};
 use crate::protocol::Loading;
 use crate::text::escape::one_line;
-use crate::text::format;
 
 /// How the wait for one worker's loading is shown, where nothing else is.
 pub struct Waiting {
@@ -30,7 +29,7 @@ impl Waiting {
 
     /// Shows how far it is.
     pub fn show(&mut self, loading: &Loading) {
-        let words = format!("{}: {}", self.what, self::loading(loading));
+        let words = format!("{}: {}", self.what, loading_words(loading));
         match &self.line {
             Some(line) => line.set_message(words),
             None if self.style != Style::Off && self.told.elapsed() >= LINE_INTERVAL => {
@@ -47,24 +46,5 @@ impl Waiting {
         if let Some(line) = self.line.take() {
             line.finish_and_clear();
         }
-    }
-}
-
-/// How far a network's loading is: `loading 12 of 71 GiB, about 1 min 10 s left`.
-pub(super) fn loading(loading: &Loading) -> String {
-    let Loading { bytes, total_bytes, seconds } = *loading;
-    let left = seconds / bytes.max(1) as f64 * total_bytes.saturating_sub(bytes) as f64;
-    let read = format::gibibytes(bytes).replace(" GiB", "");
-    format!("loading {read} of {}, about {} left", format::gibibytes(total_bytes), format::duration(left))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn loading_tells_how_far_it_is_and_how_long_it_takes() {
-        let halfway = Loading { bytes: 1 << 30, total_bytes: 2 << 30, seconds: 70.0 };
-        assert_eq!(loading(&halfway), "loading 1.0 of 2.0 GiB, about 1 min 10 s left");
     }
 }

@@ -6,7 +6,7 @@ use wanbench::config::ConfigError;
 use wanbench::report::Standing;
 use wanbench::runner::MaterialsError;
 use wanbench::store::record::ReadError;
-use wanbench::wan::checkpoint::CheckpointError;
+use wanbench::wan::CheckpointError;
 
 /// How the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
