@@ -5,7 +5,7 @@ use std::io;
 use wanbench::config::ConfigError;
 use wanbench::report::Standing;
 use wanbench::runner::MaterialsError;
-use wanbench::store::record::ReadError;
+use wanbench::store::ReadError;
 use wanbench::wan::CheckpointError;
 
 /// How the process ends.

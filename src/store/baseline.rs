@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::Case;
 use crate::machine::Machine;
 use crate::protocol::DeviceKind;
-use crate::store::record::{ReadError, read_versioned};
+use crate::store::unique::unique_keys;
 use crate::wan::Experts;
 
 /// Schema version of both kinds of file.
@@ -29,6 +29,7 @@ pub struct ModelMemory {
     /// [`SCHEMA`] of the writer.
     pub schema: u32,
     /// Bytes by `backend/model/quant/dtype`.
+    #[serde(deserialize_with = "unique_keys")]
     pub models: BTreeMap<String, u64>,
 }
 
@@ -45,6 +46,7 @@ pub struct Baseline {
     /// Where they come from, if not measured by wanbench.
     pub imported: Option<Import>,
     /// The cases by name.
+    #[serde(deserialize_with = "unique_keys")]
     pub cases: BTreeMap<String, BaselineCase>,
 }
 
@@ -143,17 +145,6 @@ impl Default for ModelMemory {
     }
 }
 
-impl ModelMemory {
-    /// Reads `folder`'s file; empty where there is none.
-    pub fn open(folder: &Path) -> Result<Self, ReadError> {
-        let path = folder.join(MODEL_MEMORY);
-        match read_versioned(&path, "model memory file", SCHEMA) {
-            Err(error) if error.is_not_found() => Ok(Self::default()),
-            read => read,
-        }
-    }
-}
-
 impl Shape {
     /// What `case` computes.
     pub fn of(case: &Case) -> Self {
@@ -184,49 +175,6 @@ impl Baseline {
     /// The file of `machine` on `device`.
     pub fn path(folder: &Path, machine: &Machine, device: DeviceKind) -> PathBuf {
         folder.join(machine.name(device) + ".json")
-    }
-
-    /// Reads one file; a figure that cannot be is an error.
-    pub fn open(path: &Path) -> Result<Self, ReadError> {
-        let baseline: Self = read_versioned(path, "baseline", SCHEMA)?;
-        for (name, case) in &baseline.cases {
-            let peaks = [case.process_peak_bytes, case.framework_peak_bytes].into_iter().flatten();
-            let times = [case.speedup, case.step_seconds].into_iter().flatten();
-            if peaks.map(|bytes| bytes as f64).chain(times).any(|figure| !(figure.is_finite() && figure > 0.0)) {
-                return Err(ReadError::impossible(path, name));
-            }
-        }
-        Ok(baseline)
-    }
-
-    /// The baseline for `machine`: of those in `folder` whose known properties agree its own file, else the first.
-    ///
-    /// Another file than its own agrees where an imported report does not know the GPU's cores, say.
-    pub fn find(folder: &Path, machine: &Machine, device: DeviceKind) -> Result<Option<(PathBuf, Self)>, ReadError> {
-        let own = Self::path(folder, machine, device);
-        let mut agreeing = Self::all(folder)?;
-        agreeing.retain(|(_, baseline)| baseline.device == device && baseline.machine.agrees_with(machine));
-        let index = agreeing.iter().position(|(path, _)| *path == own).unwrap_or(0);
-        Ok((!agreeing.is_empty()).then(|| agreeing.swap_remove(index)))
-    }
-
-    /// All machines' baselines in `folder`, by file name; none where there is no such folder.
-    pub fn all(folder: &Path) -> Result<Vec<(PathBuf, Self)>, ReadError> {
-        let unreadable = |cause| ReadError::Io { path: folder.display().to_string(), cause };
-        let entries = match std::fs::read_dir(folder) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(unreadable)?,
-        };
-        let mut paths = Vec::new();
-        for entry in entries {
-            paths.push(entry.map_err(unreadable)?.path());
-        }
-        paths.retain(|path| {
-            path.extension().is_some_and(|extension| extension == "json")
-                && path.file_name().is_some_and(|name| name != MODEL_MEMORY)
-        });
-        paths.sort();
-        paths.into_iter().map(|path| Ok((path.clone(), Self::open(&path)?))).collect()
     }
 
     /// A baseline without cases.

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use wanbench::config::Config;
 use wanbench::machine::Machine;
+use wanbench::store::ReadError;
 use wanbench::store::baseline::{Baseline, MODEL_MEMORY, ModelMemory};
-use wanbench::store::record::{CaseRecord, ReadError, RunRecord};
+use wanbench::store::record::{CaseRecord, RunRecord};
 
 use super::change::{Change, apply};
 use crate::cli;
