@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::Case;
 use crate::machine::Machine;
 use crate::protocol::DeviceKind;
-use crate::store::record::{ReadError, read_versioned};
+use crate::store::record::{ReadError, parse_versioned, read};
 use crate::wan::Experts;
 
 /// Schema version of both kinds of file.
@@ -137,6 +137,16 @@ pub struct Job {
     pub launch_step_seconds: Vec<f64>,
 }
 
+/// The text of the committed file `path`: a machine's baseline or, by its name, the models' memory; an error if it is neither.
+pub fn committed(path: &Path) -> Result<String, ReadError> {
+    let text = read(path)?;
+    match path.file_name().is_some_and(|name| name == MODEL_MEMORY) {
+        true => ModelMemory::parse(&text, path).map(drop),
+        false => Baseline::parse(&text, path).map(drop),
+    }?;
+    Ok(text)
+}
+
 impl Default for ModelMemory {
     fn default() -> Self {
         Self { schema: SCHEMA, models: BTreeMap::new() }
@@ -147,10 +157,15 @@ impl ModelMemory {
     /// Reads `folder`'s file; empty where there is none.
     pub fn open(folder: &Path) -> Result<Self, ReadError> {
         let path = folder.join(MODEL_MEMORY);
-        match read_versioned(&path, "model memory file", SCHEMA) {
+        match read(&path) {
             Err(error) if error.is_not_found() => Ok(Self::default()),
-            read => read,
+            text => Self::parse(&text?, &path),
         }
+    }
+
+    /// Reads the text of such a file; `path` is for messages.
+    fn parse(text: &str, path: &Path) -> Result<Self, ReadError> {
+        parse_versioned(text, path, "model memory file", SCHEMA)
     }
 }
 
@@ -188,7 +203,12 @@ impl Baseline {
 
     /// Reads one file; a figure that cannot be is an error.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
-        let baseline: Self = read_versioned(path, "baseline", SCHEMA)?;
+        Self::parse(&read(path)?, path)
+    }
+
+    /// Reads the text of a baseline, as [`Baseline::open`] does; `path` is for messages.
+    fn parse(text: &str, path: &Path) -> Result<Self, ReadError> {
+        let baseline: Self = parse_versioned(text, path, "baseline", SCHEMA)?;
         for (name, case) in &baseline.cases {
             let peaks = [case.process_peak_bytes, case.framework_peak_bytes].into_iter().flatten();
             let times = [case.speedup, case.step_seconds].into_iter().flatten();

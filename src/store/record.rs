@@ -426,7 +426,7 @@ pub fn read_versioned<T: DeserializeOwned>(path: &Path, what: &'static str, expe
     parse_versioned(&read(path)?, path, what, expected)
 }
 
-fn read(path: &Path) -> Result<String, ReadError> {
+pub(super) fn read(path: &Path) -> Result<String, ReadError> {
     std::fs::read_to_string(path).map_err(|cause| ReadError::Io { path: path.display().to_string(), cause })
 }
 
@@ -436,7 +436,7 @@ struct Versioned {
     schema: Option<u64>,
 }
 
-fn parse_versioned<T: DeserializeOwned>(
+pub(super) fn parse_versioned<T: DeserializeOwned>(
     text: &str,
     path: &Path,
     what: &'static str,
