@@ -10,7 +10,8 @@ use wanbench::wan::{DType, Quant};
 
 /// Tracks the speed and memory of the Wan diffusion transformer on MLX and PyTorch, and fails on regressions.
 ///
-/// Exit status: 0 pass, 1 the gate failed, 2 usage or configuration error, 3 could not measure.
+/// Exit status: 0 passed, 1 the gate failed, 2 usage or configuration error, 3 something could not be measured, judged, saved
+/// or posted.
 #[derive(Debug, Parser)]
 #[command(name = "wanbench", version, propagate_version = true)]
 pub struct Cli {

@@ -7,7 +7,6 @@ mod session;
 use std::process::ExitCode;
 
 use clap::Parser;
-use session::status::{self, ExitStatus};
 use session::terminal::Terminal;
 
 fn main() -> ExitCode {
@@ -34,12 +33,8 @@ fn main() -> ExitCode {
         cli::Command::Doctor(args) => commands::doctor::doctor(args, &terminal),
     };
     let status = outcome.unwrap_or_else(|error| {
-        // A reader that closed the pipe has seen what it wanted.
-        if status::is_broken_pipe(&error) {
-            return ExitStatus::Pass;
-        }
-        eprintln!("wanbench: {error:#}");
-        if status::is_usage_error(&error) { ExitStatus::Usage } else { ExitStatus::CannotMeasure }
+        terminal.say_always(&format!("wanbench: {error}"));
+        error.status()
     });
     ExitCode::from(status as u8)
 }

@@ -4,6 +4,8 @@ mod support;
 
 use support::{Project, worker};
 
+const SEED_REPORT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/mlx-benchmarks-m3-ultra.md");
+
 fn project() -> Project {
     Project::new(&[("slow", &worker(0.2, 4000)), ("fast", &worker(0.1, 1000))])
 }
@@ -93,8 +95,7 @@ fn flags_change_launches_steps_and_files() {
 fn the_seed_report_is_imported_as_it_is_committed() {
     let project = project();
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let seed = root.join("tests/fixtures/mlx-benchmarks-m3-ultra.md");
-    let import = || project.wanbench(&["baseline", "import", seed.to_str().unwrap()]);
+    let import = || project.wanbench(&["baseline", "import", SEED_REPORT]);
     let ran = import();
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     let imported = project.json("baselines/apple-m3-ultra-512gb.json");
@@ -126,12 +127,152 @@ fn results_overwrite_nothing_but_results() {
     assert_eq!(project.wanbench(&["run"]).status, 0, "results may be replaced by results");
 }
 
+/// A file that each command is given, as FILE.
+const FILE_ARGUMENTS: &[&[&str]] = &[
+    &["check", "--config", "FILE"],
+    &["run", "--config", "FILE"],
+    &["plan", "--config", "FILE"],
+    &["profile", "fast/5f/none", "--config", "FILE"],
+    &["parity", "--config", "FILE"],
+    &["parity", "--golden", "FILE"],
+    &["doctor", "--config", "FILE"],
+    &["quantize", "--quant", "int8", "--ckpt-dir", "FILE"],
+    &["check", "--baselines", "FILE"],
+    &["run", "--baselines", "FILE"],
+    &["report", "results.json", "--baselines", "FILE"],
+    &["comment", "--results", "results.json", "--baselines", "FILE"],
+    &["report", "FILE"],
+    &["report", "results.json", "--config", "FILE"],
+    &["compare", "FILE", "results.json"],
+    &["compare", "results.json", "FILE"],
+    &["compare", "results.json", "results.json", "--config", "FILE"],
+    &["comment", "--results", "results.json", "FILE"],
+    &["comment", "--results", "results.json", "--config", "FILE"],
+    &["comment", "--results", "results.json", "--event", "FILE"],
+    &["check", "--github", "--event", "FILE"],
+    &["validate-artifact", ".", "--repository", "octo/wan", "--event", "FILE"],
+    &["validate-artifact", ".", "--config", "FILE"],
+    &["baseline", "show", "FILE"],
+    &["baseline", "diff", "FILE", "baselines/apple-m3-ultra-512gb.json"],
+    &["baseline", "diff", "baselines/apple-m3-ultra-512gb.json", "FILE"],
+    &["baseline", "import", "FILE"],
+    &["baseline", "update", "--yes", "--from", "FILE"],
+    &["baseline", "update", "--yes", "--from", "results.json", "--config", "FILE"],
+    &["baseline", "accept", "fast/5f/none", "--reason", "meant", "--yes", "--from", "FILE"],
+    &["baseline", "accept", "fast/5f/none", "--reason", "meant", "--yes", "--config", "FILE"],
+    &["calibrate", "--from", "FILE"],
+    &["calibrate", "--config", "FILE"],
+];
+
 #[test]
-fn a_closed_pipe_is_no_error() {
-    use std::process::Stdio;
+fn a_file_that_is_missing_or_malformed_has_the_same_status_in_every_command() {
     let project = project();
-    project.wanbench(&["run"]);
-    let mut report = project.command(&["report", "results.json"]).stdout(Stdio::piped()).spawn().unwrap();
-    drop(report.stdout.take());
-    assert!(report.wait().unwrap().success());
+    assert_eq!(project.wanbench(&["run"]).status, 0);
+    assert_eq!(project.wanbench(&["baseline", "import", SEED_REPORT]).status, 0);
+    project.write("malformed.json", r#"{"schema": "#);
+    for file in ["missing.json", "malformed.json"] {
+        for arguments in FILE_ARGUMENTS {
+            let arguments: Vec<&str> =
+                arguments.iter().map(|argument| if *argument == "FILE" { file } else { argument }).collect();
+            let ran = project.wanbench(&arguments);
+            assert_eq!(ran.status, 2, "{arguments:?}: {}{}", ran.stdout, ran.stderr);
+            assert!(ran.stderr.contains(file), "{arguments:?}: {}", ran.stderr);
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_written_has_the_same_status_in_every_command() {
+    let project = project();
+    assert_eq!(project.wanbench(&["run"]).status, 0);
+    project.write("blocked", "a file, where a folder would have to be");
+    for arguments in [
+        &["run", "--json", "blocked/results.json"][..],
+        &["check", "--markdown", "blocked/report.md"],
+        &["calibrate", "--json", "blocked/jobs.json"],
+        &["comment", "--results", "results.json", "--dry-run", "--markdown", "blocked/comment.md"],
+        &["init", "blocked/folder"],
+    ] {
+        let ran = project.wanbench(arguments);
+        assert_eq!(ran.status, 3, "{arguments:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains("cannot write blocked/"), "{arguments:?}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn results_that_cannot_be_saved_are_told_and_are_no_pass() {
+    let project = project();
+    project.write("fast.sh", &format!("rm -rf out\n: > out\n{}", worker(0.1, 1000)));
+    for command in ["run", "check"] {
+        let _ = std::fs::remove_file(project.path("out"));
+        let ran = project.wanbench(&[command, "--json", "out/results.json"]);
+        assert_eq!(ran.status, 3, "{command}: {}{}", ran.stdout, ran.stderr);
+        assert!(ran.stdout.contains("fast/5f/none"), "what was measured is reported: {}", ran.stdout);
+        assert!(ran.stderr.contains("cannot save out/results.json"), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("results saved"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn only_a_baseline_is_shown_and_compared() {
+    let project = project();
+    assert_eq!(project.wanbench(&["run"]).status, 0);
+    project.pretend_release_build();
+    assert_eq!(project.wanbench(&["baseline", "update", "--from", "results.json", "--yes"]).status, 0);
+    let baseline = project.machine_baseline();
+    for path in [baseline.as_str(), "baselines/model-memory.json"] {
+        let text = std::fs::read_to_string(project.path(path)).unwrap();
+        assert_eq!(project.wanbench(&["baseline", "show", path]).stdout, text);
+        let added = project.wanbench(&["baseline", "diff", "/dev/null", path]);
+        assert_eq!(added.status, 0, "{}", added.stderr);
+        assert_eq!(added.stdout.lines().filter(|line| line.starts_with('+')).count(), 1 + text.lines().count());
+        assert_eq!(project.wanbench(&["baseline", "diff", path, path]).stdout, "");
+    }
+    // Another program's, which is JSON as well.
+    project.write("foreign.json", r#"{"metadata": {"model": "Diffusion Server"}, "scenarios": {}}"#);
+    for arguments in [
+        &["baseline", "show", "foreign.json"][..],
+        &["baseline", "diff", "foreign.json", &baseline],
+        &["baseline", "diff", &baseline, "foreign.json"],
+    ] {
+        let ran = project.wanbench(arguments);
+        assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{arguments:?}");
+        assert!(ran.stderr.contains("foreign.json: not a baseline of this wanbench"), "{}", ran.stderr);
+    }
+}
+
+/// The status of wanbench whose standard output, and with `is_silent` standard error too, nobody reads.
+fn status_without_reader(project: &Project, arguments: &[&str], is_silent: bool) -> Option<i32> {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let stderr = if is_silent { writer.try_clone().unwrap().into() } else { std::process::Stdio::null() };
+    project.command(arguments).stdout(writer).stderr(stderr).status().unwrap().code()
+}
+
+#[test]
+fn a_status_stands_when_the_reader_has_gone() {
+    let project = project();
+    assert_eq!(project.wanbench(&["run"]).status, 0);
+    project.pretend_release_build();
+    assert_eq!(project.wanbench(&["baseline", "update", "--from", "results.json", "--yes"]).status, 0);
+    for is_silent in [false, true] {
+        project.write("fast.sh", &worker(0.1, 1000));
+        assert_eq!(status_without_reader(&project, &["run"], is_silent), Some(0));
+        assert_eq!(status_without_reader(&project, &["report", "results.json"], is_silent), Some(0));
+        assert_eq!(status_without_reader(&project, &["report", "missing.json"], is_silent), Some(2));
+        project.write("fast.sh", &worker(0.1, 1008));
+        assert_eq!(status_without_reader(&project, &["check", "--markdown", "report.md"], is_silent), Some(1));
+        assert!(std::fs::read_to_string(project.path("report.md")).unwrap().contains("Gate failed"));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_report_that_cannot_be_printed_is_no_pass() {
+    let project = project();
+    assert_eq!(project.wanbench(&["run"]).status, 0);
+    let full = std::fs::File::create("/dev/full").unwrap();
+    let ran = project.command(&["report", "results.json"]).stdout(full).output().unwrap();
+    assert_eq!(ran.status.code(), Some(3));
+    assert!(String::from_utf8(ran.stderr).unwrap().contains("cannot write to standard output"));
 }

@@ -84,6 +84,19 @@ fn a_post_that_fails_is_a_warning_and_the_verdict_stands() {
 }
 
 #[test]
+fn a_comment_that_is_not_posted_is_no_success() {
+    let project = project();
+    assert_eq!(project.wanbench(&["run"]).status, 0);
+    for token in [Some(TOKEN), None] {
+        let ran = in_actions(&project, &["comment", "--results", "results.json"], token);
+        assert_eq!(ran.status, 3, "{}", ran.stderr);
+    }
+    let ran = in_actions(&project, &["comment", "--results", "results.json", "--repository", "wan"], Some(TOKEN));
+    assert_eq!(ran.status, 2, "{}", ran.stderr);
+    assert!(ran.stderr.contains("`wan` is not OWNER/NAME"), "{}", ran.stderr);
+}
+
+#[test]
 fn without_a_token_all_but_the_posts_is_told() {
     let project = project();
     for token in [None, Some("")] {

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
 use wanbench::calibration::{self, Jobs, text};
 use wanbench::config::Axes;
 use wanbench::config::Config;
@@ -12,7 +11,7 @@ use crate::cli;
 use crate::session::job::{Fitness, Job};
 use crate::session::measure::{check_replaceable, check_writable, on_interrupt};
 use crate::session::selected::Selected;
-use crate::session::status::{ExitStatus, UsageError};
+use crate::session::status::{Error, ExitStatus, OrStatus, Result};
 use crate::session::terminal::Terminal;
 
 /// Jobs below which nothing can be said of what differs between them.
@@ -24,23 +23,24 @@ pub fn calibrate(args: &cli::Calibrate, terminal: &Terminal) -> Result<ExitStatu
     if let Some(path) = &args.from {
         let jobs = Jobs::open(path)?;
         if jobs.records.len() < LEAST_JOBS {
-            bail!(UsageError(format!("--from {}: {}", path.display(), too_few(&jobs))));
+            return Err(Error::usage(format!("--from {}: {}", path.display(), too_few(&jobs))));
         }
         terminal.print(&text::render(&calibration::calibrate(&jobs, &config.gate)))?;
-        return Ok(ExitStatus::Pass);
+        return Ok(ExitStatus::Passed);
     }
     if args.effort.launches == Some(1) {
-        bail!(UsageError("--launches 1: what differs between launches shows from two on".to_owned()));
+        return Err(Error::usage("--launches 1: what differs between launches shows from two on"));
     }
     let jobs = measure_jobs(args, &config, terminal)?;
     if jobs.records.len() < LEAST_JOBS {
-        bail!("interrupted: {}", too_few(&jobs));
+        return Err(Error::incomplete(format!("interrupted: {}", too_few(&jobs))));
     }
     let calibration = calibration::calibrate(&jobs, &config.gate);
     terminal.print(&text::render(&calibration))?;
+    jobs.save(&args.json).or_incomplete(|| format!("cannot save {}", args.json.display()))?;
     terminal.say(&format!("jobs saved in {}", args.json.display()));
     let is_whole = jobs.records.len() == jobs.planned && calibration.left_out.is_empty();
-    Ok(if is_whole { ExitStatus::Pass } else { ExitStatus::CannotMeasure })
+    Ok(if is_whole { ExitStatus::Passed } else { ExitStatus::Incomplete })
 }
 
 fn too_few(jobs: &Jobs) -> String {
@@ -73,12 +73,15 @@ fn measure_jobs(args: &cli::Calibrate, config: &Config, terminal: &Terminal) -> 
         if let Some((case, failure)) = record.failures().next()
             && record.failures().count() == record.cases.len()
         {
-            bail!("no case could be measured; {}: {}", case.case.name, failure.reason);
+            return Err(Error::incomplete(format!(
+                "no case could be measured; {}: {}",
+                case.case.name, failure.reason
+            )));
         }
         jobs.records.push(record);
         // What a full disk refuses now it may take after the next job; the measurements are still at hand.
         if let Err(error) = jobs.save(&args.json) {
-            eprintln!("warning: cannot save {}: {error}", args.json.display());
+            terminal.say_always(&format!("warning: cannot save {}: {error}", args.json.display()));
         }
     }
     Ok(jobs)

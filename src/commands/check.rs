@@ -1,6 +1,5 @@
 //! `wanbench check`: measure and judge.
 
-use anyhow::Result;
 use wanbench::config::Config;
 use wanbench::report::Demands;
 
@@ -8,9 +7,9 @@ use crate::cli;
 use crate::session::actions::CommandsStopped;
 use crate::session::job::Fitness;
 use crate::session::judged;
-use crate::session::measure::{Measuring, measure};
+use crate::session::measure::{Measured, Measuring, measure};
 use crate::session::publish::Publisher;
-use crate::session::status::{ExitStatus, status};
+use crate::session::status::{ExitStatus, Result, status};
 use crate::session::terminal::Terminal;
 
 /// Measures, saves, compares with the committed baselines and the base revision, prints the report; 1 on a regression.
@@ -23,7 +22,7 @@ pub fn check(args: &cli::Check, terminal: &Terminal) -> Result<ExitStatus> {
     judged::read_baselines(&measuring.sources.baselines)?;
     let fitness = if args.strict { Fitness::Demanded } else { Fitness::Told };
     let asked = Measuring { args: measuring, config: &config, base: Some(&args.base), ends_at_looks: true, fitness };
-    let Some(record) = measure(&asked, terminal)? else { return Ok(ExitStatus::Pass) };
+    let Some(Measured { record, is_saved }) = measure(&asked, terminal)? else { return Ok(ExitStatus::Passed) };
     let demands = Demands { baseline: args.require_baseline, conclusions: args.strict };
     let report = judged::build(record, &measuring.json, &config, &measuring.sources, demands)?;
     terminal.print(&judged::text(&report, terminal))?;
@@ -34,5 +33,5 @@ pub fn check(args: &cli::Check, terminal: &Terminal) -> Result<ExitStatus> {
         let rendered = publisher.render(vec![report], &measuring.sources.config);
         publisher.publish(&rendered, measuring.markdown.as_deref())?;
     }
-    Ok(status(standing))
+    Ok(status(standing).if_saved(is_saved))
 }

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
 use wanbench::config::Config;
 use wanbench::files::save;
 use wanbench::github::artifact::Differences;
@@ -12,11 +11,11 @@ use wanbench::store::record::RunRecord;
 use crate::cli;
 use crate::session::judged;
 use crate::session::publish::Publisher;
-use crate::session::status::ExitStatus;
+use crate::session::status::{ExitStatus, OrStatus, Result};
 use crate::session::terminal::Terminal;
 
-/// Judges results, of several machines perhaps, and posts one comment about all of them. The verdict does not decide the
-/// exit status: that is a check's, or the check run's.
+/// Judges results, of several machines perhaps, and posts one comment about all of them; 3 if something could not be posted.
+/// The verdict does not decide the exit status: that is a check's, or the check run's.
 pub fn comment(args: &cli::Comment, terminal: &Terminal) -> Result<ExitStatus> {
     let config = Config::open(&args.sources.config)?;
     judged::read_baselines(&args.sources.baselines)?;
@@ -29,10 +28,9 @@ pub fn comment(args: &cli::Comment, terminal: &Terminal) -> Result<ExitStatus> {
     let rendered = publisher.render(reports, &args.sources.config);
     if let Some(path) = &args.markdown {
         save::atomically(path, |out| out.write_all(rendered.comment().as_bytes()))
-            .with_context(|| format!("cannot write {}", path.display()))?;
+            .or_incomplete(|| format!("cannot write {}", path.display()))?;
     }
-    publisher.publish(&rendered, args.markdown.as_deref())?;
-    Ok(ExitStatus::Pass)
+    publisher.publish(&rendered, args.markdown.as_deref())
 }
 
 /// `record`, with a warning where its cases are not those of the configuration: a change may add some and leave out others,

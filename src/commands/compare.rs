@@ -1,6 +1,5 @@
 //! `wanbench compare`: judge one recorded run by another.
 
-use anyhow::{Result, bail};
 use wanbench::config::Config;
 use wanbench::report::Demands;
 use wanbench::store::baseline::{Baseline, ModelMemory};
@@ -8,7 +7,7 @@ use wanbench::store::record::RunRecord;
 
 use crate::cli;
 use crate::session::judged;
-use crate::session::status::{ExitStatus, UsageError, status};
+use crate::session::status::{Error, ExitStatus, Result, status};
 use crate::session::terminal::Terminal;
 
 /// Judges the later run by the earlier one, as a check judges by a baseline, and prints the report; 1 on a regression.
@@ -17,7 +16,7 @@ pub fn compare(args: &cli::Compare, terminal: &Terminal) -> Result<ExitStatus> {
     let (before, now) = (RunRecord::open(&args.before)?, RunRecord::open(&args.now)?);
     let names = [&before, &now].map(|record| record.machine.name(record.device));
     if !before.machine.agrees_with(&now.machine) || before.device != now.device {
-        bail!(UsageError(format!(
+        return Err(Error::usage(format!(
             "{} is of {}, {} of {}: only runs on one machine and device can be compared",
             args.before.display(),
             names[0],

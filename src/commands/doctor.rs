@@ -1,6 +1,5 @@
 //! `wanbench doctor`: what is here, and what would spoil a measurement.
 
-use anyhow::Result;
 use wanbench::config::Config;
 use wanbench::machine::{self, Machine};
 use wanbench::protocol::DeviceChoice;
@@ -9,7 +8,7 @@ use wanbench::runner;
 
 use crate::cli;
 use crate::session::selected::programs;
-use crate::session::status::ExitStatus;
+use crate::session::status::{ExitStatus, Result};
 use crate::session::terminal::Terminal;
 
 /// Asks every configured backend for its device; 3 if one of them cannot be opened.
@@ -22,5 +21,5 @@ pub fn doctor(args: &cli::Doctor, terminal: &Terminal) -> Result<ExitStatus> {
     });
     let doctor = Doctor { machine: Machine::detect(), findings: machine::survey(), backends: backends.collect() };
     terminal.print(&doctor::render(&doctor))?;
-    Ok(if doctor.healthy() { ExitStatus::Pass } else { ExitStatus::CannotMeasure })
+    Ok(if doctor.healthy() { ExitStatus::Passed } else { ExitStatus::Incomplete })
 }

@@ -3,18 +3,17 @@
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use anyhow::{Context, Result};
 use wanbench::files::save;
 
 use crate::cli;
-use crate::session::status::ExitStatus;
+use crate::session::status::{ExitStatus, OrStatus, Result};
 use crate::session::terminal::Terminal;
 
 /// Writes what is missing, leaves what is there, and says which is which.
 pub fn init(args: &cli::Init, terminal: &Terminal) -> Result<ExitStatus> {
     for starter in STARTERS {
         let path = args.folder.join(starter.path);
-        let is_new = starter.write(&args.folder).with_context(|| format!("cannot write {}", path.display()))?;
+        let is_new = starter.write(&args.folder).or_incomplete(|| format!("cannot write {}", path.display()))?;
         let what = if is_new { "wrote" } else { "is there already, left as it is:" };
         terminal.print(&format!("{what} {}\n", path.display()))?;
     }
@@ -23,7 +22,7 @@ pub fn init(args: &cli::Init, terminal: &Terminal) -> Result<ExitStatus> {
          labels of the workflow (docs/github.md of wanbench, step by step). The first run on the main branch offers a\n\
          baseline to commit; from then on every pull request is judged by it.",
     );
-    Ok(ExitStatus::Pass)
+    Ok(ExitStatus::Passed)
 }
 
 /// A file to begin with.

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
 use comfy_table::{Table, presets};
 use wanbench::config::Config;
 use wanbench::config::{Axes, Case};
@@ -20,7 +19,7 @@ use wanbench::wan::{Checkpoint, DType, Inputs, Quant, Spec, schedule};
 use crate::cli;
 use crate::session::selected::Selected;
 use crate::session::selected::{exactly, programs, resolve_device};
-use crate::session::status::{ExitStatus, UsageError};
+use crate::session::status::{Error, ExitStatus, OrStatus, Result};
 use crate::session::terminal::Terminal;
 
 /// Compares outputs with a golden case or between backends; 1 beyond tolerance, 3 if a worker failed.
@@ -29,7 +28,7 @@ pub fn parity(args: &cli::Parity, terminal: &Terminal) -> Result<ExitStatus> {
     let programs = programs(&config);
     // It loads the machine, which a run that measures would see.
     let _lock = MeasuringLock::acquire()?;
-    let outputs = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let outputs = tempfile::tempdir().or_incomplete(|| "cannot make a temporary folder")?;
     let session = Session { config: &config, programs: &programs, folder: outputs.path(), args, terminal };
     let rows = match &args.golden {
         Some(folder) => session.golden(folder)?,
@@ -58,10 +57,11 @@ struct Golden {
 
 impl Golden {
     fn open(folder: &Path) -> Result<Self> {
-        let folder = std::path::absolute(folder)?;
+        let folder = std::path::absolute(folder).or_usage(|| format!("--golden {}", folder.display()))?;
         let spec = Checkpoint::open(&folder)?.spec;
         let inputs = folder.join("inputs.safetensors");
-        let t = Inputs::open(&inputs)?.t.with_context(|| format!("{} has no tensor t", inputs.display()))?;
+        let t =
+            Inputs::open(&inputs)?.t.ok_or_else(|| Error::usage(format!("{} has no tensor t", inputs.display())))?;
         let expected = TensorFile::open(&folder.join("outputs.safetensors"))?;
         Ok(Self { folder, spec, inputs, t, expected })
     }
@@ -106,7 +106,7 @@ impl Session<'_> {
             }
         }
         if rows.is_empty() {
-            bail!(UsageError(format!(
+            return Err(Error::usage(format!(
                 "{} records no output of what --backend, --quant and --dtype ask for",
                 folder.display()
             )));
@@ -124,7 +124,9 @@ impl Session<'_> {
         device: DeviceKind,
     ) -> Result<Option<Row>> {
         let Some(expected) = golden.expected.tensor(recorded_name(quant)) else { return Ok(None) };
-        let expected = expected.to_f32().context("the recorded output is no float")?;
+        let expected = expected.to_f32().ok_or_else(|| {
+            Error::usage(format!("{}: the recorded output is no float", golden.expected.path().display()))
+        })?;
         let job = Job {
             case: format!("{backend}/golden/{quant}/{dtype}"),
             checkpoint: golden.folder.clone(),
@@ -160,7 +162,8 @@ impl Session<'_> {
         };
         let mut rows = Vec::new();
         for reference in &references {
-            let expected = run(reference).map_err(|reason| anyhow::anyhow!("{}: {reason}", reference.name))?;
+            let expected =
+                run(reference).map_err(|reason| Error::incomplete(format!("{}: {reason}", reference.name)))?;
             for case in
                 cases.iter().filter(|case| case.workload.name == reference.workload.name && case.name != reference.name)
             {
@@ -173,7 +176,7 @@ impl Session<'_> {
             }
         }
         if rows.is_empty() {
-            bail!(UsageError("the selected cases hold no two backends to compare".to_owned()));
+            return Err(Error::usage("the selected cases hold no two backends to compare"));
         }
         Ok(rows)
     }
@@ -226,10 +229,10 @@ impl Row {
 
 fn status(rows: &[Row]) -> ExitStatus {
     if rows.iter().any(|row| row.verdict() == "DIFFERS") {
-        ExitStatus::GateFailed
+        ExitStatus::Failed
     } else if rows.iter().any(|row| row.outcome.is_err()) {
-        ExitStatus::CannotMeasure
+        ExitStatus::Incomplete
     } else {
-        ExitStatus::Pass
+        ExitStatus::Passed
     }
 }

@@ -2,7 +2,6 @@
 
 use std::sync::atomic::AtomicBool;
 
-use anyhow::Result;
 use wanbench::config::Config;
 use wanbench::files::cache;
 use wanbench::forecast::{self, RatesByBackend, SuitePlan, Terms};
@@ -14,7 +13,7 @@ use wanbench::runner::{self, Materials};
 use crate::cli::{self, DataFormat};
 use crate::session::selected::exactly;
 use crate::session::selected::{self, Selected, forecasts, memory};
-use crate::session::status::ExitStatus;
+use crate::session::status::{ExitStatus, Result};
 use crate::session::terminal::Terminal;
 
 /// Opens the checkpoints, measures the machine's rates, prints the plan; nothing of a network is loaded.
@@ -38,7 +37,7 @@ pub fn plan(args: &cli::Plan, terminal: &Terminal) -> Result<ExitStatus> {
         DataFormat::Text => report::plan::text(&plan),
         DataFormat::Json => report::plan::json(&plan),
     })?;
-    Ok(ExitStatus::Pass)
+    Ok(ExitStatus::Passed)
 }
 
 /// What the machine does in each backend and arithmetic of the cases; a worker that cannot tell gives the reason.

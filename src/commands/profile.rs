@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, bail};
 use wanbench::config::Config;
 use wanbench::evidence::profile;
 use wanbench::files::cache;
@@ -18,7 +17,7 @@ use crate::cli::{self, DataFormat};
 use crate::session::measure::on_interrupt;
 use crate::session::selected::exactly;
 use crate::session::selected::{self, Selected, memory};
-use crate::session::status::{ExitStatus, UsageError};
+use crate::session::status::{Error, ExitStatus, Result};
 use crate::session::terminal::Terminal;
 
 /// Has one case's forward pass timed part by part, and prints it.
@@ -28,14 +27,19 @@ pub fn profile(args: &cli::Profile, terminal: &Terminal) -> Result<ExitStatus> {
     let selected = Selected::new(&config, selection, &selected::axes(axes), terminal)?;
     let Some(case) = selected.cases.iter().find(|case| case.name == args.case) else {
         let names: Vec<&str> = selected.cases.iter().map(|case| case.name.as_str()).collect();
-        bail!(UsageError(format!("no case `{}`; suite `{}` has {}", args.case, selected.suite.name, names.join(", "))));
+        return Err(Error::usage(format!(
+            "no case `{}`; suite `{}` has {}",
+            args.case,
+            selected.suite.name,
+            names.join(", ")
+        )));
     };
     let cases = std::slice::from_ref(case);
     let materials = Materials::open(cases, &selected.models, &cache::folder(), selection.seed)?;
     let forecast = materials.forecast(case, selected.device);
     if let Some(has_bytes) = memory(loading, selected.device).filter(|has| *has < forecast.peak_bytes) {
         let skipped = Skipped { needs_bytes: forecast.peak_bytes, has_bytes };
-        bail!("{} does not fit into memory: {skipped}", case.name);
+        return Err(Error::incomplete(format!("{} does not fit into memory: {skipped}", case.name)));
     }
     let materials = materials.with_inputs(cases, &cache::folder(), selection.seed)?;
     let materials = if loading.no_cache { materials.without_quantized() } else { materials };
@@ -54,7 +58,7 @@ pub fn profile(args: &cli::Profile, terminal: &Terminal) -> Result<ExitStatus> {
         waiting.show(loading);
     });
     waiting.finish();
-    let (_, _, profiled) = told.map_err(|failure| anyhow::anyhow!("{}: {}", case.name, failure.reason))?;
+    let (_, _, profiled) = told.map_err(|failure| Error::incomplete(format!("{}: {}", case.name, failure.reason)))?;
     let spec = &materials.network(case).spec;
     let works = work::parts(spec, forecast.tokens, case.workload.camera, case.dtype.size_bytes());
     let profile = profile::Profile::new(&case.name, &profiled, &works);
@@ -62,5 +66,5 @@ pub fn profile(args: &cli::Profile, terminal: &Terminal) -> Result<ExitStatus> {
         DataFormat::Text => report::profile::text(&profile),
         DataFormat::Json => report::profile::json(&profile),
     })?;
-    Ok(ExitStatus::Pass)
+    Ok(ExitStatus::Passed)
 }

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
 use wanbench::files::cache;
 use wanbench::files::save;
 use wanbench::machine::{self, Machine, MeasuringLock};
@@ -20,7 +19,7 @@ use wanbench::wan::{DType, Expert, Quantized};
 use crate::cli::{self, ExpertChoice};
 use crate::session::measure::on_interrupt;
 use crate::session::selected::{exactly, gibibytes, resolve_device};
-use crate::session::status::{ExitStatus, UsageError};
+use crate::session::status::{Error, ExitStatus, OrStatus, Result};
 use crate::session::terminal::Terminal;
 
 /// As long as reading 70 GiB from a slow disk takes, and packing them.
@@ -28,7 +27,7 @@ const TIMEOUT: Duration = Duration::from_secs(12 * 3600);
 
 /// Quantizes and saves the networks that are asked for; nothing is left behind of one that fails.
 pub fn quantize(args: &cli::Quantize, terminal: &Terminal) -> Result<ExitStatus> {
-    let layout = args.quant.layout().ok_or_else(|| UsageError("--quant none quantizes nothing".to_owned()))?;
+    let layout = args.quant.layout().ok_or_else(|| Error::usage("--quant none quantizes nothing"))?;
     let experts: &[Expert] = match args.expert {
         ExpertChoice::Low => &[Expert::Low],
         ExpertChoice::High => &[Expert::High],
@@ -50,7 +49,7 @@ pub fn quantize(args: &cli::Quantize, terminal: &Terminal) -> Result<ExitStatus>
         }
         target.link(&cache::folder(), layout, args.dtype)?;
     }
-    Ok(ExitStatus::Pass)
+    Ok(ExitStatus::Passed)
 }
 
 /// One network and where it is saved.
@@ -62,7 +61,9 @@ struct Target {
 
 impl Target {
     fn new(args: &cli::Quantize, layout: Layout, expert: Expert) -> Result<Self> {
-        let network = Network::open(expert.folder(&std::path::absolute(&args.ckpt_dir)?)?)?;
+        let source =
+            std::path::absolute(&args.ckpt_dir).or_usage(|| format!("--ckpt-dir {}", args.ckpt_dir.display()))?;
+        let network = Network::open(expert.folder(&source)?)?;
         let fingerprint = quantized::fingerprint(&network.folder)?;
         let out = match &args.out {
             None => quantized::cached(&cache::folder(), &fingerprint, layout, args.dtype),
@@ -70,10 +71,13 @@ impl Target {
             Some(out) if args.expert == ExpertChoice::Both => out.join(format!("{}_noise_model", expert.name())),
             Some(out) => out.clone(),
         };
-        let out = std::path::absolute(out)?;
+        let out = std::path::absolute(&out).or_usage(|| format!("--out {}", out.display()))?;
         let is_free = !out.exists() || std::fs::read_dir(&out).is_ok_and(|mut entries| entries.next().is_none());
         if !is_free && Manifest::open(&out)?.is_none() {
-            bail!(UsageError(format!("--out {}: is there and no quantized checkpoint; name another", out.display())));
+            return Err(Error::usage(format!(
+                "--out {}: is there and no quantized checkpoint; name another",
+                out.display()
+            )));
         }
         Ok(Self { network, fingerprint, out })
     }
@@ -85,7 +89,7 @@ impl Target {
             Quantized::open(&self.out, &self.network.spec)?;
             return Ok(true);
         }
-        bail!(UsageError(format!(
+        Err(Error::usage(format!(
             "{} holds another quantized checkpoint: remove it, or name another folder",
             self.out.display()
         )))
@@ -99,7 +103,11 @@ impl Target {
         let has_bytes = args.memory.map(gibibytes).or_else(|| machine::available_bytes(device));
         if let Some(has_bytes) = has_bytes.filter(|has| *has < needs_bytes) {
             let skipped = Skipped { needs_bytes, has_bytes };
-            bail!("{} does not fit into memory as {}: {skipped}", self.network.folder.display(), args.quant);
+            return Err(Error::incomplete(format!(
+                "{} does not fit into memory as {}: {skipped}",
+                self.network.folder.display(),
+                args.quant
+            )));
         }
         Ok(())
     }
@@ -116,8 +124,8 @@ impl Target {
     ) -> Result<()> {
         let cannot_write = || format!("cannot write {}", self.out.display());
         let parent = self.out.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(parent).with_context(cannot_write)?;
-        let making = tempfile::Builder::new().prefix(".wanbench-").tempdir_in(parent).with_context(cannot_write)?;
+        std::fs::create_dir_all(parent).or_incomplete(cannot_write)?;
+        let making = tempfile::Builder::new().prefix(".wanbench-").tempdir_in(parent).or_incomplete(cannot_write)?;
         let request = Request {
             protocol: protocol::VERSION,
             checkpoint: self.network.folder.clone(),
@@ -130,16 +138,16 @@ impl Target {
         let mut waiting = Waiting::new(&name, terminal.progress_style());
         let made = runner::quantize(program, &request, TIMEOUT, interrupted, &mut |loading| waiting.show(loading));
         waiting.finish();
-        let (ready, loaded, _) = made.map_err(|failure| anyhow::anyhow!("{name}: {}", failure.reason))?;
+        let (ready, loaded, _) = made.map_err(|failure| Error::incomplete(format!("{name}: {}", failure.reason)))?;
         let manifest = Manifest::new(args.quant, layout, args.dtype, self.fingerprint.clone(), ready.versions);
-        save::json(&making.path().join(quantized::MANIFEST), &manifest).with_context(cannot_write)?;
+        save::json(&making.path().join(quantized::MANIFEST), &manifest).or_incomplete(cannot_write)?;
         let config = "config.json";
-        std::fs::copy(self.network.folder.join(config), making.path().join(config)).with_context(cannot_write)?;
-        Quantized::open(making.path(), &self.network.spec).context("what was saved cannot be read again")?;
+        std::fs::copy(self.network.folder.join(config), making.path().join(config)).or_incomplete(cannot_write)?;
+        Quantized::open(making.path(), &self.network.spec).or_incomplete(|| "what was saved cannot be read again")?;
         if quantized::fingerprint(&self.network.folder)? != self.fingerprint {
-            bail!("{name} changed while it was read: quantize it again");
+            return Err(Error::incomplete(format!("{name} changed while it was read: quantize it again")));
         }
-        save::folder(making, &self.out).with_context(cannot_write)?;
+        save::folder(making, &self.out).or_incomplete(cannot_write)?;
         terminal.print(&format!(
             "{}: {} as {} in {}, from {name}\n",
             self.out.display(),
@@ -160,6 +168,6 @@ impl Target {
         if link == self.out {
             return Ok(());
         }
-        save::link(&self.out, &link).with_context(|| format!("cannot write {}", link.display()))
+        save::link(&self.out, &link).or_incomplete(|| format!("cannot write {}", link.display()))
     }
 }

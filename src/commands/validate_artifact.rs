@@ -1,6 +1,5 @@
 //! `wanbench validate-artifact`: whether what a pull request's job left may be shown at that pull request.
 
-use anyhow::{Result, bail};
 use jiff::Timestamp;
 use wanbench::config::Config;
 use wanbench::github::ApiError;
@@ -11,7 +10,7 @@ use wanbench::github::identity;
 
 use crate::cli;
 use crate::session::actions::{append, asking, open_event, repository};
-use crate::session::status::{ExitStatus, UsageError};
+use crate::session::status::{Error, ExitStatus, Result};
 use crate::session::terminal::Terminal;
 
 /// Refuses results that are not what they should be, or of another pull request than they say; prints the number of the
@@ -20,9 +19,9 @@ pub fn validate_artifact(args: &cli::ValidateArtifact, terminal: &Terminal) -> R
     let config = Config::open(&args.config)?;
     let repository = repository(&args.api)?;
     let Some(run) = open_event(&args.api)?.workflow_run else {
-        bail!(UsageError("--event, or GITHUB_EVENT_PATH: that is not the event of a `workflow_run`".to_owned()));
+        return Err(Error::usage("--event, or GITHUB_EVENT_PATH: that is not the event of a `workflow_run`"));
     };
-    let refused = |reason: String| UsageError(format!("the artifact is refused: {reason}"));
+    let refused = |reason: String| Error::usage(format!("the artifact is refused: {reason}"));
     let artifact = Artifact::open(&args.folder, &Caps::default(), Timestamp::now());
     let artifact = artifact.map_err(|error| refused(error.to_string()))?;
     artifact.check_against(&config).map_err(|error| refused(error.to_string()))?;
@@ -31,12 +30,12 @@ pub fn validate_artifact(args: &cli::ValidateArtifact, terminal: &Terminal) -> R
         Ok(client.get::<PullRequest>(&format!("/repos/{repository}/pulls/{number}")).await)
     });
     let claimed = match answer? {
-        Err(ApiError::NotFound) => bail!(refused(format!("{repository} has no pull request {number}"))),
+        Err(ApiError::NotFound) => return Err(refused(format!("{repository} has no pull request {number}"))),
         answer => answer?,
     };
     identity::verify(&run, &claimed, &repository).map_err(|error| refused(error.to_string()))?;
     let outputs = format!("pull_request={}\nhead_sha={}\n", claimed.number, claimed.head_sha);
     terminal.print(&outputs)?;
     append(args.api.output.as_deref(), &outputs)?;
-    Ok(ExitStatus::Pass)
+    Ok(ExitStatus::Passed)
 }

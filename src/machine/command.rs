@@ -8,6 +8,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use wait_timeout::ChildExt;
+
 /// How long a command may take.
 const LIMIT: Duration = Duration::from_secs(5);
 
@@ -55,13 +57,8 @@ fn read_until(child: &mut Child, deadline: Instant) -> Option<String> {
 }
 
 fn ends_well(child: &mut Child, deadline: Instant) -> bool {
-    loop {
-        match child.try_wait() {
-            Ok(Some(status)) => return status.success(),
-            Ok(None) if Instant::now() < deadline => thread::sleep(Duration::from_millis(1)),
-            _ => return false,
-        }
-    }
+    let remaining = deadline.saturating_duration_since(Instant::now());
+    matches!(child.wait_timeout(remaining), Ok(Some(status)) if status.success())
 }
 
 #[cfg(test)]

@@ -5,13 +5,12 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::Write;
 use std::path::Path;
 
-use anyhow::{Context, Result};
 use secrecy::ExposeSecret;
 use wanbench::github::Repository;
 use wanbench::github::client::{Client, Settings};
 use wanbench::github::event::Event;
 
-use super::status::UsageError;
+use super::status::{Error, OrStatus, Result};
 use super::terminal::Terminal;
 use crate::cli::GitHubApi;
 
@@ -19,7 +18,7 @@ use crate::cli::GitHubApi;
 pub fn asking<T>(api: &GitHubApi, ask: impl AsyncFnOnce(Client) -> Result<T>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let settings = Settings { api_url: given(api.api_url.as_deref()), token: api.token.clone(), ..Settings::default() };
-    runtime.context("cannot start asking GitHub")?.block_on(async { ask(Client::new(settings)?).await })
+    runtime.or_incomplete(|| "cannot start asking GitHub")?.block_on(async { ask(Client::new(settings)?).await })
 }
 
 /// Whether there is a token. Actions set a variable to nothing where a secret is not to be had.
@@ -30,15 +29,13 @@ pub fn has_token(api: &GitHubApi) -> bool {
 /// The repository that is posted to.
 pub fn repository(api: &GitHubApi) -> Result<Repository> {
     let text = api.repository.as_deref().unwrap_or_default();
-    text.parse().map_err(|error| UsageError(format!("--repository, or GITHUB_REPOSITORY: {error}")).into())
+    text.parse().map_err(|error| Error::usage(format!("--repository, or GITHUB_REPOSITORY: {error}")))
 }
 
 /// The event that started the workflow; one about nothing where there is none.
 pub fn open_event(api: &GitHubApi) -> Result<Event> {
     match &api.event {
-        Some(path) if !path.as_os_str().is_empty() => {
-            Event::open(path).map_err(|error| UsageError(error.to_string()).into())
-        }
+        Some(path) if !path.as_os_str().is_empty() => Ok(Event::open(path)?),
         _ => Ok(Event::default()),
     }
 }
@@ -53,7 +50,7 @@ pub fn append(path: Option<&Path>, text: &str) -> Result<()> {
     let Some(path) = path.filter(|path| !path.as_os_str().is_empty()) else { return Ok(()) };
     let file = OpenOptions::new().create(true).append(true).open(path);
     let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
-    written.with_context(|| format!("cannot write {}", path.display()))
+    written.or_incomplete(|| format!("cannot write {}", path.display()))
 }
 
 /// Keeps Actions from obeying what is printed, such as a worker's output, until it is dropped.

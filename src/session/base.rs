@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
 use wanbench::config::Config;
 use wanbench::files::cache;
 use wanbench::protocol::DeviceChoice;
@@ -13,7 +12,7 @@ use wanbench::revision::{self, Checkout};
 use wanbench::runner::{self, Program};
 use wanbench::store::record::BaseRevision;
 
-use super::status::UsageError;
+use super::status::{Error, OrStatus, Result};
 use super::terminal::Terminal;
 use crate::cli::BaseArgs;
 
@@ -41,17 +40,18 @@ pub fn prepare(args: &BaseArgs, config_path: &Path, config: &Config, terminal: &
 
 /// The workers of the commit that `revision` names; they are in `cache`, and are built there first if need be.
 fn of_revision(revision: &str, config_path: &Path, config: &Config, cache: &Path, terminal: &Terminal) -> Result<Base> {
+    let asked = || format!("--base {revision}");
     let folder = config.folder.display();
     let repository = git::toplevel(&config.folder).map_err(|error| {
-        UsageError(format!("--base {revision}: {folder} is no git checkout that can be read ({error:#})"))
+        Error::usage(format!("--base {revision}: {folder} is no git checkout that can be read ({error:#})"))
     })?;
-    let Some(commit) = git::resolve(&config.folder, revision)? else {
-        bail!(UsageError(format!(
+    let Some(commit) = git::resolve(&config.folder, revision).or_incomplete(asked)? else {
+        return Err(Error::usage(format!(
             "--base {revision}: no such commit in {folder}: `git fetch` it first; \
              in CI a shallow clone lacks it, so check out with fetch-depth: 0"
         )));
     };
-    let checkout = Checkout::new(cache, &repository, &commit)?;
+    let checkout = Checkout::new(cache, &repository, &commit).or_incomplete(asked)?;
     let folder = checkout.source().join(below(&repository, &config.folder)?);
     let base_config = config_at(&commit, config_path, config, terminal)?;
     let programs = revision::programs(config, base_config.as_ref(), &folder, |name| match checkout.is_wanbench() {
@@ -60,14 +60,21 @@ fn of_revision(revision: &str, config_path: &Path, config: &Config, cache: &Path
     });
     let has_own = programs.values().any(|program| program.folder.is_some());
     match checkout.is_wanbench() || has_own {
-        true => checkout.prepare(&repository, terminal.output.quiet, &|text| terminal.say(text))?,
-        false => bail!(UsageError(format!(
-            "--base {revision}: no backend comes from this repository, so head and base would be the same workers; \
+        true => {
+            checkout.prepare(&repository, terminal.output.quiet, &|text| terminal.say(text)).or_incomplete(asked)?
+        }
+        false => {
+            return Err(Error::usage(format!(
+                "--base {revision}: no backend comes from this repository, so head and base would be the same workers; \
              name others with --base-workers"
-        ))),
+            )));
+        }
     }
     if has_own && !folder.is_dir() {
-        bail!("--base {revision}: it has no folder for its backends to run in, {} is missing", folder.display());
+        return Err(Error::incomplete(format!(
+            "--base {revision}: it has no folder for its backends to run in, {} is missing",
+            folder.display()
+        )));
     }
     Ok(Base::new(programs, revision.to_owned(), Some(commit)))
 }
@@ -75,15 +82,15 @@ fn of_revision(revision: &str, config_path: &Path, config: &Config, cache: &Path
 /// The workers that lie in `folder`.
 fn of_folder(folder: &Path, config: &Config) -> Result<Base> {
     let name = folder.display().to_string();
-    let folder = std::path::absolute(folder).with_context(|| format!("--base-workers {name}"))?;
+    let folder = std::path::absolute(folder).or_usage(|| format!("--base-workers {name}"))?;
     if !folder.is_dir() {
-        bail!(UsageError(format!("--base-workers {name}: no such folder")));
+        return Err(Error::usage(format!("--base-workers {name}: no such folder")));
     }
     let programs = revision::programs(config, None, &folder, |name| worker_in(&folder, name));
     for program in programs.values().filter(|program| program.folder.is_none()) {
         if doctor::find_program(&program.command[0]).is_none() {
             let program = Path::new(&program.command[0]).file_name().unwrap_or_default().display();
-            bail!(UsageError(format!("--base-workers {name}: there is no program {program} in this folder")));
+            return Err(Error::usage(format!("--base-workers {name}: there is no program {program} in this folder")));
         }
     }
     Ok(Base::new(programs, name, None))
@@ -92,10 +99,11 @@ fn of_folder(folder: &Path, config: &Config) -> Result<Base> {
 /// What base's own configuration says; `None`, and a note, where it cannot serve.
 fn config_at(commit: &str, path: &Path, config: &Config, terminal: &Terminal) -> Result<Option<Config>> {
     let name = path.file_name().unwrap_or_default();
-    let parsed = match git::show(&config.folder, commit, Path::new(name))? {
-        Some(text) => Config::parse(&text, path).map_err(|error| error.to_string()),
-        None => Err(format!("{}: not there", path.display())),
-    };
+    let parsed =
+        match git::show(&config.folder, commit, Path::new(name)).or_incomplete(|| "the configuration of base")? {
+            Some(text) => Config::parse(&text, path).map_err(|error| error.to_string()),
+            None => Err(format!("{}: not there", path.display())),
+        };
     let instead = "base runs the command of head in its own files";
     match parsed {
         Ok(base) => {
@@ -114,9 +122,9 @@ fn config_at(commit: &str, path: &Path, config: &Config, terminal: &Terminal) ->
 
 /// The path of `folder` from its repository's root.
 fn below(repository: &Path, folder: &Path) -> Result<PathBuf> {
-    let canonical = |path: &Path| path.canonicalize().with_context(|| format!("cannot find {}", path.display()));
+    let canonical = |path: &Path| path.canonicalize().or_incomplete(|| format!("cannot find {}", path.display()));
     let (repository, folder) = (canonical(repository)?, canonical(folder)?);
-    let below = folder.strip_prefix(&repository).with_context(|| format!("{} is a link", folder.display()))?;
+    let below = folder.strip_prefix(&repository).or_incomplete(|| format!("{} is a link", folder.display()))?;
     Ok(below.to_owned())
 }
 
@@ -144,14 +152,14 @@ impl Base {
                 let folder = cache.join("base").join(commit);
                 said += &format!("\nIf its build is damaged, remove {} to have it made anew.", folder.display());
             }
-            bail!(
+            return Err(Error::incomplete(format!(
                 "base {}: its worker `{}` cannot be used: {}{said}\n\
                  If it speaks another protocol, base is too old to be measured beside head: measure each with its own \
                  `wanbench run`, then compare the two with `wanbench compare`.",
                 self.revision.name,
                 program.command.join(" "),
                 failure.reason,
-            );
+            )));
         }
         Ok(())
     }
@@ -166,7 +174,7 @@ mod tests {
 
     use super::*;
     use crate::cli::Cli;
-    use crate::session::status::is_usage_error;
+    use crate::session::status::ExitStatus;
 
     /// A repository of somebody who uses wanbench: config.toml in a folder below its root, with a backend of their own.
     struct Repository {
@@ -257,7 +265,7 @@ mod tests {
         repository.commit(COMMAND, "only", protocol::VERSION);
         for unknown in ["main-of-old", "--all", ""] {
             let error = repository.base(unknown).unwrap_err();
-            assert!(is_usage_error(&error), "{error:#}");
+            assert_eq!(error.status(), ExitStatus::Usage, "{error}");
             let text = error.to_string();
             assert!(text.starts_with(&format!("--base {unknown}: no such commit")), "{text}");
             assert!(text.contains("git fetch") && text.contains("fetch-depth: 0"), "{text}");
@@ -269,7 +277,7 @@ mod tests {
         let repository = Repository::new();
         repository.commit(COMMAND, "old", protocol::VERSION - 1);
         let error = repository.base("HEAD").unwrap_err();
-        assert!(!is_usage_error(&error));
+        assert_eq!(error.status(), ExitStatus::Incomplete);
         let text = error.to_string();
         for part in ["base HEAD", "speaks protocol", "too old", "wanbench compare"] {
             assert!(text.contains(part), "{text}");
@@ -289,8 +297,8 @@ mod tests {
 
         config.suites.get_mut("tiny").unwrap().cases[0].backend = "torch".to_owned();
         let error = of_folder(&folder, &config).unwrap_err();
-        assert!(is_usage_error(&error));
+        assert_eq!(error.status(), ExitStatus::Usage);
         assert!(error.to_string().ends_with("there is no program wanbench-torch in this folder"), "{error}");
-        assert!(is_usage_error(&of_folder(&repository.path("none"), &config).unwrap_err()));
+        assert_eq!(of_folder(&repository.path("none"), &config).unwrap_err().status(), ExitStatus::Usage);
     }
 }

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use wanbench::config::Case;
 use wanbench::config::Config;
@@ -21,6 +20,7 @@ use wanbench::store::record::{BaseRevision, CaseRecord, RunRecord, SCHEMA, Skipp
 
 use super::selected::exactly;
 use super::selected::{Selected, forecasts, memory};
+use super::status::{Error, OrStatus, Result};
 use super::terminal::Terminal;
 use crate::cli::Effort;
 
@@ -72,7 +72,7 @@ impl Job<'_> {
             terminal.say(&format!("{name} is skipped: {skipped}"));
         }
         let canary = (suite.canary && !fit.fitting.is_empty()).then(|| canary_case(&suite.reference));
-        let outputs = tempfile::tempdir().context("cannot make a temporary folder")?;
+        let outputs = tempfile::tempdir().or_incomplete(|| "cannot make a temporary folder")?;
         let plan = Plan {
             cases: &fit.fitting,
             launches: self.effort.launches.map_or(suite.launches, usize::from),
@@ -141,7 +141,10 @@ impl Job<'_> {
         let warnings = findings.iter().filter(|finding| finding.severity == Severity::Warning);
         let warnings: Vec<String> = warnings.map(ToString::to_string).collect();
         if self.fitness == Fitness::Demanded && !warnings.is_empty() {
-            bail!("this machine is unfit to measure, and --strict refuses that: {}", warnings.join("; "));
+            return Err(Error::incomplete(format!(
+                "this machine is unfit to measure, and --strict refuses that: {}",
+                warnings.join("; ")
+            )));
         }
         let debug =
             cfg!(debug_assertions).then_some("this is a debug build: measure with a release build, `make build`");

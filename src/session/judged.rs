@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
 use wanbench::config::{Config, Thresholds};
 use wanbench::files::save;
 use wanbench::gate;
@@ -11,7 +10,7 @@ use wanbench::report::{self, Demands, Report, Source};
 use wanbench::store::baseline::{Baseline, ModelMemory};
 use wanbench::store::record::RunRecord;
 
-use super::status::UsageError;
+use super::status::{Error, OrStatus, Result};
 use super::terminal::Terminal;
 use crate::cli::{DEFAULT_BASELINES, Format, Sources};
 
@@ -77,7 +76,7 @@ impl Judges {
 /// Reads every baseline file, to find the unreadable one early; a folder that was named must be there.
 pub fn read_baselines(folder: &Path) -> Result<()> {
     if folder != Path::new(DEFAULT_BASELINES) && !folder.is_dir() {
-        bail!(UsageError(format!("--baselines {}: no such folder", folder.display())));
+        return Err(Error::usage(format!("--baselines {}: no such folder", folder.display())));
     }
     ModelMemory::open(folder)?;
     Baseline::all(folder)?;
@@ -102,5 +101,5 @@ pub fn text(report: &Report, terminal: &Terminal) -> String {
 pub fn save_markdown(report: &Report, path: Option<&Path>) -> Result<()> {
     let Some(path) = path else { return Ok(()) };
     save::atomically(path, |out| out.write_all(report::markdown::render(report).as_bytes()))
-        .with_context(|| format!("cannot write {}", path.display()))
+        .or_incomplete(|| format!("cannot write {}", path.display()))
 }

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, Result, bail};
 use wanbench::config::Config;
 use wanbench::files::save;
 use wanbench::store::ReadError;
@@ -16,7 +15,7 @@ use super::job::{Fitness, Job};
 use super::review::review;
 use super::selected::Selected;
 use super::selected::axes;
-use super::status::UsageError;
+use super::status::{Error, OrStatus, Result};
 use super::terminal::Terminal;
 use crate::cli;
 
@@ -41,8 +40,16 @@ impl<'a> Measuring<'a> {
     }
 }
 
-/// Measures and saves the record; `None` where the cases were only listed.
-pub fn measure(measuring: &Measuring, terminal: &Terminal) -> Result<Option<RunRecord>> {
+/// What was measured.
+pub struct Measured {
+    pub record: RunRecord,
+    /// Whether it was saved whole, in the file that `--json` names.
+    pub is_saved: bool,
+}
+
+/// Measures and saves the record; `None` where the cases were only listed. A record that cannot be saved is told and handed
+/// on, so that minutes of measuring are not for nothing.
+pub fn measure(measuring: &Measuring, terminal: &Terminal) -> Result<Option<Measured>> {
     let Measuring { args, config, .. } = measuring;
     let selected = Selected::new(config, &args.selection, &axes(&args.axes), terminal)?;
     if args.list {
@@ -67,32 +74,33 @@ pub fn measure(measuring: &Measuring, terminal: &Terminal) -> Result<Option<RunR
     };
     // What a full disk refuses now it may take at the end; the measurements are still at hand.
     let record = job.measure(&interrupted, terminal, |record| drop(record.save(&args.json)))?;
-    if let Err(error) = record.save(&args.json) {
-        eprintln!("warning: cannot save {}: {error}", args.json.display());
+    let saved = record.save(&args.json);
+    if let Err(error) = &saved {
+        terminal.say_always(&format!("warning: cannot save {}: {error}", args.json.display()));
     }
     if record.interrupted {
         let launches: usize = record.cases.iter().map(|case| case.launches.len()).sum();
-        bail!(
+        return Err(Error::incomplete(format!(
             "interrupted after {launches} of {} launches; what was measured is in {}",
             record.launches * record.cases.len(),
             args.json.display()
-        );
+        )));
     }
-    Ok(Some(record))
+    Ok(Some(Measured { record, is_saved: saved.is_ok() }))
 }
 
 /// A flag that Ctrl-C sets. A process can ask for it once.
 pub fn on_interrupt() -> Result<Arc<AtomicBool>> {
     let interrupted = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&interrupted);
-    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("cannot watch for Ctrl-C")?;
+    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).or_incomplete(|| "cannot watch for Ctrl-C")?;
     Ok(interrupted)
 }
 
 /// Refuses now what could not, or should not, be written after minutes of measuring.
 fn check_targets(args: &cli::Measure) -> Result<()> {
     if args.markdown.as_ref() == Some(&args.json) {
-        bail!(UsageError("--json and --markdown name the same file".to_owned()));
+        return Err(Error::usage("--json and --markdown name the same file"));
     }
     for path in args.markdown.iter().chain([&args.json]) {
         check_writable(path, "results")?;
@@ -103,15 +111,15 @@ fn check_targets(args: &cli::Measure) -> Result<()> {
 /// Refuses a target that is no file, or that cannot be written; `what` is to be written there.
 pub fn check_writable(path: &Path, what: &str) -> Result<()> {
     if path.exists() && !path.is_file() {
-        bail!(UsageError(format!("{} is no regular file, so no {what} are written there", path.display())));
+        return Err(Error::usage(format!("{} is no regular file, so no {what} are written there", path.display())));
     }
-    save::probe(path).with_context(|| format!("cannot write {}", path.display()))
+    save::probe(path).or_incomplete(|| format!("cannot write {}", path.display()))
 }
 
 /// Refuses to replace a file by `what` that was `opened` as such, and is something else.
 pub fn check_replaceable<T>(path: &Path, what: &str, opened: Result<T, ReadError>) -> Result<()> {
     match opened {
-        Err(ReadError::Malformed { .. }) => bail!(UsageError(format!(
+        Err(ReadError::Malformed { .. }) => Err(Error::usage(format!(
             "--json {}: the file is there and holds no {what}; name another, or remove it",
             path.display()
         ))),

@@ -1,10 +1,10 @@
 //! What a judgement tells GitHub: annotations, the job's summary, a step's outputs, the pull request's comment, a check run.
 //!
-//! None of it decides anything: what cannot be written or posted is a warning.
+//! None of it changes a verdict: what cannot be written or posted is a warning. Only `comment`, which is asked for nothing
+//! else, ends with its status.
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
 use wanbench::github::check_run::{self, CheckRun, Conclusion};
 use wanbench::github::client::Client;
 use wanbench::github::comment as sticky;
@@ -13,6 +13,7 @@ use wanbench::github::{Marker, Repository};
 use wanbench::report::{Report, Standing, annotations, comment};
 
 use super::actions::{append, asking, has_token, open_event, repository, variable};
+use super::status::{Error, ExitStatus, Result};
 use super::terminal::Terminal;
 use crate::cli::Publication;
 
@@ -64,45 +65,51 @@ impl<'a> Publisher<'a> {
         }
     }
 
-    /// Tells it all; `markdown` is the file that holds it too, for the step's outputs.
-    pub fn publish(&self, rendered: &Rendered, markdown: Option<&Path>) -> Result<()> {
+    /// Tells it all; `markdown` is the file that holds it too, for the step's outputs. Returns the
+    /// status of the gravest warning, which is the status of `comment`; a check has its verdict's.
+    pub fn publish(&self, rendered: &Rendered, markdown: Option<&Path>) -> Result<ExitStatus> {
         if self.args.dry_run {
             self.terminal.print(&rendered.comment())?;
             self.terminal.say("wanbench: nothing is posted, as --dry-run asks");
-            return Ok(());
+            return Ok(ExitStatus::Passed);
         }
         self.terminal.print(&rendered.annotations)?;
         let report = markdown.map_or_else(String::new, |path| format!("report={}\n", path.display()));
         let outputs = format!("verdict={}\n{report}", rendered.standing.key());
-        self.warn("the job's summary", append(self.args.step_summary.as_deref(), &rendered.job_summary));
-        self.warn("the step's outputs", append(self.args.api.output.as_deref(), &outputs));
-        self.warn("the comment", self.post(rendered));
-        Ok(())
+        let summary = append(self.args.step_summary.as_deref(), &rendered.job_summary);
+        let outputs = append(self.args.api.output.as_deref(), &outputs);
+        let statuses = [
+            self.warn("the job's summary", summary),
+            self.warn("the step's outputs", outputs),
+            self.post(rendered).unwrap_or_else(|error| self.warn("the comment", Err(error))),
+        ];
+        Ok(gravest(&statuses))
     }
 
     /// Posts the comment and, where asked for, the check run.
-    fn post(&self, rendered: &Rendered) -> Result<()> {
+    fn post(&self, rendered: &Rendered) -> Result<ExitStatus> {
         let say = |text: &str| self.terminal.say(&format!("wanbench: {text}"));
         if !has_token(&self.args.api) {
             say("nothing is posted on GitHub without a token, GITHUB_TOKEN or --token");
-            return Ok(());
+            return Ok(ExitStatus::Incomplete);
         }
         let repository = repository(&self.args.api)?;
         let number = self.args.pull_request.map(u64::from);
         let number = number.or(self.event.pull_request.as_ref().map(|pull_request| pull_request.number));
         asking(&self.args.api, async |client| {
+            let mut statuses = Vec::new();
             match number {
                 Some(number) => {
                     let posted = self.post_comment(&client, &repository, number, rendered).await;
-                    self.warn("the comment", posted);
+                    statuses.push(self.warn("the comment", posted));
                 }
                 None => say("no comment is posted, since this is of no pull request; --pull-request names one"),
             }
             if self.args.check_run {
                 let posted = self.post_check_run(&client, &repository, rendered).await;
-                self.warn("the check run", posted);
+                statuses.push(self.warn("the check run", posted));
             }
-            Ok(())
+            Ok(gravest(&statuses))
         })
     }
 
@@ -123,7 +130,7 @@ impl<'a> Publisher<'a> {
     }
 
     async fn post_check_run(&self, client: &Client, repository: &Repository, rendered: &Rendered) -> Result<()> {
-        let head_sha = self.head_sha().context("no commit to check: --sha names one")?;
+        let head_sha = self.head_sha().ok_or_else(|| Error::usage("no commit to check: --sha names one"))?;
         let check_run = CheckRun {
             name: &format!("wanbench ({})", rendered.marker.name()),
             head_sha: &head_sha,
@@ -147,13 +154,14 @@ impl<'a> Publisher<'a> {
     }
 
     /// Tells why something was not written or posted. In Actions a warning is seen on the run's page.
-    fn warn(&self, what: &str, outcome: Result<()>) {
-        let Err(error) = outcome else { return };
-        let warning = format!("{what} could not be written: {error:#}");
+    fn warn(&self, what: &str, outcome: Result<()>) -> ExitStatus {
+        let Err(error) = outcome else { return ExitStatus::Passed };
+        let warning = format!("{what} could not be written: {error}");
         self.terminal.say(&format!("warning: {warning}"));
         if variable("GITHUB_ACTIONS").is_some() {
-            drop(self.terminal.print(&annotations::warning(&warning)));
+            let _ = self.terminal.print(&annotations::warning(&warning));
         }
+        error.status()
     }
 }
 
@@ -162,6 +170,11 @@ impl Rendered {
     pub fn comment(&self) -> String {
         format!("{}\n{}", self.marker.line(), self.body)
     }
+}
+
+/// The status of several posts, of which some may have failed.
+fn gravest(statuses: &[ExitStatus]) -> ExitStatus {
+    statuses.iter().copied().max().unwrap_or(ExitStatus::Passed)
 }
 
 /// The workflow run that measured: the one that a `workflow_run` event tells of, else this one.

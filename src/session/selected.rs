@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::path::Path;
 
-use anyhow::{Result, bail};
 use wanbench::config::{self, Axes, Backend, Case, Config, Model, Suite};
 use wanbench::forecast::Forecast;
 use wanbench::machine::{self, Machine};
@@ -12,7 +11,7 @@ use wanbench::protocol::{DeviceChoice, DeviceKind};
 use wanbench::runner::{self, Materials, Program};
 use wanbench::wan::Experts;
 
-use super::status::UsageError;
+use super::status::{Error, Result};
 use super::terminal::Terminal;
 use crate::cli::{AxesArgs, ExpertChoice, LoadingArgs, Selection};
 
@@ -37,10 +36,10 @@ impl<'a> Selected<'a> {
     pub fn new(config: &'a Config, selection: &Selection, axes: &Axes, terminal: &Terminal) -> Result<Self> {
         let (machine, programs) = (Machine::detect(), programs(config));
         let (suite, device) = select(config, selection, &machine, &programs, terminal)?;
-        let cases = axes.cases(suite, &config.backends).map_err(UsageError)?;
+        let cases = axes.cases(suite, &config.backends).map_err(Error::usage)?;
         let cases = config::select(cases, &selection.filter, &selection.backend);
         if cases.is_empty() {
-            bail!(UsageError(format!(
+            return Err(Error::usage(format!(
                 "no case of suite `{}` is left; `wanbench run --suite {} --list` names them all",
                 suite.name, suite.name
             )));
@@ -48,7 +47,7 @@ impl<'a> Selected<'a> {
         let models = models(config, suite, selection.ckpt_dir.as_deref())?;
         let is_one_network = matches!(models[&suite.model], Model::Synthetic(_));
         if is_one_network && cases.iter().any(|case| !case.workload.experts.is_default()) {
-            bail!(UsageError(format!(
+            return Err(Error::usage(format!(
                 "--expert: suite `{}` runs the built-in model, which is one network",
                 suite.name
             )));
@@ -62,7 +61,7 @@ fn models(config: &Config, suite: &Suite, checkpoint: Option<&Path>) -> Result<B
     let mut models = config.models.clone();
     if let Some(checkpoint) = checkpoint {
         if let Model::Synthetic(_) = models[&suite.model] {
-            bail!(UsageError(format!(
+            return Err(Error::usage(format!(
                 "--ckpt-dir: suite `{}` runs the built-in model: name a suite whose model is a checkpoint, or write one \
                  into config.toml: [models.NAME] checkpoint = \"DIR\"",
                 suite.name
@@ -100,15 +99,15 @@ pub fn select<'a>(
 ) -> Result<(&'a Suite, DeviceKind)> {
     if let Some(unknown) = selection.backend.iter().find(|name| !config.backends.contains_key(*name)) {
         let known: Vec<_> = config.backends.keys().map(String::as_str).collect();
-        bail!(UsageError(format!("--backend {unknown}: no such backend; there are {}", known.join(", "))));
+        return Err(Error::usage(format!("--backend {unknown}: no such backend; there are {}", known.join(", "))));
     }
     let for_checkpoint = selection.ckpt_dir.as_ref().and(config.default_suite.checkpoint.as_deref());
     let named = selection.suite.as_deref().or(for_checkpoint);
-    let on_gpu = config.suite(named, true).map_err(UsageError)?;
+    let on_gpu = config.suite(named, true).map_err(Error::usage)?;
     let used = on_gpu.cases.iter().map(|case| &case.backend);
     let used = used.filter(|name| selection.backend.is_empty() || selection.backend.contains(*name));
     let device = resolve_device(selection.device, machine, used.map(|name| &programs[name]), terminal);
-    let suite = config.suite(named, device == DeviceKind::Gpu).map_err(UsageError)?;
+    let suite = config.suite(named, device == DeviceKind::Gpu).map_err(Error::usage)?;
     Ok((suite, device))
 }
 

@@ -1,9 +1,10 @@
 //! Results go to standard output, everything else to standard error.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use wanbench::report::progress::Style;
 
+use super::status::{OrStatus, Result};
 use crate::cli::{Color, Output};
 
 /// Where and how to print.
@@ -17,18 +18,26 @@ impl Terminal {
         Self { output }
     }
 
-    /// Prints a result on standard output.
-    pub fn print(&self, text: &str) -> io::Result<()> {
+    /// Prints a result on standard output. That its reader has gone is no error: the command's own status stands.
+    pub fn print(&self, text: &str) -> Result<()> {
         let mut stdout = io::stdout().lock();
-        stdout.write_all(text.as_bytes())?;
-        stdout.flush()
+        match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            written => written.or_incomplete(|| "cannot write to standard output"),
+        }
     }
 
     /// Says something on standard error, unless quiet.
     pub fn say(&self, text: &str) {
         if !self.output.quiet {
-            eprintln!("{text}");
+            self.say_always(text);
         }
+    }
+
+    /// Says something on standard error, quiet or not.
+    pub fn say_always(&self, text: &str) {
+        // Where nobody reads it, the exit status still tells; `eprintln!` would panic.
+        let _ = writeln!(io::stderr(), "{text}");
     }
 
     /// How progress is shown on standard error.

@@ -8,4 +8,5 @@ mod unique;
 pub mod valid;
 mod versioned;
 
+pub use open::committed;
 pub use versioned::{ReadError, read_versioned};

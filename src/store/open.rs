@@ -8,7 +8,7 @@ use crate::protocol::DeviceKind;
 use crate::store::baseline::{self, Baseline, MODEL_MEMORY, ModelMemory};
 use crate::store::record::{self, RunRecord};
 use crate::store::valid;
-use crate::store::versioned::{ReadError, parse_versioned, read, read_versioned};
+use crate::store::versioned::{ReadError, parse_versioned, read};
 
 impl RunRecord {
     /// Saves the record, atomically.
@@ -34,19 +34,39 @@ impl ModelMemory {
     /// Reads `folder`'s file; empty where there is none.
     pub fn open(folder: &Path) -> Result<Self, ReadError> {
         let path = folder.join(MODEL_MEMORY);
-        let memory = match read_versioned(&path, "model memory file", baseline::SCHEMA) {
-            Err(error) if error.is_not_found() => return Ok(Self::default()),
-            read => read?,
-        };
-        valid::model_memory(&memory).map_err(|reason| ReadError::invalid(&path, reason))?;
+        match read(&path) {
+            Err(error) if error.is_not_found() => Ok(Self::default()),
+            text => Self::parse(&text?, &path),
+        }
+    }
+
+    /// Reads the text of such a file; `path` is for messages.
+    fn parse(text: &str, path: &Path) -> Result<Self, ReadError> {
+        let memory = parse_versioned(text, path, "model memory file", baseline::SCHEMA)?;
+        valid::model_memory(&memory).map_err(|reason| ReadError::invalid(path, reason))?;
         Ok(memory)
     }
+}
+
+/// The text of the committed file `path`: a machine's baseline or, by its name, the models' memory; an error if it is neither.
+pub fn committed(path: &Path) -> Result<String, ReadError> {
+    let text = read(path)?;
+    match path.file_name().is_some_and(|name| name == MODEL_MEMORY) {
+        true => ModelMemory::parse(&text, path).map(drop),
+        false => Baseline::parse(&text, path).map(drop),
+    }?;
+    Ok(text)
 }
 
 impl Baseline {
     /// Reads one file.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
-        let baseline = read_versioned(path, "baseline", baseline::SCHEMA)?;
+        Self::parse(&read(path)?, path)
+    }
+
+    /// Reads the text of such a file; `path` is for messages.
+    fn parse(text: &str, path: &Path) -> Result<Self, ReadError> {
+        let baseline = parse_versioned(text, path, "baseline", baseline::SCHEMA)?;
         valid::baseline(&baseline).map_err(|reason| ReadError::invalid(path, reason))?;
         Ok(baseline)
     }

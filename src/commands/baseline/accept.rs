@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
 use wanbench::config::Config;
 use wanbench::gate::{self, Compared, Metric, Verdict};
 use wanbench::store::baseline::{Acceptance, Baseline, MODEL_MEMORY, ModelMemory};
@@ -11,7 +10,7 @@ use wanbench::store::record::{CaseRecord, RunRecord};
 use super::change::{Change, apply};
 use super::update::{check_can_ask, check_recordable, stored};
 use crate::cli;
-use crate::session::status::{ExitStatus, UsageError};
+use crate::session::status::{Error, ExitStatus, Result};
 use crate::session::terminal::Terminal;
 
 /// Longest reason, in characters: it stands in every report.
@@ -27,7 +26,7 @@ pub fn accept(args: &cli::Accept, terminal: &Terminal) -> Result<ExitStatus> {
     check_recordable(&record, args.machine.as_deref())?;
     let Some(case) = record.case(&args.case) else {
         let names: Vec<&str> = record.cases.iter().map(|case| case.case.name.as_str()).collect();
-        bail!(UsageError(format!(
+        return Err(Error::usage(format!(
             "{} has no case `{}`; there are {}",
             args.from.display(),
             args.case,
@@ -42,7 +41,7 @@ pub fn accept(args: &cli::Accept, terminal: &Terminal) -> Result<ExitStatus> {
     let comparison = gate::compare(&record, Some(&old), &memory, &config.known_cases(), &config.gate);
     let compared = comparison.cases.iter().find(|compared| compared.name == args.case);
     let Some(regression) = compared.and_then(Regression::of) else {
-        bail!(UsageError(format!(
+        return Err(Error::usage(format!(
             "nothing to accept: {} did not regress in {}; `wanbench report {}` tells how it was judged",
             args.case,
             args.from.display(),
@@ -88,7 +87,7 @@ fn checked_reason(reason: &str) -> Result<&str> {
         _ if reason.chars().any(char::is_control) => "is not one line of plain text".to_owned(),
         _ => return Ok(reason),
     };
-    bail!(UsageError(format!("--reason {fault}")))
+    Err(Error::usage(format!("--reason {fault}")))
 }
 
 /// Refuses where the machine of `record` is judged by another file than its `own`, or by an imported one: a measured case
@@ -96,7 +95,7 @@ fn checked_reason(reason: &str) -> Result<&str> {
 fn check_measured(own: &Path, folder: &Path, record: &RunRecord) -> Result<()> {
     let found = Baseline::find(folder, &record.machine, record.device)?;
     match found.filter(|(path, baseline)| path != own || baseline.imported.is_some()) {
-        Some((path, _)) => bail!(UsageError(format!(
+        Some((path, _)) => Err(Error::usage(format!(
             "{} was imported, or is of another machine that agrees with this one: record this machine's own figures first, with `wanbench baseline update`",
             path.display()
         ))),
@@ -108,7 +107,7 @@ fn check_measured(own: &Path, folder: &Path, record: &RunRecord) -> Result<()> {
 fn check_reference(old: &Baseline, case: &CaseRecord) -> Result<()> {
     let has_speedup = old.cases.get(&case.case.name).is_some_and(|stored| stored.speedup.is_some());
     if has_speedup && case.case.reference.is_none() {
-        bail!(UsageError(format!(
+        return Err(Error::usage(format!(
             "{} has a speedup in the baseline, but was measured without its reference: measure both",
             case.case.name
         )));

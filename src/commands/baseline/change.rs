@@ -3,11 +3,10 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
 use similar::TextDiff;
 use wanbench::files::save;
 
-use crate::session::status::{ExitStatus, UsageError};
+use crate::session::status::{Error, ExitStatus, OrStatus, Result};
 use crate::session::terminal::Terminal;
 
 /// A file's content before and after.
@@ -22,10 +21,12 @@ impl Change {
     pub(super) fn new<T: serde::Serialize>(path: PathBuf, value: &T) -> Result<Self> {
         let old = match std::fs::read_to_string(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            read => read.with_context(|| format!("cannot read {}", path.display()))?,
+            read => read.or_usage(|| format!("cannot read {}", path.display()))?,
         };
         // Through a value, whose keys are sorted: a field moved in the source moves no line in a committed file.
-        Ok(Self { path, old, new: serde_json::to_string_pretty(&serde_json::to_value(value)?)? + "\n" })
+        let new = serde_json::to_value(value).and_then(|value| serde_json::to_string_pretty(&value));
+        let new = new.or_incomplete(|| format!("cannot write {} as JSON", path.display()))? + "\n";
+        Ok(Self { path, old, new })
     }
 }
 
@@ -38,28 +39,28 @@ pub(super) fn apply(changes: &[Change], yes: bool, terminal: &Terminal) -> Resul
     }
     if changed.is_empty() {
         terminal.say("nothing changes");
-        return Ok(ExitStatus::Pass);
+        return Ok(ExitStatus::Passed);
     }
     if !yes && !confirmed()? {
         terminal.say("nothing was written");
-        return Ok(ExitStatus::Pass);
+        return Ok(ExitStatus::Passed);
     }
     for change in changed {
         save::atomically(&change.path, |out| out.write_all(change.new.as_bytes()))
-            .with_context(|| format!("cannot write {}", change.path.display()))?;
+            .or_incomplete(|| format!("cannot write {}", change.path.display()))?;
         terminal.say(&format!("wrote {}: commit it", change.path.display()));
     }
-    Ok(ExitStatus::Pass)
+    Ok(ExitStatus::Passed)
 }
 
 fn confirmed() -> Result<bool> {
     if !io::stdin().is_terminal() {
-        bail!(UsageError("nobody is there to ask: say --yes to write these changes".to_owned()));
+        return Err(Error::usage("nobody is there to ask: say --yes to write these changes"));
     }
-    eprint!("Write these changes? [y/N] ");
-    io::stderr().flush()?;
     let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
+    write!(io::stderr(), "Write these changes? [y/N] ")
+        .and_then(|()| io::stdin().lock().read_line(&mut answer))
+        .or_incomplete(|| "cannot ask whether to write these changes")?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 

@@ -2,31 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result, bail};
 use wanbench::store::baseline::{Baseline, ModelMemory};
 use wanbench::store::import;
 
 use super::change::{Change, apply};
 use crate::cli;
-use crate::session::status::{ExitStatus, UsageError};
+use crate::session::status::{Error, ExitStatus, OrStatus, Result};
 use crate::session::terminal::Terminal;
 
 /// Turns a report in the seed's format into a baseline file.
 pub fn import(args: &cli::Import, terminal: &Terminal) -> Result<ExitStatus> {
     let folder = &args.sources.baselines;
-    let text =
-        std::fs::read_to_string(&args.report).with_context(|| format!("cannot read {}", args.report.display()))?;
+    let text = std::fs::read_to_string(&args.report).or_usage(|| format!("cannot read {}", args.report.display()))?;
     let source = args.report.file_name().unwrap_or_default().to_string_lossy();
-    let imported = import::import(&text, &source).map_err(|error| UsageError(error.to_string()))?;
+    let imported = import::import(&text, &source)?;
     let path = Baseline::path(folder, &imported.baseline.machine, imported.baseline.device);
     if path.exists() && !args.replace {
-        bail!(UsageError(format!("{} is there already; --replace overwrites it", path.display())));
+        return Err(Error::usage(format!("{} is there already; --replace overwrites it", path.display())));
     }
     for name in &imported.skipped {
         terminal.say(&format!("{name}: no figures in the report, so none in the baseline"));
     }
     if let Some(disagreement) = disagreement(&imported.model_mib, &ModelMemory::open(folder)?) {
-        bail!(UsageError(format!("{}: {disagreement}", args.report.display())));
+        return Err(Error::usage(format!("{}: {disagreement}", args.report.display())));
     }
     let change = Change::new(path, &imported.baseline)?;
     apply(&[change], true, terminal)

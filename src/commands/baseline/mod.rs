@@ -7,13 +7,13 @@ mod update;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
 use wanbench::machine::Machine;
 use wanbench::protocol::DeviceKind;
 use wanbench::store::baseline::Baseline;
+use wanbench::store::committed;
 
 use crate::cli;
-use crate::session::status::ExitStatus;
+use crate::session::status::{Error, ExitStatus, Result};
 use crate::session::terminal::Terminal;
 
 pub use accept::accept;
@@ -30,25 +30,26 @@ pub fn show(args: &cli::Show, terminal: &Terminal) -> Result<ExitStatus> {
             let machine = Machine::detect();
             let device = if machine.has_gpu() { DeviceKind::Gpu } else { DeviceKind::Cpu };
             let found = Baseline::find(folder, &machine, device)?.map(|(path, _)| path);
-            found.with_context(|| {
-                format!(
+            found.ok_or_else(|| {
+                Error::usage(format!(
                     "{} has no baseline of this machine ({}); record one with `wanbench baseline update`",
                     folder.display(),
                     machine.name(device)
-                )
+                ))
             })?
         }
     };
-    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = committed(&path)?;
     terminal.say(&format!("{}:", path.display()));
     terminal.print(&text)?;
-    Ok(ExitStatus::Pass)
+    Ok(ExitStatus::Passed)
 }
 
 /// Prints the unified diff of two baseline files.
 pub fn diff(args: &cli::Diff, terminal: &Terminal) -> Result<ExitStatus> {
-    let read = |path: &Path| std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
+    // As in git's diffs, /dev/null stands for a file that does not exist.
+    let read = |path: &Path| if path == Path::new("/dev/null") { Ok(String::new()) } else { committed(path) };
     let (old, new) = (read(&args.old)?, read(&args.new)?);
     terminal.print(&change::unified(&old, &new, &args.old.display().to_string(), &args.new.display().to_string()))?;
-    Ok(ExitStatus::Pass)
+    Ok(ExitStatus::Passed)
 }

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
 use wanbench::config::Config;
 use wanbench::machine::Machine;
 use wanbench::store::ReadError;
@@ -11,8 +10,8 @@ use wanbench::store::record::{CaseRecord, RunRecord};
 
 use super::change::{Change, apply};
 use crate::cli;
-use crate::session::measure::{Measuring, measure};
-use crate::session::status::{ExitStatus, UsageError};
+use crate::session::measure::{Measured, Measuring, measure};
+use crate::session::status::{Error, ExitStatus, Result};
 use crate::session::terminal::Terminal;
 
 /// Records results as this machine's baseline, after showing what changes and asking.
@@ -20,15 +19,15 @@ pub fn update(args: &cli::Update, terminal: &Terminal) -> Result<ExitStatus> {
     let sources = &args.measure.sources;
     check_can_ask("update", args.yes)?;
     let config = Config::open(&sources.config)?;
-    let record = match &args.from {
-        Some(path) => RunRecord::open(path)?,
+    let Measured { record, is_saved } = match &args.from {
+        Some(path) => Measured { record: RunRecord::open(path)?, is_saved: true },
         None if cfg!(debug_assertions) => {
-            bail!(UsageError("a debug build measures nothing worth recording: use `make build`".to_owned()))
+            return Err(Error::usage("a debug build measures nothing worth recording: use `make build`"));
         }
         None => {
             let asked = Measuring::plain(&args.measure, &config);
-            let Some(record) = measure(&asked, terminal)? else { return Ok(ExitStatus::Pass) };
-            record
+            let Some(measured) = measure(&asked, terminal)? else { return Ok(ExitStatus::Passed) };
+            measured
         }
     };
     check_recordable(&record, args.machine.as_deref())?;
@@ -39,13 +38,13 @@ pub fn update(args: &cli::Update, terminal: &Terminal) -> Result<ExitStatus> {
         Change::new(sources.baselines.join(MODEL_MEMORY), &memory.updated(&record))?,
         Change::new(path, &old.updated(&record, &config.gate))?,
     ];
-    apply(&files, args.yes, terminal)
+    Ok(apply(&files, args.yes, terminal)?.if_saved(is_saved))
 }
 
 /// Refuses a command that asks where nobody answers.
 pub(super) fn check_can_ask(command: &str, yes: bool) -> Result<()> {
     if !yes && in_ci() {
-        bail!(UsageError(format!("baseline {command} asks, and CI cannot answer: say --yes")));
+        return Err(Error::usage(format!("baseline {command} asks, and CI cannot answer: say --yes")));
     }
     Ok(())
 }
@@ -53,7 +52,7 @@ pub(super) fn check_can_ask(command: &str, yes: bool) -> Result<()> {
 /// Refuses results whose figures would mislead; `machine` names whose they are, where they are not this machine's.
 pub(super) fn check_recordable(record: &RunRecord, machine: Option<&str>) -> Result<()> {
     match refusal(record, machine) {
-        Some(reason) => bail!(UsageError(format!("these results cannot become a baseline: {reason}"))),
+        Some(reason) => Err(Error::usage(format!("these results cannot become a baseline: {reason}"))),
         None => Ok(()),
     }
 }
@@ -62,7 +61,7 @@ pub(super) fn check_recordable(record: &RunRecord, machine: Option<&str>) -> Res
 fn check_known(record: &RunRecord, config: &Config) -> Result<()> {
     let known = config.known_cases();
     match record.cases.iter().find(|case| !known.contains(&case.case.name)) {
-        Some(case) => bail!(UsageError(format!(
+        Some(case) => Err(Error::usage(format!(
             "these results cannot become a baseline: no suite of the configuration has {}: write it into one, or record a \
              run without --frames, --quant, --dtype and --expert",
             case.case.name
