@@ -54,7 +54,7 @@ fn jobs(jobs: usize, launches: usize, steps: usize, truth: Truth) -> Jobs {
 /// A job without a launch.
 fn template(launches: usize) -> RunRecord {
     let mut record = Scenario::new().record;
-    let base = BaseRevision { name: "itself".to_owned(), commit: None, loosened: vec![], accepted: vec![] };
+    let base = BaseRevision::new("itself".to_owned(), None);
     (record.launches, record.base) = (launches, Some(base));
     for case in &mut record.cases {
         *case = CaseRecord::new(&case.case);

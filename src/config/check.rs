@@ -9,7 +9,7 @@ use toml::Spanned;
 
 use super::file::{CasesEntry, File, SuiteEntry, WorkloadEntry};
 use super::place::Place;
-use super::{Backend, Config, ConfigError, Suite};
+use super::{Backend, Config, ConfigError, OutputDemand, Suite};
 use crate::config::{Case, Model, Workload, link_references};
 use crate::wan::{DType, Quant, Spec};
 
@@ -77,8 +77,24 @@ impl Checker<'_> {
     fn backends(&self) -> Checked<BTreeMap<String, Backend>> {
         let dtypes = BTreeSet::from(DType::ALL);
         let mut backends = BTreeMap::from([
-            ("mlx".to_owned(), Backend { command: None, quants: BTreeSet::from(Quant::ALL), dtypes: dtypes.clone() }),
-            ("torch".to_owned(), Backend { command: None, quants: BTreeSet::from([Quant::None]), dtypes }),
+            (
+                "mlx".to_owned(),
+                Backend {
+                    command: None,
+                    quants: BTreeSet::from(Quant::ALL),
+                    dtypes: dtypes.clone(),
+                    output: OutputDemand::Required,
+                },
+            ),
+            (
+                "torch".to_owned(),
+                Backend {
+                    command: None,
+                    quants: BTreeSet::from([Quant::None]),
+                    dtypes,
+                    output: OutputDemand::Required,
+                },
+            ),
         ]);
         for (name, entry) in &self.file.backends {
             let key = format!("backends.{name}");
@@ -99,7 +115,12 @@ impl Checker<'_> {
                 Some(dtypes) => unique(dtypes).ok_or_else(|| error("dtypes is empty or names one twice"))?,
                 None => built_in.map_or(BTreeSet::from([DType::F32]), |backend| backend.dtypes.clone()),
             };
-            backends.insert(name.clone(), Backend { command: Some(entry.command.clone()), quants, dtypes });
+            let output = match entry.output {
+                None => OutputDemand::Expected,
+                Some(true) => OutputDemand::Required,
+                Some(false) => OutputDemand::Waived,
+            };
+            backends.insert(name.clone(), Backend { command: Some(entry.command.clone()), quants, dtypes, output });
         }
         Ok(backends)
     }

@@ -62,6 +62,19 @@ pub struct Backend {
     pub quants: BTreeSet<Quant>,
     /// Arithmetics it has.
     pub dtypes: BTreeSet<DType>,
+    /// What is asked of its outputs.
+    pub output: OutputDemand,
+}
+
+/// What is asked of a backend's outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputDemand {
+    /// Each is compared.
+    Required,
+    /// Each that is written is compared; a worker that writes none is exempt, but a speedup of it does not count.
+    Expected,
+    /// The configuration says that the workers write none.
+    Waived,
 }
 
 /// A matrix and how it is measured.

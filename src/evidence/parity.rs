@@ -1,6 +1,7 @@
 //! Parity: how far two outputs are apart, and how far they may be.
 
 use crate::protocol::DeviceKind;
+use crate::store::record::{Launch, measured};
 use crate::wan::{DType, Quant};
 
 /// ‖output − expected‖ / ‖expected‖, in f64; infinite where the lengths differ or a value is not finite.
@@ -15,6 +16,15 @@ pub fn relative_error(output: &[f32], expected: &[f32]) -> f64 {
     }
     let error = (difference / norm).sqrt();
     if error.is_finite() { error } else { f64::INFINITY }
+}
+
+/// Whether all `launches` whose workers tell a digest have outputs of the same number of elements; of two numbers, one is of
+/// a wrong output.
+pub fn element_counts_agree<'a>(launches: impl IntoIterator<Item = &'a Launch>) -> bool {
+    let launches = launches.into_iter().map(std::slice::from_ref);
+    let mut digests = launches.flat_map(measured).filter_map(|(_, launch)| launch.output.as_ref());
+    let first = digests.next();
+    digests.all(|digest| Some(digest.elements) == first.map(|first| first.elements))
 }
 
 /// Tolerance against a golden output of the same quantization, which is in f32.

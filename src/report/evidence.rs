@@ -9,7 +9,7 @@ use crate::text::format;
 pub(super) fn lines(report: &Report) -> Vec<(&'static str, String)> {
     let record = &report.record;
     let mut lines: Vec<(&str, String)> = record.base.iter().map(|base| ("Base", of_base(base))).collect();
-    lines.extend(report.comparison.controls.iter().map(|control| ("Control", of_control(control))));
+    lines.extend(report.outcome.controls.iter().map(|control| ("Control", of_control(control))));
     lines.extend(record.canary.iter().map(|canary| ("Canary", of_canary(canary))));
     lines
 }

@@ -438,7 +438,7 @@ mod tests {
         let imported = import(&markdown::render(&report), "own.md").unwrap();
         assert_eq!(imported.baseline.machine, report.record.machine);
         assert_eq!(imported.baseline.cases.len(), 8);
-        for compared in &report.comparison.cases {
+        for compared in &report.outcome.cases {
             let (now, read) = (compared.now.as_ref().unwrap(), &imported.baseline.cases[&compared.name]);
             let error = read.step_seconds.unwrap() / now.step_seconds - 1.0;
             assert!(error.abs() < 0.005, "{}: {error}", compared.name);
