@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use support::{Project, READY, UNLESS_PROBED, after_ready, say};
+use support::{Project, READY, UNLESS_PROBED, after_ready, say, write_output};
 use wanbench::config::Config;
 use wanbench::config::Thresholds;
 use wanbench::evidence::figures::figures;
@@ -28,8 +28,8 @@ fn saved() -> &'static (Value, Config) {
         let done = json!({"type": "done", "framework_peak_bytes": 500, "process_peak_bytes": 104_857_600,
             "output": {"sha256": "5e".repeat(32), "elements": 64, "norm": 8.0},
             "rates": {"gemm_flops_per_second": 4e10, "copy_bytes_per_second": 1.2e10}});
-        let worker =
-            |seconds| format!("{READY}\n{UNLESS_PROBED}\n{}\n{}", after_ready(seconds, 1000), say(&done.to_string()));
+        let (write, done) = (write_output(&[1.0; 64]), say(&done.to_string()));
+        let worker = |seconds| format!("{READY}\n{UNLESS_PROBED}\n{}\n{write}\n{done}", after_ready(seconds, 1000));
         let (slow, fast) = (worker(0.2), worker(0.1));
         let project = Project::new(&[("slow", &slow), ("fast", &fast)]);
         fs::create_dir(project.path("base")).unwrap();
@@ -266,6 +266,7 @@ fn figures_that_nobody_measured_are_refused() {
         (format!("{measured}/output/norm"), json!(-1.0), "digest or norm cannot be"),
         (format!("{measured}/output/sha256"), json!("beef"), "digest or norm cannot be"),
         ("/cases/1/parity".to_owned(), json!({"relative_error": -0.5}), "error below zero"),
+        ("/cases/0/base_parity".to_owned(), json!({"relative_error": -0.5}), "error below zero"),
         ("/cases/1/work/flops".to_owned(), json!(-1.0), "no machine can in a step"),
         ("/cases/1/work/flops".to_owned(), json!(1e300), "no machine can in a step"),
         ("/cases/1/work/bytes".to_owned(), json!(1e24), "no machine can in a step"),

@@ -132,8 +132,16 @@ pub struct CaseRecord {
     pub work: Option<Work>,
     /// Why it was not measured at all, if that was so.
     pub skipped: Option<Skipped>,
-    /// How the output compares with the reference's; `None` for the reference, and where a worker writes none.
+    /// Whether head's launch of the first block wrote an output; `None` where that launch did not go to its end, and in
+    /// records that do not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub has_output: Option<bool>,
+    /// How the output compares with the reference's; `None` where one of the two wrote none. A reference has one only where
+    /// its own output cannot be compared with any.
     pub parity: Option<Parity>,
+    /// How the output compares with the base revision's of the same case; `None` where one of the two wrote none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_parity: Option<Parity>,
 }
 
 /// What an arm is measured for.
@@ -157,11 +165,12 @@ pub struct Skipped {
     pub has_bytes: u64,
 }
 
-/// How far a case's final latent is from its reference's.
+/// How far a case's final latent is from another.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Parity {
-    /// ‖output − reference‖ / ‖reference‖. JSON has no infinity: an output that cannot be compared is `None`.
+    /// ‖output − other‖ / ‖other‖. `None` for an output that cannot be compared: no readable file, none or other elements
+    /// than the other, a value that is not finite, or nothing but zeros to compare with.
     pub relative_error: Option<f64>,
 }
 
@@ -345,6 +354,11 @@ impl BaseRevision {
     }
 }
 
+impl Parity {
+    /// Of an output that cannot be compared.
+    pub const INCOMPARABLE: Self = Self { relative_error: None };
+}
+
 impl CaseRecord {
     /// Nothing measured yet.
     pub fn new(case: &Case) -> Self {
@@ -355,7 +369,9 @@ impl CaseRecord {
             control_launches: Vec::new(),
             work: None,
             skipped: None,
+            has_output: None,
             parity: None,
+            base_parity: None,
         }
     }
 
