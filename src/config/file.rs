@@ -37,6 +37,8 @@ pub(super) struct BackendEntry {
     pub(super) command: Vec<String>,
     pub(super) quants: Option<Vec<Quant>>,
     pub(super) dtypes: Option<Vec<DType>>,
+    #[serde(default = "yes")]
+    pub(super) output: bool,
 }
 
 #[derive(Deserialize)]

@@ -146,6 +146,8 @@ fn a_backend_of_ones_own_needs_a_command() {
     let own = |entry: &str| parse(&format!("{SHIPPED}\n[backends.own]\n{entry}"));
     let config = own("command = [\"python3\", \"worker.py\"]\nquants = [\"none\", \"int8\"]").unwrap();
     assert_eq!(config.backends["own"].quants.len(), 2);
+    assert!(config.backends["own"].output && config.backends["mlx"].output);
+    assert!(!own("command = [\"x\"]\noutput = false").unwrap().backends["own"].output);
     assert!(own("command = []").unwrap_err().contains("backends.own: command is empty"));
     assert!(own("command = [\"x\"]\nquants = []").unwrap_err().contains("quants is empty"));
 }

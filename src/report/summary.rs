@@ -3,7 +3,7 @@
 //! A figure that was not measured is a dash and a baseline that is not there is `new`: never a zero, never 1.00x.
 
 use super::headline::{metric, unmeasured};
-use crate::config::Case;
+use crate::config::{Case, seed_name};
 use crate::evidence::figures::Figures;
 use crate::gate::{Compared, Finding, Metric, Verdict};
 use crate::store::baseline::BaselineCase;
@@ -59,7 +59,7 @@ pub(super) fn row(record: &RunRecord, compared: &Compared) -> Row {
     let speed = compared.finding(if record.base.is_some() { Metric::StepTime } else { Metric::Speedup });
     Row {
         name: compared.name.clone(),
-        backend: backend(&identity.backend),
+        backend: seed_name(&identity.backend).to_owned(),
         model: compared.case.as_ref().map_or_else(dash, |case| case.workload.model.clone()),
         workload: identity.workload,
         frames: identity.frames,
@@ -101,15 +101,6 @@ pub(super) fn speedup_cell(now: &Figures, case: Option<&Case>) -> String {
         (Some(speedup), _) => format::estimate(speedup),
         (None, Some(case)) if case.is_reference() => "1.00x (reference)".to_owned(),
         _ => NOTHING.to_owned(),
-    }
-}
-
-/// A backend's name as the seed report writes it.
-pub(super) fn backend(name: &str) -> String {
-    match name {
-        "torch" => "PYTORCH".to_owned(),
-        "mlx" => "MLX".to_owned(),
-        other => other.to_owned(),
     }
 }
 

@@ -6,7 +6,7 @@ use super::super::summary;
 use super::super::{Report, headline};
 use super::syntax::{code, table_or_none};
 use super::throughput::throughput;
-use crate::config::{Case, Workload};
+use crate::config::{Case, Workload, seed_name};
 use crate::gate::{Compared, Metric, Verdict};
 use crate::text::NOTHING;
 use crate::text::escape::markdown as escape;
@@ -154,7 +154,7 @@ fn more_of(workload: &Workload) -> String {
 fn performance_line(compared: &Compared, workload: &str) -> Option<String> {
     let case = compared.case.as_ref().filter(|case| case.workload.name == workload)?;
     let dtype = if case.dtype == DType::F32 { String::new() } else { format!(", {}", case.dtype) };
-    let who = format!("{} ({}{dtype})", summary::backend(&case.backend), summary::quant(case.quant.name()));
+    let who = format!("{} ({}{dtype})", seed_name(&case.backend), summary::quant(case.quant.name()));
     let Some(now) = &compared.now else {
         return Some(format!("{}: {}", escape(&who), escape(&headline::unmeasured(compared))));
     };
