@@ -15,7 +15,7 @@ pub enum BuiltIn {
 }
 
 /// What of a backend's memory on a CPU is its own, beside weights and activations; fitted to measured peaks, see the tests of
-/// [`crate::forecast`].
+/// `forecast`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CpuMemory {
     /// Bytes of the program and its framework before anything is loaded.
