@@ -1,6 +1,6 @@
 //! What must hold of every verdict, whatever was measured.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use rand::SeedableRng;
@@ -9,8 +9,9 @@ use rand_pcg::Pcg64;
 use wanbench::config::{Case, Workload, link_references};
 use wanbench::config::{Look, Thresholds};
 use wanbench::evidence::figures::log_ratio;
+use wanbench::evidence::quantity::{Change, Quantity};
 use wanbench::gate::speed::{Against, Answer, Decision, Question, answer};
-use wanbench::gate::{Verdict, compare, settled};
+use wanbench::gate::{Baselines, Demands, Judge, Plan, Verdict, settled};
 use wanbench::machine::Machine;
 use wanbench::protocol::{Device, DeviceKind};
 use wanbench::store::baseline::{Baseline, ModelMemory};
@@ -139,17 +140,31 @@ proptest! {
         {
             launch.outcome = Outcome::Failed(Failure { reason: "it died".to_owned(), stderr_tail: Vec::new() });
         }
-        let known: BTreeSet<String> = record.cases.iter().map(|case| case.case.name.clone()).collect();
-        let gate = Thresholds::default();
-        settled(&record, baseline.as_ref(), &gate);
-        let comparison = compare(&record, baseline.as_ref(), &ModelMemory::default(), &known, &gate);
-        for (_, finding) in comparison.findings() {
+        let thresholds = Thresholds::default();
+        settled(&record, baseline.as_ref(), &thresholds);
+        let memory = ModelMemory::default();
+        let judge = Judge {
+            record: &record,
+            plan: &Plan::of_record(&record),
+            baselines: Baselines { machine: baseline.as_ref(), memory: &memory, others: 0 },
+            thresholds: &thresholds,
+            demands: Demands::default(),
+        };
+        let outcome = judge.outcome();
+        for (_, finding) in outcome.findings() {
+            let number = |quantity: Quantity| match quantity {
+                Quantity::Time(seconds) => seconds.0,
+                Quantity::Speedup(ratio) => ratio.0,
+                Quantity::Memory(bytes) => bytes.0 as f64,
+                Quantity::Error(error) => error.0,
+            };
             let ends = finding.interval.map_or([None; 2], |(low, high)| [Some(low), Some(high)]);
-            let figures = [finding.baseline, finding.now, finding.change, finding.detectable, ends[0], ends[1]];
-            prop_assert!(figures.into_iter().flatten().all(f64::is_finite), "{:?}", finding);
+            let changes = [finding.change, finding.detectable, ends[0], ends[1]].map(|change| change.map(|Change(it)| it));
+            let figures = [finding.before, finding.now].map(|quantity| quantity.map(number));
+            prop_assert!(figures.into_iter().chain(changes).flatten().all(f64::is_finite), "{:?}", finding);
             prop_assert!(!finding.message.contains("NaN") && !finding.message.contains("inf"), "{}", finding.message);
         }
-        let failed = comparison.cases.iter().filter(|case| case.verdict == Verdict::Failed).count();
+        let failed = outcome.cases.iter().filter(|case| case.verdict == Verdict::Failed).count();
         let unmeasured = record.cases.iter().filter(|case| case.failure().is_some() || case.launches.is_empty()).count();
         prop_assert_eq!(failed, unmeasured);
     }
@@ -206,6 +221,7 @@ fn record(blocks: usize, has_base: bool, times: &[f64]) -> RunRecord {
         ended_early: None,
         side_by_side: true,
         base: has_base.then_some(base),
+        is_selection: false,
         canary: None,
         warnings: Vec::new(),
         cases: cases.collect(),

@@ -98,11 +98,28 @@ pub fn denoised_tolerance(quant: Quant, dtype: DType, device: DeviceKind) -> f64
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::Digest;
+    use crate::store::record::{Failure, Measured, Outcome};
+    use crate::testing;
 
     #[test]
     fn errors_are_relative_to_the_expected_norm() {
         assert_eq!(relative_error(&[3.0, 4.0], &[3.0, 4.0]), 0.0);
         assert_eq!(relative_error(&[3.0, 5.0], &[3.0, 4.0]), 0.2);
+    }
+
+    #[test]
+    fn element_counts_agree_where_no_digest_tells_another() {
+        let launch = |elements: Option<usize>| {
+            let output = elements.map(|elements| Digest { sha256: String::new(), elements, norm: 1.0 });
+            let outcome = Outcome::Measured(Measured { output, ..testing::measured(0.1, 1, None) });
+            Launch { block: 0, position: 0, wall_seconds: 1.0, outcome }
+        };
+        let failed = Outcome::Failed(Failure { reason: String::new(), stderr_tail: Vec::new() });
+        let failed = Launch { outcome: failed, ..launch(None) };
+        assert!(element_counts_agree(&[]));
+        assert!(element_counts_agree(&[launch(None), launch(Some(8)), failed, launch(Some(8))]));
+        assert!(!element_counts_agree([&launch(Some(8)), &launch(None), &launch(Some(4))]));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::judge::Judge;
 use super::outcome::{Against, Figure, Finding, Verdict};
 use super::speed::{self, Answer, Decision, Question, answer};
 use super::words::{direction, side, with_interval};
-use crate::config::{Look, Thresholds};
+use crate::config::{Look, Thresholds, display_name};
 use crate::evidence::quantity::{Change, Quantity, Ratio, Seconds};
 use crate::evidence::{CaseEvidence, Evidence};
 use crate::store::baseline::{Baseline, BaselineCase, Job};
@@ -453,8 +453,11 @@ impl Times<'_> {
         let before = self.judge.baselines.machine?.cases.get(name)?.step_seconds?;
         let now = Evidence::of(self.judge.record).figures(name)?.step_seconds;
         let own = Side { backend: self.backend(), before: Seconds(stored.step_seconds?), now: self.now() };
-        let other =
-            Side { backend: format::backend(&reference.case.backend), before: Seconds(before), now: Seconds(now) };
+        let other = Side {
+            backend: display_name(&reference.case.backend).to_owned(),
+            before: Seconds(before),
+            now: Seconds(now),
+        };
         let factor = self.judge.thresholds.attribution_factor;
         let mover = match (own.change().log().abs(), other.change().log().abs()) {
             (one, two) if one > factor * two => format!("it is {} that moved", own.backend),
@@ -469,7 +472,7 @@ impl Times<'_> {
     }
 
     fn backend(&self) -> String {
-        format::backend(&self.case.case.backend)
+        display_name(&self.case.case.backend).to_owned()
     }
 }
 

@@ -169,8 +169,8 @@ fn arms(record: &RunRecord, case: &CaseRecord) -> Checked {
         require(are_in_order && are_planned, || "has launches that are not of one planned block each".to_owned())?;
         launches.iter().try_for_each(|launch| self::launch(record, &case.case, launch))?;
     }
-    let error = case.parity.and_then(|parity| parity.relative_error);
-    require(error.is_none_or(|error| error >= 0.0), || "has an output with an error below zero".to_owned())
+    let mut errors = [case.parity, case.base_parity].into_iter().flatten().filter_map(|parity| parity.relative_error);
+    require(errors.all(|error| error >= 0.0), || "has an output with an error below zero".to_owned())
 }
 
 const TIMES: &str = "has a launch whose times cannot be";

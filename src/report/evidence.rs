@@ -1,6 +1,7 @@
 //! What stands behind the judgement beside the figures: the base revision, the control, the canary.
 
 use super::{Report, short};
+use crate::config::display_name;
 use crate::gate::Control;
 use crate::store::record::{BaseRevision, Canary};
 use crate::text::format;
@@ -33,7 +34,7 @@ fn of_control(control: &Control) -> String {
 
 fn of_canary(canary: &Canary) -> String {
     let rest =
-        format!("a step of {} on {} at rest", format::seconds(canary.cold_seconds), format::backend(&canary.backend));
+        format!("a step of {} on {} at rest", format::seconds(canary.cold_seconds), display_name(&canary.backend));
     match canary.dropped.len() {
         0 => format!("{rest}; no block began when it was over {}% slower", canary.tolerance_percent),
         dropped => format!(

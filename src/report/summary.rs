@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::Report;
 use super::headline::unmeasured;
-use crate::config::{Case, Thresholds};
+use crate::config::{Case, Thresholds, seed_name};
 use crate::evidence::figures::Figures;
 use crate::gate::{Figure, Finding, Judged, Verdict};
 use crate::store::baseline::BaselineCase;
@@ -67,7 +67,7 @@ pub(super) fn row(judged: &Judged) -> Row {
     let stored = judged.baseline.as_ref().and_then(|stored| stored.speedup);
     Row {
         name: judged.name.clone(),
-        backend: backend(&identity.backend),
+        backend: seed_name(&identity.backend).to_owned(),
         model: judged.case.as_ref().map_or_else(dash, |case| case.workload.model.clone()),
         workload: identity.workload,
         frames: identity.frames,
@@ -103,15 +103,6 @@ pub(super) fn speedup_cell(now: &Figures, case: Option<&Case>) -> String {
         (Some(speedup), _) => format::estimate(speedup),
         (None, Some(case)) if case.is_reference() => "1.00x (reference)".to_owned(),
         _ => NOTHING.to_owned(),
-    }
-}
-
-/// A backend's name as the seed report writes it.
-pub(super) fn backend(name: &str) -> String {
-    match name {
-        "torch" => "PYTORCH".to_owned(),
-        "mlx" => "MLX".to_owned(),
-        other => other.to_owned(),
     }
 }
 

@@ -6,6 +6,7 @@ pub mod event;
 mod launch;
 mod materials;
 mod order;
+mod output;
 mod pace;
 mod process;
 mod requests;
@@ -21,6 +22,7 @@ pub use event::Event;
 pub use launch::Launch;
 pub use materials::{Materials, MaterialsError, Network};
 pub use order::balanced;
+pub use output::read as read_output;
 pub use pace::Pace;
 pub use process::Program;
 pub use requests::{forward, probe, profile, quantize, rate};
@@ -58,7 +60,7 @@ pub struct Plan<'a> {
     pub base_lacks: &'a [String],
     /// Weights and inputs of the cases' workloads.
     pub materials: &'a Materials,
-    /// Folder for the outputs of the first block, which are held against the reference's.
+    /// Folder for the outputs of the first block, which are compared with the reference's and the base revision's.
     pub outputs: &'a Path,
     /// What each block waits for.
     pub pace: Pace<'a>,

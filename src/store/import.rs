@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-use crate::config::{Case, Workload};
+use crate::config::{Case, Workload, backend_of_seed_name};
 use crate::machine::Machine;
 use crate::protocol::DeviceKind;
 use crate::store::baseline::{Baseline, BaselineCase, Import};
@@ -202,9 +202,7 @@ impl Table<'_> {
         };
         let backend = match self.cell(row, "Backend") {
             "" => return Err(self.document.error(row.number, row.line, "a backend's name in the column Backend")),
-            "PYTORCH" => "torch",
-            "MLX" => "mlx",
-            other => other,
+            seed_name => backend_of_seed_name(seed_name),
         };
         let name = if self.has("Workload") { self.cell(row, "Workload").to_owned() } else { format!("{frames}f") };
         let model = if self.has("Model") { self.cell(row, "Model") } else { model };
