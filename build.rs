@@ -1,17 +1,32 @@
-//! Tells each worker program, and only that one, where its framework's libraries are at run time.
+//! Tells each worker program, and only that one, where its framework's libraries are at run time; and which version of its
+//! binding it is built with.
 //!
-//! Everything here is a `rustc-link-arg-bin`: a `rustc-link-lib` of this package would reach all its programs through
+//! Every link argument here is a `rustc-link-arg-bin`: a `rustc-link-lib` of this package would reach all its programs through
 //! the library target, and `wanbench` itself must run without any framework.
 
-use std::env;
+use std::{env, fs};
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     if cfg!(feature = "mlx") {
+        tell_version("mlx-rs", "MLX_RS_VERSION");
         find_mlx_at_run_time();
     }
     #[cfg(feature = "torch")]
-    torch::link();
+    {
+        tell_version("tch", "TCH_VERSION");
+        torch::link();
+    }
+}
+
+/// Sets `variable` for the programs to the version that Cargo.lock has of `package`, which does not tell it itself.
+fn tell_version(package: &str, variable: &str) {
+    println!("cargo::rerun-if-changed=Cargo.lock");
+    let lock = fs::read_to_string("Cargo.lock").expect("cargo writes Cargo.lock before it builds");
+    let entry = lock.split_once(&format!("\nname = \"{package}\"\nversion = \""));
+    let version = entry.and_then(|(_, rest)| rest.split_once('"'));
+    let (version, _) = version.unwrap_or_else(|| panic!("Cargo.lock has no version of {package}"));
+    println!("cargo::rustc-env={variable}={version}");
 }
 
 /// On Linux, MLX is a shared library in the user's cache; on macOS mlx-sys links it into the program.

@@ -1,14 +1,11 @@
 #!/usr/bin/env python3
 """A wanbench worker in Python's standard library: a place to start from.
 
-It speaks protocol 3 of docs/protocol.md and computes no network: a "step" blurs the latent once, which is enough to
-see a case measured. Put your framework where `weights_bytes` and `velocity` are. In config.toml:
-
-    [backends.example]
-    command = ["python3", "examples/worker.py"]
+It speaks protocol 3 of docs/protocol.md, which also shows how config.toml names a worker. It computes no network: a "step"
+blurs the latent once, enough to see a case measured. Put your framework where `weights_bytes` and `velocity` are.
 """
 
-import hashlib, json, os, platform, resource, struct, sys, time
+import glob, hashlib, json, os, pathlib, platform, resource, struct, sys, time
 
 
 def main():
@@ -28,7 +25,7 @@ def main():
 
 
 def measure(job, sigmas, warmup_steps):
-    """Loads, warms up, times each step, tells the final latent's digest."""
+    """Loads, warms up, times each step, writes the final latent and tells its digest."""
     start = time.perf_counter()
     if job["quant"] != "none" or job["dtype"] != "f32":
         fail("unsupported", f"this worker has no {job['quant']} in {job['dtype']}")
@@ -42,8 +39,7 @@ def measure(job, sigmas, warmup_steps):
     send("warmed", seconds=time.perf_counter() - start)
 
     for index, (sigma, following) in enumerate(zip(sigmas, sigmas[1:])):
-        if not sys.stdin.readline():  # a turn; where there is none, wanbench is gone
-            sys.exit(3)
+        sys.stdin.readline() or sys.exit(3)  # a turn; where there is none, wanbench is gone
         start = time.perf_counter()
         change = velocity(latent)
         seconds = time.perf_counter() - start
@@ -51,6 +47,8 @@ def measure(job, sigmas, warmup_steps):
         send("step", index=index, seconds=seconds)
 
     data = struct.pack(f"<{len(latent)}f", *latent)
+    if job["output"]:
+        write_output(job["output"], data)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     send("done", framework_peak_bytes=None, process_peak_bytes=peak,
          output={"sha256": hashlib.sha256(data).hexdigest(), "elements": len(latent),
@@ -64,25 +62,28 @@ def velocity(latent):
 
 def weights_bytes(checkpoint):
     """Bytes of all tensors in the folder's safetensors files."""
-    files = [name for name in os.listdir(checkpoint) if name.endswith(".safetensors")]
-    tensors = [tensor for name in files for tensor in read_header(os.path.join(checkpoint, name))[0].values()]
-    return sum(tensor["data_offsets"][1] - tensor["data_offsets"][0] for tensor in tensors)
+    return sum(os.path.getsize(path) - read_header(path)[1] for path in glob.glob(f"{checkpoint}/*.safetensors"))
 
 
 def read_header(path):
     """A safetensors file's tensors, and where their data begins."""
     with open(path, "rb") as file:
         length, = struct.unpack("<Q", file.read(8))
-        header = json.loads(file.read(length))
-    return {name: tensor for name, tensor in header.items() if name != "__metadata__"}, 8 + length
+        return json.loads(file.read(length)), 8 + length
 
 
 def read_tensor(path, name):
     """One f32 tensor as a flat list."""
-    header, data = read_header(path)
-    start, end = header[name]["data_offsets"]
-    with open(path, "rb") as file:
-        return list(struct.unpack(f"<{(end - start) // 4}f", file.read()[data + start:data + end]))
+    tensors, data = read_header(path)
+    start, end = tensors[name]["data_offsets"]
+    return list(struct.unpack_from(f"<{(end - start) // 4}f", pathlib.Path(path).read_bytes(), data + start))
+
+
+def write_output(path, data):
+    """A safetensors file of one f32 tensor, `output`."""
+    tensor = {"dtype": "F32", "shape": [len(data) // 4], "data_offsets": [0, len(data)]}
+    header = json.dumps({"output": tensor}).encode()
+    pathlib.Path(path).write_bytes(struct.pack("<Q", len(header)) + header + data)
 
 
 def send(kind, **fields):

@@ -10,7 +10,7 @@ use wanbench::wan::{DType, Quant};
 
 /// Tracks the speed and memory of the Wan diffusion transformer on MLX and PyTorch, and fails on regressions.
 ///
-/// Exit status: 0 passed, 1 the gate failed, 2 usage or configuration error, 3 something could not be measured, judged, saved
+/// Exit status: 0 passed, 1 the gate failed, 2 usage or configuration error, 3 something asked for could not be measured or judged.
 /// or posted.
 #[derive(Debug, Parser)]
 #[command(name = "wanbench", version, propagate_version = true)]
@@ -81,9 +81,6 @@ pub enum Color {
     Never,
 }
 
-/// The folder of baselines where none is named.
-pub const DEFAULT_BASELINES: &str = "baselines";
-
 /// The configuration where none is named.
 pub const DEFAULT_CONFIG: &str = "config.toml";
 
@@ -93,21 +90,26 @@ pub struct Sources {
     /// The configuration
     #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
     pub config: PathBuf,
-    /// The folder of the committed baselines
-    #[arg(long, value_name = "DIR", default_value = DEFAULT_BASELINES)]
-    pub baselines: PathBuf,
+    /// The folder of the committed baselines [default: baselines, beside the configuration]
+    #[arg(long = "baselines", value_name = "DIR")]
+    pub baselines_given: Option<PathBuf>,
 }
 
 impl Sources {
+    /// The folder of the baselines.
+    pub fn baselines(&self) -> PathBuf {
+        let beside = self.config.parent().unwrap_or(Path::new("")).join("baselines");
+        self.baselines_given.clone().unwrap_or(beside)
+    }
+
     /// These flags again, where they are not the defaults.
-    pub fn flags(&self) -> String {
-        let mut flags = String::new();
-        for (name, path, default) in
-            [("config", &self.config, DEFAULT_CONFIG), ("baselines", &self.baselines, DEFAULT_BASELINES)]
-        {
-            if path != Path::new(default) {
-                flags += &format!(" --{name} {}", path.display());
-            }
+    pub fn flags(&self) -> Vec<String> {
+        let mut flags = Vec::new();
+        if self.config != Path::new(DEFAULT_CONFIG) {
+            flags.extend(["--config".to_owned(), self.config.display().to_string()]);
+        }
+        if let Some(folder) = &self.baselines_given {
+            flags.extend(["--baselines".to_owned(), folder.display().to_string()]);
         }
         flags
     }
@@ -227,6 +229,79 @@ pub struct Measure {
     pub list: bool,
 }
 
+impl Measure {
+    /// All flags that measure the same again, but for the number of launches and the files that are written.
+    pub fn flags(&self) -> Vec<String> {
+        let mut flags = Flags(self.sources.flags());
+        let Selection { suite, filter, backend, device, ckpt_dir, seed } = &self.selection;
+        flags.optional("--suite", suite.as_deref());
+        flags.each("--filter", filter);
+        flags.each("--backend", backend);
+        flags.other_than("--device", device, &DeviceChoice::default());
+        flags.optional("--ckpt-dir", ckpt_dir.as_ref().map(|folder| folder.display()));
+        flags.optional("--seed", (*seed != 0).then_some(seed));
+        let AxesArgs { frames, steps, quant, dtype, expert } = &self.axes;
+        flags.each("--frames", frames);
+        flags.optional("--steps", *steps);
+        flags.each("--quant", quant);
+        flags.each("--dtype", dtype);
+        flags.optional("--expert", expert.map(|expert| value_name(&expert)));
+        let Effort { cool_down, time_limit, loading, launches: _ } = &self.effort;
+        flags.optional("--cool-down", *cool_down);
+        flags.optional("--time-limit", *time_limit);
+        flags.optional("--memory", loading.memory);
+        flags.0.extend(loading.no_cache.then(|| "--no-cache".to_owned()));
+        flags.0
+    }
+
+    /// Whether flags leave some of the suite's cases out, or put others in their place.
+    pub fn is_selection(&self) -> bool {
+        let AxesArgs { frames, steps, quant, dtype, expert } = &self.axes;
+        let has_axes =
+            !frames.is_empty() || steps.is_some() || !quant.is_empty() || !dtype.is_empty() || expert.is_some();
+        has_axes || !self.selection.filter.is_empty() || !self.selection.backend.is_empty()
+    }
+}
+
+impl Check {
+    /// All flags that check the same again, but for the number of launches and the files that are written.
+    pub fn flags(&self) -> Vec<String> {
+        let mut flags = Flags(self.measure.flags());
+        flags.optional("--base", self.base.base.as_deref());
+        flags.optional("--base-workers", self.base.base_workers.as_ref().map(|folder| folder.display()));
+        for (flag, is_given) in [
+            ("--require-baseline", self.require_baseline),
+            ("--strict", self.strict),
+            ("--allow-inconclusive", self.allow_inconclusive),
+        ] {
+            flags.0.extend(is_given.then(|| flag.to_owned()));
+        }
+        flags.0
+    }
+}
+
+/// Words of a command line.
+struct Flags(Vec<String>);
+
+impl Flags {
+    fn optional(&mut self, flag: &str, value: Option<impl ToString>) {
+        self.0.extend(value.into_iter().flat_map(|value| [flag.to_owned(), value.to_string()]));
+    }
+
+    fn each(&mut self, flag: &str, values: &[impl ToString]) {
+        self.0.extend(values.iter().flat_map(|value| [flag.to_owned(), value.to_string()]));
+    }
+
+    fn other_than<T: ValueEnum + PartialEq>(&mut self, flag: &str, value: &T, default: &T) {
+        self.optional(flag, (value != default).then(|| value_name(value)));
+    }
+}
+
+/// A value as the command line writes it.
+fn value_name(value: &impl ValueEnum) -> String {
+    value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
 #[derive(Debug, Args)]
 pub struct Plan {
     #[command(flatten)]
@@ -294,9 +369,12 @@ pub struct Check {
     /// Fail where this machine has no baseline
     #[arg(long)]
     pub require_baseline: bool,
-    /// Fail where a verdict is inconclusive, and refuse to measure on an unfit machine
+    /// Refuse to measure on a machine whose state would distort the figures
     #[arg(long)]
     pub strict: bool,
+    /// Pass although some cases are inconclusive
+    #[arg(long)]
+    pub allow_inconclusive: bool,
     /// Tell GitHub too: job summary, annotations, and with a token the pull request's comment
     #[arg(long)]
     pub github: bool,
@@ -414,6 +492,9 @@ pub struct Update {
     /// Do not ask
     #[arg(long)]
     pub yes: bool,
+    /// Record it although the run is unfit, incomplete or too uncertain; the baseline remembers why that was in doubt
+    #[arg(long)]
+    pub force: bool,
 }
 
 #[derive(Debug, Args)]
@@ -435,6 +516,9 @@ pub struct Accept {
     /// Do not ask
     #[arg(long)]
     pub yes: bool,
+    /// Record it although the run is unfit, incomplete or too uncertain; the baseline remembers why that was in doubt
+    #[arg(long)]
+    pub force: bool,
 }
 
 #[derive(Debug, Args)]
@@ -488,6 +572,9 @@ pub struct Comment {
     /// Also save the comment as Markdown
     #[arg(long, value_name = "FILE")]
     pub markdown: Option<PathBuf>,
+    /// Exit with 0 although something could not be posted
+    #[arg(long)]
+    pub best_effort: bool,
     #[command(flatten)]
     pub publication: Publication,
 }

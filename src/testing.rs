@@ -1,17 +1,19 @@
 //! A run of the seed table with plausible figures, for tests to change.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::config::Thresholds;
 use crate::config::{Case, Workload, link_references};
-use crate::gate::compare;
+use crate::gate::recording::Doubts;
+use crate::gate::{Baselines, Demands, Judge, Plan};
 use crate::machine::Machine;
 use crate::protocol::{Device, DeviceKind, Rates};
-use crate::report::{Demands, Report, Source};
+use crate::report::{Invocation, Report, Source};
 use crate::store::baseline::{Baseline, ModelMemory};
 use crate::store::record::{
-    BaseRevision, Canary, CaseRecord, Failure, Launch, Measured, Outcome, Role, RunRecord, SCHEMA, Skipped, Tool,
+    BaseRevision, Canary, CaseRecord, Failure, Launch, Measured, Outcome, Parity, Role, RunRecord, SCHEMA, Skipped,
+    Tool,
 };
 use crate::wan::quant::model_bytes;
 use crate::wan::{DType, Experts, Quant, Spec, work};
@@ -25,6 +27,10 @@ pub(crate) struct Scenario {
     pub(crate) baseline: Option<Baseline>,
     pub(crate) memory: ModelMemory,
     pub(crate) demands: Demands,
+    /// What is asked for; by default what was measured.
+    pub(crate) plan: Option<Plan>,
+    /// Other machines with baselines.
+    pub(crate) others: usize,
 }
 
 impl Scenario {
@@ -33,7 +39,7 @@ impl Scenario {
         let before = RunRecord { started: "2026-02-27T09:00:00Z".parse().unwrap(), ..record.clone() };
         let baseline = Baseline::empty(before.machine.clone(), before.device).updated(&before, &Thresholds::default());
         let memory = ModelMemory::default().updated(&before);
-        Self { record, baseline: Some(baseline), memory, demands: Demands::default() }
+        Self { record, baseline: Some(baseline), memory, demands: Demands::default(), plan: None, others: 0 }
     }
 
     /// The same beside a base revision that is as fast, with a control and a canary.
@@ -42,6 +48,7 @@ impl Scenario {
         for case in &mut now.record.cases {
             // No two launches are quite alike.
             case.base_launches = varied(&case.launches, [1.002, 0.999, 1.001]);
+            case.base_parity = Some(Parity { relative_error: Some(0.0) });
             if case.case.is_reference() {
                 case.control_launches = varied(&case.launches, [0.999, 1.002, 1.0]);
             }
@@ -51,6 +58,7 @@ impl Scenario {
             commit: Some("0ffee1f837a6c0ffee1f837a6c0ffee1f837a6c0".to_owned()),
             loosened: Vec::new(),
             accepted: Vec::new(),
+            lacks: Vec::new(),
         });
         now.record.canary = Some(Canary {
             backend: "torch".to_owned(),
@@ -63,21 +71,26 @@ impl Scenario {
     }
 
     pub(crate) fn report(self) -> Report {
-        let known: BTreeSet<String> = self.record.cases.iter().map(|case| case.case.name.clone()).collect();
-        let gate = Thresholds::default();
-        let comparison = compare(&self.record, self.baseline.as_ref(), &self.memory, &known, &gate);
+        let thresholds = Thresholds::default();
+        let plan = self.plan.clone().unwrap_or_else(|| Plan::of_record(&self.record));
+        let baselines = Baselines { machine: self.baseline.as_ref(), memory: &self.memory, others: self.others };
+        let outcome =
+            Judge { record: &self.record, plan: &plan, baselines, thresholds: &thresholds, demands: self.demands }
+                .outcome();
         let file = "baselines/apple-m3-ultra-512gb.json";
         Report {
-            record: self.record,
-            comparison,
-            gate,
+            outcome,
+            doubts: Doubts::about(&self.record, &thresholds),
+            thresholds,
             baseline: self.baseline.as_ref().map(|baseline| Source::new(Path::new(file), baseline)),
             baseline_file: file.to_owned(),
             is_comparison: false,
-            results_file: "results.json".to_owned(),
-            demands: self.demands,
-            program: "wanbench".to_owned(),
-            flags: String::new(),
+            invocation: Invocation {
+                program: "wanbench".to_owned(),
+                results_file: "results.json".to_owned(),
+                ..Invocation::default()
+            },
+            record: self.record,
         }
     }
 
@@ -145,6 +158,7 @@ fn record() -> RunRecord {
         warmup_steps: 2,
         side_by_side: true,
         base: None,
+        is_selection: false,
         canary: None,
         wall_seconds: 184.0,
         interrupted: false,
@@ -152,7 +166,14 @@ fn record() -> RunRecord {
         warnings: Vec::new(),
         cases,
     };
-    let mut scenario = Scenario { record, baseline: None, memory: ModelMemory::default(), demands: Demands::default() };
+    let mut scenario = Scenario {
+        record,
+        baseline: None,
+        memory: ModelMemory::default(),
+        demands: Demands::default(),
+        plan: None,
+        others: 0,
+    };
     scenario.link();
     scenario.record
 }
@@ -226,7 +247,8 @@ pub(crate) fn case_record(case: Case, step: f64) -> CaseRecord {
         Launch { block, position: 0, wall_seconds: 7.0, outcome: Outcome::Measured(measured) }
     });
     let work = work::forward(&spec, spec.tokens(*latent), *camera, network_bytes, case.dtype.size_bytes());
-    CaseRecord { launches: launches.collect(), work: Some(work), ..CaseRecord::new(&case) }
+    let parity = (case.backend != "torch").then_some(Parity { relative_error: Some(3e-7) });
+    CaseRecord { launches: launches.collect(), work: Some(work), parity, ..CaseRecord::new(&case) }
 }
 
 /// A launch of equal steps.

@@ -2,7 +2,6 @@
 
 mod support;
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -11,14 +10,16 @@ use std::sync::OnceLock;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use support::{Project, READY, UNLESS_PROBED, after_ready, say};
+use support::{Project, READY, UNLESS_PROBED, after_ready, say, write_output};
 use wanbench::config::Config;
 use wanbench::config::Thresholds;
-use wanbench::evidence::figures::figures;
-use wanbench::gate::compare;
+use wanbench::evidence::Evidence;
+use wanbench::gate::recording::Doubts;
+use wanbench::gate::{Baselines, Demands, Judge, Plan};
 use wanbench::github::Caps;
-use wanbench::github::artifact::{Artifact, ArtifactError, Differences, PULL_REQUEST};
-use wanbench::report::{self, Demands, Report};
+use wanbench::github::artifact::{Artifact, ArtifactError, PULL_REQUEST, unknown_cases};
+use wanbench::report::text::Layout;
+use wanbench::report::{self, Invocation, Report};
 use wanbench::store::baseline::{Baseline, ModelMemory};
 use wanbench::store::record::RunRecord;
 
@@ -29,8 +30,8 @@ fn saved() -> &'static (Value, Config) {
         let done = json!({"type": "done", "framework_peak_bytes": 500, "process_peak_bytes": 104_857_600,
             "output": {"sha256": "5e".repeat(32), "elements": 64, "norm": 8.0},
             "rates": {"gemm_flops_per_second": 4e10, "copy_bytes_per_second": 1.2e10}});
-        let worker =
-            |seconds| format!("{READY}\n{UNLESS_PROBED}\n{}\n{}", after_ready(seconds, 1000), say(&done.to_string()));
+        let (write, done) = (write_output(&[1.0; 64]), say(&done.to_string()));
+        let worker = |seconds| format!("{READY}\n{UNLESS_PROBED}\n{}\n{write}\n{done}", after_ready(seconds, 1000));
         let (slow, fast) = (worker(0.2), worker(0.1));
         let project = Project::new(&[("slow", &slow), ("fast", &fast)]);
         fs::create_dir(project.path("base")).unwrap();
@@ -279,6 +280,7 @@ fn figures_that_nobody_measured_are_refused() {
         (format!("{measured}/output/elements"), json!(0), "elements is 0"),
         (format!("{measured}/output/sha256"), json!("beef"), "sha256 is \"beef\", which is not 64 hexadecimal digits"),
         ("/cases/1/parity".to_owned(), json!({"relative_error": -0.5}), "relative_error is -0.5"),
+        ("/cases/0/base_parity".to_owned(), json!({"relative_error": -0.5}), "relative_error is -0.5"),
         ("/cases/1/work/flops".to_owned(), json!(-1.0), "flops is -1.0"),
         ("/cases/1/work/flops".to_owned(), json!(1e300), "flops is 1e300"),
         ("/cases/1/work/bytes".to_owned(), json!(1e24), "bytes is 1e24"),
@@ -457,49 +459,50 @@ fn names_commits_and_dates_must_be_such() {
     assert!(upload.open().is_ok(), "clocks differ");
 }
 
-/// How a record that `change` made of a good one differs from the configuration.
-fn differences(change: impl FnOnce(&mut Value)) -> Result<Vec<Differences>, ArtifactError> {
+/// An artifact whose record `change` made of a good one.
+fn changed(change: impl FnOnce(&mut Value)) -> Artifact {
     let upload = Upload::new();
     let mut record = saved_json();
     change(&mut record);
     upload.write("results.json", record.to_string());
-    upload.open().unwrap().check_against(&saved().1)
+    upload.open().unwrap()
 }
 
 #[test]
 fn what_the_base_branch_does_not_have_so_is_told() {
-    let told = |unknown: &[&str], left_out: &[&str]| {
-        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        vec![Differences { unknown: owned(unknown), left_out: owned(left_out) }]
+    let unknown = |change: &dyn Fn(&mut Value)| {
+        let artifact = changed(change);
+        unknown_cases(&artifact.records[0].1, &saved().1.suites["tiny"])
     };
-    assert_eq!(differences(|_| {}).unwrap(), told(&[], &[]));
+    assert_eq!(unknown(&|_| {}), [""; 0]);
     let remove = |index: usize| move |record: &mut Value| drop(record["cases"].as_array_mut().unwrap().remove(index));
-    assert_eq!(differences(remove(1)).unwrap(), told(&[], &["fast/5f/none"]), "a case is left out");
+    assert_eq!(unknown(&remove(1)), [""; 0], "a case that is left out is for the judge");
     let without_reference = |record: &mut Value| {
         remove(0)(record);
         record["cases"][0]["case"]["reference"] = Value::Null;
     };
-    assert_eq!(differences(without_reference).unwrap(), told(&[], &["slow/5f/none"]), "a backend is left out");
+    assert_eq!(unknown(&without_reference), [""; 0]);
     let added = |record: &mut Value| {
         let mut case = record["cases"][1].clone();
         case["case"]["name"] = json!("fast/5f/int8");
         case["case"]["quant"] = json!("int8");
         record["cases"].as_array_mut().unwrap().push(case);
     };
-    assert_eq!(differences(added).unwrap(), told(&["fast/5f/int8"], &[]));
+    assert_eq!(unknown(&added), ["fast/5f/int8"]);
     let smaller = |record: &mut Value| {
         for case in record["cases"].as_array_mut().unwrap() {
             case["case"]["workload"]["latent"] = json!([1, 1, 1]);
         }
     };
-    assert_eq!(differences(smaller).unwrap(), told(&["slow/5f/none", "fast/5f/none"], &[]));
+    assert_eq!(unknown(&smaller), ["slow/5f/none", "fast/5f/none"]);
     let itself = |record: &mut Value| record["cases"][1]["case"]["reference"] = json!("fast/5f/none");
-    assert_eq!(differences(itself).unwrap(), told(&["fast/5f/none"], &[]), "another reference");
+    assert_eq!(unknown(&itself), ["fast/5f/none"], "another reference");
 }
 
 #[test]
 fn a_suite_that_the_base_branch_does_not_have_is_refused() {
-    let error = differences(|record| record["suite"] = json!("easy\n##[x]")).unwrap_err().to_string();
+    let artifact = changed(|record| record["suite"] = json!("easy\n##[x]"));
+    let error = artifact.check_against(&saved().1).unwrap_err().to_string();
     assert!(
         error.ends_with("is of the suite easy????x?, which the base branch does not have: measure tiny"),
         "{error}"
@@ -511,8 +514,8 @@ fn judge(record: &RunRecord) {
     let honest: RunRecord = serde_json::from_value(saved_json()).unwrap();
     let baseline = Baseline::empty(honest.machine.clone(), honest.device).updated(&honest, &Thresholds::default());
     let memory = ModelMemory::default().updated(&honest);
-    let known: BTreeSet<String> = saved().1.known_cases();
-    for figures in figures(record).into_values() {
+    let evidence = Evidence::of(record);
+    for figures in record.cases.iter().filter_map(|case| evidence.figures(&case.case.name)) {
         let speedup = figures.speedup.map_or([1.0; 3], |speedup| {
             let (low, high) = speedup.interval.unwrap_or((1.0, 1.0));
             [speedup.point, low, high]
@@ -528,21 +531,26 @@ fn judge(record: &RunRecord) {
         assert!(all.into_iter().all(|figure| figure.is_finite() && figure >= 0.0), "{figures:?}");
     }
     for baseline in [None, Some(&baseline)] {
-        let comparison = compare(record, baseline, &memory, &known, &Thresholds::default());
+        let thresholds = Thresholds::default();
+        let judge = Judge {
+            record,
+            plan: &Plan::of_stranger(&saved().1, record),
+            baselines: Baselines { machine: baseline, memory: &memory, others: 0 },
+            thresholds: &thresholds,
+            demands: Demands::default(),
+        };
         let report = Report {
+            outcome: judge.outcome(),
+            doubts: Doubts::about(record, &thresholds),
             record: record.clone(),
-            comparison,
-            gate: Thresholds::default(),
+            thresholds,
             baseline: None,
             baseline_file: "baselines/machine.json".to_owned(),
             is_comparison: false,
-            results_file: "results.json".to_owned(),
-            demands: Demands::default(),
-            program: "wanbench".to_owned(),
-            flags: String::new(),
+            invocation: Invocation::default(),
         };
         assert!(report::markdown::render(&report).contains("## Verdict"));
-        assert!(!report::text::render(&report, false).contains('\u{1b}'));
+        assert!(!report::text::render(&report, Layout { color: false, width: 80, verbose: true }).contains('\u{1b}'));
         assert!(serde_json::from_str::<Value>(&report::json::render(&report)).is_ok());
     }
 }

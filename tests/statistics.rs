@@ -1,6 +1,6 @@
 //! What must hold of every verdict, whatever was measured.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use rand::SeedableRng;
@@ -9,8 +9,9 @@ use rand_pcg::Pcg64;
 use wanbench::config::{Case, Workload, link_references};
 use wanbench::config::{Look, Thresholds};
 use wanbench::evidence::figures::log_ratio;
-use wanbench::gate::speed::{Against, Answer, Decision, Track, answer};
-use wanbench::gate::{Verdict, compare, settled};
+use wanbench::evidence::quantity::{Change, Quantity};
+use wanbench::gate::speed::{Against, Answer, Decision, Question, answer};
+use wanbench::gate::{Baselines, Demands, Judge, Plan, Verdict, settled};
 use wanbench::machine::Machine;
 use wanbench::protocol::{Device, DeviceKind};
 use wanbench::store::baseline::{Baseline, ModelMemory};
@@ -26,8 +27,8 @@ fn at_the_end(launches: usize) -> Vec<Look> {
     vec![Look { launches, alpha: 0.01, is_early: false }]
 }
 
-fn track(values: Vec<f64>, against: Against) -> Track {
-    Track { values, against, tolerance: 1.02 }
+fn question(values: Vec<f64>, against: Against) -> Question {
+    Question { values, against, tolerance: 1.02 }
 }
 
 /// Log-ratios as machines give them, and as none does.
@@ -48,13 +49,13 @@ fn against() -> impl Strategy<Value = Against> {
     ]
 }
 
-fn negated(track: &Track) -> Track {
-    let against = match &track.against {
+fn negated(question: &Question) -> Question {
+    let against = match &question.against {
         Against::SameBlocks => Against::SameBlocks,
         Against::Level { mean, variance } => Against::Level { mean: -mean, variance: *variance },
         Against::Jobs(means) => Against::Jobs(means.iter().map(|mean| -mean).collect()),
     };
-    Track { values: track.values.iter().map(|value| -value).collect(), against, ..track.clone() }
+    Question { values: question.values.iter().map(|value| -value).collect(), against, ..question.clone() }
 }
 
 fn is_finite(answer: &Answer) -> bool {
@@ -73,23 +74,23 @@ proptest! {
         against in against(),
     ) {
         let looks = at_the_end(12);
-        let tracks: Vec<Track> =
-            std::iter::once(values).chain(others.iter().cloned()).map(|one| track(one, against.clone())).collect();
-        let answers = answer(&tracks, &looks);
-        let again = answer(&[&[track(shuffled, against)], &tracks[1..]].concat(), &looks);
+        let questions: Vec<Question> =
+            std::iter::once(values).chain(others.iter().cloned()).map(|one| question(one, against.clone())).collect();
+        let answers = answer(&questions, &looks);
+        let again = answer(&[&[question(shuffled, against)], &questions[1..]].concat(), &looks);
         prop_assert_eq!(answers[0].decision, again[0].decision);
         prop_assert!((answers[0].change - again[0].change).abs() <= 1e-12 * (1.0 + answers[0].change.abs()));
-        let mut reversed = answer(&tracks.iter().rev().cloned().collect::<Vec<_>>(), &looks);
+        let mut reversed = answer(&questions.iter().rev().cloned().collect::<Vec<_>>(), &looks);
         reversed.reverse();
         prop_assert_eq!(answers, reversed);
     }
 
     #[test]
     fn faster_and_slower_are_treated_alike(values in values(0..11), against in against()) {
-        let track = track(values, against);
+        let question = question(values, against);
         // At one look: of several, the first one that shows a case unchanged, which is not slower, ends its questions.
-        let turned = answer(&[negated(&track)], &at_the_end(10))[0];
-        let answer = answer(&[track], &at_the_end(10))[0];
+        let turned = answer(&[negated(&question)], &at_the_end(10))[0];
+        let answer = answer(&[question], &at_the_end(10))[0];
         prop_assert_eq!(answer.decision == Decision::Slower, turned.decision == Decision::Faster);
         prop_assert_eq!(answer.decision == Decision::Faster, turned.decision == Decision::Slower);
         prop_assert_eq!(answer.change, -turned.change);
@@ -110,13 +111,13 @@ proptest! {
     }
 
     #[test]
-    fn every_answer_is_a_number(tracks in prop::collection::vec((values(0..11), against()), 0..5), planned in 0..12usize) {
-        let tracks: Vec<Track> = tracks.into_iter().map(|(values, against)| track(values, against)).collect();
-        let answers = answer(&tracks, &looks(planned));
-        prop_assert_eq!(answers.len(), tracks.len());
-        for (answer, track) in answers.iter().zip(&tracks) {
+    fn every_answer_is_a_number(questions in prop::collection::vec((values(0..11), against()), 0..5), planned in 0..12usize) {
+        let questions: Vec<Question> = questions.into_iter().map(|(values, against)| question(values, against)).collect();
+        let answers = answer(&questions, &looks(planned));
+        prop_assert_eq!(answers.len(), questions.len());
+        for (answer, question) in answers.iter().zip(&questions) {
             prop_assert!(is_finite(answer), "{:?}", answer);
-            prop_assert!(track.values.len() >= 2 || answer.decision == Decision::Open, "{:?}", answer);
+            prop_assert!(question.values.len() >= 2 || answer.decision == Decision::Open, "{:?}", answer);
         }
     }
 
@@ -139,17 +140,31 @@ proptest! {
         {
             launch.outcome = Outcome::Failed(Failure { reason: "it died".to_owned(), stderr_tail: Vec::new() });
         }
-        let known: BTreeSet<String> = record.cases.iter().map(|case| case.case.name.clone()).collect();
-        let gate = Thresholds::default();
-        settled(&record, baseline.as_ref(), &gate);
-        let comparison = compare(&record, baseline.as_ref(), &ModelMemory::default(), &known, &gate);
-        for (_, finding) in comparison.findings() {
+        let thresholds = Thresholds::default();
+        settled(&record, baseline.as_ref(), &thresholds);
+        let memory = ModelMemory::default();
+        let judge = Judge {
+            record: &record,
+            plan: &Plan::of_record(&record),
+            baselines: Baselines { machine: baseline.as_ref(), memory: &memory, others: 0 },
+            thresholds: &thresholds,
+            demands: Demands::default(),
+        };
+        let outcome = judge.outcome();
+        for (_, finding) in outcome.findings() {
+            let number = |quantity: Quantity| match quantity {
+                Quantity::Time(seconds) => seconds.0,
+                Quantity::Speedup(ratio) => ratio.0,
+                Quantity::Memory(bytes) => bytes.0 as f64,
+                Quantity::Error(error) => error.0,
+            };
             let ends = finding.interval.map_or([None; 2], |(low, high)| [Some(low), Some(high)]);
-            let figures = [finding.baseline, finding.now, finding.change, finding.detectable, ends[0], ends[1]];
-            prop_assert!(figures.into_iter().flatten().all(f64::is_finite), "{:?}", finding);
+            let changes = [finding.change, finding.detectable, ends[0], ends[1]].map(|change| change.map(|Change(it)| it));
+            let figures = [finding.before, finding.now].map(|quantity| quantity.map(number));
+            prop_assert!(figures.into_iter().chain(changes).flatten().all(f64::is_finite), "{:?}", finding);
             prop_assert!(!finding.message.contains("NaN") && !finding.message.contains("inf"), "{}", finding.message);
         }
-        let failed = comparison.cases.iter().filter(|case| case.verdict == Verdict::Failed).count();
+        let failed = outcome.cases.iter().filter(|case| case.verdict == Verdict::Failed).count();
         let unmeasured = record.cases.iter().filter(|case| case.failure().is_some() || case.launches.is_empty()).count();
         prop_assert_eq!(failed, unmeasured);
     }
@@ -183,7 +198,7 @@ fn record(blocks: usize, has_base: bool, times: &[f64]) -> RunRecord {
         }
         record
     });
-    let base = BaseRevision { name: "main".to_owned(), commit: None, loosened: Vec::new(), accepted: Vec::new() };
+    let base = BaseRevision::new("main".to_owned(), None);
     RunRecord {
         schema: SCHEMA,
         started: "2026-03-01T12:34:56Z".parse().unwrap(),
@@ -206,6 +221,7 @@ fn record(blocks: usize, has_base: bool, times: &[f64]) -> RunRecord {
         ended_early: None,
         side_by_side: true,
         base: has_base.then_some(base),
+        is_selection: false,
         canary: None,
         warnings: Vec::new(),
         cases: cases.collect(),
@@ -237,7 +253,7 @@ fn launch(block: usize, step_seconds: Vec<f64>) -> Launch {
 fn an_early_look_asks_more_of_a_pass() {
     let gate = Thresholds::default();
     let decided = |values: &[f64], against: Against| {
-        let answers = answer(&[track(values.to_vec(), against)], &gate.looks(10, values.len()));
+        let answers = answer(&[question(values.to_vec(), against)], &gate.looks(10, values.len()));
         answers[0].decision
     };
     // Four blocks within the tolerance, then four that are faster by 1 to 7%: not slower, but by how much faster is open.
@@ -252,14 +268,14 @@ fn an_early_look_asks_more_of_a_pass() {
 fn false_alarms(runs: usize, tolerance: f64, mut noise: impl FnMut(&mut Pcg64) -> f64) -> usize {
     let mut random = Pcg64::seed_from_u64(7);
     let is_alarm = |_: &usize| {
-        let tracks: Vec<Track> = (0..4)
-            .map(|_| Track {
+        let questions: Vec<Question> = (0..4)
+            .map(|_| Question {
                 values: (0..10).map(|_| noise(&mut random)).collect(),
                 against: Against::SameBlocks,
                 tolerance,
             })
             .collect();
-        answer(&tracks, &looks(10)).iter().any(|answer| answer.decision == Decision::Slower)
+        answer(&questions, &looks(10)).iter().any(|answer| answer.decision == Decision::Slower)
     };
     (0..runs).filter(is_alarm).count()
 }

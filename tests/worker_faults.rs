@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::{Project, READY, after_ready, say, worker};
 
 fn failure<'a>(results: &'a Value, case: &str) -> &'a Value {
@@ -163,16 +163,21 @@ fn wait_for_number(path: &Path) -> Pid {
 
 #[test]
 fn the_example_worker_measures_a_case() {
-    let project = Project::new(&[("good", &worker(0.1, 8))]);
+    let project = Project::new(&[("one", ""), ("twin", "")]);
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/worker.py");
     let lines = std::fs::read_to_string(&example).unwrap().lines().count();
     assert!(lines < 100, "{lines} lines");
-    let config = std::fs::read_to_string(project.path("config.toml")).unwrap();
-    let command = format!("[\"python3\", {:?}]", example.display().to_string());
-    project.write("config.toml", &config.replace("[\"sh\", \"good.sh\"]", &command));
+    let mut config = std::fs::read_to_string(project.path("config.toml")).unwrap();
+    for name in ["one", "twin"] {
+        let command = format!("[\"python3\", {:?}]", example.display().to_string());
+        config = config.replace(&format!("[\"sh\", \"{name}.sh\"]"), &command);
+    }
+    project.write("config.toml", &config);
     let ran = project.wanbench(&["run", "--launches", "1"]);
     assert_eq!(ran.status, 0, "{}{}", ran.stdout, ran.stderr);
-    let measured = project.json("results.json")["cases"][0]["launches"][0]["outcome"]["measured"].clone();
+    let case = project.json("results.json")["cases"][1].clone();
+    assert_eq!(case["parity"], json!({"relative_error": 0.0}), "both wrote the same output");
+    let measured = &case["launches"][0]["outcome"]["measured"];
     assert_eq!(measured["model_bytes"], 99_164_288);
     assert_eq!(measured["step_seconds"].as_array().unwrap().len(), 2);
     assert_eq!(measured["output"]["elements"], 8 * 2 * 2);

@@ -4,7 +4,7 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 use wanbench::config::{Look, Thresholds};
 use wanbench::evidence::figures::log_ratio;
-use wanbench::gate::speed::{Decision, Track, answer};
+use wanbench::gate::speed::{Decision, Question, answer};
 use wanbench::stats;
 
 use crate::recording::{EXTRA_PERCENT, Recording};
@@ -65,8 +65,7 @@ impl Experiment {
         let realised = |(index, pairs): (usize, &Vec<Pair>)| {
             // Without extra work the second pair is the first one turned round.
             let pairs = &pairs[..if index == 0 { 1 } else { pairs.len() }];
-            let values: Vec<f64> =
-                pairs.iter().flat_map(|pair| log_ratios(&pair.base, &pair.head)).map(|log| -log).collect();
+            let values: Vec<f64> = pairs.iter().flat_map(|pair| log_ratios(&pair.base, &pair.head)).collect();
             let error = stats::standard_deviation(&values).unwrap_or(f64::NAN) / (self.blocks as f64).sqrt();
             (stats::mean(&values).exp_m1(), error)
         };
@@ -159,17 +158,17 @@ impl Experiment {
     /// Both backends' questions, as a check asks them; without extra work an alarm about either is a false one.
     fn check(&self, gate: &Thresholds, tracked: &Pair, other: &Pair, start: usize, either: bool) -> (bool, usize) {
         let job = start..start + LAUNCHES;
-        let track =
-            |pair: &Pair| Track::beside_base(log_ratios(&pair.base[job.clone()], &pair.head[job.clone()]), gate);
+        let question =
+            |pair: &Pair| Question::beside_base(log_ratios(&pair.base[job.clone()], &pair.head[job.clone()]), gate);
         let looks: Vec<Look> = gate.looks(LAUNCHES, LAUNCHES);
-        let answers = answer(&[track(tracked), track(other)], &looks);
+        let answers = answer(&[question(tracked), question(other)], &looks);
         let asked = if either { &answers[..] } else { &answers[..1] };
         let launches = answers.iter().map(|answer| answer.launches).max().unwrap_or(0);
         (asked.iter().any(|answer| answer.decision == Decision::Slower), launches)
     }
 }
 
-/// ln(base / head) by block, as `wanbench` takes it.
+/// ln(head / base) by block, as `wanbench` takes it.
 fn log_ratios(base: &[Vec<f64>], head: &[Vec<f64>]) -> Vec<f64> {
-    base.iter().zip(head).map(|(base, head)| log_ratio(base, head)).collect()
+    base.iter().zip(head).map(|(base, head)| log_ratio(head, base)).collect()
 }

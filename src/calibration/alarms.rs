@@ -1,14 +1,12 @@
 //! How often the present gate sees a regression where there is none.
 
-use std::collections::BTreeSet;
-
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
 use super::sample::{Sample, Samples};
 use crate::config::Thresholds;
-use crate::gate::speed::{Decision, Track, answer};
-use crate::gate::{Comparison, Metric, compare};
+use crate::gate::speed::{Decision, Question, answer};
+use crate::gate::{Against, Baselines, Demands, Figure, Judge, Outcome, Plan};
 use crate::store::baseline::ModelMemory;
 use crate::store::record::RunRecord;
 
@@ -33,29 +31,34 @@ pub struct FalseAlarms {
 }
 
 impl FalseAlarms {
-    pub(super) fn of(records: &[RunRecord], samples: &[Samples], launches: usize, gate: &Thresholds) -> Self {
-        let judged: Vec<Comparison> = records
-            .iter()
-            .map(|record| compare(record, None, &ModelMemory::default(), &BTreeSet::new(), gate))
-            .filter(|comparison| comparison.findings().any(|(_, finding)| finding.metric == Metric::StepTime))
-            .collect();
-        let with = |metric: Metric| {
-            let fails = |it: &&Comparison| it.failing().any(|(_, finding)| finding.metric == metric);
+    pub(super) fn of(records: &[RunRecord], samples: &[Samples], launches: usize, thresholds: &Thresholds) -> Self {
+        let memory = ModelMemory::default();
+        let judge = |record: &RunRecord| {
+            let baselines = Baselines { machine: None, memory: &memory, others: 0 };
+            let plan = Plan::of_record(record);
+            Judge { record, plan: &plan, baselines, thresholds, demands: Demands::default() }.outcome()
+        };
+        let is_judged = |outcome: &Outcome| {
+            outcome.cases.iter().any(|case| case.finding(Figure::StepTime, Against::Base).is_some())
+        };
+        let judged: Vec<Outcome> = records.iter().map(judge).filter(is_judged).collect();
+        let with = |figures: &[Figure]| {
+            let fails = |it: &&Outcome| it.failing().any(|(_, finding)| figures.contains(&finding.figure));
             judged.iter().filter(fails).count()
         };
         let sequence = Sequence::of(samples, launches);
         Self {
             jobs: judged.len(),
-            step_time: with(Metric::StepTime),
-            peak: with(Metric::PeakBytes),
-            unfit: judged.iter().filter(|comparison| comparison.unfit().next().is_some()).count(),
-            simulated: sequence.false_alarm_rate(launches, gate),
+            step_time: with(&[Figure::StepTime]),
+            peak: with(&[Figure::ProcessPeak, Figure::FrameworkPeak]),
+            unfit: judged.iter().filter(|outcome| outcome.unfit().next().is_some()).count(),
+            simulated: sequence.false_alarm_rate(launches, thresholds),
             blocks: sequence.blocks,
         }
     }
 }
 
-/// All jobs' blocks one after the other: for each case ln(base / head), `None` where a block has no value of it.
+/// All jobs' blocks one after the other: for each case ln(head / base), `None` where a block has no value of it.
 struct Sequence {
     cases: Vec<Vec<Option<f64>>>,
     blocks: usize,
@@ -80,9 +83,9 @@ impl Sequence {
     ///
     /// Head and base are the same program: which of a case's two arms is called head is a coin's toss in each run. The
     /// values are not centred, since a difference that lasts for a whole job is just what a gate must not fall for.
-    fn false_alarm_rate(&self, launches: usize, gate: &Thresholds) -> Option<f64> {
+    fn false_alarm_rate(&self, launches: usize, thresholds: &Thresholds) -> Option<f64> {
         self.cases.iter().flatten().flatten().next()?;
-        let looks = gate.looks(launches, launches);
+        let looks = thresholds.looks(launches, launches);
         let mut rng = Pcg64Mcg::seed_from_u64(0);
         let mut alarms = 0;
         for _ in 0..DRAWS {
@@ -91,14 +94,14 @@ impl Sequence {
                 let places = (start..start + launches).map(|place| place % self.blocks);
                 places.filter_map(|place| case[place]).map(|value| sign * value).collect::<Vec<f64>>()
             };
-            let tracks: Vec<Track> = self
+            let questions: Vec<Question> = self
                 .cases
                 .iter()
-                .map(|case| run(case, if rng.random_bool(0.5) { 1.0 } else { -1.0 }))
+                .map(|case| run(case, if rng.random_bool(0.5) { -1.0 } else { 1.0 }))
                 .filter(|values| !values.is_empty())
-                .map(|values| Track::beside_base(values, gate))
+                .map(|values| Question::beside_base(values, thresholds))
                 .collect();
-            let is_alarm = answer(&tracks, &looks).iter().any(|answer| answer.decision == Decision::Slower);
+            let is_alarm = answer(&questions, &looks).iter().any(|answer| answer.decision == Decision::Slower);
             alarms += usize::from(is_alarm);
         }
         Some(alarms as f64 / DRAWS as f64)

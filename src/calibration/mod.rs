@@ -18,10 +18,8 @@ pub use jobs::{Jobs, SCHEMA};
 pub use noise::{Noise, job_noise_factors};
 pub use proposal::{Proposal, Proposed, smallest_tolerance_percent};
 
-use std::collections::BTreeMap;
-
 use crate::config::Thresholds;
-use crate::evidence::figures::{Figures, figures};
+use crate::evidence::Evidence;
 use crate::store::record::RunRecord;
 use proposal::noisiest;
 use sample::Samples;
@@ -97,16 +95,14 @@ pub fn calibrate<'a>(jobs: &'a Jobs, gate: &'a Thresholds) -> Calibration<'a> {
 
 /// All cases over all jobs.
 fn samples(records: &[RunRecord]) -> Vec<Samples> {
-    let figures: Vec<BTreeMap<String, Figures>> = records.iter().map(figures).collect();
+    let evidence: Vec<Evidence> = records.iter().map(Evidence::of).collect();
     let mut names: Vec<&str> = Vec::new();
     for name in records.iter().flat_map(|record| &record.cases).map(|case| case.case.name.as_str()) {
         if !names.contains(&name) {
             names.push(name);
         }
     }
-    let of_case = |name: &str| {
-        Samples::of(name, records.iter().zip(&figures).map(|(record, figures)| (record, figures.get(name))))
-    };
+    let of_case = |name: &str| Samples::of(name, records.iter().zip(&evidence));
     names.into_iter().map(of_case).collect()
 }
 

@@ -1,6 +1,6 @@
 //! What one job tells of one case, as logarithms: a difference of 0.01 is 1%.
 
-use crate::evidence::figures::{Figures, log_ratios};
+use crate::evidence::{CaseEvidence, Evidence};
 use crate::stats;
 use crate::store::record::{CaseRecord, Launch, Measured, Role, RunRecord, failure, measured};
 
@@ -21,17 +21,17 @@ pub(super) struct Sample {
     pub(super) steps: Vec<f64>,
     /// For each arm, its launches' times as they are compared.
     pub(super) launches: Vec<Vec<f64>>,
-    /// ln(base / head) of each block, as the gate takes it.
+    /// ln(head / base) of each block, as the gate takes it.
     pub(super) blocks: Vec<f64>,
     /// Mean over the blocks of ln(reference / case); `None` without a reference.
     pub(super) speedup: Option<f64>,
 }
 
 impl Samples {
-    /// The samples of the case `name`; `figures` are the record's of it.
-    pub(super) fn of<'a>(name: &str, jobs: impl Iterator<Item = (&'a RunRecord, Option<&'a Figures>)>) -> Self {
-        let sample = |(record, figures): (&RunRecord, Option<&Figures>)| match record.case(name) {
-            Some(case) => Sample::of(case, figures),
+    /// The samples of the case `name` in jobs, each with its evidence.
+    pub(super) fn of<'a>(name: &str, jobs: impl Iterator<Item = (&'a RunRecord, &'a Evidence)>) -> Self {
+        let sample = |(record, evidence): (&RunRecord, &Evidence)| match record.case(name).zip(evidence.case(name)) {
+            Some((case, evidence)) => Sample::of(case, evidence),
             None => Err("the job has no such case".to_owned()),
         };
         Self { name: name.to_owned(), jobs: jobs.map(sample).collect() }
@@ -44,7 +44,7 @@ impl Samples {
 }
 
 impl Sample {
-    fn of(case: &CaseRecord, figures: Option<&Figures>) -> Result<Self, String> {
+    fn of(case: &CaseRecord, evidence: &CaseEvidence) -> Result<Self, String> {
         let arms = ROLES.map(|role| case.launches_of(role));
         if let Some(failure) = arms.into_iter().find_map(failure) {
             return Err(failure.reason.clone());
@@ -52,7 +52,7 @@ impl Sample {
         if let Some(skipped) = &case.skipped {
             return Err(format!("skipped: {skipped}"));
         }
-        let blocks = log_ratios(&case.base_launches, &case.launches);
+        let blocks = evidence.against_base.clone();
         if blocks.is_empty() {
             return Err("no block has both its head and its base".to_owned());
         }
@@ -63,7 +63,7 @@ impl Sample {
             steps: arms.iter().flat_map(|launches| measured(launches)).flat_map(|(_, it)| differences(it)).collect(),
             launches: arms.iter().map(|launches| times(launches)).collect(),
             blocks,
-            speedup: figures.and_then(|figures| figures.speedup).map(|speedup| speedup.point.ln()),
+            speedup: evidence.mean_log_speedup(),
         })
     }
 }

@@ -55,7 +55,7 @@ fn jobs(jobs: usize, launches: usize, steps: usize, truth: Truth) -> Jobs {
 /// A job of so many launches of so many steps, none of which was measured yet.
 fn template(launches: usize, steps: usize) -> RunRecord {
     let mut record = Scenario::new().record;
-    let base = BaseRevision { name: "itself".to_owned(), commit: None, loosened: vec![], accepted: vec![] };
+    let base = BaseRevision::new("itself".to_owned(), None);
     (record.launches, record.base) = (launches, Some(base));
     for case in &mut record.cases {
         case.case.workload.steps = steps;

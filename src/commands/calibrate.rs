@@ -65,6 +65,7 @@ fn measure_jobs(args: &cli::Calibrate, config: &Config, terminal: &Terminal) -> 
             ends_at_looks_by: None,
             // What is there later is this calibration's own load.
             fitness: if number == 1 { Fitness::Told } else { Fitness::Ignored },
+            is_selection: false,
         };
         let record = job.measure(&interrupted, terminal, |_| {})?;
         if record.interrupted {

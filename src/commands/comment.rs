@@ -4,12 +4,13 @@ use std::path::Path;
 
 use wanbench::config::Config;
 use wanbench::files::save;
-use wanbench::github::artifact::Differences;
-use wanbench::report::{Demands, Report};
+use wanbench::gate::{Demands, Plan};
+use wanbench::github::artifact;
+use wanbench::report::Report;
 use wanbench::store::record::RunRecord;
 
 use crate::cli;
-use crate::session::judged;
+use crate::session::judged::{self, Judging};
 use crate::session::publish::Publisher;
 use crate::session::status::{ExitStatus, OrStatus, Result};
 use crate::session::terminal::Terminal;
@@ -18,10 +19,13 @@ use crate::session::terminal::Terminal;
 /// The verdict does not decide the exit status: that is a check's, or the check run's.
 pub fn comment(args: &cli::Comment, terminal: &Terminal) -> Result<ExitStatus> {
     let config = Config::open(&args.sources.config)?;
-    judged::read_baselines(&args.sources.baselines)?;
+    judged::read_baselines(&args.sources)?;
     let judge = |path: &Path| -> Result<Report> {
         let record = note_differences(RunRecord::open(path)?, &config);
-        judged::build(record, path, &config, &args.sources, Demands::default())
+        let invocation = judged::invocation(path, &args.sources, judged::flags_of(&record, &args.sources));
+        let plan = Plan::of_stranger(&config, &record);
+        let judging = Judging::by_committed(&record, plan, Demands::default(), &config, &args.sources, invocation)?;
+        Ok(judging.report(record))
     };
     let reports: Vec<Report> = args.results.iter().map(|path| judge(path)).collect::<Result<_>>()?;
     let publisher = Publisher::new(&args.publication, terminal)?;
@@ -30,17 +34,22 @@ pub fn comment(args: &cli::Comment, terminal: &Terminal) -> Result<ExitStatus> {
         save::atomically(path, |out| out.write_all(rendered.comment().as_bytes()))
             .or_incomplete(|| format!("cannot write {}", path.display()))?;
     }
-    publisher.publish(&rendered, args.markdown.as_deref())
+    if args.publication.dry_run {
+        terminal.print(&rendered.comment())?;
+        terminal.say("wanbench: nothing is posted, as --dry-run asks");
+        return Ok(ExitStatus::Passed);
+    }
+    let status = publisher.post(&rendered, args.markdown.as_deref());
+    publisher.annotate(&rendered)?;
+    Ok(if args.best_effort { ExitStatus::Passed } else { status })
 }
 
-/// `record`, with a warning where its cases are not those of the configuration: a change may add some and leave out others,
-/// and nothing that is committed vouches for that.
+/// `record`, with a warning where it has cases that the configuration does not have so: a change may add some, and nothing
+/// that is committed vouches for those.
 fn note_differences(mut record: RunRecord, config: &Config) -> RunRecord {
-    let differences = config.suites.get(&record.suite).map(|suite| Differences::between(&record, suite));
-    let Differences { unknown, left_out } = differences.unwrap_or_default();
-    let notes =
-        [("measured, but not so in this configuration", unknown), ("in this suite, but not measured", left_out)];
-    let notes = notes.into_iter().filter(|(_, names)| !names.is_empty());
-    record.warnings.extend(notes.map(|(what, names)| format!("{what}: {}", names.join(", "))));
+    let unknown = config.suites.get(&record.suite).map(|suite| artifact::unknown_cases(&record, suite));
+    if let Some(names) = unknown.filter(|names| !names.is_empty()) {
+        record.warnings.push(format!("measured, but not so in this configuration: {}", names.join(", ")));
+    }
     record
 }

@@ -1,18 +1,19 @@
 //! `wanbench compare`: judge one recorded run by another.
 
 use wanbench::config::Config;
-use wanbench::report::Demands;
+use wanbench::gate::{Demands, Plan};
+use wanbench::report::Invocation;
 use wanbench::store::baseline::{Baseline, ModelMemory};
 use wanbench::store::record::RunRecord;
 
 use crate::cli;
-use crate::session::judged;
+use crate::session::judged::{self, Judging};
 use crate::session::status::{Error, ExitStatus, Result, status};
 use crate::session::terminal::Terminal;
 
 /// Judges the later run by the earlier one, as a check judges by a baseline, and prints the report; 1 on a regression.
 pub fn compare(args: &cli::Compare, terminal: &Terminal) -> Result<ExitStatus> {
-    let gate = Config::open(&args.config)?.gate;
+    let config = Config::open(&args.config)?;
     let (before, now) = (RunRecord::open(&args.before)?, RunRecord::open(&args.now)?);
     let names = [&before, &now].map(|record| record.machine.name(record.device));
     if !before.machine.agrees_with(&now.machine) || before.device != now.device {
@@ -24,17 +25,30 @@ pub fn compare(args: &cli::Compare, terminal: &Terminal) -> Result<ExitStatus> {
             names[1]
         )));
     }
-    let judges = judged::Judges {
+    // What either measured is asked for: a case that the later run lacks is left out.
+    let mut plan = Plan { may_leave_out: false, ..Plan::of_record(&now) };
+    let earlier = Plan::of_record(&before);
+    plan.cases.extend(earlier.cases.into_iter().filter(|case| now.case(&case.name).is_none()));
+    plan.known.extend(earlier.known);
+    let thresholds = config.gate;
+    let judging = Judging {
+        plan,
+        demands: Demands::default(),
         baseline: Some((
             args.before.clone(),
-            Baseline::empty(before.machine.clone(), before.device).updated(&before, &gate),
+            Baseline::empty(before.machine.clone(), before.device).updated(&before, &thresholds),
         )),
         memory: ModelMemory::default().updated(&before),
-        // What only one of the two measured is not missing from anything.
-        known_cases: [&before, &now].iter().flat_map(|run| &run.cases).map(|case| case.case.name.clone()).collect(),
-        gate,
+        others: 0,
+        thresholds,
+        baseline_file: None,
+        invocation: Invocation {
+            program: std::env::args().next().unwrap_or_else(|| "wanbench".to_owned()),
+            results_file: args.now.display().to_string(),
+            ..Invocation::default()
+        },
     };
-    let report = judges.judge(now, &args.now, None, String::new(), Demands::default());
+    let report = judging.report(now);
     terminal.print(&judged::render(&report, args.format, terminal))?;
     Ok(status(report.standing()))
 }

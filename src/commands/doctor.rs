@@ -17,7 +17,8 @@ pub fn doctor(args: &cli::Doctor, terminal: &Terminal) -> Result<ExitStatus> {
     let backends = programs(&config).into_iter().map(|(name, program)| {
         let state = runner::probe(&program, DeviceChoice::Auto).map_err(|failure| failure.reason);
         let found = program.command.first().and_then(|command| doctor::find_program(command));
-        BackendState { name, command: program.command, program: found, state }
+        let is_built_in = config.backends[&name].command.is_none();
+        BackendState { name, is_built_in, command: program.command, program: found, state }
     });
     let doctor = Doctor { machine: Machine::detect(), findings: machine::survey(), backends: backends.collect() };
     terminal.print(&doctor::render(&doctor))?;

@@ -194,8 +194,7 @@ impl Session<'_> {
         let timeout = Duration::from_secs(600);
         runner::forward(&self.programs[backend], &request, timeout, &AtomicBool::new(false))
             .map_err(|failure| failure.reason)?;
-        let file = TensorFile::open(&path).map_err(|error| error.to_string())?;
-        file.tensor("output").and_then(|view| view.to_f32()).ok_or_else(|| "wrote no float tensor `output`".to_owned())
+        runner::read_output(&path)
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use wanbench::config::BuiltIn;
 use wanbench::files::cache;
 use wanbench::files::save;
 use wanbench::machine::{self, Machine, MeasuringLock};
@@ -35,7 +36,7 @@ pub fn quantize(args: &cli::Quantize, terminal: &Terminal) -> Result<ExitStatus>
     };
     // All are checked before the first is read.
     let targets = experts.iter().map(|expert| Target::new(args, layout, *expert)).collect::<Result<Vec<_>>>()?;
-    let program = Program::built_in("mlx");
+    let program = Program::built_in(BuiltIn::Mlx.name());
     let device = resolve_device(args.device, &Machine::detect(), [&program].into_iter(), terminal);
     let interrupted = on_interrupt()?;
     // It loads the machine, which a run that measures would see.

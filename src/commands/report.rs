@@ -1,19 +1,23 @@
 //! `wanbench report`: render saved results.
 
 use wanbench::config::Config;
-use wanbench::report::Demands;
+use wanbench::gate::{Demands, Plan};
 use wanbench::store::record::RunRecord;
 
 use crate::cli;
-use crate::session::judged::{build, read_baselines, render};
+use crate::session::judged::{self, Judging};
 use crate::session::status::{ExitStatus, Result};
 use crate::session::terminal::Terminal;
 
 /// Prints saved results, judged by today's baselines.
 pub fn report(args: &cli::Report, terminal: &Terminal) -> Result<ExitStatus> {
     let config = Config::open(&args.sources.config)?;
-    read_baselines(&args.sources.baselines)?;
-    let report = build(RunRecord::open(&args.results)?, &args.results, &config, &args.sources, Demands::default())?;
-    terminal.print(&render(&report, args.format, terminal))?;
+    judged::read_baselines(&args.sources)?;
+    let record = RunRecord::open(&args.results)?;
+    let flags = judged::flags_of(&record, &args.sources);
+    let invocation = judged::invocation(&args.results, &args.sources, flags);
+    let plan = Plan::of(&config, &record);
+    let judging = Judging::by_committed(&record, plan, Demands::default(), &config, &args.sources, invocation)?;
+    terminal.print(&judged::render(&judging.report(record), args.format, terminal))?;
     Ok(ExitStatus::Passed)
 }

@@ -1,10 +1,10 @@
 //! `wanbench run`: measure and save.
 
 use wanbench::config::Config;
-use wanbench::report::Demands;
+use wanbench::gate::{Demands, Plan, Verdict};
 
 use crate::cli;
-use crate::session::judged;
+use crate::session::judged::{self, Judging};
 use crate::session::measure::{Measured, Measuring, measure};
 use crate::session::status::{ExitStatus, Result};
 use crate::session::terminal::Terminal;
@@ -12,15 +12,20 @@ use crate::session::terminal::Terminal;
 /// Measures, saves, prints the report; 3 if a case failed, or was skipped that should not have been.
 pub fn run(args: &cli::Measure, terminal: &Terminal) -> Result<ExitStatus> {
     let config = Config::open(&args.sources.config)?;
-    judged::read_baselines(&args.sources.baselines)?;
+    judged::read_baselines(&args.sources)?;
     let measured = measure(&Measuring::plain(args, &config), terminal)?;
     let Some(Measured { record, is_saved }) = measured else { return Ok(ExitStatus::Passed) };
-    let report = judged::build(record, &args.json, &config, &args.sources, Demands::default())?;
-    terminal.print(&judged::text(&report, terminal))?;
+    let plan = Plan::of(&config, &record);
+    let invocation = judged::invocation(&args.json, &args.sources, args.flags());
+    let report =
+        Judging::by_committed(&record, plan, Demands::default(), &config, &args.sources, invocation)?.report(record);
     judged::save_markdown(&report, args.markdown.as_deref())?;
+    terminal.print(&judged::text(&report, terminal))?;
     if is_saved {
         terminal.say(&format!("results saved in {}", args.json.display()));
     }
-    let status = if report.comparison.has_gaps() { ExitStatus::Incomplete } else { ExitStatus::Passed };
+    let is_lost = |verdict| report.outcome.with_verdict(verdict).any(|case| case.is_gap);
+    let is_whole = ![Verdict::Failed, Verdict::Skipped].into_iter().any(is_lost) && !report.outcome.is_all_skipped();
+    let status = if is_whole { ExitStatus::Passed } else { ExitStatus::Incomplete };
     Ok(status.if_saved(is_saved))
 }

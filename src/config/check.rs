@@ -9,7 +9,7 @@ use toml::Spanned;
 
 use super::file::{CasesEntry, File, SuiteEntry, WorkloadEntry};
 use super::place::Place;
-use super::{Backend, Config, ConfigError, Suite};
+use super::{Backend, BuiltIn, Config, ConfigError, OutputDemand, Suite};
 use crate::config::{Case, Model, Workload, link_references};
 use crate::wan::{DType, Quant, Spec};
 
@@ -75,11 +75,8 @@ impl Checker<'_> {
     }
 
     fn backends(&self) -> Checked<BTreeMap<String, Backend>> {
-        let dtypes = BTreeSet::from(DType::ALL);
-        let mut backends = BTreeMap::from([
-            ("mlx".to_owned(), Backend { command: None, quants: BTreeSet::from(Quant::ALL), dtypes: dtypes.clone() }),
-            ("torch".to_owned(), Backend { command: None, quants: BTreeSet::from([Quant::None]), dtypes }),
-        ]);
+        let mut backends =
+            BTreeMap::from(BuiltIn::ALL.map(|built_in| (built_in.name().to_owned(), built_in.backend())));
         for (name, entry) in &self.file.backends {
             let key = format!("backends.{name}");
             let error = |message: &str| self.place.error(Some(entry.span()), &key, message.to_owned());
@@ -99,7 +96,12 @@ impl Checker<'_> {
                 Some(dtypes) => unique(dtypes).ok_or_else(|| error("dtypes is empty or names one twice"))?,
                 None => built_in.map_or(BTreeSet::from([DType::F32]), |backend| backend.dtypes.clone()),
             };
-            backends.insert(name.clone(), Backend { command: Some(entry.command.clone()), quants, dtypes });
+            let output = match entry.output {
+                None => OutputDemand::Expected,
+                Some(true) => OutputDemand::Required,
+                Some(false) => OutputDemand::Waived,
+            };
+            backends.insert(name.clone(), Backend { command: Some(entry.command.clone()), quants, dtypes, output });
         }
         Ok(backends)
     }

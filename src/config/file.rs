@@ -37,6 +37,7 @@ pub(super) struct BackendEntry {
     pub(super) command: Vec<String>,
     pub(super) quants: Option<Vec<Quant>>,
     pub(super) dtypes: Option<Vec<DType>>,
+    pub(super) output: Option<bool>,
 }
 
 #[derive(Deserialize)]

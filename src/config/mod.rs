@@ -1,6 +1,7 @@
 //! config.toml: strict reading into suites, models, backends and gates. Every error names file, line and key.
 
 mod axes;
+mod built_in;
 mod case;
 mod check;
 mod file;
@@ -17,6 +18,7 @@ use serde::Deserialize;
 use crate::wan::video::Video;
 use crate::wan::{DType, Quant};
 pub use axes::Axes;
+pub use built_in::{BuiltIn, CpuMemory, backend_of_seed_name, cpu_memory, display_name, seed_name};
 pub use case::{Case, Model, Workload, link_references, select};
 pub use thresholds::{Look, Thresholds};
 
@@ -31,7 +33,7 @@ pub struct Config {
     pub default_suite: DefaultSuite,
     /// Models by name; `synthetic` is always there.
     pub models: BTreeMap<String, Model>,
-    /// Backends by name; `mlx` and `torch` are always there.
+    /// Backends by name; every [`BuiltIn`] is always there.
     pub backends: BTreeMap<String, Backend>,
     /// Suites by name.
     pub suites: BTreeMap<String, Suite>,
@@ -62,6 +64,19 @@ pub struct Backend {
     pub quants: BTreeSet<Quant>,
     /// Arithmetics it has.
     pub dtypes: BTreeSet<DType>,
+    /// What is asked of its outputs.
+    pub output: OutputDemand,
+}
+
+/// What is asked of a backend's outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputDemand {
+    /// Each is compared.
+    Required,
+    /// Each that is written is compared; a worker that writes none is exempt, but a speedup of it does not count.
+    Expected,
+    /// The configuration says that the workers write none.
+    Waived,
 }
 
 /// A matrix and how it is measured.

@@ -146,6 +146,12 @@ fn a_backend_of_ones_own_needs_a_command() {
     let own = |entry: &str| parse(&format!("{SHIPPED}\n[backends.own]\n{entry}"));
     let config = own("command = [\"python3\", \"worker.py\"]\nquants = [\"none\", \"int8\"]").unwrap();
     assert_eq!(config.backends["own"].quants.len(), 2);
+    let demand = |name: &str| config.backends[name].output;
+    assert_eq!([demand("own"), demand("mlx")], [OutputDemand::Expected, OutputDemand::Required]);
+    for (written, demand) in [(true, OutputDemand::Required), (false, OutputDemand::Waived)] {
+        let own = own(&format!("command = [\"x\"]\noutput = {written}")).unwrap();
+        assert_eq!(own.backends["own"].output, demand);
+    }
     assert!(own("command = []").unwrap_err().contains("backends.own: command is empty"));
     assert!(own("command = [\"x\"]\nquants = []").unwrap_err().contains("quants is empty"));
 }

@@ -12,6 +12,8 @@ pub struct Thresholds {
     pub base_tolerance_percent: f64,
     /// How much the speedup may fall against the committed baseline, in percent.
     pub speedup_tolerance_percent: f64,
+    /// How much slower a case's own step may get than in the committed baseline, in percent: machines drift from job to job.
+    pub step_time_tolerance_percent: f64,
     /// Growth of a peak, in percent of the baseline …
     pub peak_tolerance_percent: f64,
     /// … plus this many MiB.
@@ -41,6 +43,7 @@ impl Default for Thresholds {
         Self {
             base_tolerance_percent: 2.0,
             speedup_tolerance_percent: 5.0,
+            step_time_tolerance_percent: 10.0,
             peak_tolerance_percent: 1.0,
             peak_tolerance_mib: 16.0,
             parity_tolerance_factor: 1.0,
@@ -73,6 +76,7 @@ impl Thresholds {
         let figures = [
             ("base_tolerance_percent", self.base_tolerance_percent),
             ("speedup_tolerance_percent", self.speedup_tolerance_percent),
+            ("step_time_tolerance_percent", self.step_time_tolerance_percent),
             ("peak_tolerance_percent", self.peak_tolerance_percent),
             ("peak_tolerance_mib", self.peak_tolerance_mib),
             ("parity_tolerance_factor", self.parity_tolerance_factor),

@@ -1,4 +1,4 @@
-//! From launches to figures: each case's times, speedup and memory over all its launches. Pure.
+//! From launches to figures: a case's times, speedup and memory over all its launches.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::evidence::throughput::{Throughput, rates};
 use crate::protocol::Rates;
 use crate::stats::{self, Estimate, median_of_all};
-use crate::store::record::{CaseRecord, Launch, Measured, RunRecord, measured};
+use crate::store::record::{CaseRecord, Launch, Measured, measured};
 
 /// The figures of one case over its launches.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -40,17 +40,15 @@ pub struct Figures {
     pub launches: usize,
 }
 
-/// The figures of every case that was measured, by name. A case with a failed launch has none.
-pub fn figures(record: &RunRecord) -> BTreeMap<String, Figures> {
-    let whole = record.cases.iter().filter(|case| case.failure().is_none());
-    whole.filter_map(|case| Some((case.case.name.clone(), figures_of(record, case)?))).collect()
-}
-
-fn figures_of(record: &RunRecord, case: &CaseRecord) -> Option<Figures> {
-    let launches: Vec<_> = case.measured().map(|(_, measured)| measured).collect();
+/// The figures of `case` over its `launches`, none of which failed; `None` without a launch.
+pub(super) fn figures_of(case: &CaseRecord, launches: &[Launch], against_reference: &[f64]) -> Option<Figures> {
+    let peaks = |peak: fn(&Measured) -> Option<u64>| peak_bytes(launches, peak).map(|peak| peak.median);
+    let (framework_peak_bytes, process_peak_bytes) =
+        (peaks(|launch| launch.framework_peak_bytes), peaks(|launch| launch.process_peak_bytes));
+    let step_seconds = median_step_seconds(launches)?;
+    let launches: Vec<_> = measured(launches).map(|(_, measured)| measured).collect();
     let model_bytes = launches.iter().map(|launch| launch.model_bytes).max()?;
-    let framework_peaks: Option<Vec<u64>> = launches.iter().map(|launch| launch.framework_peak_bytes).collect();
-    let step_seconds = median(&launches, Measured::median_step_seconds);
+    let log_speedups: Vec<f64> = against_reference.iter().map(|log| -log).collect();
     Some(Figures {
         step_seconds,
         total_seconds: median(&launches, Measured::total_seconds),
@@ -59,13 +57,18 @@ fn figures_of(record: &RunRecord, case: &CaseRecord) -> Option<Figures> {
         switch_seconds: median_of_all(launches.iter().map(|launch| launch.switch_seconds)),
         throughput: case.work.map(|work| Throughput::of(work, step_seconds, &launches)),
         rates: rates(&launches),
-        speedup: speedup(record, case),
+        speedup: stats::paired_ratio(&log_speedups),
         model_bytes,
         model_bytes_agree: launches.iter().all(|launch| launch.model_bytes == model_bytes),
-        framework_peak_bytes: framework_peaks.map(|peaks| median_bytes(&peaks)),
-        process_peak_bytes: peak(&case.launches).map(|peak| peak.median),
+        framework_peak_bytes,
+        process_peak_bytes,
         launches: launches.len(),
     })
+}
+
+/// Median over `launches` of the launch's median step, in seconds; `None` without a launch.
+pub(super) fn median_step_seconds(launches: &[Launch]) -> Option<f64> {
+    stats::median_of_all(measured(launches).map(|(_, launch)| Some(launch.median_step_seconds())))
 }
 
 /// The median of a figure over the launches.
@@ -73,17 +76,8 @@ fn median(launches: &[&Measured], figure: impl Fn(&Measured) -> f64) -> f64 {
     stats::median(&launches.iter().map(|launch| figure(launch)).collect::<Vec<_>>())
 }
 
-/// Reference over case, paired by block. The reference itself has no speedup, and a failed one gives none.
-fn speedup(record: &RunRecord, case: &CaseRecord) -> Option<Estimate> {
-    if case.case.is_reference() {
-        return None;
-    }
-    let reference = record.case(case.case.reference.as_ref()?).filter(|reference| reference.failure().is_none())?;
-    stats::paired_ratio(&log_ratios(&reference.launches, &case.launches))
-}
-
 /// ln(numerator / denominator) of the two arms' step times, a value for each block that both have; see [`log_ratio`].
-pub fn log_ratios(numerator: &[Launch], denominator: &[Launch]) -> Vec<f64> {
+pub(super) fn log_ratios(numerator: &[Launch], denominator: &[Launch]) -> Vec<f64> {
     let denominator: BTreeMap<usize, &Measured> = measured(denominator).collect();
     let of_block = |(block, numerator): (usize, &Measured)| {
         Some(log_ratio(&numerator.step_seconds, &denominator.get(&block)?.step_seconds))
@@ -96,7 +90,7 @@ pub fn log_ratio(numerator: &[f64], denominator: &[f64]) -> f64 {
     stats::quiet_mean(numerator).ln() - stats::quiet_mean(denominator).ln()
 }
 
-/// The peaks of the processes of one arm.
+/// The peaks of one arm over its launches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeakBytes {
     /// Their median.
@@ -107,10 +101,11 @@ pub struct PeakBytes {
     pub most: u64,
 }
 
-/// The peaks of `launches`; `None` where one tells none.
-pub fn peak(launches: &[Launch]) -> Option<PeakBytes> {
-    let peaks: Vec<u64> = measured(launches).map(|(_, launch)| launch.process_peak_bytes).collect::<Option<_>>()?;
-    Some(PeakBytes { median: median_bytes(&peaks), least: *peaks.iter().min()?, most: *peaks.iter().max()? })
+/// The peaks of `launches`; `None` where there is none, or one reports none.
+pub(super) fn peak_bytes(launches: &[Launch], peak: impl Fn(&Measured) -> Option<u64>) -> Option<PeakBytes> {
+    let peaks: Vec<u64> = measured(launches).map(|(_, launch)| peak(launch)).collect::<Option<_>>()?;
+    let (least, most) = (*peaks.iter().min()?, *peaks.iter().max()?);
+    Some(PeakBytes { median: median_bytes(&peaks), least, most })
 }
 
 fn median_bytes(bytes: &[u64]) -> u64 {

@@ -1,6 +1,121 @@
-//! What the launches of a run say, in figures: computed once from a record, read by the gate and the reports. Pure.
+//! What the launches of a run say: computed once from a record, read by the gate, the baselines and the reports. Pure.
+//!
+//! Every log-ratio is ln(worse / better) of times: positive is slower.
 
 pub mod figures;
 pub mod parity;
 pub mod profile;
+pub mod quantity;
 pub mod throughput;
+
+use std::collections::BTreeMap;
+
+use crate::config::Case;
+use crate::stats::mean;
+use crate::store::record::{CaseRecord, Launch, RunRecord, failure, measured};
+use figures::{Figures, PeakBytes, figures_of, log_ratios, median_step_seconds, peak_bytes};
+use quantity::Seconds;
+
+/// The evidence of a whole run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evidence {
+    cases: BTreeMap<String, CaseEvidence>,
+}
+
+/// The evidence on one case.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CaseEvidence {
+    /// Its figures; `None` where a launch failed, or none was started.
+    pub figures: Option<Figures>,
+    /// Its peaks.
+    pub peaks: Peaks,
+    /// ln of the median step of each launch, in seconds.
+    pub log_steps: Vec<f64>,
+    /// What was measured of the base revision; `None` where a launch of it failed, or none was started.
+    pub base: Option<BaseFigures>,
+    /// ln(head / base) by block, of what both measured; empty where either failed.
+    pub against_base: Vec<f64>,
+    /// ln(case / reference) by block; empty for the reference, and where either failed or the reference was not measured.
+    pub against_reference: Vec<f64>,
+    /// ln(control / head) by block; empty without a control.
+    pub control: Vec<f64>,
+}
+
+/// The base revision's figures, as they were measured beside head's.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BaseFigures {
+    /// Median over launches of the launch's median step.
+    pub step: Seconds,
+    /// Its peaks.
+    pub peaks: Peaks,
+}
+
+/// The peaks of one arm's processes; `None` where a launch does not report one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Peaks {
+    /// By the system's account of the process.
+    pub process: Option<PeakBytes>,
+    /// By the framework's own account.
+    pub framework: Option<PeakBytes>,
+}
+
+impl Evidence {
+    /// The evidence in `record`.
+    pub fn of(record: &RunRecord) -> Self {
+        let of_case = |case: &CaseRecord| (case.case.name.clone(), CaseEvidence::of(record, case));
+        Self { cases: record.cases.iter().map(of_case).collect() }
+    }
+
+    /// The evidence on the case `name`, if the run has it.
+    pub fn case(&self, name: &str) -> Option<&CaseEvidence> {
+        self.cases.get(name)
+    }
+
+    /// The figures of the case `name`, if it was measured.
+    pub fn figures(&self, name: &str) -> Option<&Figures> {
+        self.case(name)?.figures.as_ref()
+    }
+
+    /// The step time of the reference of `case`, if it was measured.
+    pub fn reference_figures(&self, case: &Case) -> Option<&Figures> {
+        self.figures(case.reference.as_ref()?)
+    }
+}
+
+impl CaseEvidence {
+    fn of(record: &RunRecord, case: &CaseRecord) -> Self {
+        let whole = |launches| whole(launches).unwrap_or_default();
+        let (head, base) = (whole(&case.launches), whole(&case.base_launches));
+        let reference = case.case.reference.as_ref().filter(|_| !case.case.is_reference());
+        let reference = reference.and_then(|name| record.case(name)).map_or(&[][..], |case| whole(&case.launches));
+        let against_reference = log_ratios(head, reference);
+        Self {
+            figures: figures_of(case, head, &against_reference),
+            peaks: Peaks::of(head),
+            log_steps: measured(head).map(|(_, launch)| launch.median_step_seconds().ln()).collect(),
+            base: median_step_seconds(base).map(|step| BaseFigures { step: Seconds(step), peaks: Peaks::of(base) }),
+            against_base: log_ratios(head, base),
+            against_reference,
+            control: log_ratios(&case.control_launches, &case.launches),
+        }
+    }
+
+    /// Mean over the blocks of ln(reference / case), as baselines store it; `None` without a speedup.
+    pub fn mean_log_speedup(&self) -> Option<f64> {
+        (!self.against_reference.is_empty()).then(|| -mean(&self.against_reference))
+    }
+}
+
+impl Peaks {
+    fn of(launches: &[Launch]) -> Self {
+        Self {
+            process: peak_bytes(launches, |launch| launch.process_peak_bytes),
+            framework: peak_bytes(launches, |launch| launch.framework_peak_bytes),
+        }
+    }
+}
+
+/// `launches`, unless one of them failed: a case with a failed launch has no figures.
+fn whole(launches: &[Launch]) -> Option<&[Launch]> {
+    failure(launches).is_none().then_some(launches)
+}

@@ -1,6 +1,7 @@
 //! Parity: how far two outputs are apart, and how far they may be.
 
 use crate::protocol::DeviceKind;
+use crate::store::record::{Launch, measured};
 use crate::wan::{DType, Quant};
 
 /// ‖output − expected‖ / ‖expected‖, in f64; infinite where the lengths differ or a value is not finite.
@@ -15,6 +16,15 @@ pub fn relative_error(output: &[f32], expected: &[f32]) -> f64 {
     }
     let error = (difference / norm).sqrt();
     if error.is_finite() { error } else { f64::INFINITY }
+}
+
+/// Whether all `launches` whose workers tell a digest have outputs of the same number of elements; of two numbers, one is of
+/// a wrong output.
+pub fn element_counts_agree<'a>(launches: impl IntoIterator<Item = &'a Launch>) -> bool {
+    let launches = launches.into_iter().map(std::slice::from_ref);
+    let mut digests = launches.flat_map(measured).filter_map(|(_, launch)| launch.output.as_ref());
+    let first = digests.next();
+    digests.all(|digest| Some(digest.elements) == first.map(|first| first.elements))
 }
 
 /// Tolerance against a golden output of the same quantization, which is in f32.
@@ -88,11 +98,28 @@ pub fn denoised_tolerance(quant: Quant, dtype: DType, device: DeviceKind) -> f64
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::Digest;
+    use crate::store::record::{Failure, Measured, Outcome};
+    use crate::testing;
 
     #[test]
     fn errors_are_relative_to_the_expected_norm() {
         assert_eq!(relative_error(&[3.0, 4.0], &[3.0, 4.0]), 0.0);
         assert_eq!(relative_error(&[3.0, 5.0], &[3.0, 4.0]), 0.2);
+    }
+
+    #[test]
+    fn element_counts_agree_where_no_digest_tells_another() {
+        let launch = |elements: Option<usize>| {
+            let output = elements.map(|elements| Digest { sha256: String::new(), elements, norm: 1.0 });
+            let outcome = Outcome::Measured(Measured { output, ..testing::measured(0.1, 1, None) });
+            Launch { block: 0, position: 0, wall_seconds: 1.0, outcome }
+        };
+        let failed = Outcome::Failed(Failure { reason: String::new(), stderr_tail: Vec::new() });
+        let failed = Launch { outcome: failed, ..launch(None) };
+        assert!(element_counts_agree(&[]));
+        assert!(element_counts_agree(&[launch(None), launch(Some(8)), failed, launch(Some(8))]));
+        assert!(!element_counts_agree([&launch(Some(8)), &launch(None), &launch(Some(4))]));
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod plan;
 
 use serde::Serialize;
 
-use crate::config::Case;
+use crate::config::{Case, cpu_memory};
 use crate::protocol::{DeviceKind, Rates};
 use crate::wan::params::params;
 use crate::wan::quant::model_bytes;
@@ -55,24 +55,24 @@ fn step_bytes(case: &Case, spec: &Spec, tokens: usize, device: DeviceKind) -> u6
     let camera_rows = if case.workload.camera { 4 * spec.dim } else { 0 };
     let row = (10 * spec.dim + 2 * spec.ffn_dim + camera_rows) * case.dtype.size_bytes();
     let mut bytes = tokens * row;
-    if case.backend == "mlx" && device == DeviceKind::Cpu {
+    let memory = cpu_memory(&case.backend);
+    let is_on_cpu = device == DeviceKind::Cpu;
+    if is_on_cpu && memory.holds_scores {
         bytes += spec.num_heads * tokens * tokens.max(spec.text_len) * size_of::<f32>();
-        if case.quant != Quant::None {
-            let largest = params(spec).iter().filter(|param| param.is_quantizable()).map(|param| param.len()).max();
-            // The next one may be unpacked while the last is in use.
-            bytes += 2 * largest.unwrap_or(0) * size_of::<f32>();
-        }
+    }
+    if is_on_cpu && memory.unpacks_weights && case.quant != Quant::None {
+        let largest = params(spec).iter().filter(|param| param.is_quantizable()).map(|param| param.len()).max();
+        // The next one may be unpacked while the last is in use.
+        bytes += 2 * largest.unwrap_or(0) * size_of::<f32>();
     }
     bytes as u64
 }
 
 /// Bytes of the program and its framework, before anything is loaded.
 fn own_bytes(case: &Case, device: DeviceKind) -> u64 {
-    const MIB: u64 = 1 << 20;
-    match (device, case.backend.as_str()) {
-        (DeviceKind::Gpu, _) => 512 * MIB,
-        (DeviceKind::Cpu, "mlx") => 50 * MIB,
-        (DeviceKind::Cpu, _) => 130 * MIB,
+    match device {
+        DeviceKind::Gpu => 512 << 20,
+        DeviceKind::Cpu => cpu_memory(&case.backend).program_bytes,
     }
 }
 

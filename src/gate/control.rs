@@ -4,19 +4,22 @@ use serde::Serialize;
 
 use super::speed::p_value;
 use crate::config::Thresholds;
-use crate::evidence::figures::log_ratios;
+use crate::evidence::Evidence;
+use crate::evidence::quantity::Change;
 use crate::stats::{mean, standard_deviation};
 use crate::store::record::{CaseRecord, RunRecord};
-use crate::text::format;
 
-/// What the control of one workload told.
+/// A control that differs from itself by so many times what is allowed shows an unfit machine, however few the launches.
+const GROSS: f64 = 10.0;
+
+/// What the control of one workload says.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Control {
     /// Name of the workload.
     pub workload: String,
     /// The case that was launched twice.
     pub case: String,
-    /// How much the one was slower than the other, as a log-ratio.
+    /// How much slower the second was than the first, as a log-ratio.
     pub difference: f64,
     /// Standard deviation over the blocks, as a log-ratio; `None` below two blocks.
     pub deviation: Option<f64>,
@@ -27,14 +30,16 @@ pub struct Control {
 }
 
 /// The controls of all workloads that had one.
-pub(super) fn controls(record: &RunRecord, gate: &Thresholds) -> Vec<Control> {
+pub(super) fn controls(record: &RunRecord, evidence: &Evidence, thresholds: &Thresholds) -> Vec<Control> {
     let tolerance = match record.base {
-        Some(_) => gate.base_tolerance_percent,
-        None => gate.speedup_tolerance_percent,
+        Some(_) => thresholds.base_tolerance_percent,
+        None => thresholds.speedup_tolerance_percent,
     };
+    let limit = tolerance / 100.0 * thresholds.control_share;
     let number = record.cases.iter().filter(|case| !case.control_launches.is_empty()).count();
-    let alpha = gate.alpha() / number.max(1) as f64;
-    record.cases.iter().filter_map(|case| control(case, tolerance / 100.0 * gate.control_share, alpha)).collect()
+    let alpha = thresholds.alpha() / number.max(1) as f64;
+    let of_case = |case: &CaseRecord| control(case, &evidence.case(&case.case.name)?.control, limit, alpha);
+    record.cases.iter().filter_map(of_case).collect()
 }
 
 /// Whether the machine was unfit to judge speeds of `workload`.
@@ -44,17 +49,16 @@ pub fn is_unfit(controls: &[Control], workload: &str) -> bool {
 
 /// Unfit is a machine whose control differs by more than `limit` and by more than chance explains: a wide scatter alone
 /// makes verdicts inconclusive, which their own intervals say, but a bias would make them wrong.
-fn control(case: &CaseRecord, limit: f64, alpha: f64) -> Option<Control> {
-    let values = log_ratios(&case.control_launches, &case.launches);
+fn control(case: &CaseRecord, values: &[f64], limit: f64, alpha: f64) -> Option<Control> {
     if values.is_empty() {
         return None;
     }
-    let difference = mean(&values);
-    let deviation = standard_deviation(&values);
+    let difference = mean(values);
+    let deviation = standard_deviation(values);
     let launches = values.len() as f64;
     let p = deviation
         .map_or(1.0, |deviation| 2.0 * p_value(difference.abs(), (deviation / launches.sqrt(), launches - 1.0)));
-    let is_unfit = difference.abs() > limit.ln_1p() && p < alpha;
+    let is_unfit = difference.abs() > limit.ln_1p() && p < alpha || difference.abs() > (GROSS * limit).ln_1p();
     Some(Control {
         workload: case.case.workload.name.clone(),
         case: case.case.name.clone(),
@@ -63,9 +67,9 @@ fn control(case: &CaseRecord, limit: f64, alpha: f64) -> Option<Control> {
         launches: values.len(),
         unfit: is_unfit.then(|| {
             format!(
-                "the machine is unfit: {} launched twice in each block differs from itself by {}, and {:.1}% is allowed",
+                "the machine is unfit: the control of {} differs from itself by {}, and {:.1}% is allowed",
                 case.case.name,
-                format::percent(difference.exp_m1()),
+                Change::from_log(difference),
                 100.0 * limit
             )
         }),

@@ -1,89 +1,144 @@
-//! Memory: the model's bytes are exact, a process's peak has a tolerance.
+//! Memory: the model's bytes are exact, peaks have a tolerance.
 
 use std::cmp::Ordering;
 
-use super::{Finding, Metric, Verdict, direction, new_finding};
+use super::outcome::{Against, Figure, Finding, Verdict};
+use super::words::direction;
 use crate::config::Thresholds;
 use crate::evidence::figures::{Figures, PeakBytes};
+use crate::evidence::quantity::{Bytes, Change, Quantity};
+use crate::evidence::{CaseEvidence, Peaks};
+use crate::store::baseline::BaselineCase;
 use crate::text::format;
 
-/// Exact, in either direction: an unrecorded saving wants a new baseline too.
-pub(super) fn judge_model_bytes(figures: &Figures, baseline: Option<u64>) -> Finding {
+/// Exact, in either direction: an unrecorded saving has to be recorded too.
+pub(super) fn model_bytes(figures: &Figures, recorded: Option<u64>) -> Finding {
     let now = figures.model_bytes;
-    let Some(baseline) = baseline else {
-        return new_finding(Metric::ModelBytes, now as f64, "no recorded model bytes");
+    let finding = |verdict, message| Finding::new(Figure::ModelBytes, Against::Recorded, verdict, message);
+    let quantity = |bytes: u64| Some(Quantity::Memory(Bytes(bytes)));
+    let Some(recorded) = recorded else {
+        return finding(Verdict::New, "no model bytes are recorded".to_owned()).between(None, quantity(now));
     };
-    let (verdict, message) = match now.cmp(&baseline) {
+    let exact = |bytes: u64| format::exact(bytes);
+    let (verdict, message) = match now.cmp(&recorded) {
         _ if !figures.model_bytes_agree => (
             Verdict::Regressed,
             format!(
                 "the launches disagree on the model's bytes, which are exact: up to {}, recorded are {}",
-                format::exact(now),
-                format::exact(baseline)
+                exact(now),
+                exact(recorded)
             ),
         ),
-        Ordering::Equal => {
-            (Verdict::Unchanged, format!("model weights take {} bytes, as recorded", format::exact(now)))
-        }
+        Ordering::Equal => (Verdict::Unchanged, format!("the model's weights take {} bytes, as recorded", exact(now))),
         Ordering::Greater => (
             Verdict::Regressed,
             format!(
-                "model weights take {} bytes, {} more than the recorded {}; the figure is exact, so any difference fails",
-                format::exact(now),
-                format::exact(now - baseline),
-                format::exact(baseline)
+                "the model's weights take {} bytes, {} more than the recorded {}; the figure is exact, so any difference fails",
+                exact(now),
+                exact(now - recorded),
+                exact(recorded)
             ),
         ),
         Ordering::Less => (
             Verdict::Improved,
             format!(
-                "model weights take {} bytes, {} fewer than the recorded {}; the figure is exact, so a saving must be recorded",
-                format::exact(now),
-                format::exact(baseline - now),
-                format::exact(baseline)
+                "the model's weights take {} bytes, {} fewer than the recorded {}; the figure is exact, so a saving must be recorded",
+                exact(now),
+                exact(recorded - now),
+                exact(recorded)
             ),
         ),
     };
     Finding {
-        change: Some(now as f64 / baseline as f64 - 1.0),
+        change: Some(Change::of_bytes(Bytes(recorded), Bytes(now))),
         fails: verdict != Verdict::Unchanged,
-        ..Finding::new(Metric::ModelBytes, Some(baseline as f64), Some(now as f64), verdict, message)
+        ..finding(verdict, message).between(quantity(recorded), quantity(now))
     }
 }
 
-/// A process's peak against `before`, the base revision's beside it or else the baseline's.
-pub(super) fn judge_peak(now: &PeakBytes, before: Option<(u64, &str)>, gate: &Thresholds) -> Finding {
-    let Some((baseline, whose)) = before else {
-        return new_finding(Metric::PeakBytes, now.median as f64, "no baseline peak");
+/// Both peaks of a case, against the base revision's beside it or else the baseline's.
+pub(super) fn peaks(evidence: &CaseEvidence, stored: Option<&BaselineCase>, thresholds: &Thresholds) -> Vec<Finding> {
+    // A growth that is accepted is in the baseline, and not at the base revision.
+    let is_accepted = stored.is_some_and(|stored| stored.accepted.is_some());
+    let base = evidence.base.map(|base| base.peaks).filter(|_| !is_accepted).unwrap_or_default();
+    let Peaks { process, framework } = evidence.peaks;
+    let of_base = |peak: Option<PeakBytes>| peak.map(|peak| (peak.median, Against::Base));
+    let of_baseline = |peak: Option<u64>| peak.map(|peak| (peak, Against::Baseline));
+    let process_before = of_base(base.process).or(of_baseline(stored.and_then(|stored| stored.process_peak_bytes)));
+    let framework_before =
+        of_base(base.framework).or(of_baseline(stored.and_then(|stored| stored.framework_peak_bytes)));
+    let pairs = [(Figure::ProcessPeak, process, process_before), (Figure::FrameworkPeak, framework, framework_before)];
+    pairs.into_iter().filter_map(|(figure, now, before)| peak(figure, now, before, thresholds)).collect()
+}
+
+/// `None` where a framework keeps no peak, and kept none before.
+fn peak(
+    figure: Figure,
+    now: Option<PeakBytes>,
+    before: Option<(u64, Against)>,
+    thresholds: &Thresholds,
+) -> Option<Finding> {
+    let quantity = |bytes: u64| Some(Quantity::Memory(Bytes(bytes)));
+    let (now, (before, against)) = match (now, before) {
+        (Some(now), Some(before)) => (now, before),
+        (Some(now), None) => {
+            let finding = Finding::new(figure, Against::Baseline, Verdict::New, format!("no {figure} was recorded"));
+            return Some(finding.between(None, quantity(now.median)));
+        }
+        (None, Some((before, against))) => {
+            let whose = whose(against);
+            let message = format!(
+                "its {figure} cannot be judged: the worker reports none, {whose} is {}",
+                format::mebibytes(before)
+            );
+            return Some(Finding::new(figure, against, Verdict::NotJudged, message).between(quantity(before), None));
+        }
+        (None, None) if figure == Figure::ProcessPeak => {
+            let message = format!("its {figure} is not gated: the worker reports none");
+            return Some(Finding::new(figure, Against::Baseline, Verdict::NotGated, message));
+        }
+        (None, None) => return None,
     };
-    let allowed = baseline as f64 * gate.peak_tolerance_percent / 100.0 + gate.peak_tolerance_mib * 1024.0 * 1024.0;
-    let change = now.median as f64 - baseline as f64;
-    let beyond = |bytes: u64| (bytes as f64 - baseline as f64).abs() > allowed;
-    let verdict = match change {
-        change if change.abs() <= allowed => Verdict::Unchanged,
+    Some(judged(figure, now, (before, against), thresholds))
+}
+
+fn judged(figure: Figure, now: PeakBytes, (before, against): (u64, Against), thresholds: &Thresholds) -> Finding {
+    let allowed =
+        before as f64 * thresholds.peak_tolerance_percent / 100.0 + thresholds.peak_tolerance_mib * 1024.0 * 1024.0;
+    let growth = now.median as f64 - before as f64;
+    let is_beyond = |bytes: u64| (bytes as f64 - before as f64).abs() > allowed;
+    let verdict = match growth {
+        growth if growth.abs() <= allowed => Verdict::Unchanged,
         // Launches that disagree are no proof, unless even the one nearest to the baseline is beyond the tolerance.
-        change if change > 0.0 && now.least > baseline && beyond(now.least) => Verdict::Regressed,
-        change if change < 0.0 && now.most < baseline && beyond(now.most) => Verdict::Improved,
+        growth if growth > 0.0 && now.least > before && is_beyond(now.least) => Verdict::Regressed,
+        growth if growth < 0.0 && now.most < before && is_beyond(now.most) => Verdict::Improved,
         _ => Verdict::Inconclusive,
     };
+    let change = Change::of_bytes(Bytes(before), Bytes(now.median));
     let mut message = format!(
-        "the process's peak memory {} {whose} {} to {}: {} {}, {} the tolerance of {} ({}% + {} MiB)",
+        "its {figure} {} {} {} to {}: {} {}, {} the tolerance of {} ({}% + {} MiB)",
         direction(change),
-        format::mebibytes(baseline),
+        whose(against),
+        format::mebibytes(before),
         format::mebibytes(now.median),
-        format::mebibytes(change.abs() as u64),
-        if change < 0.0 { "less" } else { "more" },
+        format::mebibytes(growth.abs() as u64),
+        if growth < 0.0 { "less" } else { "more" },
         if verdict == Verdict::Unchanged { "within" } else { "beyond" },
         format::mebibytes(allowed as u64),
-        gate.peak_tolerance_percent,
-        gate.peak_tolerance_mib
+        thresholds.peak_tolerance_percent,
+        thresholds.peak_tolerance_mib
     );
     if verdict == Verdict::Inconclusive {
         message.push_str("; the launches disagree by more than the tolerance");
     }
+    let quantity = |bytes: u64| Some(Quantity::Memory(Bytes(bytes)));
     Finding {
-        change: Some(now.median as f64 / baseline as f64 - 1.0),
+        change: Some(change),
         fails: verdict == Verdict::Regressed,
-        ..Finding::new(Metric::PeakBytes, Some(baseline as f64), Some(now.median as f64), verdict, message)
+        ..Finding::new(figure, against, verdict, message).between(quantity(before), quantity(now.median))
     }
+}
+
+fn whose(against: Against) -> &'static str {
+    if against == Against::Base { "the base revision's" } else { "the baseline's" }
 }

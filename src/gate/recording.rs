@@ -1,10 +1,14 @@
 //! Recording: what a run's figures change in the baselines. Pure; the commands show it, ask and write.
 
+use super::control::controls;
 use crate::config::Thresholds;
-use crate::evidence::figures::{Figures, figures};
-use crate::stats::{Estimate, mean};
+use crate::evidence::figures::Figures;
+use crate::evidence::quantity::Change;
+use crate::evidence::{CaseEvidence, Evidence};
+use crate::stats::{mean, standard_deviation};
 use crate::store::baseline::{Acceptance, Baseline, BaselineCase, Job, KEPT_JOBS, ModelMemory, Shape};
 use crate::store::record::{CaseRecord, RunRecord};
+use crate::text::format;
 
 impl ModelMemory {
     /// These bytes with those of all cases that `record` measured.
@@ -22,19 +26,30 @@ impl ModelMemory {
 }
 
 impl Baseline {
+    /// This baseline, in which the jobs of `record` remember that they were recorded in spite of `doubts`.
+    pub fn forced(mut self, record: &RunRecord, doubts: &Doubts) -> Self {
+        let reason: Vec<&str> = doubts.all().map(String::as_str).collect();
+        let jobs = self.cases.values_mut().flat_map(|case| &mut case.jobs);
+        for job in jobs.filter(|job| job.date == record.started && !reason.is_empty()) {
+            job.forced = Some(reason.join("; "));
+        }
+        self
+    }
+
     /// This baseline with what `record` measured; cases that it did not measure stay, with their acceptance.
     ///
     /// Measured figures end an import: the imported cases they do not replace are dropped.
-    pub fn updated(&self, record: &RunRecord, gate: &Thresholds) -> Self {
+    pub fn updated(&self, record: &RunRecord, thresholds: &Thresholds) -> Self {
         let mut updated = match &self.imported {
             Some(_) => Self::empty(record.machine.clone(), record.device),
             None => Self { machine: record.machine.clone(), ..self.clone() },
         };
-        let figures = figures(record);
+        let evidence = Evidence::of(record);
         for case in &record.cases {
-            let Some(figures) = figures.get(&case.case.name) else { continue };
-            let old = updated.cases.remove(&case.case.name);
-            updated.cases.insert(case.case.name.clone(), recorded(record, case, figures, old, gate));
+            let name = &case.case.name;
+            let Some((evidence, figures)) = whole(&evidence, name) else { continue };
+            let old = updated.cases.remove(name);
+            updated.cases.insert(name.clone(), recorded(record, case, evidence, figures, old, thresholds));
         }
         updated
     }
@@ -43,24 +58,87 @@ impl Baseline {
     ///
     /// The case's history begins anew: the jobs before the regression tell nothing about its new level. A case that
     /// `record` did not measure stays as it is.
-    pub fn accepting(&self, record: &RunRecord, name: &str, acceptance: Acceptance, gate: &Thresholds) -> Self {
+    pub fn accepting(&self, record: &RunRecord, name: &str, acceptance: Acceptance, thresholds: &Thresholds) -> Self {
         let mut updated = Self { machine: record.machine.clone(), ..self.clone() };
-        if let (Some(case), Some(figures)) = (record.case(name), figures(record).get(name)) {
+        let evidence = Evidence::of(record);
+        if let (Some(case), Some((evidence, figures))) = (record.case(name), whole(&evidence, name)) {
             let old = updated.cases.remove(name).map(|old| BaselineCase { jobs: Vec::new(), ..old });
-            let stored = BaselineCase { accepted: Some(acceptance), ..recorded(record, case, figures, old, gate) };
+            let recorded = recorded(record, case, evidence, figures, old, thresholds);
+            let stored = BaselineCase { accepted: Some(acceptance), ..recorded };
             updated.cases.insert(name.to_owned(), stored);
         }
         updated
     }
 }
 
+/// Why no baseline should be made of a run, in sentences without their period; `--force` overrides them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Doubts {
+    /// About the run as a whole.
+    pub run: Vec<String>,
+    /// About single cases, whose figures are too uncertain to be a measure.
+    pub cases: Vec<String>,
+}
+
+impl Doubts {
+    /// The doubts about `record`.
+    pub fn about(record: &RunRecord, thresholds: &Thresholds) -> Self {
+        let evidence = Evidence::of(record);
+        let mut run: Vec<String> =
+            controls(record, &evidence, thresholds).into_iter().filter_map(|control| control.unfit).collect();
+        if record.interrupted {
+            run.push("the run was interrupted: measure again".to_owned());
+        }
+        run.extend(record.ended_early.iter().map(|reason| format!("the run ended early: {reason}")));
+        run.extend(record.failures().map(|(case, failure)| format!("{} failed: {}", case.case.name, failure.reason)));
+        if record.tool.debug_build {
+            run.push("the figures come from a debug build: measure with a release build, `make build`".to_owned());
+        }
+        Self { run, cases: uncertain(record, &evidence, thresholds).into_iter().collect() }
+    }
+
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &String> {
+        self.run.iter().chain(&self.cases)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.run.is_empty() && self.cases.is_empty()
+    }
+}
+
+/// The cases whose speedup is not known to its tolerance.
+fn uncertain(record: &RunRecord, evidence: &Evidence, thresholds: &Thresholds) -> Option<String> {
+    let tolerance = thresholds.speedup_tolerance_percent;
+    let is_uncertain = |name: &&str| {
+        let speedup = evidence.figures(name).and_then(|figures| figures.speedup);
+        let is_within = |(low, high): (f64, f64)| !Change((high / low).sqrt() - 1.0).is_beyond(tolerance);
+        speedup.is_some_and(|speedup| !speedup.interval.is_some_and(is_within))
+    };
+    let names: Vec<&str> = record.cases.iter().map(|case| case.case.name.as_str()).filter(is_uncertain).collect();
+    let (first, rest) = names.split_first()?;
+    let more = if rest.is_empty() { String::new() } else { format!(" and {} more", format::count(rest.len(), "case")) };
+    Some(format!(
+        "the speedup of {first}{more} is not known to its tolerance of {tolerance}%: measure with more launches, or on a quieter \
+         machine"
+    ))
+}
+
+/// The evidence on a case that was measured.
+fn whole<'a>(evidence: &'a Evidence, name: &str) -> Option<(&'a CaseEvidence, &'a Figures)> {
+    let evidence = evidence.case(name)?;
+    Some((evidence, evidence.figures.as_ref()?))
+}
+
 /// What to remember of `case` after `old`; not accepted.
 fn recorded(
     record: &RunRecord,
     case: &CaseRecord,
+    evidence: &CaseEvidence,
     figures: &Figures,
     old: Option<BaselineCase>,
-    gate: &Thresholds,
+    thresholds: &Thresholds,
 ) -> BaselineCase {
     let old = old.filter(|old| old.is_of(&case.case));
     // Measured without its reference, a case keeps the speedup it had.
@@ -75,7 +153,7 @@ fn recorded(
         step_seconds: Some(figures.step_seconds),
         framework_peak_bytes: figures.framework_peak_bytes,
         process_peak_bytes: figures.process_peak_bytes,
-        jobs: continued(old.map_or_else(Vec::new, |old| old.jobs), job(record, case, figures.speedup), gate),
+        jobs: continued(old.map_or_else(Vec::new, |old| old.jobs), job(record, case, evidence), thresholds),
         accepted: None,
     }
 }
@@ -84,12 +162,12 @@ fn recorded(
 ///
 /// The stored jobs tell how much jobs differ by chance. Jobs of two levels would pass the step between these for chance:
 /// prediction limits as wide as the step, in which the next regression hides.
-fn continued(mut jobs: Vec<Job>, newest: Job, gate: &Thresholds) -> Vec<Job> {
+fn continued(mut jobs: Vec<Job>, newest: Job, thresholds: &Thresholds) -> Vec<Job> {
     // Recording one run twice is recording it once.
     jobs.retain(|job| job.date != newest.date);
     let levels: Vec<f64> = jobs.iter().filter_map(|job| job.mean_log_speedup).collect();
     // Without a job to compare with, the mean is no number, and nothing is beyond it.
-    let shift = (gate.level_shift_percent / 100.0).ln_1p();
+    let shift = (thresholds.level_shift_percent / 100.0).ln_1p();
     if newest.mean_log_speedup.is_some_and(|level| (level - mean(&levels)).abs() > shift) {
         jobs.clear();
     }
@@ -98,14 +176,15 @@ fn continued(mut jobs: Vec<Job>, newest: Job, gate: &Thresholds) -> Vec<Job> {
     jobs
 }
 
-fn job(record: &RunRecord, case: &CaseRecord, speedup: Option<Estimate>) -> Job {
+fn job(record: &RunRecord, case: &CaseRecord, evidence: &CaseEvidence) -> Job {
     Job {
         date: record.started,
         commit: record.tool.commit.clone(),
         versions: case.measured().next().map(|(_, launch)| launch.versions.clone()).unwrap_or_default(),
         launches: case.measured().count(),
-        mean_log_speedup: speedup.map(|speedup| speedup.point.ln()),
-        deviation_log_speedup: speedup.and_then(|speedup| speedup.log_deviation),
+        mean_log_speedup: evidence.mean_log_speedup(),
+        deviation_log_speedup: standard_deviation(&evidence.against_reference),
+        forced: None,
         launch_step_seconds: case.measured().map(|(_, launch)| launch.median_step_seconds()).collect(),
     }
 }

@@ -1,7 +1,6 @@
-//! Has a case got slower? Every such question of a run together, look by look.
+//! Has a case become slower? Every such question of a run together, look by look.
 //!
-//! Evidence is in log-ratios, so that faster and slower are alike: a track's value is ln(before / now) of a step time, or
-//! ln(now / before) of a speedup; negative is slower.
+//! Values are log-ratios, so that faster and slower are alike; positive is slower.
 
 use serde::Serialize;
 
@@ -17,8 +16,8 @@ const MOST_LAUNCHES: usize = 200;
 
 /// One question: the values that the blocks gave, and what they are held against.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Track {
-    /// A log-ratio for each block, in their order; negative is slower.
+pub struct Question {
+    /// A log-ratio for each block, in their order; positive is slower.
     pub values: Vec<f64>,
     /// What no change would look like.
     pub against: Against,
@@ -26,8 +25,8 @@ pub struct Track {
     pub tolerance: f64,
 }
 
-impl Track {
-    /// Whether a case got slower than the base revision beside it, by its `values` ln(base / head).
+impl Question {
+    /// Whether a case got slower than the base revision beside it, by its `values` ln(head / base).
     pub fn beside_base(values: Vec<f64>, gate: &Thresholds) -> Self {
         Self { values, against: Against::SameBlocks, tolerance: 1.0 + gate.base_tolerance_percent / 100.0 }
     }
@@ -57,11 +56,11 @@ pub struct Answer {
     pub decision: Decision,
     /// Launches behind it.
     pub launches: usize,
-    /// The change as a log-ratio; negative is slower.
+    /// The change as a log-ratio; positive is slower.
     pub change: f64,
     /// Where it lies with 95% confidence; `None` below two blocks.
     pub interval: Option<(f64, f64)>,
-    /// The smallest slowing that this many launches find with a probability of 80%, as a log-ratio.
+    /// The smallest slowdown that this many launches find with a probability of 80%, as a log-ratio.
     pub detectable: Option<f64>,
     /// Of an undecided question: the launches that would settle it, if some 200 do.
     pub settling_launches: Option<usize>,
@@ -85,46 +84,46 @@ pub enum Decision {
 ///
 /// At every look Holm's procedure holds the probability of any false alarm over all questions to the look's alpha; over
 /// all looks it is at most their sum.
-pub fn answer(tracks: &[Track], looks: &[Look]) -> Vec<Answer> {
-    let mut answers: Vec<Option<Answer>> = vec![None; tracks.len()];
+pub fn answer(questions: &[Question], looks: &[Look]) -> Vec<Answer> {
+    let mut answers: Vec<Option<Answer>> = vec![None; questions.len()];
     for (number, look) in looks.iter().enumerate() {
-        let evidence: Vec<Evidence> = tracks.iter().map(|track| Evidence::of(track, look.launches)).collect();
+        let standings: Vec<Standing> = questions.iter().map(|question| Standing::of(question, look.launches)).collect();
         let settled: Vec<bool> =
             answers.iter().map(|answer| answer.is_some_and(|answer| answer.decision != Decision::Open)).collect();
-        // A settled question is asked no more, but it still counts as one of those that chance may strike.
-        let rejected = |p: fn(&Evidence) -> f64| {
-            let p_values = evidence.iter().zip(&settled).map(|(one, settled)| if *settled { 1.0 } else { p(one) });
+        // A decided question is not asked again, but it still counts in the correction.
+        let rejected = |p: fn(&Standing) -> f64| {
+            let p_values = standings.iter().zip(&settled).map(|(one, settled)| if *settled { 1.0 } else { p(one) });
             holm(&p_values.collect::<Vec<_>>(), look.alpha)
         };
         let (slower, faster) = (rejected(|one| one.p_slower), rejected(|one| one.p_faster));
         let is_last = number + 1 == looks.len();
-        for index in 0..tracks.len() {
+        for index in 0..questions.len() {
             if settled[index] {
                 continue;
             }
-            let mut decision = evidence[index].decide(slower[index], faster[index]);
+            let mut decision = standings[index].decide(slower[index], faster[index]);
             // Early passes must be clear on both sides. Earlier jobs tell how whole jobs differ: a part of one differs more.
-            let is_clear = evidence[index].is_within_on_both_sides();
-            let is_whole_job_asked = matches!(tracks[index].against, Against::Jobs(_));
+            let is_clear = standings[index].is_within_on_both_sides();
+            let is_whole_job_asked = matches!(questions[index].against, Against::Jobs(_));
             if look.is_early && (is_whole_job_asked || decision == Decision::Unchanged && !is_clear) {
                 decision = Decision::Open;
             }
-            let alpha = look.alpha / tracks.len() as f64;
+            let alpha = look.alpha / questions.len() as f64;
             if decision != Decision::Open || is_last {
-                answers[index] = Some(evidence[index].answer(decision, alpha));
+                answers[index] = Some(standings[index].answer(decision, alpha));
             }
         }
     }
-    answers.into_iter().zip(tracks).map(|(answer, track)| answer.unwrap_or_else(|| unasked(track))).collect()
+    answers.into_iter().zip(questions).map(|(answer, question)| answer.unwrap_or_else(|| unasked(question))).collect()
 }
 
 /// Without any look there is no evidence.
-fn unasked(track: &Track) -> Answer {
-    Evidence::of(track, 0).answer(Decision::Open, 1.0)
+fn unasked(question: &Question) -> Answer {
+    Standing::of(question, 0).answer(Decision::Open, 1.0)
 }
 
-/// What the first blocks of a track say.
-struct Evidence {
+/// How a question stands after its first blocks.
+struct Standing {
     launches: usize,
     /// Mean of the values less what they are held against; 0 without any.
     change: f64,
@@ -142,13 +141,13 @@ struct Evidence {
     p_faster: f64,
 }
 
-impl Evidence {
-    fn of(track: &Track, launches: usize) -> Self {
-        let values = &track.values[..track.values.len().min(launches)];
-        let limit = track.tolerance.ln();
+impl Standing {
+    fn of(question: &Question, launches: usize) -> Self {
+        let values = &question.values[..question.values.len().min(launches)];
+        let limit = question.tolerance.ln();
         let deviation = standard_deviation(values).filter(|deviation| deviation.is_finite());
         let own = deviation.map(|deviation| (deviation.powi(2) / values.len() as f64, (values.len() - 1) as f64));
-        let (level, error, null) = match &track.against {
+        let (level, error, null) = match &question.against {
             Against::SameBlocks => (0.0, own, 0.0),
             Against::Level { mean, variance } => (*mean, own.map(|own| sum_of_variances(own, *variance)), limit),
             Against::Jobs(means) => (mean(means), own.and_then(|own| prediction(means, own.0)), 0.0),
@@ -167,17 +166,17 @@ impl Evidence {
             },
             null,
             limit,
-            p_slower: p(-change - null),
-            p_faster: p(change - null),
+            p_slower: p(change - null),
+            p_faster: p(-change - null),
         }
     }
 
     fn decide(&self, slower: bool, faster: bool) -> Decision {
-        let Some((low, _)) = self.interval() else { return Decision::Open };
+        let Some((_, high)) = self.interval() else { return Decision::Open };
         match self.change {
-            change if slower && change < -self.limit => Decision::Slower,
-            change if faster && change > self.limit => Decision::Faster,
-            _ if low > -self.limit => Decision::Unchanged,
+            change if slower && change > self.limit => Decision::Slower,
+            change if faster && change < -self.limit => Decision::Faster,
+            _ if high < self.limit => Decision::Unchanged,
             _ => Decision::Open,
         }
     }
@@ -214,10 +213,10 @@ impl Evidence {
     /// The launches with which the present change would be decided, were it the true one.
     fn settling_launches(&self, alpha: f64) -> Option<usize> {
         let variance = self.deviation?.powi(2);
-        let is_slower = self.change < -self.limit;
+        let is_slower = self.change > self.limit;
         let (distance, probability) = match is_slower {
-            true => (-self.change - self.null, 1.0 - alpha),
-            false => (self.change + self.limit, SIDE),
+            true => (self.change - self.null, 1.0 - alpha),
+            false => (self.limit - self.change, SIDE),
         };
         (self.launches + 1..=MOST_LAUNCHES).find(|launches| {
             let error = (variance / *launches as f64 + self.fixed_variance).sqrt();

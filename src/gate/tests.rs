@@ -1,48 +1,320 @@
-//! What a case that the machine has too little memory for does to the judgement of a run.
+//! Every row of docs/verdicts.md: what a case needs to pass, and what becomes of it otherwise.
 
 use super::*;
-use crate::store::record::Outcome;
+use crate::config::{OutputDemand, Thresholds};
+use crate::store::baseline::{Acceptance, Baseline};
+use crate::store::record::{Outcome as LaunchOutcome, Parity, Role, RunRecord};
 use crate::testing::Scenario;
 
 const CASE: &str = "mlx/41f/int8";
 const REFERENCE: &str = "torch/41f/none";
 
-fn judged(scenario: &Scenario) -> Comparison {
-    scenario.clone().report().comparison
+fn judged(scenario: &Scenario) -> Outcome {
+    scenario.clone().report().outcome
 }
 
-fn of<'a>(comparison: &'a Comparison, name: &str) -> &'a Compared {
-    comparison.cases.iter().find(|case| case.name == name).unwrap()
+fn of<'a>(outcome: &'a Outcome, name: &str) -> &'a Judged {
+    outcome.cases.iter().find(|case| case.name == name).unwrap()
 }
 
 fn forget(scenario: &mut Scenario, name: &str) {
     scenario.baseline.as_mut().unwrap().cases.remove(name);
 }
 
+/// The scenario judged by its own plan, changed.
+fn planned(scenario: &Scenario, change: impl FnOnce(&mut Plan)) -> Outcome {
+    let mut plan = Plan::of_record(&scenario.record);
+    change(&mut plan);
+    judged(&Scenario { plan: Some(plan), ..scenario.clone() })
+}
+
+/// That the run is not judged for `CASE`, for a reason that contains `words`.
+#[track_caller]
+fn assert_not_judged(outcome: &Outcome, words: &str) {
+    let case = of(outcome, CASE);
+    assert_eq!(outcome.standing, Standing::NotJudged, "{case:?}");
+    assert!(case.is_gap, "{case:?}");
+    let all: Vec<&str> = case.findings.iter().map(|it| it.message.as_str()).chain(case.reason.as_deref()).collect();
+    assert!(all.iter().any(|message| message.contains(words)), "{words}: {all:?}");
+}
+
+/// That the run has a gap as a whole, for a reason that contains `words`.
+#[track_caller]
+fn assert_gap(outcome: &Outcome, words: &str) {
+    assert_eq!(outcome.standing, Standing::NotJudged);
+    assert!(outcome.gaps.iter().any(|gap| gap.reason.contains(words)), "{words}: {:?}", outcome.gaps);
+}
+
+fn stretch(scenario: &mut Scenario, name: &str, role: Role, factor: f64) {
+    for launch in scenario.case(name).launches_mut(role) {
+        let LaunchOutcome::Measured(measured) = &mut launch.outcome else { continue };
+        measured.step_seconds.iter_mut().for_each(|step| *step *= factor);
+    }
+}
+
+#[test]
+fn what_is_shown_to_be_unchanged_passes() {
+    assert_eq!(judged(&Scenario::new()).standing, Standing::Passed);
+    let outcome = judged(&Scenario::beside_base());
+    assert_eq!((outcome.standing, outcome.exemptions.len(), outcome.gaps.len()), (Standing::Passed, 0, 0));
+    assert!(outcome.cases.iter().all(|case| case.verdict == Verdict::Unchanged), "{outcome:?}");
+}
+
+#[test]
+fn a_base_that_failed_is_not_judged_however_slow_head_is() {
+    let mut now = Scenario::beside_base();
+    now.slow_down(CASE, 10.0);
+    let failed = now.case(CASE).base_launches.pop().unwrap();
+    let failure = crate::store::record::Failure { reason: "exited with status 7".to_owned(), stderr_tail: Vec::new() };
+    let outcome = LaunchOutcome::Failed(failure);
+    now.case(CASE).base_launches.push(crate::store::record::Launch { outcome, ..failed });
+    now.baseline = None;
+    assert_not_judged(&judged(&now), "the base revision's worker failed: exited with status 7");
+}
+
+#[test]
+fn a_reference_that_failed_leaves_the_speedup_unjudged() {
+    let mut now = Scenario::new();
+    now.fail(REFERENCE, "out of memory", &[]);
+    assert_not_judged(&judged(&now), "the reference failed: out of memory");
+    let mut skipped = Scenario::new();
+    skipped.skip(REFERENCE, 71);
+    assert_not_judged(&judged(&skipped), "the reference was skipped (needs 71 GiB, has 36 GiB)");
+}
+
+#[test]
+fn an_unfit_machine_judges_no_time() {
+    let mut now = Scenario::beside_base();
+    now.slow_down(CASE, 1.5);
+    stretch(&mut now, REFERENCE, Role::Control, 1.03);
+    assert_not_judged(&judged(&now), "not judged, since the machine is unfit");
+    // One launch that differs from itself grossly is no machine to judge on, whatever chance says.
+    for case in &mut now.record.cases {
+        for role in [Role::Head, Role::Base, Role::Control] {
+            case.launches_mut(role).truncate(1);
+        }
+    }
+    stretch(&mut now, REFERENCE, Role::Control, 2.0);
+    assert_not_judged(&judged(&now), "not judged, since the machine is unfit");
+}
+
+#[test]
+fn an_interrupted_run_and_one_that_ended_early_are_not_judged() {
+    let mut now = Scenario::new();
+    now.record.interrupted = true;
+    assert_gap(&judged(&now), "interrupted");
+    let mut new = Scenario::new();
+    new.baseline = None;
+    new.record.ended_early = Some("the machine did not come to rest".to_owned());
+    assert_gap(&judged(&new), "the machine did not come to rest");
+    // What was decided before the end is decided.
+    let mut decided = Scenario::new();
+    decided.record.ended_early = Some("the time limit".to_owned());
+    assert_eq!(judged(&decided).standing, Standing::Passed);
+}
+
+#[test]
+fn fewer_launches_than_the_judging_configuration_plans_are_not_judged_unless_decided() {
+    let mut now = Scenario::beside_base();
+    for (launch, factor) in now.launches(CASE).into_iter().zip([1.0, 1.2, 1.0]) {
+        launch.step_seconds.iter_mut().for_each(|step| *step *= factor);
+    }
+    let inconclusive = judged(&now);
+    assert_eq!(of(&inconclusive, CASE).verdict, Verdict::Inconclusive);
+    let short = planned(&now, |plan| plan.launches = 10);
+    assert_not_judged(&short, "only 3 of the 10 launches planned were made");
+    let allowed = Demands { allows_inconclusive: true, ..Demands::default() };
+    assert_eq!(judged(&Scenario { demands: allowed, ..now.clone() }).standing, Standing::Passed);
+    now.demands = allowed;
+    assert_not_judged(&planned(&now, |plan| plan.launches = 10), "only 3 of the 10");
+}
+
+#[test]
+fn what_the_launches_cannot_tell_is_inconclusive_and_no_pass() {
+    let mut now = Scenario::new();
+    for (launch, factor) in now.launches(CASE).into_iter().zip([1.0, 1.25, 1.02]) {
+        launch.step_seconds.iter_mut().for_each(|step| *step *= factor);
+    }
+    let outcome = judged(&now);
+    assert_eq!((outcome.standing, of(&outcome, CASE).verdict), (Standing::NotJudged, Verdict::Inconclusive));
+    assert!(!of(&outcome, CASE).is_gap);
+}
+
+#[test]
+fn a_case_that_is_not_in_the_results_is_a_gap_unless_left_out_by_hand() {
+    let now = Scenario::new();
+    let mut without = now.clone();
+    without.record.cases.retain(|case| case.case.name != CASE);
+    let plan = Plan { may_leave_out: false, ..Plan::of_record(&now.record) };
+    let outcome = judged(&Scenario { plan: Some(plan.clone()), ..without.clone() });
+    assert_not_judged(&outcome, "the suite has it, the results do not");
+    let by_hand = judged(&Scenario { plan: Some(Plan { may_leave_out: true, ..plan.clone() }), ..without.clone() });
+    assert_eq!(
+        (by_hand.standing, &by_hand.exemptions[..]),
+        (Standing::Passed, &["1 case left out by hand".to_owned()][..])
+    );
+    without.record.cases.clear();
+    assert_eq!(judged(&Scenario { plan: Some(plan), ..without.clone() }).standing, Standing::NotJudged);
+    assert_gap(&judged(&Scenario { baseline: None, ..without }), "nothing was measured");
+}
+
+#[test]
+fn a_case_that_the_configuration_lost_is_missed_in_the_baseline() {
+    let mut now = Scenario::new();
+    now.record.cases.retain(|case| case.case.name != CASE);
+    let outcome = judged(&now);
+    assert_eq!(of(&outcome, CASE).verdict, Verdict::Missing);
+    assert_not_judged(&outcome, "the configuration no longer does");
+    forget(&mut now, CASE);
+    assert_eq!(judged(&now).standing, Standing::Passed);
+}
+
+#[test]
+fn a_case_measured_under_other_terms_than_asked_is_not_judged() {
+    let now = Scenario::new();
+    let required = |plan: &mut Plan| plan.may_leave_out = false;
+    let mut alone = now.clone();
+    alone.case(CASE).case.reference = None;
+    let plan = Plan { may_leave_out: false, ..Plan::of_record(&now.record) };
+    assert_not_judged(&judged(&Scenario { plan: Some(plan), ..alone }), "measured without its reference");
+    let other = planned(&now, |plan| {
+        required(plan);
+        plan.cases.iter_mut().find(|case| case.name == CASE).unwrap().workload.steps += 1;
+    });
+    assert_not_judged(&other, "another workload");
+}
+
+#[test]
+fn an_output_that_nobody_compared_is_told_and_no_improvement_counts_by_it() {
+    let mut now = Scenario::beside_base();
+    now.case(CASE).parity = None;
+    now.case(CASE).base_parity = None;
+    let exempt = judged(&now);
+    assert_eq!(
+        (exempt.standing, &exempt.exemptions[..]),
+        (Standing::Passed, &["1 case without a compared output".to_owned()][..])
+    );
+    let demand = |demand| move |plan: &mut Plan| plan.outputs = [("mlx".to_owned(), demand)].into();
+    assert_not_judged(&planned(&now, demand(OutputDemand::Required)), "output not compared");
+    now.slow_down(CASE, 0.5);
+    assert_not_judged(&judged(&now), "so that no improvement counts");
+    assert_eq!(planned(&now, demand(OutputDemand::Waived)).standing, Standing::Passed);
+}
+
+#[test]
+fn a_wrong_output_fails_against_the_reference_and_against_the_base() {
+    type Change = fn(&mut crate::store::record::CaseRecord, Option<Parity>);
+    let changes: [(&str, Change); 3] = [
+        (CASE, |case, parity| case.parity = parity),
+        (CASE, |case, parity| case.base_parity = parity),
+        (REFERENCE, |case, parity| case.base_parity = parity),
+    ];
+    for (name, change) in changes {
+        for relative_error in [Some(0.5), None] {
+            let mut now = Scenario::beside_base();
+            change(now.case(name), Some(Parity { relative_error }));
+            // Eight times as fast, and wrong.
+            now.slow_down(name, 0.125);
+            let outcome = judged(&now);
+            assert_eq!(
+                (outcome.standing, of(&outcome, name).verdict),
+                (Standing::Failed, Verdict::Regressed),
+                "{name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn outputs_of_another_number_of_elements_fail() {
+    let mut now = Scenario::new();
+    let digest = |elements| crate::protocol::Digest { sha256: "0".repeat(64), elements, norm: 1.0 };
+    now.launches(REFERENCE).into_iter().for_each(|launch| launch.output = Some(digest(128)));
+    now.launches(CASE).into_iter().for_each(|launch| launch.output = Some(digest(64)));
+    let outcome = judged(&now);
+    assert_eq!((outcome.standing, of(&outcome, CASE).fails()), (Standing::Failed, true));
+}
+
+#[test]
+fn a_machine_without_baseline_where_others_have_one_is_not_judged_but_beside_a_base() {
+    let mut now = Scenario::new();
+    now.baseline = None;
+    let first = judged(&now);
+    assert_eq!((first.standing, of(&first, CASE).verdict), (Standing::Passed, Verdict::New));
+    now.others = 2;
+    assert_gap(&judged(&now), "though 2 other machines have them recorded");
+    let demanding = Demands { baseline: true, ..Demands::default() };
+    assert_eq!(judged(&Scenario { demands: demanding, ..now.clone() }).standing, Standing::Failed);
+    let mut beside = Scenario::beside_base();
+    (beside.baseline, beside.others) = (None, 2);
+    assert_eq!(judged(&beside).standing, Standing::Passed);
+}
+
+#[test]
+fn a_peak_that_the_worker_no_longer_reports_is_not_judged() {
+    let mut now = Scenario::new();
+    now.launches(CASE).into_iter().for_each(|launch| launch.process_peak_bytes = None);
+    assert_not_judged(&judged(&now), "the worker reports none");
+}
+
+#[test]
+fn the_frameworks_peak_is_gated_too() {
+    let mut now = Scenario::new();
+    for launch in now.launches(CASE) {
+        launch.process_peak_bytes = None;
+        launch.framework_peak_bytes = launch.framework_peak_bytes.map(|bytes| 100 * bytes);
+    }
+    now.baseline.as_mut().unwrap().cases.get_mut(CASE).unwrap().process_peak_bytes = None;
+    let outcome = judged(&now);
+    assert_eq!(outcome.standing, Standing::Failed);
+    assert!(of(&outcome, CASE).findings.iter().any(|it| it.figure == Figure::FrameworkPeak && it.fails));
+}
+
+#[test]
+fn a_base_that_lacks_a_case_makes_it_new() {
+    let mut now = Scenario::beside_base();
+    now.case(CASE).base_launches.clear();
+    now.baseline = None;
+    assert_not_judged(&judged(&now), "nothing was launched of the base revision");
+    now.record.base.as_mut().unwrap().lacks.push(CASE.to_owned());
+    let outcome = judged(&now);
+    assert_eq!((outcome.standing, of(&outcome, CASE).verdict), (Standing::Passed, Verdict::New));
+    // A stranger's record does not decide which cases are new.
+    assert_not_judged(&planned(&now, |plan| plan.trusts_record = false), "nothing was launched of the base revision");
+}
+
+#[test]
+fn base_launches_that_are_copies_of_heads_are_not_judged() {
+    let mut now = Scenario::beside_base();
+    now.baseline = None;
+    let case = now.case(CASE);
+    case.base_launches = case.launches.clone();
+    assert_not_judged(&judged(&now), "copies of this revision's");
+}
+
 #[test]
 fn a_skipped_case_is_a_gap_only_where_the_baseline_has_it() {
     let mut now = Scenario::new();
     now.skip(CASE, 71);
-    let comparison = judged(&now);
-    let case = of(&comparison, CASE);
+    let outcome = judged(&now);
+    let case = of(&outcome, CASE);
     assert_eq!((case.verdict, case.skipped), (Verdict::Skipped, now.record.case(CASE).unwrap().skipped));
     // Nothing is known of it: neither its bytes nor a failure.
     assert_eq!((&case.now, &case.failure, case.findings.len()), (&None, &None, 0));
-    assert!(comparison.has_gaps() && !comparison.fails() && !comparison.has_failures());
-    let others = comparison.cases.iter().filter(|case| case.name != CASE);
-    assert_eq!(others.filter(|case| case.verdict == Verdict::Unchanged).count(), 7);
+    assert_not_judged(&outcome, "needs 71 GiB");
+    assert_eq!(outcome.with_verdict(Verdict::Unchanged).count(), 7);
 
     forget(&mut now, CASE);
-    let comparison = judged(&now);
-    assert_eq!(of(&comparison, CASE).verdict, Verdict::Skipped);
-    assert!(!comparison.has_gaps());
+    let outcome = judged(&now);
+    assert_eq!((outcome.standing, of(&outcome, CASE).verdict), (Standing::Passed, Verdict::Skipped));
+    assert_eq!(outcome.exemptions, ["1 case skipped for want of memory, which no baseline has"]);
 
     // What the baseline has under the name is of another shape, so it is of another case.
     let mut other = Scenario::new();
     other.skip(CASE, 71);
     let stored = other.baseline.as_mut().unwrap().cases.get_mut(CASE).unwrap();
     stored.shape.as_mut().unwrap().latent = [1, 1, 1];
-    assert!(!judged(&other).has_gaps());
+    assert!(!of(&judged(&other), CASE).is_gap);
 }
 
 #[test]
@@ -51,37 +323,103 @@ fn a_run_in_which_all_is_skipped_has_measured_nothing() {
     now.baseline = None;
     let names: Vec<String> = now.record.cases.iter().map(|case| case.case.name.clone()).collect();
     for name in &names {
-        assert!(!judged(&now).has_gaps(), "{name}");
+        assert_eq!(judged(&now).standing, Standing::Passed, "{name}");
         now.skip(name, 71);
     }
-    let comparison = judged(&now);
-    assert!(comparison.is_all_skipped() && comparison.has_gaps());
+    assert_gap(&judged(&now), "nothing was measured: no case fits into memory");
     assert_eq!(now.record.blocks(), 0);
 }
 
 #[test]
-fn without_its_reference_a_case_has_no_speedup_to_lose_but_the_baselines() {
+fn a_times_rise_that_the_reference_shares_fails_against_the_baseline() {
     let mut now = Scenario::new();
-    now.skip(REFERENCE, 71);
-    forget(&mut now, "mlx/41f/nf4");
-    let comparison = judged(&now);
-    let case = of(&comparison, CASE);
-    assert_eq!((case.verdict, &case.now.as_ref().unwrap().speedup), (Verdict::Inconclusive, &None));
-    let finding = case.finding(Metric::Speedup).unwrap();
-    assert_eq!(
-        finding.message,
-        "its speedup, 2.46x in the baseline, cannot be judged: the reference was skipped (needs 71 GiB, has 36 GiB)"
-    );
-    let new = of(&comparison, "mlx/41f/nf4");
-    assert_eq!((new.verdict, new.finding(Metric::Speedup)), (Verdict::New, None));
-    assert_eq!(of(&comparison, "mlx/5f/int8").verdict, Verdict::Unchanged);
+    let names: Vec<String> = now.record.cases.iter().map(|case| case.case.name.clone()).collect();
+    names.iter().for_each(|name| now.slow_down(name, 2.0));
+    let outcome = judged(&now);
+    assert_eq!((outcome.standing, outcome.with_verdict(Verdict::Regressed).count()), (Standing::Failed, 8));
+    // One backend alone, which no speedup tells anything of.
+    let mut alone = Scenario::new();
+    alone.record.cases.retain(|case| case.case.backend == "torch");
+    alone.baseline.as_mut().unwrap().cases.retain(|name, _| name.starts_with("torch"));
+    alone.slow_down(REFERENCE, 2.3);
+    let outcome = judged(&alone);
+    let finding = of(&outcome, REFERENCE).step_time().unwrap();
+    assert!(finding.fails && finding.message.contains("rose from the baseline's"), "{finding:?}");
+}
+
+#[test]
+fn beside_a_base_old_drift_is_told_and_does_not_fail() {
+    let mut now = Scenario::beside_base();
+    // The machine has become 8% slower on MLX, and this change too much scatter to say anything.
+    for role in [Role::Head, Role::Base] {
+        stretch(&mut now, CASE, role, 1.12);
+    }
+    let outcome = judged(&now);
+    assert_eq!((outcome.standing, of(&outcome, CASE).verdict), (Standing::Passed, Verdict::Drifted));
+    // Where this change is slower itself, the baseline counts too.
+    stretch(&mut now, CASE, Role::Head, 1.05);
+    let outcome = judged(&now);
+    let fails = |against| of(&outcome, CASE).findings.iter().any(|it| it.fails && it.against == against);
+    assert!(fails(Against::Base) && fails(Against::Baseline), "{outcome:?}");
+}
+
+#[test]
+fn a_part_of_the_steps_that_became_slower_is_no_pass() {
+    let mut now = Scenario::beside_base();
+    for launch in now.launches(CASE) {
+        // More than half of them, so that the fastest quarter is what it was.
+        launch
+            .step_seconds
+            .iter_mut()
+            .enumerate()
+            .filter(|(index, _)| index % 3 > 0)
+            .for_each(|(_, step)| *step *= 1.5);
+    }
+    now.baseline = None;
+    let outcome = judged(&now);
+    let finding = of(&outcome, CASE).finding(Figure::StepTime, Against::Base).unwrap();
+    assert_eq!((outcome.standing, finding.verdict), (Standing::NotJudged, Verdict::Inconclusive));
+    assert!(finding.message.contains("a part of the steps became slower"), "{finding:?}");
+    // What is printed of base is what was measured of it.
+    let base = Some(evidence_step(&now, CASE));
+    assert_eq!(finding.before, base);
+}
+
+fn evidence_step(scenario: &Scenario, name: &str) -> crate::evidence::quantity::Quantity {
+    let evidence = crate::evidence::Evidence::of(&scenario.record);
+    crate::evidence::quantity::Quantity::Time(evidence.case(name).unwrap().base.unwrap().step)
+}
+
+#[test]
+fn an_acceptance_holds_until_a_run_shows_more_than_was_accepted() {
+    let mut now = Scenario::beside_base();
+    now.slow_down(CASE, 1.25);
+    let acceptance = |change| Acceptance {
+        reason: "a correct mask".to_owned(),
+        date: "2026-03-01T00:00:00Z".parse().unwrap(),
+        commit: None,
+        change: Some(change),
+    };
+    now.record.base.as_mut().unwrap().accepted.push(CASE.to_owned());
+    let before = now.baseline.clone().unwrap();
+    let standing = |now: &Scenario, change: f64| {
+        let baseline = before.accepting(&now.record, CASE, acceptance(change), &Thresholds::default());
+        judged(&Scenario { baseline: Some(baseline), ..now.clone() }).standing
+    };
+    assert_eq!(standing(&now, 0.25), Standing::Passed);
+    assert_eq!(standing(&now, 0.20), Standing::Failed);
+    // The same, measured again with more scatter: its interval reaches what was accepted.
+    for (launch, factor) in now.launches(CASE).into_iter().zip([1.03, 1.0, 1.02]) {
+        launch.step_seconds.iter_mut().for_each(|step| *step *= factor);
+    }
+    assert_eq!(standing(&now, 0.25), Standing::Passed);
 }
 
 /// The workloads of `scenario` that need no further launch at a look, were its launches planned to go on.
 fn settled_of(mut scenario: Scenario) -> Vec<String> {
     scenario.record.launches = 10;
-    let gate = Thresholds { looks: vec![3, 7, 10], ..Thresholds::default() };
-    settled(&scenario.record, scenario.baseline.as_ref(), &gate).into_iter().collect()
+    let thresholds = Thresholds { looks: vec![3, 7, 10], ..Thresholds::default() };
+    settled(&scenario.record, scenario.baseline.as_ref(), &thresholds).into_iter().collect()
 }
 
 #[test]
@@ -89,7 +427,7 @@ fn a_skipped_case_holds_up_no_look() {
     let mut now = Scenario::new();
     for case in &mut now.record.cases {
         for launch in &mut case.launches {
-            let Outcome::Measured(measured) = &mut launch.outcome else { continue };
+            let LaunchOutcome::Measured(measured) = &mut launch.outcome else { continue };
             measured.step_seconds.fill(if case.case.is_reference() { 0.2 } else { 0.1 });
         }
     }

@@ -11,7 +11,6 @@
 //! that it was measured. That is why maintainers approve the runs of outside contributors and read the change first,
 //! and why no baseline is recorded from an artifact without a maintainer.
 
-use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
@@ -42,16 +41,6 @@ pub struct Artifact {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{0}")]
 pub struct ArtifactError(String);
-
-/// How a record's cases differ from its suite's in a configuration.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Differences {
-    /// Names of the cases that were measured and are not there, or there with another workload, steps or reference: a
-    /// change may add and alter cases, but then nothing of the base branch vouches for what they compute.
-    pub unknown: Vec<String>,
-    /// Names of the cases that are there and were not measured: no verdict is about them.
-    pub left_out: Vec<String>,
-}
 
 impl Artifact {
     /// Reads `folder`, which must hold [`PULL_REQUEST`] and at least one `*.json` run record, and nothing else; `now`
@@ -84,41 +73,29 @@ impl Artifact {
         Ok(Self { pull_request, records })
     }
 
-    /// Holds each record's suite and cases against `config`, the base branch's; in the order of the records.
-    ///
-    /// An error where the configuration does not have a record's suite.
-    pub fn check_against(&self, config: &Config) -> Result<Vec<Differences>, ArtifactError> {
-        let differences = |(path, record): &(PathBuf, RunRecord)| {
-            let suite = config.suites.get(&record.suite).ok_or_else(|| {
-                let suites: Vec<_> = config.suites.keys().map(|name| shown(name)).collect();
-                let (suite, suites) = (shown(&record.suite), suites.join(", "));
-                let reason = format!("is of the suite {suite}, which the base branch does not have: measure {suites}");
-                refused(path, &reason)
-            })?;
-            Ok(Differences::between(record, suite))
-        };
-        self.records.iter().map(differences).collect()
+    /// An error where `config`, the base branch's, does not have a record's suite.
+    pub fn check_against(&self, config: &Config) -> Result<(), ArtifactError> {
+        let unknown = self.records.iter().find(|(_, record)| !config.suites.contains_key(&record.suite));
+        let Some((path, record)) = unknown else { return Ok(()) };
+        let suites: Vec<_> = config.suites.keys().map(|name| shown(name)).collect();
+        let (suite, suites) = (shown(&record.suite), suites.join(", "));
+        let reason = format!("is of the suite {suite}, which the base branch does not have: measure {suites}");
+        Err(refused(path, &reason))
     }
 }
 
-impl Differences {
-    /// How `record`'s cases differ from those of `suite`.
-    pub fn between(record: &RunRecord, suite: &Suite) -> Self {
-        let is_known = |case: &Case| {
-            suite.cases.iter().any(|known| {
-                // Of a run that left the reference's backend out, no case has one.
-                let reference = known.reference.clone().filter(|_| case.reference.is_some());
-                *case == Case { reference, ..known.clone() }
-            })
-        };
-        let measured: BTreeSet<&str> = record.cases.iter().map(|case| case.case.name.as_str()).collect();
-        let unknown = record.cases.iter().map(|case| &case.case).filter(|case| !is_known(case));
-        let left_out = suite.cases.iter().filter(|case| !measured.contains(case.name.as_str()));
-        Self {
-            unknown: unknown.map(|case| case.name.clone()).collect(),
-            left_out: left_out.map(|case| case.name.clone()).collect(),
-        }
-    }
+/// Names of the cases of `record` that `suite` does not have, or has with another workload, steps or reference: a change may
+/// add and alter cases, but then nothing of the base branch vouches for what they compute.
+pub fn unknown_cases(record: &RunRecord, suite: &Suite) -> Vec<String> {
+    let is_known = |case: &Case| {
+        suite.cases.iter().any(|known| {
+            // Of a run that left the reference's backend out, no case has one.
+            let reference = known.reference.clone().filter(|_| case.reference.is_some());
+            *case == Case { reference, ..known.clone() }
+        })
+    };
+    let unknown = record.cases.iter().map(|case| &case.case).filter(|case| !is_known(case));
+    unknown.map(|case| case.name.clone()).collect()
 }
 
 /// The names of the files in `folder`, sorted; an error for all that does not belong there, before anything is opened.

@@ -28,14 +28,14 @@ pub struct CheckRun<'a> {
 
 /// The verdict of a check run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Conclusion {
     /// Passed.
     Success,
     /// Failed.
     Failure,
-    /// Neither: nothing could be judged.
-    Neutral,
+    /// Evidence is missing: a branch rule lets neither this nor a failure pass, but it does `neutral`.
+    ActionRequired,
 }
 
 /// Makes `check_run` the one of its name and of `marker` on its commit; the address of its page, if it has one.

@@ -2,8 +2,8 @@
 //!
 //! Source: GitHub's documentation, "Workflow commands for GitHub Actions". A step shows ten errors and ten warnings.
 
-use super::{Report, Standing, headline};
-use crate::gate::Verdict;
+use super::{Report, headline};
+use crate::gate::{Standing, Verdict};
 use crate::text::escape::{cut, one_line};
 
 /// Annotations of one kind that a step shows.
@@ -18,17 +18,19 @@ pub fn render(reports: &[Report], config_file: &str) -> String {
     let (mut errors, mut warnings) = (Vec::new(), Vec::new());
     for report in reports {
         let errors_before = errors.len();
-        for notable in headline::notable(&report.comparison) {
+        for notable in headline::notable(&report.outcome) {
             let names: Vec<&str> = notable.cases.iter().map(|case| case.name.as_str()).collect();
             let title = format!("wanbench: {} {}", notable.verdict, names.join(", "));
             let kind = match notable.verdict {
-                _ if notable.fails || notable.cases.iter().any(|case| case.is_gap()) => &mut errors,
-                Verdict::Improved | Verdict::Unchanged | Verdict::New | Verdict::Skipped => continue,
-                Verdict::Regressed | Verdict::Inconclusive | Verdict::Missing | Verdict::Failed => &mut warnings,
+                _ if notable.fails || (notable.is_gap && report.standing() != Standing::Passed) => &mut errors,
+                Verdict::Improved | Verdict::Unchanged | Verdict::New | Verdict::Skipped | Verdict::NotGated => {
+                    continue;
+                }
+                _ => &mut warnings,
             };
             kind.push((title, notable.words));
         }
-        // What was demanded is not there, the machine was unfit or had no memory for anything: that is said of no case.
+        // What concerns the whole run is said of no case.
         if report.standing() != Standing::Passed && errors.len() == errors_before {
             errors.push((format!("wanbench: {}", report.standing().name()), headline::reason(report)));
         }
@@ -48,6 +50,11 @@ pub fn render(reports: &[Report], config_file: &str) -> String {
 /// A warning about wanbench itself rather than about a case.
 pub fn warning(words: &str) -> String {
     command("warning", None, "wanbench", words)
+}
+
+/// An error: nothing could be measured, for `reason`.
+pub fn failure(reason: &str) -> String {
+    command("error", None, "wanbench: nothing could be measured", reason)
 }
 
 fn command(kind: &str, file: Option<&str>, title: &str, words: &str) -> String {
@@ -81,10 +88,9 @@ mod tests {
     fn a_gate_that_fails_on_no_case_says_why() {
         let mut now = Scenario::new();
         now.baseline = None;
-        let mut report = now.report();
-        assert_eq!(render(std::slice::from_ref(&report), "config.toml"), "");
-        report.demands.baseline = true;
-        let text = render(&[report], "config.toml");
+        assert_eq!(render(&[now.clone().report()], "config.toml"), "");
+        now.demands.baseline = true;
+        let text = render(&[now.report()], "config.toml");
         assert!(text.starts_with("::error file=config.toml,title=wanbench%3A Gate failed::"), "{text}");
         assert!(text.contains("--require-baseline") && text.lines().count() == 1, "{text}");
     }
@@ -104,7 +110,7 @@ mod tests {
         let names: Vec<String> = now.record.cases.iter().map(|case| case.case.name.clone()).collect();
         names.iter().for_each(|name| now.skip(name, 71));
         let text = render(&[now.report()], "config.toml");
-        assert!(text.contains("title=wanbench%3A Measurement failed::8 of 8 cases skipped for want of"), "{text}");
+        assert!(text.contains("title=wanbench%3A Not judged::nothing was measured"), "{text}");
         assert_eq!(text.lines().count(), 1, "{text}");
     }
 

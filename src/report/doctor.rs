@@ -25,6 +25,8 @@ pub struct Doctor {
 pub struct BackendState {
     /// Its name, such as `mlx`.
     pub name: String,
+    /// Whether its worker is one that wanbench builds.
+    pub is_built_in: bool,
     /// The command that starts its worker.
     pub command: Vec<String>,
     /// Where its program is, see [`find_program`]; `None` where there is none.
@@ -144,9 +146,9 @@ fn backend_line(backend: &BackendState, width: usize) -> Line {
 }
 
 fn way_out(backend: &BackendState) -> String {
-    match backend.name.as_str() {
-        "mlx" | "torch" => "to build it: make build".to_owned(),
-        name => format!("to correct it: `command` under [backends.{name}] in config.toml"),
+    match backend.is_built_in {
+        true => "to build it: make build".to_owned(),
+        false => format!("to correct it: `command` under [backends.{}] in config.toml", backend.name),
     }
 }
 
@@ -240,6 +242,7 @@ mod tests {
         let program = format!("/repo/target/release/wanbench-{name}");
         BackendState {
             name: name.into(),
+            is_built_in: true,
             command: vec![program.clone()],
             program: Some(program.into()),
             state: Ok(ready),
@@ -248,7 +251,13 @@ mod tests {
 
     fn closed(name: &str, program: Option<&str>, reason: &str) -> BackendState {
         let command = vec![format!("/repo/target/release/wanbench-{name}")];
-        BackendState { name: name.into(), command, program: program.map(PathBuf::from), state: Err(reason.into()) }
+        BackendState {
+            name: name.into(),
+            is_built_in: true,
+            command,
+            program: program.map(PathBuf::from),
+            state: Err(reason.into()),
+        }
     }
 
     #[test]
@@ -303,11 +312,19 @@ Not ready to measure: cannot open torch.
     #[test]
     fn a_failure_keeps_its_lines_but_cannot_forge_any() {
         let reason = "it died\n  ok    forged\n\u{1b}[2Kgone";
-        let failed = Doctor { backends: vec![closed("mine", Some("/usr/bin/mine"), reason)], ..doctor() };
+        let mine = BackendState { is_built_in: false, ..closed("mine", Some("/usr/bin/mine"), reason) };
+        let failed = Doctor { backends: vec![mine], ..doctor() };
         let text = render(&failed);
         assert!(text.contains("  fail  mine  it died\n            ok    forged\n           [2Kgone\n"), "{text}");
         assert!(text.contains("[backends.mine]"), "{text}");
         assert!(!text.contains('\u{1b}'));
+    }
+
+    #[test]
+    fn a_command_of_ones_own_under_a_built_in_name_is_corrected_not_built() {
+        let mlx = BackendState { is_built_in: false, ..closed("mlx", None, "No such file") };
+        let text = render(&Doctor { backends: vec![mlx], ..doctor() });
+        assert!(text.contains("[backends.mlx]") && !text.contains("make build"), "{text}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What stands behind the judgement beside the figures: the base revision, the control, the canary.
 
 use super::{Report, short};
+use crate::config::display_name;
 use crate::gate::Control;
 use crate::store::record::{BaseRevision, Canary};
 use crate::text::format;
@@ -9,7 +10,7 @@ use crate::text::format;
 pub(super) fn lines(report: &Report) -> Vec<(&'static str, String)> {
     let record = &report.record;
     let mut lines: Vec<(&str, String)> = record.base.iter().map(|base| ("Base", of_base(base))).collect();
-    lines.extend(report.comparison.controls.iter().map(|control| ("Control", of_control(control))));
+    lines.extend(report.outcome.controls.iter().map(|control| ("Control", of_control(control))));
     lines.extend(record.canary.iter().map(|canary| ("Canary", of_canary(canary))));
     lines
 }
@@ -33,7 +34,7 @@ fn of_control(control: &Control) -> String {
 
 fn of_canary(canary: &Canary) -> String {
     let rest =
-        format!("a step of {} on {} at rest", format::seconds(canary.cold_seconds), format::backend(&canary.backend));
+        format!("a step of {} on {} at rest", format::seconds(canary.cold_seconds), display_name(&canary.backend));
     match canary.dropped.len() {
         0 => format!("{rest}; no block began when it was over {}% slower", canary.tolerance_percent),
         dropped => format!(

@@ -2,17 +2,17 @@
 //!
 //! | key | meaning |
 //! |---|---|
-//! | `schema` | 1; raised when a key changes its meaning or goes away, not when one is added |
-//! | `standing` | `passed`, `not_measured` or `failed`: exit codes 0, 3 and 1 |
-//! | `headline`, `next_steps` | the verdict and what to do about it, in words |
+//! | `schema` | 2; raised when a key changes its meaning or goes away, not when one is added |
+//! | `standing` | `passed`, `not_judged` or `failed`: exit statuses 0, 3 and 1 |
+//! | `headline`, `next_steps` | the outcome and what to do about it, in words |
 //! | `run` | when, where and how the figures were measured |
 //! | `baseline` | file and age of the baseline; `null` where this machine has none |
-//! | `loosened` | what this change makes looser than it is at the base revision, in words |
+//! | `loosened` | what this change relaxes relative to the base revision, in words |
 //! | `gate` | the tolerances, in the keys of config.toml |
-//! | `controls` | what the machine alone makes of two like arms, by workload: differences as log-ratios |
-//! | `cases` | one judgement per case, [`Compared`]: times in seconds, sizes in bytes, changes relative (0.05 is +5%) |
-//! | `cases[].now` | its [`Figures`](crate::evidence::figures::Figures), with throughput and the machine's rates per second |
-//! | `cases[].skipped` | the bytes that a skipped case needs and those there were; else `null` |
+//! | `outcome` | the [`Outcome`]: its `gaps` and `exemptions`, the A/A `controls` by workload, and one judgement per case |
+//! | `outcome.cases[].findings[]` | one judgement per figure: times in seconds, sizes in bytes; changes are shares, and positive is worse (0.05 is 5% worse) |
+//! | `outcome.cases[].now` | its [`Figures`](crate::evidence::figures::Figures), with throughput and the machine's rates per second |
+//! | `outcome.cases[].skipped` | the bytes that a skipped case needs and those there were; else `null` |
 //!
 //! A case whose regression is acknowledged has the reason in `baseline.accepted`.
 //! Every step of every launch is in the saved record, not here.
@@ -20,15 +20,15 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Report, Source, Standing, headline, next_steps, review};
+use super::{Report, Source, headline, next_steps, review};
 use crate::config::Thresholds;
-use crate::gate::{Compared, Control};
+use crate::gate::{Outcome, Standing};
 use crate::machine::Machine;
 use crate::protocol::DeviceKind;
 use crate::store::record::{BaseRevision, Canary, Tool};
 
 /// Version of the form.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// The report as indented JSON, with a line feed at its end.
 ///
@@ -47,9 +47,8 @@ struct Document<'a> {
     run: Run<'a>,
     baseline: Option<&'a Source>,
     loosened: &'a [String],
-    gate: Thresholds,
-    controls: &'a [Control],
-    cases: &'a [Compared],
+    gate: &'a Thresholds,
+    outcome: &'a Outcome,
 }
 
 #[derive(Serialize)]
@@ -96,9 +95,8 @@ impl<'a> Document<'a> {
             },
             baseline: report.baseline.as_ref(),
             loosened: review::loosened(report),
-            gate: report.gate.clone(),
-            controls: &report.comparison.controls,
-            cases: &report.comparison.cases,
+            gate: &report.thresholds,
+            outcome: &report.outcome,
         }
     }
 }

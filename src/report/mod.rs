@@ -8,9 +8,11 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use crate::config::Thresholds;
-use crate::gate::Comparison;
+use crate::gate::recording::Doubts;
+use crate::gate::{Outcome, Standing};
 use crate::store::baseline::{Baseline, Import};
 use crate::store::record::RunRecord;
+use crate::text::shell;
 
 pub mod annotations;
 pub mod comment;
@@ -33,7 +35,6 @@ mod waiting;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use headline::Standing;
 pub use progress::Progress;
 pub use waiting::Waiting;
 
@@ -43,32 +44,32 @@ pub struct Report {
     /// What was measured.
     pub record: RunRecord,
     /// How it was judged.
-    pub comparison: Comparison,
+    pub outcome: Outcome,
     /// The tolerances it was judged by.
-    pub gate: Thresholds,
+    pub thresholds: Thresholds,
     /// The baseline it was judged against; `None` where this machine has none.
     pub baseline: Option<Source>,
     /// Path, as a user would type it, of the baseline file that an update writes.
     pub baseline_file: String,
     /// Whether an earlier run is the measure: then there is no baseline to record or to mend.
     pub is_comparison: bool,
-    /// Path, as a user would type it, of the saved record: what `wanbench baseline update --from` takes.
-    pub results_file: String,
-    /// What the user asked for besides.
-    pub demands: Demands,
-    /// How this program was called, for the commands in the advice.
-    pub program: String,
-    /// What they need besides, such as ` --baselines DIR`; empty where the usual places serve.
-    pub flags: String,
+    /// Why the run should not become a baseline; empty where it may.
+    pub doubts: Doubts,
+    /// How the commands in the advice are called.
+    pub invocation: Invocation,
 }
 
-/// What a run must have beside no regression.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Demands {
-    /// A baseline of its machine.
-    pub baseline: bool,
-    /// A conclusion on every figure.
-    pub conclusions: bool,
+/// How the commands in the advice are called.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Invocation {
+    /// This program, as it was called.
+    pub program: String,
+    /// Path, as a user would type it, of the saved record: what `wanbench baseline update --from` takes.
+    pub results_file: String,
+    /// Flags for the configuration and the baselines, where the usual places do not serve.
+    pub sources: Vec<String>,
+    /// All flags that measure the same again, but for the number of launches.
+    pub check: Vec<String>,
 }
 
 /// Where a baseline comes from.
@@ -85,9 +86,24 @@ pub struct Source {
 }
 
 impl Report {
-    /// How the run stands: what the exit code says.
+    /// How the run stands: what the exit status says.
     pub fn standing(&self) -> Standing {
-        Standing::of(self)
+        self.outcome.standing
+    }
+}
+
+impl Invocation {
+    /// A command of this program with the flags for the configuration and the baselines, for a shell.
+    pub fn command<'a>(&'a self, words: impl IntoIterator<Item = &'a str>) -> String {
+        let flags = self.sources.iter().map(String::as_str);
+        shell::command([self.program.as_str()].into_iter().chain(words).chain(flags))
+    }
+
+    /// The command that measures and judges the same again, with so many launches.
+    pub fn check(&self, launches: usize) -> String {
+        let launches = launches.to_string();
+        let words = [self.program.as_str(), "check"].into_iter().chain(self.check.iter().map(String::as_str));
+        shell::command(words.chain(["--launches", &launches]))
     }
 }
 

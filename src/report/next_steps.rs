@@ -1,11 +1,15 @@
 //! What to do about a run.
 //!
-//! The words are plain text; each rendering escapes or colours them. Commands are in backticks.
+//! The words are plain text; each rendering escapes or colours them. Commands are in backticks, with all flags that matter,
+//! quoted for a shell.
 
-use super::headline::with_verdict;
 use super::{Report, short};
-use crate::gate::{Compared, Finding, Metric, Verdict};
+use crate::gate::{Against, Figure, Finding, Judged, Standing, Verdict};
 use crate::store::baseline::MODEL_MEMORY;
+use crate::text::format;
+
+/// Launches beyond which more of them are no advice.
+const MOST_LAUNCHES: usize = 60;
 
 /// One thing to do.
 pub(super) enum Step<'a> {
@@ -35,35 +39,29 @@ pub(super) enum Recording<'a> {
 
 /// What to do, most important first; empty where there is nothing to do.
 pub(super) fn steps(report: &Report) -> Vec<Step<'_>> {
-    let comparison = &report.comparison;
-    let program = &report.program;
-    let flags = &report.flags;
+    let outcome = &report.outcome;
     let mut steps = Vec::new();
-    if comparison.fails() {
+    if outcome.failing().next().is_some() {
         steps.push(Step::Do(format!("Investigate what changed{}.", since(report))));
         steps.extend(change(report).map(Step::Record));
     }
-    if let Some(case) = with_verdict(comparison, Verdict::Failed).next() {
+    steps.extend([failed(report), left_out(report), more_memory(report)].into_iter().flatten().map(Step::Do));
+    if outcome.unfit().next().is_some() {
+        let doctor = report.invocation.command(["doctor"]);
         steps.push(Step::Do(format!(
-            "See the reasons of the failed cases; `{program} doctor` checks the machine, `{program} run --filter {}{flags} --verbose` runs one alone.",
-            case.name
+            "Let the machine come to rest and measure again; `{doctor}` looks for what disturbs it."
         )));
-    }
-    steps.extend(more_memory(report).map(Step::Do));
-    if comparison.unfit().next().is_some() {
-        steps.push(Step::Do(format!(
-            "Let the machine come to rest and measure again; `{program} doctor` looks for what disturbs it."
-        )));
-    } else if has(report, Verdict::Inconclusive) {
+    } else {
         steps.extend(more_launches(report).map(Step::Do));
     }
-    steps.extend(gain(report).map(Step::Record));
-    if has(report, Verdict::Missing) {
+    if let Some(case) = gaps(report, Verdict::Missing).next() {
         steps.push(Step::Do(format!(
-            "Put the missing cases back into config.toml, or delete their entries from {}.",
+            "Put {} and whatever else is missing back into the configuration, or delete the entries from {}.",
+            case.name,
             baseline_file(report)
         )));
     }
+    steps.extend(gain(report).map(Step::Record));
     steps
 }
 
@@ -99,74 +97,131 @@ impl Recording<'_> {
             Some((folder, _)) => format!("{folder}/{MODEL_MEMORY}"),
             None => MODEL_MEMORY.to_owned(),
         };
+        let has_bytes = report.outcome.failing().any(|(_, finding)| finding.figure == Figure::ModelBytes);
         match self {
-            Self::Change { .. } if fails_on(report, Metric::ModelBytes) => {
-                format!("{memory} and {}", report.baseline_file)
-            }
+            Self::Change { .. } if has_bytes => format!("{memory} and {}", report.baseline_file),
             _ => report.baseline_file.clone(),
         }
     }
 
     fn words(&self, report: &Report) -> String {
-        let Report { program, flags, results_file, .. } = report;
-        let update = format!("`{program} baseline update --from {results_file}{flags}`");
+        let update = update(report, &[]);
         let files = self.files(report);
         match self {
             Self::Change { accepted, .. } => match accepted[..] {
-                [] => format!("If the change is intended, record it with {update} and commit {files}."),
+                [] => format!("If the change is intended, record it with `{update}` and commit {files}."),
                 [case, ..] => format!(
-                    "If the change is intended, accept it{} with `{program} baseline accept {case} --reason TEXT --from {results_file}{flags}` and commit {files}.",
-                    if accepted.len() > 1 { ", case by case," } else { "" }
+                    "If the change is intended, accept it{} with `{}` and commit {files}.",
+                    if accepted.len() > 1 { ", case by case," } else { "" },
+                    accept(report, case, &[])
                 ),
             },
-            Self::Machine => format!("Record a baseline of this machine with {update} and commit {files}."),
-            Self::NewCases => format!("Record the new cases with {update} and commit {files}."),
-            Self::Improvement => format!("Keep the improvement: {update}, then commit {files}."),
+            Self::Machine => format!("Record a baseline of this machine with `{update}` and commit {files}."),
+            Self::NewCases => format!("Record the new cases with `{update}` and commit {files}."),
+            Self::Improvement => format!("Keep the improvement: `{update}`, then commit {files}."),
         }
     }
 }
 
-/// What fails, where it can be recorded: a wrong output cannot, and neither can a run with a hole in it.
+/// The command that records the run.
+pub(super) fn update(report: &Report, flags: &[&str]) -> String {
+    let invocation = &report.invocation;
+    let words = ["baseline", "update", "--from", &invocation.results_file];
+    invocation.command(words.into_iter().chain(flags.iter().copied()))
+}
+
+/// The command that accepts the regression of `case`.
+pub(super) fn accept(report: &Report, case: &str, flags: &[&str]) -> String {
+    let invocation = &report.invocation;
+    let words = ["baseline", "accept", case, "--reason", "WHY IT MAY STAY", "--from", &invocation.results_file];
+    invocation.command(words.into_iter().chain(flags.iter().copied()))
+}
+
+/// What fails, where it can be recorded: a wrong output cannot, and neither can a run that no baseline should be made of.
 fn change(report: &Report) -> Option<Recording<'_>> {
-    let comparison = &report.comparison;
-    if report.is_comparison || comparison.has_failures() || report.record.interrupted {
+    let outcome = &report.outcome;
+    if report.is_comparison || !report.doubts.run.is_empty() {
         return None;
     }
-    let recordable = || comparison.failing().filter(|(_, finding)| finding.metric != Metric::Output);
-    let beside_base = recordable().filter(|(case, finding)| is_beside_base(report, case, finding));
+    let recordable = || outcome.failing().filter(|(_, finding)| finding.figure != Figure::Output);
+    let beside_base = recordable().filter(|(_, finding)| finding.against == Against::Base);
     let mut accepted: Vec<&str> = beside_base.map(|(case, _)| case.name.as_str()).collect();
     accepted.dedup();
-    let updates = recordable().any(|(case, _)| !accepted.contains(&case.name.as_str()));
+    let needs_update = recordable().any(|(case, _)| !accepted.contains(&case.name.as_str()));
+    let updates = needs_update && report.doubts.is_empty();
     (updates || !accepted.is_empty()).then_some(Recording::Change { accepted, updates })
 }
 
-/// Whether the base revision was the measure of `finding`.
-fn is_beside_base(report: &Report, case: &Compared, finding: &Finding) -> bool {
-    match finding.metric {
-        Metric::StepTime => true,
-        Metric::PeakBytes => {
-            let record = report.record.case(&case.name);
-            record.is_some_and(|record| !record.base_launches.is_empty())
-        }
-        Metric::Speedup | Metric::ModelBytes | Metric::Output => false,
-    }
+fn failed(report: &Report) -> Option<String> {
+    let case = gaps(report, Verdict::Failed).next()?;
+    let invocation = &report.invocation;
+    Some(format!(
+        "See the reasons of the failed cases; `{}` checks the machine, `{}` runs one alone.",
+        invocation.command(["doctor"]),
+        invocation.command(["run", "--suite", &report.record.suite, "--filter", &case.name, "--verbose"])
+    ))
+}
+
+fn left_out(report: &Report) -> Option<String> {
+    gaps(report, Verdict::LeftOut).next()?;
+    Some(format!(
+        "Measure the whole suite, without flags that leave cases out: `{}`.",
+        report.invocation.command(["check", "--suite", &report.record.suite])
+    ))
 }
 
 /// How skipped cases get measured, where they are due.
 fn more_memory(report: &Report) -> Option<String> {
-    let is_due = with_verdict(&report.comparison, Verdict::Skipped).any(Compared::is_gap);
-    let otherwise = match is_due && !report.is_comparison {
-        true => format!(
-            "; if this machine is to skip them from now on, delete their entries from {}",
-            baseline_file(report)
-        ),
-        false => String::new(),
-    };
-    (is_due || report.comparison.is_all_skipped()).then(|| {
-        format!(
-            "Free memory and measure the skipped cases again, or give them another quantization or machine{otherwise}."
-        )
-    })
+    let is_all = report.outcome.is_all_skipped();
+    let cases = report.outcome.with_verdict(Verdict::Skipped).filter(|case| case.is_gap || is_all);
+    let skipped = cases.filter_map(|case| case.skipped).min_by_key(|skipped| skipped.needs_bytes)?;
+    Some(format!(
+        "Free memory or measure the skipped cases on a larger machine: the smallest of them needs {}.",
+        format::memory(skipped.needs_bytes)
+    ))
+}
+
+/// How inconclusive times get settled, with the time that it takes; `None` where there are none.
+fn more_launches(report: &Report) -> Option<String> {
+    let is_time = |finding: &Finding| matches!(finding.figure, Figure::StepTime | Figure::Speedup);
+    let is_open = |finding: &Finding| finding.verdict == Verdict::Inconclusive && is_time(finding);
+    let open: Vec<&Finding> =
+        report.outcome.findings().map(|(_, finding)| finding).filter(|finding| is_open(finding)).collect();
+    let settling = |finding: &&Finding| finding.settling_launches.filter(|launches| *launches <= MOST_LAUNCHES);
+    let most = open.iter().filter_map(settling).max();
+    let never = open.iter().filter(|finding| settling(finding).is_none()).count();
+    let mut sentences = Vec::new();
+    if let Some(launches) = most {
+        let seconds = report.record.wall_seconds / report.record.blocks().max(1) as f64 * launches as f64;
+        sentences.push(format!(
+            "Measure again with more launches, which takes about {}: `{}`.",
+            format::duration(seconds),
+            report.invocation.check(launches)
+        ));
+    }
+    if never > 0 {
+        sentences.push(format!(
+            "{} would not be settled by {MOST_LAUNCHES} launches: measure on a quieter machine, or with more steps a launch; \
+             `{}` measures what this machine can tell apart.",
+            format::count(never, "inconclusive figure"),
+            report.invocation.command(["calibrate"])
+        ));
+    }
+    (!sentences.is_empty()).then(|| sentences.join(" "))
+}
+
+/// What is there to record where nothing is wrong.
+fn gain(report: &Report) -> Option<Recording<'static>> {
+    let outcome = &report.outcome;
+    let is_wrong = outcome.standing == Standing::Failed || outcome.cases.iter().any(|case| case.is_gap);
+    if is_wrong || report.is_comparison || !report.doubts.is_empty() {
+        return None;
+    }
+    if !outcome.has_machine_baseline {
+        return Some(Recording::Machine);
+    }
+    let gains = [(Verdict::New, Recording::NewCases), (Verdict::Improved, Recording::Improvement)];
+    gains.into_iter().find(|(verdict, _)| outcome.has(*verdict)).map(|(_, gain)| gain)
 }
 
 /// The baseline that was the measure, else the one that an update writes.
@@ -174,50 +229,18 @@ fn baseline_file(report: &Report) -> &str {
     report.baseline.as_ref().map_or(&report.baseline_file, |source| &source.file)
 }
 
-/// What is there to record where nothing is wrong.
-fn gain(report: &Report) -> Option<Recording<'static>> {
-    let comparison = &report.comparison;
-    if comparison.fails() || comparison.has_failures() || comparison.is_all_skipped() || report.is_comparison {
-        return None;
-    }
-    if !comparison.has_machine_baseline && comparison.unfit().next().is_none() {
-        return Some(Recording::Machine);
-    }
-    let gains = [(Verdict::New, Recording::NewCases), (Verdict::Improved, Recording::Improvement)];
-    gains.into_iter().find(|(verdict, _)| has(report, *verdict)).map(|(_, gain)| gain)
-}
-
-/// How inconclusive cases get settled; `None` where no figure of theirs is there to be settled.
-fn more_launches(report: &Report) -> Option<String> {
-    let Report { program, flags, .. } = report;
-    let is_open = |finding: &Finding| finding.verdict == Verdict::Inconclusive && finding.now.is_some();
-    let open = report.comparison.findings().filter(|(_, finding)| is_open(finding));
-    let settling = open.map(|(_, finding)| finding.settling_launches).max()?;
-    Some(match settling {
-        Some(launches) => format!(
-            "Measure the inconclusive cases again with more launches, as in `{program} check --launches {launches}{flags}`."
-        ),
-        None => format!(
-            "Launches alone will not settle the inconclusive cases: `{program} calibrate` tells what this machine can tell apart."
-        ),
-    })
-}
-
-/// The revision that a failing step time was measured beside, else the last recorded commit: where a search for the cause
+/// The revision that a failing figure was measured beside, else the last recorded commit: where a search for the cause
 /// begins.
 fn since(report: &Report) -> String {
-    if let Some(base) = report.record.base.as_ref().filter(|_| fails_on(report, Metric::StepTime)) {
+    let is_beside_base = report.outcome.failing().any(|(_, finding)| finding.against == Against::Base);
+    if let Some(base) = report.record.base.as_ref().filter(|_| is_beside_base) {
         return format!(" since {}", base.commit.as_deref().map_or(base.name.as_str(), short));
     }
     let commit = report.baseline.as_ref().and_then(|source| source.last_commit.as_ref());
     commit.map_or_else(String::new, |commit| format!(" since the baseline's commit {}", short(commit)))
 }
 
-fn fails_on(report: &Report, metric: Metric) -> bool {
-    report.comparison.failing().any(|(_, finding)| finding.metric == metric)
-}
-
-/// Whether any case as a whole has this verdict.
-fn has(report: &Report, verdict: Verdict) -> bool {
-    with_verdict(&report.comparison, verdict).next().is_some()
+/// The cases of this verdict that leave a gap.
+fn gaps(report: &Report, verdict: Verdict) -> impl Iterator<Item = &Judged> {
+    report.outcome.with_verdict(verdict).filter(|case| case.is_gap)
 }

@@ -2,6 +2,7 @@
 
 use comfy_table::{CellAlignment, Table, presets};
 
+use crate::config::display_name;
 use crate::forecast::{BackendRates, PlannedCase, SuitePlan};
 use crate::text::NOTHING;
 use crate::text::escape::one_line;
@@ -38,7 +39,7 @@ pub fn json(plan: &SuitePlan) -> String {
 }
 
 fn rates_line(rates: &BackendRates) -> String {
-    let who = format!("{} in {}", format::backend(&rates.backend), rates.dtype);
+    let who = format!("{} in {}", display_name(&rates.backend), rates.dtype);
     match (&rates.rates, &rates.reason) {
         (Some(rates), _) => format!(
             "{who}: matrix products at {}, copies at {}",

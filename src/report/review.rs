@@ -11,7 +11,7 @@ pub(super) const LOOSENS: &str = "This change also loosens";
 
 /// The cases whose regression is acknowledged, with the reason and how much it is.
 pub(super) fn accepted(report: &Report) -> impl Iterator<Item = (&str, String)> {
-    let cases = report.comparison.cases.iter();
+    let cases = report.outcome.cases.iter();
     cases.filter_map(|case| Some((case.name.as_str(), describe(case.baseline.as_ref()?.accepted.as_ref()?))))
 }
 

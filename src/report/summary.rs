@@ -2,14 +2,16 @@
 //!
 //! A figure that was not measured is a dash and a baseline that is not there is `new`: never a zero, never 1.00x.
 
-use super::headline::{metric, unmeasured};
-use crate::config::Case;
+use std::collections::BTreeSet;
+
+use super::Report;
+use super::headline::unmeasured;
+use crate::config::{Case, Thresholds, seed_name};
 use crate::evidence::figures::Figures;
-use crate::gate::{Compared, Finding, Metric, Verdict};
+use crate::gate::{Figure, Finding, Judged, Verdict};
 use crate::store::baseline::BaselineCase;
 use crate::store::record::RunRecord;
-use crate::text::NOTHING;
-use crate::text::format;
+use crate::text::{NOTHING, format};
 use crate::wan::{DType, Experts};
 
 /// One case's cells.
@@ -37,30 +39,36 @@ pub(super) struct Row {
     pub total: String,
     /// Bytes of the weights in MiB.
     pub memory: String,
+    /// Peak of the process in MiB.
+    pub peak: String,
     /// Speedup over the reference.
     pub speedup: String,
-    /// What the change is from: the base revision's step time where one was beside it, else the baseline's speedup.
+    /// The case's own step time before: the base revision's as measured beside it, else the baseline's.
     pub before: String,
-    /// Relative change since then, of the step time or of the speedup, with half the width of its 95% interval.
+    /// The baseline's speedup.
+    pub speedup_before: String,
+    /// How much worse the gated speed is, with half the width of its 95% interval; positive is slower.
     pub change: String,
-    /// The smallest slowing that the run would have found with a probability of 80%.
+    /// The smallest slowdown that the run would have found with a probability of 80%.
     pub detectable: String,
     /// The judgement.
     pub verdict: Verdict,
-    /// The verdict with the figures it is about, where that is not the speedup.
+    /// The verdict with the figures it is about.
     pub judgement: String,
 }
 
-/// One case's row in the table of `record`.
-pub(super) fn row(record: &RunRecord, compared: &Compared) -> Row {
-    let identity = Identity::of(compared);
-    let now = compared.now.as_ref();
+/// One case's row.
+pub(super) fn row(judged: &Judged) -> Row {
+    let identity = Identity::of(judged);
+    let now = judged.now.as_ref();
     let dash = || NOTHING.to_owned();
-    let speed = compared.finding(if record.base.is_some() { Metric::StepTime } else { Metric::Speedup });
+    let speed = judged.speed();
+    let before = judged.step_time().and_then(|finding| finding.before);
+    let stored = judged.baseline.as_ref().and_then(|stored| stored.speedup);
     Row {
-        name: compared.name.clone(),
-        backend: backend(&identity.backend),
-        model: compared.case.as_ref().map_or_else(dash, |case| case.workload.model.clone()),
+        name: judged.name.clone(),
+        backend: seed_name(&identity.backend).to_owned(),
+        model: judged.case.as_ref().map_or_else(dash, |case| case.workload.model.clone()),
         workload: identity.workload,
         frames: identity.frames,
         steps: identity.steps,
@@ -69,30 +77,24 @@ pub(super) fn row(record: &RunRecord, compared: &Compared) -> Row {
         step: now.map_or_else(dash, |now| format::seconds(now.step_seconds)),
         total: now.map_or_else(dash, |now| format::seconds(now.total_seconds)),
         memory: now.map_or_else(dash, |now| format::mebibytes(now.model_bytes)),
-        speedup: now.map_or_else(dash, |now| speedup_cell(now, compared.case.as_ref())),
-        before: match record.base {
-            Some(_) => speed.and_then(|finding| finding.baseline).map_or_else(dash, format::seconds),
-            None => baseline_cell(compared),
-        },
+        peak: now.and_then(|now| now.process_peak_bytes).map_or_else(dash, format::mebibytes),
+        speedup: now.map_or_else(dash, |now| speedup_cell(now, judged.case.as_ref())),
+        before: before.map_or_else(dash, |before| before.to_string()),
+        speedup_before: stored.map_or_else(dash, format::speedup),
         change: speed.and_then(change_cell).unwrap_or_else(dash),
-        detectable: speed.and_then(|finding| finding.detectable).map_or_else(dash, detectable_cell),
-        verdict: compared.verdict,
-        judgement: judgement(compared),
+        detectable: speed.and_then(|finding| finding.detectable).map_or_else(dash, |it| format::share(it.0)),
+        verdict: judged.verdict,
+        judgement: judgement(judged),
     }
 }
 
 /// `+5.1% ±0.8%`.
 fn change_cell(finding: &Finding) -> Option<String> {
-    let change = format::percent(finding.change?);
+    let change = finding.change?;
     Some(match finding.interval {
-        Some((low, high)) => format!("{change} ±{}", format::share((high - low) / 2.0)),
-        None => change,
+        Some((low, high)) => format!("{change} ±{}", format::share((high.0 - low.0) / 2.0)),
+        None => change.to_string(),
     })
-}
-
-/// `2.5%`; two launches that differ much could see nothing, in figures of no use.
-fn detectable_cell(share: f64) -> String {
-    if share > 1.0 { ">100%".to_owned() } else { format::share(share) }
 }
 
 /// The speedup alone, as the reference's and others' rows write it.
@@ -101,15 +103,6 @@ pub(super) fn speedup_cell(now: &Figures, case: Option<&Case>) -> String {
         (Some(speedup), _) => format::estimate(speedup),
         (None, Some(case)) if case.is_reference() => "1.00x (reference)".to_owned(),
         _ => NOTHING.to_owned(),
-    }
-}
-
-/// A backend's name as the seed report writes it.
-pub(super) fn backend(name: &str) -> String {
-    match name {
-        "torch" => "PYTORCH".to_owned(),
-        "mlx" => "MLX".to_owned(),
-        other => other.to_owned(),
     }
 }
 
@@ -143,12 +136,27 @@ pub(super) fn launches(record: &RunRecord) -> String {
     }
 }
 
-/// The heads of the columns `before`, `change` and `detectable`.
-pub(super) fn change_heads(record: &RunRecord) -> [&'static str; 3] {
-    match record.base {
-        Some(_) => ["Base/Step", "Step Change", "Could See"],
-        None => ["Baseline", "Change", "Could See"],
-    }
+/// What is gated in a report, and what is only shown, in sentences.
+pub(super) fn gated(report: &Report) -> String {
+    let Thresholds {
+        base_tolerance_percent,
+        speedup_tolerance_percent,
+        step_time_tolerance_percent,
+        peak_tolerance_percent,
+        peak_tolerance_mib,
+        ..
+    } = &report.thresholds;
+    let speed = match (&report.record.base, report.outcome.has_machine_baseline) {
+        (Some(_), _) => format!("each case's own step time beside the base revision ({base_tolerance_percent}%)"),
+        (None, true) => format!(
+            "the speedup ({speedup_tolerance_percent}%) and each case's own step time ({step_time_tolerance_percent}%) against the baseline"
+        ),
+        (None, false) => "no speed, since there is neither a base revision nor a baseline".to_owned(),
+    };
+    format!(
+        "Gated: {speed}, model memory (to the byte), process and framework peak ({peak_tolerance_percent}% + \
+         {peak_tolerance_mib} MiB), output. Shown only: total, load, quantize and switch times, rates."
+    )
 }
 
 /// Whether frames alone do not tell the workloads apart.
@@ -174,8 +182,8 @@ struct Identity {
 }
 
 impl Identity {
-    fn of(compared: &Compared) -> Self {
-        match &compared.case {
+    fn of(judged: &Judged) -> Self {
+        match &judged.case {
             Some(case) => Self {
                 backend: case.backend.clone(),
                 workload: case.workload.name.clone(),
@@ -184,7 +192,7 @@ impl Identity {
                 quant: quant(case.quant.name()),
                 dtype: case.dtype.name().to_owned(),
             },
-            None => Self::remembered(&compared.name, compared.baseline.as_ref()),
+            None => Self::remembered(&judged.name, judged.baseline.as_ref()),
         }
     }
 
@@ -204,26 +212,19 @@ impl Identity {
     }
 }
 
-fn baseline_cell(compared: &Compared) -> String {
-    let is_new = compared.finding(Metric::Speedup).is_some_and(|finding| finding.baseline.is_none());
-    match &compared.baseline {
-        Some(stored) if !is_new => stored.speedup.map_or_else(|| NOTHING.to_owned(), format::speedup),
-        _ => Verdict::New.to_string(),
-    }
-}
-
-/// `regressed: peak mem`, so that a row whose speedup is fine still says why it is not.
-fn judgement(compared: &Compared) -> String {
-    let about: Vec<&str> = compared
+/// `regressed: step time, output`: the verdict with the figures it is about.
+fn judgement(judged: &Judged) -> String {
+    let about: BTreeSet<Figure> = judged
         .findings
         .iter()
-        .filter(|finding| finding.verdict == compared.verdict || finding.fails)
-        .map(|finding| metric(finding.metric))
+        .filter(|finding| finding.verdict == judged.verdict || finding.fails)
+        .map(|finding| finding.figure)
         .collect();
-    match compared.verdict {
-        Verdict::Skipped => unmeasured(compared),
-        Verdict::Regressed | Verdict::Improved | Verdict::Inconclusive if about != ["speedup"] => {
-            format!("{}: {}", compared.verdict, about.join(", "))
+    let figures = about.iter().map(|figure| figure.name()).collect::<Vec<_>>().join(", ");
+    match judged.verdict {
+        Verdict::Skipped => unmeasured(judged),
+        Verdict::Regressed | Verdict::Improved | Verdict::Inconclusive | Verdict::NotJudged | Verdict::Drifted => {
+            format!("{}: {figures}", judged.verdict)
         }
         verdict => verdict.to_string(),
     }

@@ -1,7 +1,7 @@
 //! The table of loading and throughput: one definition of its columns, for Markdown and text.
 
 use crate::evidence::figures::Figures;
-use crate::gate::Comparison;
+use crate::gate::Outcome;
 use crate::text::NOTHING;
 use crate::text::format;
 
@@ -33,9 +33,9 @@ const RATES: [Column; 6] = [
 ];
 
 /// The table of the cases that were measured; it has a column for the switch only where networks were switched.
-pub(super) fn table(comparison: &Comparison) -> Table<'_> {
+pub(super) fn table(outcome: &Outcome) -> Table<'_> {
     let measured: Vec<_> =
-        comparison.cases.iter().filter_map(|case| Some((case.name.as_str(), case.now.as_ref()?))).collect();
+        outcome.cases.iter().filter_map(|case| Some((case.name.as_str(), case.now.as_ref()?))).collect();
     let switch = measured.iter().any(|(_, now)| now.switch_seconds.is_some()).then_some(SWITCH);
     let columns: Vec<Column> = [LOAD, QUANTIZE].into_iter().chain(switch).chain(RATES).collect();
     let cells =

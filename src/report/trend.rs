@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::Report;
-use crate::gate::{Compared, Metric, Verdict};
+use crate::gate::{Figure, Judged, Verdict};
 use crate::text::escape::{fenced, harmless};
 
 /// Mermaid's own line is hardly seen on white; this blue is on either of GitHub's grounds.
@@ -22,22 +22,22 @@ const SPEEDUPS: std::ops::Range<f64> = 1e-3..1e4;
 
 /// The changed cases that have a trend, the failing ones first: each one's name and its chart.
 pub(super) fn charts(report: &Report) -> Vec<(&str, String)> {
-    let mut changed: Vec<(&Compared, bool)> =
-        report.comparison.cases.iter().filter_map(|case| Some((case, speed_fails(case)?))).collect();
+    let mut changed: Vec<(&Judged, bool)> =
+        report.outcome.cases.iter().filter_map(|case| Some((case, speed_fails(case)?))).collect();
     changed.sort_by_key(|(_, fails)| !fails);
     changed.into_iter().filter_map(|(case, _)| Some((case.name.as_str(), chart(report, case)?))).collect()
 }
 
 /// Whether the gate fails on the case's speed; `None` where its speed did not change.
-fn speed_fails(case: &Compared) -> Option<bool> {
-    let speeds = case.findings.iter().filter(|finding| matches!(finding.metric, Metric::StepTime | Metric::Speedup));
+fn speed_fails(case: &Judged) -> Option<bool> {
+    let speeds = case.findings.iter().filter(|finding| matches!(finding.figure, Figure::StepTime | Figure::Speedup));
     let changed =
         speeds.filter(|finding| finding.fails || matches!(finding.verdict, Verdict::Regressed | Verdict::Improved));
     changed.map(|finding| finding.fails).reduce(|any, fails| any || fails)
 }
 
 /// `None` without a speedup today, or in an earlier job.
-fn chart(report: &Report, case: &Compared) -> Option<String> {
+fn chart(report: &Report, case: &Judged) -> Option<String> {
     let jobs = case.baseline.iter().flat_map(|stored| &stored.jobs).filter(|job| job.date < report.record.started);
     let mut labels = Labels::default();
     let mut points: Vec<(String, f64)> = jobs

@@ -1,17 +1,15 @@
 //! One block: a fresh process of every arm of a workload, close in time.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::launch::Launch;
 use super::order::balanced;
+use super::output;
 use super::{Arm, Event, Plan};
-use crate::evidence::parity::relative_error;
 use crate::protocol::{self, Measure};
-use crate::store::record::{self, CaseRecord, Outcome, Parity, Role};
+use crate::store::record::{self, CaseRecord, Outcome, Role};
 use crate::wan::schedule;
-use crate::wan::tensor_file::TensorFile;
 
 /// Launches every arm in `order` and adds what came of it to `records`; adds nothing where `interrupted`.
 ///
@@ -42,8 +40,9 @@ pub fn run(
         records[arm.case].launches_mut(arm.role).push(launch);
     }
     if block == 0 {
-        compare_outputs(plan, arms, records);
+        output::compare_files(plan, arms, records);
     }
+    output::compare_element_counts(plan, arms, records);
 }
 
 /// A launch on its way, or why it is over before its end.
@@ -133,7 +132,7 @@ fn request(plan: &Plan, arm: &Arm, block: usize) -> Measure {
     let case = &plan.cases[arm.case];
     let sigmas = schedule::sigmas(case.workload.steps, schedule::SHIFT);
     let second = plan.materials.second(case, &sigmas);
-    let output = (block == 0 && arm.role == Role::Head).then(|| output(plan, arm.case));
+    let output = if block == 0 { output::path(plan, arm.case, arm.role) } else { None };
     Measure {
         protocol: protocol::VERSION,
         job: plan.materials.job(case, plan.device, output),
@@ -141,26 +140,5 @@ fn request(plan: &Plan, arm: &Arm, block: usize) -> Measure {
         warmup_steps: plan.warmup_steps,
         second,
         extra_work: None,
-    }
-}
-
-/// Where the first block leaves a case's final latent.
-fn output(plan: &Plan, case: usize) -> PathBuf {
-    plan.outputs.join(format!("{case}.safetensors"))
-}
-
-/// Holds each case's final latent against its reference's. A worker that writes none cannot be held against anything.
-fn compare_outputs(plan: &Plan, arms: &[Arm], records: &mut [CaseRecord]) {
-    let read =
-        |case: usize| -> Option<Vec<f32>> { TensorFile::open(&output(plan, case)).ok()?.tensor("output")?.to_f32() };
-    for arm in arms.iter().filter(|arm| arm.role == Role::Head) {
-        let case = &plan.cases[arm.case];
-        let reference = plan.cases.iter().position(|other| case.reference.as_ref() == Some(&other.name));
-        let (Some(reference), false) = (reference, case.is_reference()) else { continue };
-        if let (Some(output), Some(expected)) = (read(arm.case), read(reference)) {
-            let relative_error = relative_error(&output, &expected);
-            records[arm.case].parity =
-                Some(Parity { relative_error: relative_error.is_finite().then_some(relative_error) });
-        }
     }
 }

@@ -6,6 +6,7 @@ pub mod event;
 mod launch;
 mod materials;
 mod order;
+mod output;
 mod pace;
 mod process;
 mod requests;
@@ -21,6 +22,7 @@ pub use event::Event;
 pub use launch::Launch;
 pub use materials::{Materials, MaterialsError, Network};
 pub use order::balanced;
+pub use output::read as read_output;
 pub use pace::Pace;
 pub use process::{Program, TOKEN_VARIABLE};
 pub use requests::{forward, probe, profile, quantize, rate};
@@ -54,9 +56,11 @@ pub struct Plan<'a> {
     pub programs: &'a BTreeMap<String, Program>,
     /// The workers of the revision that head is compared with, if there is one.
     pub base_programs: Option<&'a BTreeMap<String, Program>>,
+    /// Names of the cases that the revision does not have: nothing is launched of them there.
+    pub base_lacks: &'a [String],
     /// Weights and inputs of the cases' workloads.
     pub materials: &'a Materials,
-    /// Folder for the outputs of the first block, which are held against the reference's.
+    /// Folder for the outputs of the first block, which are compared with the reference's and the base revision's.
     pub outputs: &'a Path,
     /// What each block waits for.
     pub pace: Pace<'a>,
@@ -154,8 +158,9 @@ impl Plan<'_> {
         for case in cases {
             let program = &self.programs[&self.cases[*case].backend];
             arms.push(Arm { case: *case, role: Role::Head, program });
-            if let Some(base) = self.base_programs {
-                arms.push(Arm { case: *case, role: Role::Base, program: &base[&self.cases[*case].backend] });
+            let base = self.base_programs.and_then(|base| base.get(&self.cases[*case].backend));
+            if let Some(program) = base.filter(|_| !self.base_lacks.contains(&self.cases[*case].name)) {
+                arms.push(Arm { case: *case, role: Role::Base, program });
             }
             if self.cases[*case].is_reference() {
                 arms.push(Arm { case: *case, role: Role::Control, program });

@@ -1,9 +1,9 @@
 //! `--base` and `--base-workers`: the workers that head's are measured beside.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use wanbench::config::Config;
+use wanbench::config::{Case, Config};
 use wanbench::files::cache;
 use wanbench::protocol::DeviceChoice;
 use wanbench::report::doctor;
@@ -19,10 +19,23 @@ use crate::cli::BaseArgs;
 /// The revision that head is measured beside.
 #[derive(Debug)]
 pub struct Base {
-    /// The worker of every backend that the suites name; each answers.
+    /// The worker of every backend that the suites name and base has; each answers.
     pub programs: BTreeMap<String, Program>,
     /// What the record says of it; nothing loosened and nothing accepted yet.
     pub revision: BaseRevision,
+    /// What its own configuration says.
+    pub config: BaseConfig,
+}
+
+/// What base's own configuration says.
+#[derive(Debug)]
+pub enum BaseConfig {
+    /// It is there and can be read.
+    Readable(Box<Config>),
+    /// It is there, but this wanbench cannot read it, for this reason: head's commands run in base's files.
+    Unreadable(String),
+    /// It is not there: base does not use wanbench yet, or has no configuration of its own.
+    Absent,
 }
 
 /// The base that `args` name, `None` where they name none. Builds what is not built yet.
@@ -54,21 +67,20 @@ fn of_revision(revision: &str, config_path: &Path, config: &Config, cache: &Path
     let checkout = Checkout::new(cache, &repository, &commit).or_incomplete(asked)?;
     let folder = checkout.source().join(below(&repository, &config.folder)?);
     let base_config = config_at(&commit, config_path, config, terminal)?;
-    let programs = revision::programs(config, base_config.as_ref(), &folder, |name| match checkout.is_wanbench() {
+    let readable = base_config.readable();
+    let mut programs = revision::programs(config, readable, &folder, |name| match checkout.is_wanbench() {
         true => worker_in(&checkout.programs(), name),
         false => Program::built_in(name),
     });
+    programs.retain(|name, _| base_config.has_backend(name, config));
     let has_own = programs.values().any(|program| program.folder.is_some());
-    match checkout.is_wanbench() || has_own {
-        true => {
-            checkout.prepare(&repository, terminal.output.quiet, &|text| terminal.say(text)).or_incomplete(asked)?
-        }
-        false => {
-            return Err(Error::usage(format!(
-                "--base {revision}: no backend comes from this repository, so head and base would be the same workers; \
+    if checkout.is_wanbench() || has_own {
+        checkout.prepare(&repository, terminal.output.quiet, &|text| terminal.say(text)).or_incomplete(asked)?;
+    } else if !programs.is_empty() {
+        return Err(Error::usage(format!(
+            "--base {revision}: no backend comes from this repository, so head and base would be the same workers; \
              name others with --base-workers"
-            )));
-        }
+        )));
     }
     if has_own && !folder.is_dir() {
         return Err(Error::incomplete(format!(
@@ -76,7 +88,22 @@ fn of_revision(revision: &str, config_path: &Path, config: &Config, cache: &Path
             folder.display()
         )));
     }
-    Ok(Base::new(programs, revision.to_owned(), Some(commit)))
+    let lacks = lacking(config, readable, &programs);
+    if !lacks.is_empty() {
+        terminal.say(&format!("note: base {revision} lacks {}, which are new", lacks.join(", ")));
+    }
+    Ok(Base::new(programs, BaseRevision { lacks, ..BaseRevision::new(revision.to_owned(), Some(commit)) }, base_config))
+}
+
+/// The cases of `config` that base does not have: in none of its suites, or without a worker for them.
+fn lacking(config: &Config, base: Option<&Config>, programs: &BTreeMap<String, Program>) -> Vec<String> {
+    let known = base.map(Config::known_cases);
+    let cases = config.suites.values().flat_map(|suite| &suite.cases);
+    let is_lacking = |case: &&Case| {
+        !programs.contains_key(&case.backend) || known.as_ref().is_some_and(|known| !known.contains(&case.name))
+    };
+    let names: BTreeSet<&str> = cases.filter(is_lacking).map(|case| case.name.as_str()).collect();
+    names.into_iter().map(str::to_owned).collect()
 }
 
 /// The workers that lie in `folder`.
@@ -93,30 +120,42 @@ fn of_folder(folder: &Path, config: &Config) -> Result<Base> {
             return Err(Error::usage(format!("--base-workers {name}: there is no program {program} in this folder")));
         }
     }
-    Ok(Base::new(programs, name, None))
+    Ok(Base::new(programs, BaseRevision::new(name, None), BaseConfig::Absent))
 }
 
-/// What base's own configuration says; `None`, and a note, where it cannot serve.
-fn config_at(commit: &str, path: &Path, config: &Config, terminal: &Terminal) -> Result<Option<Config>> {
+/// What base's own configuration says, with a note where it cannot serve.
+fn config_at(commit: &str, path: &Path, config: &Config, terminal: &Terminal) -> Result<BaseConfig> {
     let name = path.file_name().unwrap_or_default();
-    let parsed =
-        match git::show(&config.folder, commit, Path::new(name)).or_incomplete(|| "the configuration of base")? {
-            Some(text) => Config::parse(&text, path).map_err(|error| error.to_string()),
-            None => Err(format!("{}: not there", path.display())),
-        };
-    let instead = "base runs the command of head in its own files";
-    match parsed {
-        Ok(base) => {
-            for added in config.backends.keys().filter(|name| !base.backends.contains_key(*name)) {
-                terminal.say(&format!("note: base has no backend `{added}`: {instead}"));
-            }
-            Ok(Some(base))
+    let text = git::show(&config.folder, commit, Path::new(name)).or_incomplete(|| "the configuration of base")?;
+    Ok(match text.map(|text| Config::parse(&text, path)) {
+        None => BaseConfig::Absent,
+        Some(Ok(base)) => BaseConfig::Readable(Box::new(base)),
+        Some(Err(error)) => {
+            terminal.say(&format!(
+                "note: the configuration of base cannot be read ({error}): base runs the commands of head in its own files"
+            ));
+            BaseConfig::Unreadable(error.to_string())
         }
-        Err(reason) if config.backends.values().any(|backend| backend.command.is_some()) => {
-            terminal.say(&format!("note: the configuration of base cannot be read ({reason}): {instead}"));
-            Ok(None)
+    })
+}
+
+impl BaseConfig {
+    fn readable(&self) -> Option<&Config> {
+        match self {
+            Self::Readable(config) => Some(config),
+            Self::Unreadable(_) | Self::Absent => None,
         }
-        Err(_) => Ok(None),
+    }
+
+    /// Whether base has the backend `name` of head's `config`: a built-in one always, one of the user's own where base's
+    /// configuration names it.
+    fn has_backend(&self, name: &str, config: &Config) -> bool {
+        let is_own = config.backends.get(name).is_some_and(|backend| backend.command.is_some());
+        match self {
+            Self::Readable(base) => !is_own || base.backends.contains_key(name),
+            Self::Unreadable(_) => true,
+            Self::Absent => !is_own,
+        }
     }
 }
 
@@ -134,8 +173,8 @@ fn worker_in(folder: &Path, backend: &str) -> Program {
 }
 
 impl Base {
-    fn new(programs: BTreeMap<String, Program>, name: String, commit: Option<String>) -> Self {
-        Self { programs, revision: BaseRevision::new(name, commit) }
+    fn new(programs: BTreeMap<String, Program>, revision: BaseRevision, config: BaseConfig) -> Self {
+        Self { programs, revision, config }
     }
 
     /// An error unless every worker opens its device and speaks this wanbench's protocol; `cache` is for the way out.

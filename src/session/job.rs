@@ -43,6 +43,8 @@ pub struct Job<'a> {
     pub ends_at_looks_by: Option<Option<&'a Baseline>>,
     /// What is done about a machine whose state would spoil the figures.
     pub fitness: Fitness,
+    /// Whether flags left some of the suite's cases out, or put others in their place.
+    pub is_selection: bool,
 }
 
 /// What is done about a machine whose state would spoil the figures.
@@ -83,6 +85,7 @@ impl Job<'_> {
             side_by_side: fit.side_by_side,
             programs,
             base_programs: self.base_programs,
+            base_lacks: self.base.as_ref().map_or(&[], |base| &base.lacks),
             materials: &materials,
             outputs: outputs.path(),
             pace: self.pace(canary.as_ref()),
@@ -93,6 +96,8 @@ impl Job<'_> {
         let arms = plan.all_arms();
         let names: Vec<_> = arms.iter().map(|arm| (arm.name(&plan), &plan.cases[arm.case])).collect();
         let mut progress = Progress::new(&names, plan.launches, terminal.progress_style());
+        // From now on no older file can be taken for this run's.
+        on_block(&record);
         let (start, warnings) = (Instant::now(), record.warnings.clone());
         let update = |record: &mut RunRecord, run: &Progressed| {
             record.cases = with_skipped(cases, &run.cases, &fit.skipped);
@@ -192,6 +197,7 @@ impl Job<'_> {
             ended_early: None,
             side_by_side: plan.side_by_side,
             base: self.base.clone(),
+            is_selection: self.is_selection,
             canary: None,
             warnings: Vec::new(),
             cases: Vec::new(),

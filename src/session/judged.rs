@@ -1,85 +1,117 @@
-//! From a saved record to a report: the baselines that it is judged by, and how the report is rendered.
+//! From a saved record to a report: what it is judged by, and how the report is rendered.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use wanbench::config::{Config, Thresholds};
 use wanbench::files::save;
-use wanbench::gate;
-use wanbench::report::{self, Demands, Report, Source};
+use wanbench::gate::recording::Doubts;
+use wanbench::gate::{Baselines, Demands, Judge, Plan};
+use wanbench::report::{self, Invocation, Report, Source};
 use wanbench::store::baseline::{Baseline, ModelMemory};
 use wanbench::store::record::RunRecord;
 
 use super::status::{Error, OrStatus, Result};
 use super::terminal::Terminal;
-use crate::cli::{DEFAULT_BASELINES, Format, Sources};
-
-/// Judges a record, saved in `results`, by the baselines of `sources`.
-pub fn build(
-    record: RunRecord,
-    results: &Path,
-    config: &Config,
-    sources: &Sources,
-    demands: Demands,
-) -> Result<Report> {
-    let folder = &sources.baselines;
-    let judges = Judges {
-        baseline: Baseline::find(folder, &record.machine, record.device)?,
-        memory: ModelMemory::open(folder)?,
-        known_cases: config.known_cases(),
-        gate: config.gate.clone(),
-    };
-    let baseline_file = Baseline::path(folder, &record.machine, record.device);
-    Ok(judges.judge(record, results, Some(&baseline_file), sources.flags(), demands))
-}
+use crate::cli::{Format, Sources};
 
 /// What a record is judged by.
-pub struct Judges {
+pub struct Judging {
+    /// What is asked for.
+    pub plan: Plan,
+    /// What else is.
+    pub demands: Demands,
     /// Figures of the machine, with their file.
     pub baseline: Option<(PathBuf, Baseline)>,
     /// Bytes of the models.
     pub memory: ModelMemory,
-    /// The cases that there are: a baseline's other ones are missing.
-    pub known_cases: BTreeSet<String>,
+    /// How many other machines have recorded figures of their own.
+    pub others: usize,
     /// The tolerances.
-    pub gate: Thresholds,
+    pub thresholds: Thresholds,
+    /// The file that an update would write; `None` where an earlier run is the measure.
+    pub baseline_file: Option<PathBuf>,
+    /// How the commands in the advice are called.
+    pub invocation: Invocation,
 }
 
-impl Judges {
-    /// The report on `record`, saved in `results`; an update, called with `flags`, would write `baseline_file`, if there
-    /// is one to write.
-    pub fn judge(
-        self,
-        record: RunRecord,
-        results: &Path,
-        baseline_file: Option<&Path>,
-        flags: String,
+impl Judging {
+    /// By the committed configuration and baselines, as `plan` asks.
+    pub fn by_committed(
+        record: &RunRecord,
+        plan: Plan,
         demands: Demands,
-    ) -> Report {
-        let baseline = self.baseline.as_ref().map(|(_, baseline)| baseline);
-        let comparison = gate::compare(&record, baseline, &self.memory, &self.known_cases, &self.gate);
-        Report {
-            comparison,
-            gate: self.gate,
-            baseline: self.baseline.map(|(path, baseline)| Source::new(&path, &baseline)),
-            baseline_file: baseline_file.map_or_else(String::new, |path| path.display().to_string()),
-            is_comparison: baseline_file.is_none(),
-            results_file: results.display().to_string(),
+        config: &Config,
+        sources: &Sources,
+        invocation: Invocation,
+    ) -> Result<Self> {
+        let folder = sources.baselines();
+        let all = Baseline::all(&folder)?;
+        let is_other = |(_, baseline): &&(PathBuf, Baseline)| {
+            baseline.imported.is_none() && !baseline.machine.agrees_with(&record.machine)
+        };
+        Ok(Self {
+            plan,
             demands,
-            flags,
-            program: std::env::args().next().unwrap_or_else(|| "wanbench".to_owned()),
+            baseline: Baseline::find(&folder, &record.machine, record.device)?,
+            memory: ModelMemory::open(&folder)?,
+            others: all.iter().filter(is_other).count(),
+            thresholds: config.gate.clone(),
+            baseline_file: Some(Baseline::path(&folder, &record.machine, record.device)),
+            invocation,
+        })
+    }
+
+    /// The report on `record`.
+    pub fn report(self, record: RunRecord) -> Report {
+        let baselines = Baselines {
+            machine: self.baseline.as_ref().map(|(_, baseline)| baseline),
+            memory: &self.memory,
+            others: self.others,
+        };
+        let judge =
+            Judge { record: &record, plan: &self.plan, baselines, thresholds: &self.thresholds, demands: self.demands };
+        Report {
+            outcome: judge.outcome(),
+            doubts: Doubts::about(&record, &self.thresholds),
+            thresholds: self.thresholds,
+            baseline: self.baseline.map(|(path, baseline)| Source::new(&path, &baseline)),
+            is_comparison: self.baseline_file.is_none(),
+            baseline_file: self.baseline_file.map_or_else(String::new, |path| path.display().to_string()),
+            invocation: self.invocation,
             record,
         }
     }
 }
 
+/// How the commands in the advice on a record, saved in `results`, are called; `check` are the flags that measured it.
+pub fn invocation(results: &Path, sources: &Sources, check: Vec<String>) -> Invocation {
+    Invocation {
+        program: std::env::args().next().unwrap_or_else(|| "wanbench".to_owned()),
+        results_file: results.display().to_string(),
+        sources: sources.flags(),
+        check,
+    }
+}
+
+/// The flags that measured a saved record, as far as it tells.
+pub fn flags_of(record: &RunRecord, sources: &Sources) -> Vec<String> {
+    let mut flags = sources.flags();
+    flags.extend(["--suite".to_owned(), record.suite.clone()]);
+    match &record.base {
+        Some(base) if base.commit.is_some() => flags.extend(["--base".to_owned(), base.name.clone()]),
+        Some(base) => flags.extend(["--base-workers".to_owned(), base.name.clone()]),
+        None => {}
+    }
+    flags
+}
+
 /// Reads every baseline file, to find the unreadable one early; a folder that was named must be there.
-pub fn read_baselines(folder: &Path) -> Result<()> {
-    if folder != Path::new(DEFAULT_BASELINES) && !folder.is_dir() {
+pub fn read_baselines(sources: &Sources) -> Result<()> {
+    if let Some(folder) = sources.baselines_given.as_ref().filter(|folder| !folder.is_dir()) {
         return Err(Error::usage(format!("--baselines {}: no such folder", folder.display())));
     }
-    ModelMemory::open(folder)?;
-    Baseline::all(folder)?;
+    ModelMemory::open(&sources.baselines())?;
+    Baseline::all(&sources.baselines())?;
     Ok(())
 }
 
@@ -94,7 +126,7 @@ pub fn render(report: &Report, format: Format, terminal: &Terminal) -> String {
 
 /// The report for this terminal.
 pub fn text(report: &Report, terminal: &Terminal) -> String {
-    report::text::render(report, terminal.color())
+    report::text::render(report, terminal.layout())
 }
 
 /// Saves the report as Markdown where asked.

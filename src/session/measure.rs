@@ -60,7 +60,7 @@ pub fn measure(measuring: &Measuring, terminal: &Terminal) -> Result<Option<Meas
     check_targets(args)?;
     let base = measuring.base.map(|asked| base::prepare(asked, &args.sources.config, config, terminal));
     let base = base.transpose()?.flatten();
-    let baseline = Baseline::find(&args.sources.baselines, &selected.machine, selected.device)?;
+    let baseline = Baseline::find(&args.sources.baselines(), &selected.machine, selected.device)?;
     let interrupted = on_interrupt()?;
     let job = Job {
         config,
@@ -68,9 +68,10 @@ pub fn measure(measuring: &Measuring, terminal: &Terminal) -> Result<Option<Meas
         seed: args.selection.seed,
         effort: &args.effort,
         base_programs: base.as_ref().map(|base| &base.programs),
-        base: base.as_ref().map(|base| review(&base.revision, &args.sources, config, &selected, terminal)),
+        base: base.as_ref().map(|base| review(base, &args.sources, config, &selected, terminal)),
         ends_at_looks_by: measuring.ends_at_looks.then_some(baseline.as_ref().map(|(_, baseline)| baseline)),
         fitness: measuring.fitness,
+        is_selection: args.is_selection(),
     };
     // What a full disk refuses now it may take at the end; the measurements are still at hand.
     let record = job.measure(&interrupted, terminal, |record| drop(record.save(&args.json)))?;

@@ -5,17 +5,19 @@
 
 use std::path::Path;
 
+use wanbench::gate::Standing;
 use wanbench::github::check_run::{self, CheckRun, Conclusion};
 use wanbench::github::client::Client;
 use wanbench::github::comment as sticky;
 use wanbench::github::event::Event;
 use wanbench::github::{Marker, Repository};
-use wanbench::report::{Report, Standing, annotations, comment};
+use wanbench::machine::Machine;
+use wanbench::report::{Invocation, Report, annotations, comment};
 
 use super::actions::{append, asking, has_token, open_event, repository, variable};
 use super::status::{Error, ExitStatus, Result};
 use super::terminal::Terminal;
-use crate::cli::Publication;
+use crate::cli::{Measure, Publication};
 
 /// Most characters of a comment's body, by GitHub's answer to longer ones.
 const COMMENT_LIMIT: usize = 65_536;
@@ -52,7 +54,7 @@ impl<'a> Publisher<'a> {
     /// The texts about `reports`, for readers elsewhere; annotations stand at `config`.
     pub fn render(&self, reports: Vec<Report>, config: &Path) -> Rendered {
         let reports: Vec<Report> = reports.into_iter().map(for_readers_elsewhere).collect();
-        let marker = Marker::new(self.args.id.as_deref().unwrap_or(&suites(&reports)));
+        let marker = Marker::new(self.args.id.as_deref().unwrap_or(&name_of(&reports)));
         // Less than a check run's summary may have.
         let limit = COMMENT_LIMIT - marker.line().len() - 1;
         Rendered {
@@ -65,15 +67,9 @@ impl<'a> Publisher<'a> {
         }
     }
 
-    /// Tells it all; `markdown` is the file that holds it too, for the step's outputs. Returns the
-    /// status of the gravest warning, which is the status of `comment`; a check has its verdict's.
-    pub fn publish(&self, rendered: &Rendered, markdown: Option<&Path>) -> Result<ExitStatus> {
-        if self.args.dry_run {
-            self.terminal.print(&rendered.comment())?;
-            self.terminal.say("wanbench: nothing is posted, as --dry-run asks");
-            return Ok(ExitStatus::Passed);
-        }
-        self.terminal.print(&rendered.annotations)?;
+    /// Writes and posts everything but the annotations; `markdown` is the file that holds the report too, for the step's
+    /// outputs. Returns the status of the gravest warning, which is the status of `comment`; a check has its verdict's.
+    pub fn post(&self, rendered: &Rendered, markdown: Option<&Path>) -> ExitStatus {
         let report = markdown.map_or_else(String::new, |path| format!("report={}\n", path.display()));
         let outputs = format!("verdict={}\n{report}", rendered.standing.key());
         let summary = append(self.args.step_summary.as_deref(), &rendered.job_summary);
@@ -81,13 +77,37 @@ impl<'a> Publisher<'a> {
         let statuses = [
             self.warn("the job's summary", summary),
             self.warn("the step's outputs", outputs),
-            self.post(rendered).unwrap_or_else(|error| self.warn("the comment", Err(error))),
+            self.ask(rendered).unwrap_or_else(|error| self.warn("the comment", Err(error))),
         ];
-        Ok(gravest(&statuses))
+        gravest(&statuses)
+    }
+
+    /// Prints the annotations, which Actions show on the run's page.
+    pub fn annotate(&self, rendered: &Rendered) -> Result<()> {
+        self.terminal.print(&rendered.annotations)
+    }
+
+    /// Tells that nothing could be measured, and why: an older comment or check run must not stand as this one's outcome.
+    pub fn publish_failure(&self, error: &Error, measure: &Measure) {
+        let suite = measure.selection.suite.as_deref().unwrap_or("default");
+        let marker = Marker::new(self.args.id.as_deref().unwrap_or(&identity(suite, &machine_name())));
+        let reason = error.to_string();
+        let body = comment::without_results(&reason, &self.origin);
+        let rendered = Rendered {
+            title: comment::title_without_results(&reason),
+            job_summary: body.clone(),
+            body,
+            annotations: annotations::failure(&reason),
+            standing: Standing::NotJudged,
+            marker,
+        };
+        self.post(&rendered, None);
+        // The status is the error's, whatever can be printed.
+        let _ = self.annotate(&rendered);
     }
 
     /// Posts the comment and, where asked for, the check run.
-    fn post(&self, rendered: &Rendered) -> Result<ExitStatus> {
+    fn ask(&self, rendered: &Rendered) -> Result<ExitStatus> {
         let say = |text: &str| self.terminal.say(&format!("wanbench: {text}"));
         if !has_token(&self.args.api) {
             say("nothing is posted on GitHub without a token, GITHUB_TOKEN or --token");
@@ -136,7 +156,8 @@ impl<'a> Publisher<'a> {
             head_sha: &head_sha,
             conclusion: match rendered.standing {
                 Standing::Passed => Conclusion::Success,
-                Standing::Failed | Standing::NotMeasured => Conclusion::Failure,
+                Standing::Failed => Conclusion::Failure,
+                Standing::NotJudged => Conclusion::ActionRequired,
             },
             title: &rendered.title,
             summary: &rendered.body,
@@ -191,20 +212,33 @@ fn origin(event: &Event, args: &Publication) -> comment::Origin {
     }
 }
 
-/// The suites of `reports`, each once, which name the comment.
-fn suites(reports: &[Report]) -> String {
-    let mut names: Vec<&str> = reports.iter().map(|report| report.record.suite.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
-    names.join("+")
+/// The suites and machines of `reports`, each once, which name the comment and the check run.
+fn name_of(reports: &[Report]) -> String {
+    let joined = |name: fn(&Report) -> String| {
+        let mut names: Vec<String> = reports.iter().map(name).collect();
+        names.sort_unstable();
+        names.dedup();
+        names.join("+")
+    };
+    let machine = |report: &Report| report.record.machine.name(report.record.device);
+    identity(&joined(|report| report.record.suite.clone()), &joined(machine))
+}
+
+fn identity(suites: &str, machines: &str) -> String {
+    format!("{suites} on {machines}")
 }
 
 /// `report` with advice that serves who reads it on another machine: programs and files by their names.
 fn for_readers_elsewhere(report: Report) -> Report {
-    let results = Path::new(&report.results_file).file_name().map(|name| name.to_string_lossy().into_owned());
-    Report {
-        program: "wanbench".to_owned(),
-        results_file: results.unwrap_or_else(|| report.results_file.clone()),
-        ..report
-    }
+    let results = Path::new(&report.invocation.results_file).file_name();
+    let results_file =
+        results.map_or(report.invocation.results_file.clone(), |name| name.to_string_lossy().into_owned());
+    let invocation = Invocation { program: "wanbench".to_owned(), results_file, ..report.invocation };
+    Report { invocation, ..report }
+}
+
+/// This machine, as its baselines are called on its own device.
+fn machine_name() -> String {
+    let machine = Machine::detect();
+    machine.name(machine.default_device())
 }

@@ -9,20 +9,22 @@ use wanbench::revision::git;
 use wanbench::store::baseline::{Baseline, ModelMemory};
 use wanbench::store::record::BaseRevision;
 
+use super::base::{Base, BaseConfig};
 use super::selected::Selected;
 use super::terminal::Terminal;
 use crate::cli::Sources;
 
-/// `revision` with what head makes looser than it is there, and what head accepts; a note where that cannot be told.
+/// The revision of `base` with what head relaxes relative to it, and what head accepts; a note where that cannot be told.
 pub fn review(
-    revision: &BaseRevision,
+    base: &Base,
     sources: &Sources,
     config: &Config,
     selected: &Selected,
     terminal: &Terminal,
 ) -> BaseRevision {
+    let revision = &base.revision;
     let Some(commit) = &revision.commit else { return revision.clone() };
-    match compare(commit, sources, config, selected) {
+    match compare(commit, &base.config, sources, config, selected) {
         Ok((loosened, accepted)) => BaseRevision { loosened, accepted, ..revision.clone() },
         Err(error) => {
             let note = format!("what this change loosens since {} cannot be told: {error:#}", revision.name);
@@ -34,26 +36,28 @@ pub fn review(
 
 fn compare(
     commit: &str,
+    base_config: &BaseConfig,
     sources: &Sources,
     config: &Config,
     selected: &Selected,
 ) -> Result<(Vec<String>, Vec<String>)> {
-    let file = sources.config.file_name().unwrap_or_default();
-    let base_config = match git::show(&config.folder, commit, Path::new(file))? {
-        Some(text) => Some(Config::parse(&text, &sources.config).context("its configuration")?),
-        None => None,
+    let base_config = match base_config {
+        BaseConfig::Readable(config) => Some(config.as_ref()),
+        BaseConfig::Unreadable(reason) => anyhow::bail!("its configuration cannot be read: {reason}"),
+        BaseConfig::Absent => None,
     };
-    let folder = baselines_at(commit, &sources.baselines)?;
+    let baselines = sources.baselines();
+    let folder = baselines_at(commit, &baselines)?;
     let read = |folder: &Path| -> Result<_> {
         let baseline = Baseline::find(folder, &selected.machine, selected.device)?.map(|(_, baseline)| baseline);
         Ok((ModelMemory::open(folder)?, baseline))
     };
     let (base_memory, base_baseline) = read(folder.path()).context("its baselines")?;
-    let (memory, baseline) = read(&sources.baselines)?;
-    let base = Committed { config: base_config.as_ref(), memory: Some(&base_memory), baseline: base_baseline.as_ref() };
+    let (memory, baseline) = read(&baselines)?;
+    let base = Committed { config: base_config, memory: Some(&base_memory), baseline: base_baseline.as_ref() };
     let head = Committed { config: Some(config), memory: Some(&memory), baseline: baseline.as_ref() };
     let mut loosened = loosening::loosened(&base, &head);
-    loosened.extend(of_other_machines(folder.path(), &sources.baselines, base_baseline.as_ref())?);
+    loosened.extend(of_other_machines(folder.path(), &baselines, base_baseline.as_ref())?);
     Ok((loosened, loosening::accepted(&base, &head)))
 }
 

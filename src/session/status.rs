@@ -6,10 +6,10 @@
 use std::fmt::{self, Display};
 
 use wanbench::config::ConfigError;
+use wanbench::gate::Standing;
 use wanbench::github::ApiError;
 use wanbench::github::event::EventError;
 use wanbench::machine::LockError;
-use wanbench::report::Standing;
 use wanbench::runner::MaterialsError;
 use wanbench::store::ReadError;
 use wanbench::store::import::ImportError;
@@ -127,7 +127,7 @@ impl From<ApiError> for Error {
 pub fn status(standing: Standing) -> ExitStatus {
     match standing {
         Standing::Failed => ExitStatus::Failed,
-        Standing::NotMeasured => ExitStatus::Incomplete,
+        Standing::NotJudged => ExitStatus::Incomplete,
         Standing::Passed => ExitStatus::Passed,
     }
 }

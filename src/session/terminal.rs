@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use wanbench::report::progress::Style;
+use wanbench::report::text::Layout;
 
 use super::status::{OrStatus, Result};
 use crate::cli::{Color, Output};
@@ -49,6 +50,16 @@ impl Terminal {
             () if self.output.verbose => Style::Verbose,
             () => Style::Lines,
         }
+    }
+
+    /// How a report is laid out on standard output.
+    pub fn layout(&self) -> Layout {
+        Layout { color: self.color(), width: self.columns(), verbose: self.output.verbose }
+    }
+
+    /// Columns of standard output.
+    pub fn columns(&self) -> usize {
+        80
     }
 
     /// Whether results are coloured.

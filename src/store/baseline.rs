@@ -137,6 +137,9 @@ pub struct Job {
     pub deviation_log_speedup: Option<f64>,
     /// The launches' median steps.
     pub launch_step_seconds: Vec<f64>,
+    /// Why recording it was in doubt, where it was recorded by force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forced: Option<String>,
 }
 
 impl Default for ModelMemory {

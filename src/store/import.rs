@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-use crate::config::{Case, Workload};
+use crate::config::{Case, Workload, backend_of_seed_name};
 use crate::machine::Machine;
 use crate::protocol::DeviceKind;
 use crate::store::baseline::{Baseline, BaselineCase, Import};
@@ -214,9 +214,7 @@ impl Table<'_> {
         };
         let backend = match self.cell(row, "Backend") {
             "" => return Err(self.document.error(row.number, row.line, "a backend's name in the column Backend")),
-            "PYTORCH" => "torch",
-            "MLX" => "mlx",
-            other => other,
+            seed_name => backend_of_seed_name(seed_name),
         };
         let name = if self.has("Workload") { self.cell(row, "Workload").to_owned() } else { format!("{frames}f") };
         let model = if self.has("Model") { self.cell(row, "Model") } else { model };
@@ -450,7 +448,7 @@ mod tests {
         let imported = import(&markdown::render(&report), "own.md").unwrap();
         assert_eq!(imported.baseline.machine, report.record.machine);
         assert_eq!(imported.baseline.cases.len(), 8);
-        for compared in &report.comparison.cases {
+        for compared in &report.outcome.cases {
             let (now, read) = (compared.now.as_ref().unwrap(), &imported.baseline.cases[&compared.name]);
             let error = read.step_seconds.unwrap() / now.step_seconds - 1.0;
             assert!(error.abs() < 0.005, "{}: {error}", compared.name);

@@ -48,6 +48,9 @@ pub struct RunRecord {
     pub side_by_side: bool,
     /// The revision that this one was measured beside, if there was one.
     pub base: Option<BaseRevision>,
+    /// Whether flags selected some of the suite's cases, or put others in their place.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_selection: bool,
     /// What the canary told, where one was launched.
     pub canary: Option<Canary>,
     /// What was noticed about the machine, in words.
@@ -80,6 +83,9 @@ pub struct BaseRevision {
     pub loosened: Vec<String>,
     /// The cases whose regression this change acknowledges, and the base does not.
     pub accepted: Vec<String>,
+    /// The cases that the base does not have: nothing was launched of them there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lacks: Vec<String>,
 }
 
 /// The canary: a small fixed load before each block, to see that the machine is as it was.
@@ -128,8 +134,16 @@ pub struct CaseRecord {
     pub work: Option<Work>,
     /// Why it was not measured at all, if that was so.
     pub skipped: Option<Skipped>,
-    /// How the output compares with the reference's; `None` for the reference, and where a worker writes none.
+    /// Whether head's launch of the first block wrote an output; `None` where that launch did not go to its end, and in
+    /// records that do not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub has_output: Option<bool>,
+    /// How the output compares with the reference's; `None` where one of the two wrote none. A reference has one only where
+    /// its own output cannot be compared with any.
     pub parity: Option<Parity>,
+    /// How the output compares with the base revision's of the same case; `None` where one of the two wrote none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_parity: Option<Parity>,
 }
 
 /// What an arm is measured for.
@@ -153,11 +167,12 @@ pub struct Skipped {
     pub has_bytes: u64,
 }
 
-/// How far a case's final latent is from its reference's.
+/// How far a case's final latent is from another.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Parity {
-    /// ‖output − reference‖ / ‖reference‖. JSON has no infinity: an output that cannot be compared is `None`.
+    /// ‖output − other‖ / ‖other‖. `None` for an output that cannot be compared: no readable file, none or other elements
+    /// than the other, a value that is not finite, or nothing but zeros to compare with.
     pub relative_error: Option<f64>,
 }
 
@@ -256,8 +271,13 @@ impl fmt::Display for Skipped {
 impl BaseRevision {
     /// A base of which nothing is known to be loosened or accepted.
     pub fn new(name: String, commit: Option<String>) -> Self {
-        Self { name, commit, loosened: Vec::new(), accepted: Vec::new() }
+        Self { name, commit, loosened: Vec::new(), accepted: Vec::new(), lacks: Vec::new() }
     }
+}
+
+impl Parity {
+    /// Of an output that cannot be compared.
+    pub const INCOMPARABLE: Self = Self { relative_error: None };
 }
 
 impl CaseRecord {
@@ -270,7 +290,9 @@ impl CaseRecord {
             control_launches: Vec::new(),
             work: None,
             skipped: None,
+            has_output: None,
             parity: None,
+            base_parity: None,
         }
     }
 
@@ -306,6 +328,10 @@ impl CaseRecord {
     pub fn failure(&self) -> Option<&Failure> {
         failure(&self.launches)
     }
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// The first failure of `launches`, if any failed.

@@ -23,32 +23,29 @@ pub fn speedup(value: f64) -> String {
 /// A speedup with the half-width of its interval in percent: `2.49x ±1.2%`.
 pub fn estimate(estimate: &Estimate) -> String {
     match estimate.interval {
-        Some((low, high)) => format!("{} ±{:.1}%", speedup(estimate.point), 50.0 * (high - low) / estimate.point),
+        Some((low, high)) => format!("{} ±{}", speedup(estimate.point), share((high - low) / 2.0 / estimate.point)),
         None => speedup(estimate.point),
     }
 }
 
-/// A backend as its makers write it.
-pub fn backend(name: &str) -> String {
-    match name {
-        "mlx" => "MLX".to_owned(),
-        "torch" => "PyTorch".to_owned(),
-        other => other.to_owned(),
-    }
-}
-
-/// A relative change with its sign: `+5.0%`, `−13.6%`.
+/// A relative change with its sign: `+5.0%`, `−13.6%`; as a multiple where percents would be hard to read: `13.6×`.
 pub fn percent(change: f64) -> String {
-    let text = format!("{:+.1}%", 100.0 * change);
-    match text.as_str() {
-        "-0.0%" | "+0.0%" => "0.0%".to_owned(),
-        _ => text.replace('-', "−"),
+    match 1.0 + change {
+        multiple if !multiple.is_finite() || multiple >= 1e4 => ">10,000×".to_owned(),
+        multiple if multiple >= 11.0 => format!("{}×", three_digits(multiple)),
+        _ => {
+            let text = format!("{:+.1}%", 100.0 * change);
+            match text.as_str() {
+                "-0.0%" | "+0.0%" => "0.0%".to_owned(),
+                _ => text.replace('-', "−"),
+            }
+        }
     }
 }
 
-/// A share without a sign: `2.7%`.
+/// A share without a sign: `2.7%`; beyond ten times the whole its size says nothing more.
 pub fn share(share: f64) -> String {
-    format!("{:.1}%", 100.0 * share)
+    if share.is_finite() && share <= 10.0 { format!("{:.1}%", 100.0 * share) } else { ">1000%".to_owned() }
 }
 
 /// Bytes in whole MiB, as the seed report writes them: `95MB`.
@@ -188,6 +185,14 @@ mod tests {
     #[test]
     fn changes_carry_a_sign_and_bytes_their_groups() {
         assert_eq!([percent(0.05), percent(-0.136), percent(-0.0001)], ["+5.0%", "−13.6%", "0.0%"]);
+        assert_eq!(
+            [percent(9.5), percent(12.586), percent(1e30), percent(f64::NAN)],
+            ["+950.0%", "13.6×", ">10,000×", ">10,000×"]
+        );
+        assert_eq!(
+            [share(0.027), share(9.9), share(3.1e24), share(f64::INFINITY)],
+            ["2.7%", "990.0%", ">1000%", ">1000%"]
+        );
         assert_eq!([exact(0), exact(999), exact(99_164_288)], ["0", "999", "99,164,288"]);
         assert_eq!([mebibytes(99_164_288), mebibytes(18_542_720)], ["95MB", "18MB"]);
     }

@@ -2,6 +2,7 @@
 
 pub mod escape;
 pub mod format;
+pub mod shell;
 pub mod wrap;
 
 /// What stands where there is no figure.

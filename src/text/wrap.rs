@@ -7,11 +7,16 @@ const WIDTH: usize = 100;
 
 /// Breaks `text` into lines of at most [`WIDTH`] columns; what is in backticks stays whole, to be copied.
 pub fn wrap(text: &str, first: &str, rest: &str) -> String {
+    wrap_to(text, first, rest, WIDTH)
+}
+
+/// The same in `width` columns.
+pub fn wrap_to(text: &str, first: &str, rest: &str, width: usize) -> String {
     let mut lines = vec![first.to_owned()];
     let mut is_start = true;
     for word in words(&one_line(text)) {
         let line = lines.last_mut().expect("there is a first line");
-        if !is_start && line.chars().count() + 1 + word.chars().count() > WIDTH {
+        if !is_start && line.chars().count() + 1 + word.chars().count() > width {
             lines.push(format!("{rest}{word}"));
         } else {
             if !is_start {

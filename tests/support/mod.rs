@@ -6,7 +6,8 @@ pub mod checkpoint;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 /// A folder with a config.toml whose backends are shell scripts.
 pub struct Project {
@@ -23,13 +24,58 @@ pub struct Ran {
 /// Nothing more is said to a probe.
 pub const UNLESS_PROBED: &str = r#"case "$request" in *'"type":"probe"'*) exit;; esac"#;
 
-/// A well-behaved worker whose steps take `seconds` and whose model takes `bytes`; peak 100 MiB.
+/// A well-behaved worker whose steps take `seconds` and whose model takes `bytes`; peak 100 MiB, output one element.
 pub fn worker(seconds: f64, bytes: u64) -> String {
+    worker_with_output(seconds, bytes, &[1.0])
+}
+
+/// [`worker`] with an output of these elements, written where the request asks for it and told as a digest.
+pub fn worker_with_output(seconds: f64, bytes: u64, output: &[f32]) -> String {
+    measuring(seconds, bytes, &write_output(output), &digest(output))
+}
+
+/// [`worker`] that writes no output and tells no digest.
+pub fn worker_without_output(seconds: f64, bytes: u64) -> String {
+    measuring(seconds, bytes, ":", "null")
+}
+
+/// A worker that measures: `write` is run before its `done`, which tells `digest`.
+pub fn measuring(seconds: f64, bytes: u64, write: &str, digest: &str) -> String {
     format!(
-        "{READY}\n{UNLESS_PROBED}\n{}\n{}",
+        "{READY}\n{UNLESS_PROBED}\n{}\n{write}\n{}",
         after_ready(seconds, bytes),
-        say(r#"{"type":"done","framework_peak_bytes":null,"process_peak_bytes":104857600,"output":null}"#)
+        say(&format!(
+            r#"{{"type":"done","framework_peak_bytes":null,"process_peak_bytes":104857600,"output":{digest}}}"#
+        ))
     )
+}
+
+/// Writes a safetensors file of `output` where the request names one.
+pub fn write_output(output: &[f32]) -> String {
+    let data = little_endian(output);
+    let header =
+        format!(r#"{{"output":{{"dtype":"F32","shape":[{}],"data_offsets":[0,{}]}}}}"#, output.len(), data.len());
+    let file = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &data].concat();
+    write_file(&file)
+}
+
+/// Writes these bytes where the request names an output.
+pub fn write_file(bytes: &[u8]) -> String {
+    let escaped: String = bytes.iter().map(|byte| format!("\\{byte:03o}")).collect();
+    format!(
+        r#"case "$request" in *'"output":"'*) path=${{request#*'"output":"'}}; printf '{escaped}' > "${{path%%\"*}}";; esac"#
+    )
+}
+
+/// What `done` tells of `output`.
+pub fn digest(output: &[f32]) -> String {
+    let sha256: String = Sha256::digest(little_endian(output)).iter().map(|byte| format!("{byte:02x}")).collect();
+    let norm = output.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
+    json!({"sha256": sha256, "elements": output.len(), "norm": norm}).to_string()
+}
+
+fn little_endian(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
 /// Reads the request and says `ready`.

@@ -68,7 +68,7 @@ impl Backend for Mlx {
     fn versions(&self) -> Vec<(&'static str, String)> {
         vec![
             ("mlx", native::version().unwrap_or_else(|_| "unknown".to_owned())),
-            ("mlx-rs", "0.33.0".to_owned()),
+            ("mlx-rs", env!("MLX_RS_VERSION").to_owned()),
             ("mlx-compile", if self.compiles { "on" } else { "off" }.to_owned()),
             ("wanbench", env!("CARGO_PKG_VERSION").to_owned()),
         ]

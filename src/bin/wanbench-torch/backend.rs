@@ -70,7 +70,7 @@ impl Backend for Torch {
     fn versions(&self) -> Vec<(&'static str, String)> {
         vec![
             ("torch", accelerator::torch_version()),
-            ("tch", "0.26.0".to_owned()),
+            ("tch", env!("TCH_VERSION").to_owned()),
             ("wanbench", env!("CARGO_PKG_VERSION").to_owned()),
         ]
     }

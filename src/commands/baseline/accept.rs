@@ -3,12 +3,15 @@
 use std::path::Path;
 
 use wanbench::config::Config;
-use wanbench::gate::{self, Compared, Metric, Verdict};
+use wanbench::gate::recording::Doubts;
+use wanbench::gate::{Against, Baselines, Demands, Figure, Finding, Judge, Judged, Plan, Verdict};
 use wanbench::store::baseline::{Acceptance, Baseline, MODEL_MEMORY, ModelMemory};
 use wanbench::store::record::{CaseRecord, RunRecord};
 
 use super::change::{Change, apply};
-use super::update::{check_can_ask, check_recordable, stored};
+use super::update::{check_can_ask, check_doubts, check_recordable, stored};
+use wanbench::text::shell;
+
 use crate::cli;
 use crate::session::status::{Error, ExitStatus, Result};
 use crate::session::terminal::Terminal;
@@ -18,12 +21,14 @@ const LONGEST_REASON: usize = 500;
 
 /// Records the figures of a case that regressed, with the reason, after showing what changes and asking.
 pub fn accept(args: &cli::Accept, terminal: &Terminal) -> Result<ExitStatus> {
-    let folder = &args.sources.baselines;
+    let folder = &args.sources.baselines();
     check_can_ask("accept", args.yes)?;
     let reason = checked_reason(&args.reason)?;
     let config = Config::open(&args.sources.config)?;
     let record = RunRecord::open(&args.from)?;
+    let doubts = Doubts::about(&record, &config.gate);
     check_recordable(&record, args.machine.as_deref())?;
+    check_doubts(doubts.run.iter(), args.force)?;
     let Some(case) = record.case(&args.case) else {
         let names: Vec<&str> = record.cases.iter().map(|case| case.case.name.as_str()).collect();
         return Err(Error::usage(format!(
@@ -38,14 +43,21 @@ pub fn accept(args: &cli::Accept, terminal: &Terminal) -> Result<ExitStatus> {
     check_measured(&path, folder, &record)?;
     check_reference(&old, case)?;
 
-    let comparison = gate::compare(&record, Some(&old), &memory, &config.known_cases(), &config.gate);
-    let compared = comparison.cases.iter().find(|compared| compared.name == args.case);
-    let Some(regression) = compared.and_then(Regression::of) else {
+    let judge = Judge {
+        record: &record,
+        plan: &Plan::of_record(&record),
+        baselines: Baselines { machine: Some(&old), memory: &memory, others: 0 },
+        thresholds: &config.gate,
+        demands: Demands::default(),
+    };
+    let outcome = judge.outcome();
+    let judged = outcome.cases.iter().find(|judged| judged.name == args.case);
+    let Some(regression) = judged.and_then(Regression::of) else {
         return Err(Error::usage(format!(
-            "nothing to accept: {} did not regress in {}; `wanbench report {}` tells how it was judged",
+            "nothing to accept: {} did not regress in {}; `{}` shows how it was judged",
             args.case,
             args.from.display(),
-            args.from.display()
+            shell::command(["wanbench", "report", &args.from.display().to_string()])
         )));
     };
     let acceptance = Acceptance {
@@ -56,7 +68,7 @@ pub fn accept(args: &cli::Accept, terminal: &Terminal) -> Result<ExitStatus> {
     };
     let files = [
         Change::new(folder.join(MODEL_MEMORY), &memory.with(case))?,
-        Change::new(path, &old.accepting(&record, &args.case, acceptance, &config.gate))?,
+        Change::new(path, &old.accepting(&record, &args.case, acceptance, &config.gate).forced(&record, &doubts))?,
     ];
     apply(&files, args.yes, terminal)
 }
@@ -68,14 +80,26 @@ struct Regression {
 }
 
 impl Regression {
-    /// Of a case whose speed or memory regressed; a wrong output is not to be accepted.
-    fn of(compared: &Compared) -> Option<Self> {
-        let regressed = |metric| compared.finding(metric).filter(|finding| finding.verdict == Verdict::Regressed);
-        let step_time = regressed(Metric::StepTime).map(|finding| finding.change);
-        // A speedup that fell to half is a step of twice the time.
-        let speedup = regressed(Metric::Speedup).map(|finding| finding.change.map(|change| 1.0 / (1.0 + change) - 1.0));
-        let memory = regressed(Metric::ModelBytes).or(regressed(Metric::PeakBytes)).map(|_| None);
-        step_time.or(speedup).or(memory).map(|change| Self { change })
+    /// Of a case whose speed or memory regressed, or whose output is another than the base revision's; an output that is not
+    /// the reference's is not to be accepted.
+    fn of(judged: &Judged) -> Option<Self> {
+        let regressed =
+            |figure, against| judged.finding(figure, against).filter(|finding| finding.verdict == Verdict::Regressed);
+        let speeds = [
+            (Figure::StepTime, Against::Base),
+            (Figure::Speedup, Against::Baseline),
+            (Figure::StepTime, Against::Baseline),
+        ];
+        if let Some(speed) = speeds.into_iter().find_map(|(figure, against)| regressed(figure, against)) {
+            return Some(Self { change: speed.change.map(|change| change.0) });
+        }
+        let is_acceptable = |finding: &Finding| match finding.figure {
+            Figure::ModelBytes | Figure::ProcessPeak | Figure::FrameworkPeak => true,
+            Figure::Output => finding.against == Against::Base,
+            Figure::StepTime | Figure::Speedup => false,
+        };
+        let mut others = judged.findings.iter().filter(|finding| finding.verdict == Verdict::Regressed);
+        others.any(is_acceptable).then_some(Self { change: None })
     }
 }
 

@@ -12,7 +12,7 @@ use crate::session::terminal::Terminal;
 
 /// Turns a report in the seed's format into a baseline file.
 pub fn import(args: &cli::Import, terminal: &Terminal) -> Result<ExitStatus> {
-    let folder = &args.sources.baselines;
+    let folder = &args.sources.baselines();
     let text = std::fs::read_to_string(&args.report).or_usage(|| format!("cannot read {}", args.report.display()))?;
     let source = args.report.file_name().unwrap_or_default().to_string_lossy();
     let imported = import::import(&text, &source)?;

@@ -22,7 +22,7 @@ pub use update::update;
 
 /// Prints a baseline file.
 pub fn show(args: &cli::Show, terminal: &Terminal) -> Result<ExitStatus> {
-    let folder = &args.sources.baselines;
+    let folder = &args.sources.baselines();
     let path = match &args.name {
         Some(name) if Path::new(name).exists() => PathBuf::from(name),
         Some(name) => folder.join(format!("{}.json", name.trim_end_matches(".json"))),

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use wanbench::config::Config;
+use wanbench::gate::recording::Doubts;
 use wanbench::machine::Machine;
 use wanbench::store::ReadError;
 use wanbench::store::baseline::{Baseline, MODEL_MEMORY, ModelMemory};
-use wanbench::store::record::{CaseRecord, RunRecord};
+use wanbench::store::record::RunRecord;
 
 use super::change::{Change, apply};
 use crate::cli;
@@ -30,13 +31,16 @@ pub fn update(args: &cli::Update, terminal: &Terminal) -> Result<ExitStatus> {
             measured
         }
     };
+    let doubts = Doubts::about(&record, &config.gate);
     check_recordable(&record, args.machine.as_deref())?;
+    check_doubts(doubts.all(), args.force)?;
     check_known(&record, &config)?;
-    let memory = ModelMemory::open(&sources.baselines)?;
-    let (path, old) = stored(&sources.baselines, &record)?;
+    let folder = sources.baselines();
+    let memory = ModelMemory::open(&folder)?;
+    let (path, old) = stored(&folder, &record)?;
     let files = [
-        Change::new(sources.baselines.join(MODEL_MEMORY), &memory.updated(&record))?,
-        Change::new(path, &old.updated(&record, &config.gate))?,
+        Change::new(folder.join(MODEL_MEMORY), &memory.updated(&record))?,
+        Change::new(path, &old.updated(&record, &config.gate).forced(&record, &doubts))?,
     ];
     Ok(apply(&files, args.yes, terminal)?.if_saved(is_saved))
 }
@@ -49,11 +53,24 @@ pub(super) fn check_can_ask(command: &str, yes: bool) -> Result<()> {
     Ok(())
 }
 
-/// Refuses results whose figures would mislead; `machine` names whose they are, where they are not this machine's.
+/// Refuses results without figures, and those of another machine than the user means; `machine` names whose they are, where
+/// they are not this machine's.
 pub(super) fn check_recordable(record: &RunRecord, machine: Option<&str>) -> Result<()> {
     match refusal(record, machine) {
         Some(reason) => Err(Error::usage(format!("these results cannot become a baseline: {reason}"))),
         None => Ok(()),
+    }
+}
+
+/// Refuses results that would mislead as a baseline, unless the user insists.
+pub(super) fn check_doubts<'a>(doubts: impl Iterator<Item = &'a String>, is_forced: bool) -> Result<()> {
+    let doubts: Vec<&str> = doubts.map(String::as_str).collect();
+    match doubts.is_empty() || is_forced {
+        true => Ok(()),
+        false => Err(Error::usage(format!(
+            "these results cannot become a baseline: {}; --force records them all the same, with this reason",
+            doubts.join("; ")
+        ))),
     }
 }
 
@@ -82,21 +99,8 @@ pub(super) fn stored(folder: &Path, record: &RunRecord) -> Result<(PathBuf, Base
 fn refusal(record: &RunRecord, machine: Option<&str>) -> Option<String> {
     let here = Machine::detect();
     let name = record.machine.name(record.device);
-    if let Some((case, failure)) = record.failures().next() {
-        return Some(format!("{} failed: {}", case.case.name, failure.reason));
-    }
-    if record.interrupted {
-        return Some("the run was interrupted: measure again".to_owned());
-    }
-    if record.cases.iter().all(|case| case.skipped.is_some()) {
-        return Some("every case was skipped for want of memory".to_owned());
-    }
-    let is_short = |case: &CaseRecord| case.skipped.is_none() && case.launches.len() < 2;
-    if let Some(reason) = record.ended_early.as_ref().filter(|_| record.cases.iter().any(is_short)) {
-        return Some(format!("the run ended before its second launch: {reason}"));
-    }
-    if record.tool.debug_build {
-        return Some("they come from a debug build: measure with a release build, `make build`".to_owned());
+    if record.cases.is_empty() || record.cases.iter().all(|case| case.measured().next().is_none()) {
+        return Some("nothing was measured".to_owned());
     }
     match machine {
         Some(machine) if machine != name => Some(format!("they are of {name}, not of {machine}")),

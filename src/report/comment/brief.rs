@@ -5,7 +5,7 @@
 
 use super::super::{Report, headline};
 use super::{Origin, link, machine, symbol, verdict};
-use crate::gate::{Compared, Verdict};
+use crate::gate::Verdict;
 use crate::text::escape::harmless;
 
 /// Machines, and findings.
@@ -42,17 +42,16 @@ fn listed(lines: impl Iterator<Item = String>) -> String {
 }
 
 fn of_machine(report: &Report) -> String {
-    let cases = &report.comparison.cases;
-    let failing = cases.iter().filter(|case| case.findings.iter().any(|finding| finding.fails)).count();
-    let is_unmeasured = |case: &&Compared| matches!(case.verdict, Verdict::Failed | Verdict::Skipped);
-    let unmeasured = cases.iter().filter(is_unmeasured).count();
+    let cases = &report.outcome.cases;
+    let failing = cases.iter().filter(|case| case.fails()).count();
+    let unjudged = cases.iter().filter(|case| case.is_gap || case.verdict == Verdict::Inconclusive).count();
     let name = harmless(&machine(report), NAME_LENGTH);
-    format!("`{name}`: of {} cases {failing} fail, {unmeasured} not measured", cases.len())
+    format!("`{name}`: of {} cases {failing} fail, {unjudged} not judged", cases.len())
 }
 
 /// Each gravest finding's first case.
 fn findings(report: &Report) -> Vec<String> {
-    let notable = headline::notable(&report.comparison);
+    let notable = headline::notable(&report.outcome);
     let line = |(verdict, case)| format!("**{verdict}** `{}`", harmless(case, NAME_LENGTH));
     let cases = notable.iter().flat_map(|it| it.cases.iter().map(|case| (it.verdict, case.name.as_str())));
     cases.map(line).collect()

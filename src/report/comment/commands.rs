@@ -1,9 +1,8 @@
 //! The commands that take up in the baseline what the reports found, to be copied.
 
 use super::super::Report;
-use super::super::markdown::syntax::shell;
 use super::super::markdown::verdict::Bounds;
-use super::super::next_steps::{Recording, Step, steps};
+use super::super::next_steps::{Recording, Step, accept, steps, update};
 use super::{Origin, machine};
 use crate::text::escape::{fenced, harmless};
 
@@ -35,18 +34,14 @@ fn of_report(report: &Report, bounds: Bounds) -> Vec<String> {
 
 /// An update comes first: it would withdraw an acceptance.
 fn commands(report: &Report, recording: &Recording, bounds: Bounds) -> Vec<String> {
-    let Report { program, flags, results_file, .. } = report;
-    let arguments = format!("--from {} --machine {}{flags}", shell(results_file), machine(report));
+    let machine = machine(report);
+    let flags = ["--machine", machine.as_str()];
     let (accepted, updates) = match recording {
         Recording::Change { accepted, updates } => (&accepted[..], *updates),
         Recording::Machine | Recording::NewCases | Recording::Improvement => (&[][..], true),
     };
-    let mut commands = Vec::new();
-    if updates {
-        commands.push(format!("{program} baseline update {arguments}"));
-    }
-    let accept = |case: &&str| format!("{program} baseline accept {} --reason \"…\" {arguments}", shell(case));
-    commands.extend(accepted.iter().take(bounds.entries).map(accept));
+    let mut commands: Vec<String> = updates.then(|| update(report, &flags)).into_iter().collect();
+    commands.extend(accepted.iter().take(bounds.entries).map(|case| accept(report, case, &flags)));
     let rest = accepted.len().saturating_sub(bounds.entries);
     commands.extend((rest > 0).then(|| format!("# … and so for {rest} more")));
     commands

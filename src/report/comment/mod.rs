@@ -16,8 +16,8 @@ use super::markdown::syntax::{code, details, escape_prose, list};
 use super::markdown::verdict::{self, Bounds};
 use super::markdown::{analysis, configuration, method, results, throughput};
 use super::next_steps::{Step, steps};
-use super::{Report, Standing, review, trend};
-use crate::gate::{Compared, Metric, Verdict};
+use super::{Report, review, short, trend};
+use crate::gate::{Figure, Judged, Standing, Verdict};
 use crate::text::escape::{cut, html, markdown as escape, one_line};
 use crate::text::format;
 
@@ -51,6 +51,20 @@ pub fn title(reports: &[Report]) -> String {
     cut(&one_line(&format!("{}{words}", standing.name())), TITLE_LENGTH)
 }
 
+/// The comment where there are no results, for `reason`.
+pub fn without_results(reason: &str, origin: &Origin) -> String {
+    let run =
+        origin.run_url.as_deref().map_or_else(String::new, |url| format!("\n{} has the log.\n", link("The run", url)));
+    let reason = escape(&cut(&one_line(reason), FEW.characters));
+    let standing = Standing::NotJudged;
+    format!("**{} {}**: nothing could be measured: {reason}\n{run}", symbol(standing), standing.name())
+}
+
+/// The same on one line of plain text.
+pub fn title_without_results(reason: &str) -> String {
+    cut(&one_line(&format!("{}: nothing could be measured: {reason}", Standing::NotJudged.name())), TITLE_LENGTH)
+}
+
 /// What one rendering shows.
 struct Tier {
     /// Charts of the changed cases.
@@ -73,29 +87,14 @@ enum Rows {
 }
 
 /// Each shows less than the one before.
-const TIERS: [Tier; 6] = [
+const TIERS: [Tier; 3] = [
     Tier { trends: true, folds: true, rows: Rows::All, bounds: Bounds::NONE, left_out: "" },
-    Tier { trends: false, folds: true, rows: Rows::All, bounds: Bounds::NONE, left_out: "the trends" },
-    Tier {
-        trends: false,
-        folds: false,
-        rows: Rows::All,
-        bounds: Bounds::NONE,
-        left_out: "the trends, standard errors, memory, load and throughput, environment and method",
-    },
-    Tier {
-        trends: false,
-        folds: false,
-        rows: Rows::All,
-        bounds: FEW,
-        left_out: "long lists, the trends, standard errors, memory, load and throughput, environment and method",
-    },
     Tier {
         trends: false,
         folds: false,
         rows: Rows::Changed,
         bounds: FEW,
-        left_out: "all but changed rows, and few of a list",
+        left_out: "unchanged rows, long lists, trends, standard errors, memory, load and throughput, environment and method",
     },
     Tier {
         trends: false,
@@ -134,16 +133,16 @@ impl Comment<'_> {
         let (standing, words) = verdict(self.reports);
         let reason = escape(&cut(&words, self.tier.bounds.characters));
         let next = escape_prose(&cut(&next(self.reports), self.tier.bounds.characters));
-        format!("**{} {}**{reason}. **Next:** {next}\n", symbol(standing), standing.name())
+        format!("**{} {}**{}{reason}. **Next:** {next}\n", symbol(standing), standing.name(), commit(self.reports))
     }
 
     /// What deserves a look, over all machines: what fails first, regressions foremost.
     fn findings(&self) -> String {
         let mut all: Vec<(&Report, Notable)> = Vec::new();
         for report in self.reports {
-            all.extend(headline::notable(&report.comparison).into_iter().map(|notable| (*report, notable)));
+            all.extend(headline::notable(&report.outcome).into_iter().map(|notable| (*report, notable)));
         }
-        all.sort_by_key(|(_, notable)| (!notable.fails, notable.fails && notable.verdict != Verdict::Regressed));
+        all.sort_by_key(|(_, notable)| (!notable.fails, !notable.is_gap, notable.verdict != Verdict::Regressed));
         let lines =
             all.iter().map(|(report, notable)| verdict::finding(notable, &self.place(report), self.tier.bounds));
         self.list(lines)
@@ -162,7 +161,7 @@ impl Comment<'_> {
 
     fn standard_errors(&self) -> String {
         let shown = self.reports.iter().filter(|_| self.tier.folds);
-        let tails = shown.flat_map(|report| report.comparison.cases.iter().filter_map(verdict::stderr));
+        let tails = shown.flat_map(|report| report.outcome.cases.iter().filter_map(verdict::stderr));
         tails.collect::<Vec<_>>().join("\n")
     }
 
@@ -220,23 +219,23 @@ impl Comment<'_> {
             format!("### {} {}\n\n{}: {reason}.\n", symbol(standing), label(report), standing.name())
         });
         let trends = self.tier.trends.then(|| trends(report)).flatten();
-        let folds = self.tier.folds.then(|| [memory(report), speed(report), circumstances(report)]);
+        let folds = self.tier.folds.then(|| [figures(report), memory(report), speed(report), circumstances(report)]);
         let parts: Vec<String> =
             heading.into_iter().chain([self.table(report)]).chain(trends).chain(folds.into_iter().flatten()).collect();
         parts.join("\n")
     }
 
     fn table(&self, report: &Report) -> String {
-        let is_shown = |case: &&Compared| match self.tier.rows {
+        let is_shown = |case: &&Judged| match self.tier.rows {
             Rows::All => true,
             Rows::Changed => case.verdict != Verdict::Unchanged,
             Rows::Counted => false,
         };
-        let all = &report.comparison.cases;
-        let shown: Vec<&Compared> = all.iter().filter(is_shown).collect();
-        let table = || results::rows(&report.record, &shown);
+        let all = &report.outcome.cases;
+        let shown: Vec<&Judged> = all.iter().filter(is_shown).collect();
+        let table = || results::brief(&shown);
         match (&self.tier.rows, all.len() - shown.len()) {
-            (Rows::Counted, _) => format!("{}.\n", headline::tally(&report.comparison)),
+            (Rows::Counted, _) => format!("{}.\n", headline::tally(&report.outcome)),
             (_, 0) => table(),
             (_, rest) if shown.is_empty() => format!("All {} are unchanged.\n", format::count(rest, "case")),
             (_, rest) => format!("{}\nNot shown: {}.\n", table(), format::count(rest, "unchanged case")),
@@ -268,10 +267,16 @@ fn trends(report: &Report) -> Option<String> {
     (!charts.is_empty()).then(|| details(&summary, &body.join("\n"), false))
 }
 
+/// The whole table, folded away.
+fn figures(report: &Report) -> String {
+    let cases: Vec<&Judged> = report.outcome.cases.iter().collect();
+    details("All figures", &results::rows(&cases), false)
+}
+
 /// Peaks and bytes of the weights, folded away unless one of them fails.
 fn memory(report: &Report) -> String {
-    let is_memory = |metric| matches!(metric, Metric::PeakBytes | Metric::ModelBytes);
-    let fails = report.comparison.failing().any(|(_, finding)| is_memory(finding.metric));
+    let is_memory = |figure| matches!(figure, Figure::ProcessPeak | Figure::FrameworkPeak | Figure::ModelBytes);
+    let fails = report.outcome.failing().any(|(_, finding)| is_memory(finding.figure));
     let body = format!("{}\n{}", analysis::peaks(report), analysis::quantization(report));
     details("Memory", &body, fails)
 }
@@ -283,12 +288,8 @@ fn speed(report: &Report) -> String {
 
 /// Environment, how to read the table, and method, folded away.
 fn circumstances(report: &Report) -> String {
-    let body = [
-        configuration::items(report),
-        results::legend(&report.record),
-        method::procedure(report),
-        method::notes(report),
-    ];
+    let body =
+        [configuration::items(report), results::legend(report), method::procedure(report), method::notes(report)];
     details("Environment and method", &body.join("\n"), false)
 }
 
@@ -302,7 +303,7 @@ fn gravest_first(reports: &[Report]) -> Vec<&Report> {
 /// The verdict over `reports`, the gravest of which is first, and the words behind its name.
 fn verdict(reports: &[&Report]) -> (Standing, String) {
     let Some(gravest) = reports.first() else {
-        return (Standing::NotMeasured, ": there are no results".to_owned());
+        return (Standing::NotJudged, ": there are no results".to_owned());
     };
     let standing = gravest.standing();
     let like = reports.iter().filter(|report| report.standing() == standing).count();
@@ -343,11 +344,21 @@ fn all_steps<'a>(reports: &'a [&'a Report]) -> impl Iterator<Item = Step<'a>> {
     reports.iter().flat_map(|report| steps(report))
 }
 
+/// The commit that was measured, where all reports are of one.
+fn commit(reports: &[&Report]) -> String {
+    let mut commits: Vec<Option<&str>> = reports.iter().map(|report| report.record.tool.commit.as_deref()).collect();
+    commits.dedup();
+    match commits[..] {
+        [Some(commit)] => format!(" at {}", code(short(commit))),
+        _ => String::new(),
+    }
+}
+
 /// The standing without colour.
 fn symbol(standing: Standing) -> &'static str {
     match standing {
         Standing::Passed => "✓",
-        Standing::NotMeasured => "?",
+        Standing::NotJudged => "?",
         Standing::Failed => "✗",
     }
 }

@@ -1,12 +1,10 @@
 //! The comment on several machines, its limit, and what it makes of hostile text. The goldens of one machine's comment
 //! are beside those of the reports, see `report::tests`.
 
-use std::path::Path;
-
 use super::*;
 use crate::config::Thresholds;
 use crate::config::{Case, Workload};
-use crate::report::tests::assert_golden;
+use crate::report::tests::snapshot;
 use crate::store::baseline::{Acceptance, Baseline};
 use crate::store::record::{BaseRevision, Outcome, RunRecord};
 use crate::testing::Scenario;
@@ -27,12 +25,12 @@ fn each_machine_has_a_section_the_gravest_first_and_what_fails_comes_before_all(
     assert!(headings[0].starts_with("### ✗ `apple-m5-"), "{headings:?}");
     assert!(headings[1].starts_with("### ✗ `apple-m3-ultra-"), "{headings:?}");
     assert!(headings[2].starts_with("### ? `apple-m4-max-"), "{headings:?}");
-    assert!(comment.starts_with("**✗ Gate failed** on 2 of 3 machines, apple-m5-"), "{comment}");
+    assert!(comment.starts_with("**✗ Gate failed** at `1f837a6c0ffe` on 2 of 3 machines, apple-m5-"), "{comment}");
     let findings: Vec<&str> = comment.lines().filter(|line| line.starts_with("- **")).take(4).collect();
     assert!(findings[..2].iter().all(|line| line.starts_with("- **regressed** `mlx/")), "{findings:?}");
     assert_eq!(comment.matches("gh run download").count(), 1, "{comment}");
     assert_whole(&comment);
-    golden("machines", &comment);
+    snapshot("machines.comment", &comment);
 }
 
 #[test]
@@ -48,7 +46,7 @@ fn what_is_accepted_needs_a_reason_after_the_update_that_the_rest_needs() {
         [
             "gh run download 42 --name wanbench-results",
             "wanbench baseline update --from results.json --machine apple-m3-ultra-80gpu-512gb",
-            "wanbench baseline accept mlx/41f/int8 --reason \"…\" --from results.json --machine apple-m3-ultra-80gpu-512gb",
+            "wanbench baseline accept mlx/41f/int8 --reason 'WHY IT MAY STAY' --from results.json --machine apple-m3-ultra-80gpu-512gb",
         ]
     );
 }
@@ -69,26 +67,26 @@ fn every_rendering_tells_of_a_skipped_case() {
     let machines = vec![report.clone(); 3];
     for (reports, limit) in [(&[report][..], 1_000_000), (&machines, 9_000), (&machines, 0)] {
         let comment = render(reports, &origin(), limit);
-        assert!(comment.starts_with("**? Measurement failed**"), "{comment}");
+        assert!(comment.starts_with("**? Not judged**"), "{comment}");
         assert!(comment.contains("**skipped** `mlx/41f/int8`"), "{comment}");
         assert_whole(&comment);
     }
     let brief = render(&machines, &origin(), 0);
-    assert!(brief.contains("of 512 cases 0 fail, 1 not measured"), "{brief}");
+    assert!(brief.contains("of 512 cases 0 fail, 1 not judged"), "{brief}");
 }
 
 #[test]
 fn a_run_without_results_has_a_comment_that_says_so() {
     let comment = render(&[], &Origin::default(), 65_536);
-    assert_eq!(comment, "**? Measurement failed**: there are no results. **Next:** See why the run has no results.\n");
-    assert_eq!(title(&[]), "Measurement failed: there are no results");
+    assert_eq!(comment, "**? Not judged**: there are no results. **Next:** See why the run has no results.\n");
+    assert_eq!(title(&[]), "Not judged: there are no results");
 }
 
 #[test]
 fn the_limit_is_kept_by_whole_renderings_however_many_cases_there_are() {
     let now = of_cases("41f", 512);
     let calm = now.clone().report();
-    assert!(calm.comparison.cases.len() > 500);
+    assert!(calm.outcome.cases.len() > 500);
     let slow = slowed(now).report();
     assert_eq!(slow.standing(), Standing::Failed);
     let machines = vec![slow.clone(); 20];
@@ -149,12 +147,8 @@ fn text_from_outside_is_shown_and_never_obeyed() {
     let early = RunRecord { started: "2026-02-01T09:00:00Z".parse().unwrap(), ..now.record.clone() };
     let baseline = Baseline::empty(early.machine.clone(), early.device).updated(&early, &Thresholds::default());
     now.baseline = Some(baseline.accepting(&early, &name, acceptance, &Thresholds::default()));
-    now.record.base = Some(BaseRevision {
-        name: HOSTILE.to_owned(),
-        commit: None,
-        loosened: vec![HOSTILE.to_owned()],
-        accepted: Vec::new(),
-    });
+    now.record.base =
+        Some(BaseRevision { loosened: vec![HOSTILE.to_owned()], ..BaseRevision::new(HOSTILE.to_owned(), None) });
     now.slow_down(&name, 1.25);
     let report = now.report();
     for (reports, limit) in [(vec![report.clone()], 65_536), (vec![report.clone(), report], 6_000)] {
@@ -264,9 +258,4 @@ pub(in crate::report) fn origin() -> Origin {
         run_url: Some("https://github.test/octo/wan/actions/runs/42".to_owned()),
         download: Some("gh run download 42 --name wanbench-results".to_owned()),
     }
-}
-
-fn golden(name: &str, comment: &str) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/report");
-    assert_golden(&folder.join(format!("{name}.comment.md")), comment);
 }

@@ -1,13 +1,12 @@
-//! The detailed analysis: bytes of the weights, peaks, loading and throughput, and the same times by frame count.
+//! The detailed analysis: bytes of the weights, peaks, loading and throughput.
 
-use std::fmt::Write;
-
+use super::super::Report;
 use super::super::summary;
-use super::super::{Report, headline};
 use super::syntax::{code, table_or_none};
 use super::throughput::throughput;
-use crate::config::{Case, Workload};
-use crate::gate::{Compared, Metric, Verdict};
+use crate::config::Case;
+use crate::evidence::quantity::Quantity;
+use crate::gate::{Against, Figure, Verdict};
 use crate::text::NOTHING;
 use crate::text::escape::markdown as escape;
 use crate::text::format;
@@ -21,7 +20,7 @@ pub(super) fn section(report: &Report) -> String {
         ("Load and Throughput", throughput(report)),
     ];
     let sections = sections.map(|(title, body)| format!("### {title}\n\n{body}\n"));
-    format!("## Detailed Analysis\n\n{}{}", sections.concat(), performance(report))
+    format!("## Detailed Analysis\n\n{}", sections.concat().trim_end().to_owned() + "\n")
 }
 
 /// Weights of one kind, on the backends that hold them in so many bytes.
@@ -29,7 +28,7 @@ struct Weights<'a> {
     case: &'a Case,
     backends: Vec<&'a str>,
     bytes: u64,
-    recorded: Option<f64>,
+    recorded: Option<Quantity>,
 }
 
 impl Weights<'_> {
@@ -53,7 +52,10 @@ pub(in crate::report) fn quantization(report: &Report) -> String {
             _ => "-".to_owned(),
         };
         let model = if several_models { format!("{}: ", entry.case.workload.model) } else { String::new() };
-        let recorded = entry.recorded.map_or_else(|| Verdict::New.to_string(), |bytes| format::exact(bytes as u64));
+        let recorded = match entry.recorded {
+            Some(Quantity::Memory(bytes)) => format::exact(bytes.0),
+            _ => Verdict::New.to_string(),
+        };
         let cells = [
             model + &quant_label(entry.case),
             entry.backends.join(", "),
@@ -85,10 +87,10 @@ fn quant_label(case: &Case) -> String {
 
 fn weights(report: &Report) -> Vec<Weights<'_>> {
     let mut all: Vec<Weights> = Vec::new();
-    for compared in &report.comparison.cases {
+    for compared in &report.outcome.cases {
         let (Some(case), Some(now)) = (&compared.case, &compared.now) else { continue };
-        let recorded = compared.finding(Metric::ModelBytes);
-        let recorded = recorded.and_then(|finding| finding.baseline);
+        let recorded = compared.finding(Figure::ModelBytes, Against::Recorded);
+        let recorded = recorded.and_then(|finding| finding.before);
         let same = all.iter_mut().find(|entry| {
             entry.case.quant == case.quant
                 && entry.is_alike(case)
@@ -106,75 +108,40 @@ fn weights(report: &Report) -> Vec<Weights<'_>> {
     all
 }
 
-/// The peaks of each case, now and before.
+/// The peaks of each case, before and now.
 pub(in crate::report) fn peaks(report: &Report) -> String {
     let bytes = |bytes: Option<u64>| bytes.map_or_else(|| NOTHING.to_owned(), format::mebibytes);
-    let measured = report.comparison.cases.iter().filter_map(|case| Some((case, case.now.as_ref()?)));
+    let measured = report.outcome.cases.iter().filter_map(|case| Some((case, case.now.as_ref()?)));
     let rows = measured.map(|(case, now)| {
-        let finding = case.finding(Metric::PeakBytes);
-        let baseline = match finding {
-            Some(finding) => {
-                finding.baseline.map_or_else(|| Verdict::New.to_string(), |baseline| format::mebibytes(baseline as u64))
-            }
-            None => NOTHING.to_owned(),
+        let of = |figure: Figure| {
+            let finding = case.findings.iter().find(|finding| finding.figure == figure);
+            let before = finding.map_or_else(
+                || NOTHING.to_owned(),
+                |finding| finding.before.map_or_else(|| finding.verdict.to_string(), |before| before.to_string()),
+            );
+            let change = finding.and_then(|finding| finding.change);
+            [before, change.map_or_else(|| NOTHING.to_owned(), |change| change.to_string())]
         };
-        let change = finding.and_then(|finding| finding.change).map_or_else(|| NOTHING.to_owned(), format::percent);
-        vec![code(&case.name), bytes(now.framework_peak_bytes), bytes(now.process_peak_bytes), baseline, change]
+        let ([process_before, process_change], [framework_before, framework_change]) =
+            (of(Figure::ProcessPeak), of(Figure::FrameworkPeak));
+        vec![
+            code(&case.name),
+            process_before,
+            bytes(now.process_peak_bytes),
+            process_change,
+            framework_before,
+            bytes(now.framework_peak_bytes),
+            framework_change,
+        ]
     });
-    let header = ["Case", "Framework Peak", "Process Peak", "Baseline", "Change"];
+    let header = [
+        "Case",
+        "Process Peak Before",
+        "Process Peak",
+        "Change",
+        "Framework Peak Before",
+        "Framework Peak",
+        "Framework Change",
+    ];
     table_or_none(&header, rows)
-}
-
-fn performance(report: &Report) -> String {
-    let mut text = "### Performance by Frame Count\n".to_owned();
-    let mut names: Vec<&str> = Vec::new();
-    for case in report.comparison.cases.iter().filter_map(|compared| compared.case.as_ref()) {
-        if names.contains(&case.workload.name.as_str()) {
-            continue;
-        }
-        names.push(&case.workload.name);
-        let _ = write!(text, "\n**{} Frames{}:**\n\n", case.workload.frames, more_of(&case.workload));
-        for compared in &report.comparison.cases {
-            if let Some(line) = performance_line(compared, &case.workload.name) {
-                let _ = writeln!(text, "- {line}");
-            }
-        }
-    }
-    text
-}
-
-/// What else there is to say of a workload: its own name, and the networks that compute it.
-fn more_of(workload: &Workload) -> String {
-    let is_plain = workload.name == format!("{}f", workload.frames);
-    let name = (!is_plain).then(|| escape(&workload.name));
-    let parts: Vec<String> = name.into_iter().chain(summary::experts(workload.experts).map(str::to_owned)).collect();
-    if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(": ")) }
-}
-
-fn performance_line(compared: &Compared, workload: &str) -> Option<String> {
-    let case = compared.case.as_ref().filter(|case| case.workload.name == workload)?;
-    let dtype = if case.dtype == DType::F32 { String::new() } else { format!(", {}", case.dtype) };
-    let who = format!("{} ({}{dtype})", summary::backend(&case.backend), summary::quant(case.quant.name()));
-    let Some(now) = &compared.now else {
-        return Some(format!("{}: {}", escape(&who), escape(&headline::unmeasured(compared))));
-    };
-    let speedup = match (&now.speedup, case.is_reference()) {
-        (Some(speedup), _) => format!(", {} speedup", format::speedup(speedup.point)),
-        (None, true) => ", the reference".to_owned(),
-        (None, false) => String::new(),
-    };
-    let baseline =
-        compared.baseline.as_ref().and_then(|stored| stored.step_seconds).map_or_else(String::new, |stored| {
-            format!(
-                "; baseline {}/step ({})",
-                format::seconds(stored),
-                format::percent(now.step_seconds / stored - 1.0)
-            )
-        });
-    Some(format!(
-        "{}: {}/step, {} total{speedup}{baseline}",
-        escape(&who),
-        format::seconds(now.step_seconds),
-        format::seconds(now.total_seconds)
-    ))
 }

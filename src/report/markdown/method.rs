@@ -34,7 +34,7 @@ pub(in crate::report) fn procedure(report: &Report) -> String {
 
 /// A list of what the figures mean, and of the tolerances.
 pub(in crate::report) fn notes(report: &Report) -> String {
-    let gate = &report.gate;
+    let gate = &report.thresholds;
     let runs =
         |experts: &[Experts]| report.record.cases.iter().any(|case| experts.contains(&case.case.workload.experts));
     let switch = match runs(&[Experts::Both, Experts::Swap]) {
@@ -49,11 +49,12 @@ pub(in crate::report) fn notes(report: &Report) -> String {
          - Throughput counts matrix products and attention, a multiply-add as two operations; as bytes it counts each weight, and each product's operands and results, once. The machine's rates are those of a large square product in the case's arithmetic and of a large copy\n\
          - `nf4` rows are MLX's 4-bit affine mode with group size 64, the same as `int4`; they keep the name of the seed report\n\
          - Arithmetic is f32 unless a row says otherwise: no TF32, no bf16 attention\n\
-         - Tolerances: step time beside the base revision {base}%, speedup against the baseline {speedup}%, process peak {peak}% + {mib} MiB, model memory exact. A tolerance of speed is a ratio, alike in both directions: 5% is −4.8% to +5.0%\n\
+         - Tolerances: step time beside the base revision {base}%, speedup against the baseline {speedup}%, own step time against the baseline {step}%, peaks {peak}% + {mib} MiB, model memory exact. A tolerance of speed is a ratio, alike in both directions: 5% is −4.8% to +5.0%\n\
          - A change fails beyond its tolerance, and only where chance explains it with less than {alpha}% over all cases and looks together\n",
         base = gate.base_tolerance_percent,
         alpha = 100.0 * gate.alpha(),
         speedup = gate.speedup_tolerance_percent,
+        step = gate.step_time_tolerance_percent,
         peak = gate.peak_tolerance_percent,
         mib = gate.peak_tolerance_mib,
     )

@@ -15,7 +15,7 @@ pub(super) mod verdict;
 use super::Report;
 use crate::store::record::RunRecord;
 use crate::text::escape::markdown as escape;
-use syntax::shell;
+use crate::text::shell;
 
 /// The report as a Markdown document.
 pub fn render(report: &Report) -> String {
@@ -51,8 +51,8 @@ fn running(report: &Report) -> String {
          # Record what was measured as this machine's baseline\n\
          wanbench baseline update\n\
          ```\n",
-        suite = shell(&report.record.suite),
-        case = shell(example(&report.record)),
+        suite = shell::command([report.record.suite.as_str()]),
+        case = shell::command([example(&report.record)]),
     )
 }
 

@@ -2,56 +2,30 @@
 
 use super::super::summary::{self, Row, row};
 use super::super::{Report, headline};
-use super::syntax::table;
-use crate::gate::{Compared, Verdict};
-use crate::store::record::RunRecord;
+use super::syntax::{code, table};
+use crate::gate::{Judged, Verdict};
 use crate::text::escape::{cut, markdown as escape};
+
+/// Characters of a failed case's reason in a cell.
+const REASON_LENGTH: usize = 80;
 
 /// The section.
 pub(super) fn section(report: &Report) -> String {
-    let cases: Vec<&Compared> = report.comparison.cases.iter().collect();
-    format!("## Results Summary\n\n{}\n{}", rows(&report.record, &cases), legend(&report.record))
-}
-
-/// The table of `cases`, a row each.
-pub(in crate::report) fn rows(record: &RunRecord, cases: &[&Compared]) -> String {
-    let rows: Vec<Row> = cases.iter().map(|case| row(record, case)).collect();
-    let columns = columns(record, &rows);
-    let header: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
-    let cells = rows.iter().zip(cases).map(|(row, case)| {
-        let mut cells: Vec<String> = columns.iter().map(|(_, cell)| escape(&cell(row))).collect();
-        if let Some(last) = cells.last_mut() {
-            *last = emphasized(case, last);
-        }
-        cells
-    });
-    table(&header, cells)
-}
-
-/// What the columns mean.
-pub(in crate::report) fn legend(record: &RunRecord) -> String {
-    let about = match record.base {
-        Some(_) => {
-            "Base/Step and Step Change are about the case's own step time, base and head taking turns in the same blocks."
-        }
-        None => "Baseline and Change are about the speedup.",
-    };
-    format!(
-        "{about} A speedup is the reference's step time over the case's, larger is better. ± is half \
-         the width of the 95% interval. Could See is the smallest slowing that this run would have found with a probability \
-         of 80%.\n"
-    )
+    let cases: Vec<&Judged> = report.outcome.cases.iter().collect();
+    format!("## Results Summary\n\n{}\n{}", rows(&cases), legend(report))
 }
 
 /// A column: its name and the cell in it.
 type Column = (&'static str, fn(&Row) -> String);
 
-fn columns(record: &RunRecord, rows: &[Row]) -> Vec<Column> {
-    let mut columns: Vec<Column> = vec![("Backend", |row| row.backend.clone())];
-    if summary::has_models(rows) {
+/// The table of `cases`, a row each, with every column.
+pub(in crate::report) fn rows(cases: &[&Judged]) -> String {
+    let rows: Vec<Row> = cases.iter().map(|case| row(case)).collect();
+    let mut columns: Vec<Column> = vec![("Change", |row| row.change.clone()), ("Backend", |row| row.backend.clone())];
+    if summary::has_models(&rows) {
         columns.push(("Model", |row| row.model.clone()));
     }
-    if summary::has_named_workloads(rows) {
+    if summary::has_named_workloads(&rows) {
         columns.push(("Workload", |row| row.workload.clone()));
     }
     columns.extend::<[Column; 3]>([
@@ -59,30 +33,77 @@ fn columns(record: &RunRecord, rows: &[Row]) -> Vec<Column> {
         ("Steps", |row| row.steps.clone()),
         ("Quant", |row| row.quant.clone()),
     ]);
-    if summary::has_dtypes(rows) {
+    if summary::has_dtypes(&rows) {
         columns.push(("DType", |row| row.dtype.clone()));
     }
-    let [before, change, detectable] = summary::change_heads(record);
-    columns.extend::<[Column; 8]>([
+    columns.extend::<[Column; 7]>([
+        ("Before/Step", |row| row.before.clone()),
         ("Time/Step", |row| row.step.clone()),
         ("Total", |row| row.total.clone()),
         ("Model Mem", |row| row.memory.clone()),
+        ("Baseline Speedup", |row| row.speedup_before.clone()),
         ("Speedup", |row| row.speedup.clone()),
-        (before, |row| row.before.clone()),
-        (change, |row| row.change.clone()),
-        (detectable, |row| row.detectable.clone()),
-        ("Verdict", |row| row.judgement.clone()),
+        ("Min. Detectable", |row| row.detectable.clone()),
     ]);
-    columns
+    with_verdict(&columns, cases, &rows)
 }
 
-/// The verdict's cell: bold where it deserves a look, with a failed case's reason.
-fn emphasized(case: &Compared, judgement: &str) -> String {
-    match case.verdict {
-        Verdict::Failed => format!("**failed**: {}", escape(&cut(&headline::failure(case), 80))),
-        Verdict::Regressed => format!("**{judgement}**"),
-        Verdict::Skipped if case.is_gap() => format!("**{judgement}**"),
-        _ if case.findings.iter().any(|finding| finding.fails) => format!("**{judgement}**"),
-        _ => judgement.to_owned(),
-    }
+/// The table of `cases` in few columns, for a comment of GitHub's width.
+pub(in crate::report) fn brief(cases: &[&Judged]) -> String {
+    let rows: Vec<Row> = cases.iter().map(|case| row(case)).collect();
+    let columns: [Column; 5] = [
+        ("Change", |row| row.change.clone()),
+        ("Before/Step", |row| row.before.clone()),
+        ("Time/Step", |row| row.step.clone()),
+        ("Speedup", |row| row.speedup.clone()),
+        ("Model Mem", |row| row.memory.clone()),
+    ];
+    let mut header = vec!["Verdict", "Case"];
+    header.extend(columns.iter().map(|(name, _)| *name));
+    let cells = rows.iter().zip(cases).map(|(row, case)| {
+        let figures = columns.iter().map(|(_, cell)| escape(&cell(row)));
+        [verdict(case, row), code(&row.name)].into_iter().chain(figures).collect()
+    });
+    table(&header, cells)
+}
+
+fn with_verdict(columns: &[Column], cases: &[&Judged], rows: &[Row]) -> String {
+    let header: Vec<&str> = ["Verdict"].into_iter().chain(columns.iter().map(|(name, _)| *name)).collect();
+    let cells = rows.iter().zip(cases).map(|(row, case)| {
+        let figures = columns.iter().map(|(_, cell)| escape(&cell(row)));
+        [verdict(case, row)].into_iter().chain(figures).collect()
+    });
+    table(&header, cells)
+}
+
+/// What the columns mean, and what is gated.
+pub(in crate::report) fn legend(report: &Report) -> String {
+    let before = match report.record.base {
+        Some(_) => "Change is of the case's own step time beside the base revision, whose median step is Before/Step.",
+        None => {
+            "Change is of the case's time in proportion to the reference's, for the reference of its own, against the \
+             baseline, whose step time is Before/Step."
+        }
+    };
+    format!(
+        "{before} Positive is slower; ± is half the width of the 95% interval. A speedup is the reference's step time over the \
+         case's, larger is better. Min. Detectable is the smallest slowdown that this run would have found with a probability \
+         of 80%. {}\n",
+        summary::gated(report)
+    )
+}
+
+/// The verdict's cell: bold where it deserves a look, with the reason of a case that was not measured.
+fn verdict(case: &Judged, row: &Row) -> String {
+    let judgement = match case.verdict {
+        Verdict::Failed => {
+            let reason = case.reason.clone().unwrap_or_default();
+            format!("failed: {}", cut(&reason, REASON_LENGTH))
+        }
+        Verdict::Skipped => headline::unmeasured(case),
+        _ => row.judgement.clone(),
+    };
+    let judgement = escape(&judgement);
+    let deserves_a_look = case.is_gap || case.fails() || case.verdict == Verdict::Regressed;
+    if deserves_a_look { format!("**{judgement}**") } else { judgement }
 }

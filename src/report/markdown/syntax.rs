@@ -43,14 +43,3 @@ pub(in crate::report) fn escape_prose(prose: &str) -> String {
     let parts = prose.split('`').enumerate();
     parts.map(|(index, part)| if index % 2 == 0 { escape(part) } else { code(part) }).collect()
 }
-
-/// A word of a shell command; names are of harmless characters, but a custom one may hold a space.
-pub(in crate::report) fn shell(word: &str) -> String {
-    let word = one_line(word);
-    let is_plain = |character: char| character.is_alphanumeric() || "/._-".contains(character);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''")).replace("```", "")
-    }
-}

@@ -3,7 +3,7 @@
 use super::super::headline::{self, Notable};
 use super::super::{Report, next_steps, review};
 use super::syntax::{code, details, escape_prose, list};
-use crate::gate::Compared;
+use crate::gate::Judged;
 use crate::text::escape::{self, cut, fenced, markdown as escape};
 
 /// How much of what comes from outside is written.
@@ -24,11 +24,11 @@ impl Bounds {
 pub(super) fn section(report: &Report) -> String {
     let mut text = format!("## Verdict\n\n**{}**: {}.\n", report.standing().name(), escape(&headline::reason(report)));
     let steps = list(next_steps::steps(report).iter().map(|step| escape_prose(&step.words(report))));
-    let found = list(headline::notable(&report.comparison).iter().map(|notable| finding(notable, "", Bounds::NONE)));
+    let found = list(headline::notable(&report.outcome).iter().map(|notable| finding(notable, "", Bounds::NONE)));
     for (title, lines) in [("What to do next", steps), ("What was found", found)] {
         text += &titled(title, &lines);
     }
-    text.extend(report.comparison.cases.iter().filter_map(stderr).map(|tail| format!("\n{tail}")));
+    text.extend(report.outcome.cases.iter().filter_map(stderr).map(|tail| format!("\n{tail}")));
     text += &titled("Accepted", &list(review::accepted(report).map(|(name, words)| acceptance(name, &words))));
     text + &titled(review::LOOSENS, &list(review::loosened(report).iter().map(|change| escape(change))))
 }
@@ -54,7 +54,7 @@ pub(in crate::report) fn acceptance(name: &str, words: &str) -> String {
 }
 
 /// The last lines that a failed case's worker wrote, folded away.
-pub(in crate::report) fn stderr(case: &Compared) -> Option<String> {
+pub(in crate::report) fn stderr(case: &Judged) -> Option<String> {
     let tail = &case.failure.as_ref()?.stderr_tail;
     let summary = format!("Last lines of standard error of <code>{}</code>", escape::html(&case.name));
     (!tail.is_empty()).then(|| details(&summary, &fenced("text", tail), false))

@@ -1,50 +1,71 @@
-//! The report for a terminal: the results, loading and throughput, what was found, the verdict and what to do next.
-//!
-//! Colour only repeats what the words say; without it nothing is lost. The verdict comes last, where a terminal stops.
+//! The report for a terminal: the results, what was found, the outcome and what to do next.
 
 mod table;
 
 use anstyle::{AnsiColor, Style};
 
-use super::{Report, Standing, evidence, headline, next_steps, review, summary};
-use crate::gate::Verdict;
+use super::{Report, evidence, headline, next_steps, review, summary};
+use crate::gate::{Standing, Verdict};
 use crate::text::escape::one_line;
 use crate::text::format;
-use crate::text::wrap::wrap;
+use crate::text::wrap::wrap_to as wrap;
 
 /// Lines of a failed worker's standard error that are shown.
 const STDERR_LINES: usize = 5;
 
-/// The report as text, with escape sequences where `color` allows them.
-pub fn render(report: &Report, color: bool) -> String {
-    let paint = Paint { color };
-    let (results, throughput) = (table::results(report, paint), table::throughput(report, paint));
-    [header(report), results, throughput, findings(report, paint), review(report), verdict(report, paint)]
-        .into_iter()
-        .filter(|part| !part.is_empty())
-        .collect::<Vec<_>>()
-        .join("\n")
+/// How a report is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Whether escape sequences are written; colour never carries information alone.
+    pub color: bool,
+    /// Columns of a line.
+    pub width: usize,
+    /// Whether tables have all their columns, however wide.
+    pub verbose: bool,
 }
 
-fn header(report: &Report) -> String {
+/// The report as text.
+pub fn render(report: &Report, layout: Layout) -> String {
+    let Layout { color, width, verbose } = layout;
+    let (paint, page) = (Paint { color }, Page { width });
+    let throughput = if verbose { table::throughput(report, paint, width) } else { String::new() };
+    [
+        header(report, page),
+        table::results(report, paint, layout),
+        throughput,
+        findings(report, paint, page),
+        review(report, page),
+        verdict(report, paint, page),
+    ]
+    .into_iter()
+    .filter(|part| !part.is_empty())
+    .collect::<Vec<_>>()
+    .join("\n")
+}
+
+fn header(report: &Report, page: Page) -> String {
     let record = &report.record;
-    let mut text = format!(
-        "{}\nSuite {} on the {}, {} per case, {}\n",
-        one_line(&record.machine.describe()),
-        one_line(&record.suite),
-        record.device.name().to_uppercase(),
-        summary::launches(record),
-        format::duration(record.wall_seconds)
-    );
+    let mut text = page.wrap(&record.machine.describe(), "", "  ");
+    text.push_str(&page.wrap(
+        &format!(
+            "Suite {} on the {}, {} per case, {}",
+            record.suite,
+            record.device.name().to_uppercase(),
+            summary::launches(record),
+            format::duration(record.wall_seconds)
+        ),
+        "",
+        "  ",
+    ));
     match &report.baseline {
-        Some(source) => text.push_str(&wrap(&format!("Baseline: {}", source.describe()), "", "  ")),
+        Some(source) => text.push_str(&page.wrap(&format!("Baseline: {}", source.describe()), "", "  ")),
         None => text.push_str("Baseline: none for this machine\n"),
     }
     for (name, words) in evidence::lines(report) {
-        text.push_str(&wrap(&format!("{name}: {words}"), "", "  "));
+        text.push_str(&page.wrap(&format!("{name}: {words}"), "", "  "));
     }
     for warning in &record.warnings {
-        text.push_str(&wrap(&format!("Warning: {warning}"), "", "  "));
+        text.push_str(&page.wrap(&format!("Warning: {warning}"), "", "  "));
     }
     if record.tool.debug_build {
         text.push_str("Warning: a debug build was measured\n");
@@ -53,14 +74,14 @@ fn header(report: &Report) -> String {
 }
 
 /// What deserves a look, gravest first.
-fn findings(report: &Report, paint: Paint) -> String {
+fn findings(report: &Report, paint: Paint, page: Page) -> String {
     let mut text = String::new();
-    for notable in headline::notable(&report.comparison) {
+    for notable in headline::notable(&report.outcome) {
         let names: Vec<String> = notable.cases.iter().map(|case| one_line(&case.name)).collect();
         let mark = paint.verdict(notable.verdict.name(), notable.verdict);
         text.push_str(&format!("{mark} {}\n", paint.bold(&names.join(", "))));
         for part in notable.words.split("; ") {
-            text.push_str(&wrap(part, "  ", "    "));
+            text.push_str(&page.wrap(part, "  ", "    "));
         }
         let failure = notable.cases[0].failure.iter().filter(|_| notable.verdict == Verdict::Failed);
         let tail: Vec<&String> = failure.flat_map(|failure| &failure.stderr_tail).collect();
@@ -71,29 +92,43 @@ fn findings(report: &Report, paint: Paint) -> String {
     text
 }
 
-/// Acknowledged regressions, and what the change loosens.
-fn review(report: &Report) -> String {
-    let accepted = review::accepted(report).map(|(name, words)| wrap(&format!("Accepted: {name}: {words}"), "", "  "));
+/// Acknowledged regressions, and what the change relaxes.
+fn review(report: &Report, page: Page) -> String {
+    let accepted =
+        review::accepted(report).map(|(name, words)| page.wrap(&format!("Accepted: {name}: {words}"), "", "  "));
     let mut text: String = accepted.collect();
     let loosened = review::loosened(report);
     if !loosened.is_empty() {
         text.push_str(&format!("{}:\n", review::LOOSENS));
-        text.extend(loosened.iter().map(|change| wrap(change, "  ", "    ")));
+        text.extend(loosened.iter().map(|change| page.wrap(change, "  ", "    ")));
     }
     text
 }
 
-fn verdict(report: &Report, paint: Paint) -> String {
+/// The outcome comes last, where a terminal stops.
+fn verdict(report: &Report, paint: Paint, page: Page) -> String {
     let standing = report.standing();
-    let line = wrap(&format!("{}: {}", standing.name(), headline::reason(report)), "", "  ");
+    let line = page.wrap(&format!("{}: {}", standing.name(), headline::reason(report)), "", "  ");
     let mut text = match line.strip_prefix(standing.name()) {
         Some(rest) => paint.standing(standing) + rest,
         None => line,
     };
     for step in next_steps::steps(report) {
-        text.push_str(&wrap(&step.words(report), "→ ", "  "));
+        text.push_str(&page.wrap(&step.words(report), "→ ", "  "));
     }
     text
+}
+
+/// The width that prose is wrapped to.
+#[derive(Clone, Copy)]
+struct Page {
+    width: usize,
+}
+
+impl Page {
+    fn wrap(self, text: &str, first: &str, rest: &str) -> String {
+        wrap(text, first, rest, self.width)
+    }
 }
 
 /// Whether escape sequences are written.
@@ -111,9 +146,14 @@ impl Paint {
         let style = match verdict {
             Verdict::Regressed | Verdict::Failed => AnsiColor::Red.on_default().bold(),
             Verdict::Improved => AnsiColor::Green.on_default(),
-            Verdict::Inconclusive | Verdict::Missing | Verdict::Skipped => AnsiColor::Yellow.on_default(),
+            Verdict::Inconclusive
+            | Verdict::NotJudged
+            | Verdict::Drifted
+            | Verdict::LeftOut
+            | Verdict::Missing
+            | Verdict::Skipped => AnsiColor::Yellow.on_default(),
             Verdict::New => AnsiColor::Cyan.on_default(),
-            Verdict::Unchanged => Style::new(),
+            Verdict::Unchanged | Verdict::NotGated => Style::new(),
         };
         self.styled(text, style)
     }

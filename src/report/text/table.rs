@@ -2,88 +2,111 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
-use super::super::summary::{self, Row, row};
+use super::super::summary::{Row, row};
 use super::super::{Report, throughput};
-use super::{Paint, wrap};
-use crate::text::NOTHING;
+use super::{Layout, Paint};
 use crate::text::escape::one_line;
-use crate::text::format;
+use crate::text::wrap::wrap_to as wrap;
 
-/// The results. The case's name stands for the seed table's Backend, Frames and Quant: it is what `--filter` takes.
-pub(super) fn results(report: &Report, paint: Paint) -> String {
-    let rows: Vec<Row> = report.comparison.cases.iter().map(|case| row(&report.record, case)).collect();
-    let [before, change, detectable] = summary::change_heads(&report.record);
-    let columns = [
-        "Case",
-        "Steps",
-        "Time/Step",
-        "Total",
-        "Model Mem",
-        "Peak Mem",
-        "Speedup",
-        before,
-        change,
-        detectable,
-        "Verdict",
-    ];
-    let cells = rows.iter().zip(&report.comparison.cases).map(|(row, case)| {
-        let peak = case.now.as_ref().and_then(|now| now.process_peak_bytes);
-        vec![
-            one_line(&row.name),
-            row.steps.clone(),
-            row.step.clone(),
-            row.total.clone(),
-            row.memory.clone(),
-            peak.map_or_else(|| NOTHING.to_owned(), format::mebibytes),
-            row.speedup.clone(),
-            row.before.clone(),
-            row.change.clone(),
-            row.detectable.clone(),
-            row.judgement.clone(),
-        ]
-    });
-    let Layout { mut text, lines } = Layout::new(&columns, &["Case", "Verdict"], cells, paint);
+/// The results, in as many columns as fit: the verdict and the change come first.
+pub(super) fn results(report: &Report, paint: Paint, layout: Layout) -> String {
+    let rows: Vec<Row> = report.outcome.cases.iter().map(row).collect();
+    let mut columns: Vec<Column> = COLUMNS.to_vec();
+    let table = |columns: &[Column]| Grid::new(columns, &rows, paint);
+    let mut fitting = table(&columns);
+    while !layout.verbose && fitting.width > layout.width && columns.len() > LEAST_COLUMNS {
+        let (least, _) = columns.iter().enumerate().max_by_key(|(_, column)| column.rank).expect("there are columns");
+        columns.remove(least);
+        fitting = table(&columns);
+    }
+    let Grid { mut text, lines, .. } = fitting;
     for (line, row) in lines.iter().zip(&rows) {
         // Painted after the layout, which would count the escape sequences as columns.
-        let figures = line.strip_suffix(&row.judgement).unwrap_or(line);
-        let painted =
-            line.strip_prefix(figures).map_or_else(String::new, |verdict| paint.verdict(verdict, row.verdict));
-        text.push_str(&format!("{figures}{painted}\n"));
+        let verdict = (COLUMNS[0].cell)(row);
+        let rest = line.strip_prefix(&verdict);
+        text.push_str(&rest.map_or(line.clone(), |rest| paint.verdict(&verdict, row.verdict) + rest));
+        text.push('\n');
     }
     text
 }
 
-/// Loading and throughput; empty where no case was measured.
-pub(super) fn throughput(report: &Report, paint: Paint) -> String {
-    let throughput::Table { header, rows } = throughput::table(&report.comparison);
+/// A column of the results: what is in it, and when it gives way to a narrow terminal; the highest rank goes first.
+#[derive(Clone, Copy)]
+struct Column {
+    head: &'static str,
+    is_word: bool,
+    rank: u8,
+    cell: fn(&Row) -> String,
+}
+
+/// Columns that stay, however narrow the terminal.
+const LEAST_COLUMNS: usize = 4;
+
+/// In their order.
+const COLUMNS: [Column; 12] = [
+    column("Verdict", 0, |row| row.verdict.to_string()),
+    column("Case", 0, |row| one_line(&row.name)),
+    column("Change", 0, |row| row.change.clone()),
+    column("Before", 1, |row| row.before.clone()),
+    column("Step", 0, |row| row.step.clone()),
+    column("Speedup", 3, |row| row.speedup.clone()),
+    column("Baseline", 5, |row| row.speedup_before.clone()),
+    column("Model Mem", 4, |row| row.memory.clone()),
+    column("Peak Mem", 6, |row| row.peak.clone()),
+    column("Total", 7, |row| row.total.clone()),
+    column("Steps", 9, |row| row.steps.clone()),
+    column("Min. Detectable", 8, |row| row.detectable.clone()),
+];
+
+const fn column(head: &'static str, rank: u8, cell: fn(&Row) -> String) -> Column {
+    Column { head, is_word: matches!(head.as_bytes(), b"Verdict" | b"Case"), rank, cell }
+}
+
+/// Loading and throughput, the legend in `width` columns; empty where no case was measured.
+pub(super) fn throughput(report: &Report, paint: Paint, width: usize) -> String {
+    let throughput::Table { header, rows } = throughput::table(&report.outcome);
     if rows.is_empty() {
         return String::new();
     }
     let cells = rows.into_iter().map(|(name, cells)| [one_line(name)].into_iter().chain(cells).collect());
-    let Layout { text, lines } = Layout::new(&header, &["Case"], cells, paint);
-    text + &lines.join("\n") + "\n" + &wrap(throughput::LEGEND, "", "")
+    let Grid { text, lines, .. } = Grid::of(&header, |head| head == "Case", cells, paint);
+    text + &lines.join("\n") + "\n" + &wrap(throughput::LEGEND, "", "", width)
 }
 
 /// A table in columns of equal width: the head with a rule below it, and a line for each row.
-struct Layout {
+struct Grid {
     text: String,
     lines: Vec<String>,
+    width: usize,
 }
 
-impl Layout {
-    /// Columns that are named in `words` are flush left, the others, numbers, flush right.
-    fn new(header: &[&str], words: &[&str], rows: impl Iterator<Item = Vec<String>>, paint: Paint) -> Self {
+impl Grid {
+    fn new(columns: &[Column], rows: &[Row], paint: Paint) -> Self {
+        let header: Vec<&str> = columns.iter().map(|column| column.head).collect();
+        let is_word = |head: &str| columns.iter().any(|column| column.head == head && column.is_word);
+        let cells = rows.iter().map(|row| columns.iter().map(|column| (column.cell)(row)).collect());
+        Self::of(&header, is_word, cells, paint)
+    }
+
+    /// Columns of words are flush left, those of numbers flush right.
+    fn of(
+        header: &[&str],
+        is_word: impl Fn(&str) -> bool,
+        rows: impl Iterator<Item = Vec<String>>,
+        paint: Paint,
+    ) -> Self {
         let mut table = Table::new();
         table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
         table.add_rows(rows);
         for (column, name) in table.column_iter_mut().zip(header) {
-            let is_word = words.contains(name);
-            column.set_cell_alignment(if is_word { CellAlignment::Left } else { CellAlignment::Right });
+            column.set_cell_alignment(if is_word(name) { CellAlignment::Left } else { CellAlignment::Right });
             column.set_padding((0, 2));
         }
         let mut lines = table.lines().map(|line| line.trim_end().to_owned());
         let head = lines.next().unwrap_or_default();
-        let text = format!("{}\n{}\n", paint.bold(&head), "─".repeat(head.chars().count()));
-        Self { text, lines: lines.collect() }
+        let lines: Vec<String> = lines.collect();
+        let width = lines.iter().chain([&head]).map(|line| line.chars().count()).max().unwrap_or(0);
+        let text = format!("{}\n{}\n", paint.bold(&head), "─".repeat(width));
+        Self { text, lines, width }
     }
 }

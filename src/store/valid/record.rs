@@ -50,7 +50,8 @@ fn case_record(record: &RunRecord, case: &CaseRecord) -> Checked {
     }
     skipped(case)?;
     arms(record, case)?;
-    known("relative_error", case.parity.and_then(|parity| parity.relative_error), not_negative)
+    let mut parities = [case.parity, case.base_parity].into_iter().flatten();
+    parities.try_for_each(|parity| known("relative_error", parity.relative_error, not_negative))
 }
 
 /// A name is built of what the case is, and its reference is the unquantized case beside it.

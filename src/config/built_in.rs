@@ -1,0 +1,124 @@
+//! The backends that wanbench brings along: all that follows from a backend's name is here, and others ask.
+
+use std::collections::BTreeSet;
+
+use super::{Backend, OutputDemand};
+use crate::wan::{DType, Quant};
+
+/// A backend whose worker wanbench builds itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BuiltIn {
+    /// `wanbench-mlx`.
+    Mlx,
+    /// `wanbench-torch`.
+    Torch,
+}
+
+/// What of a backend's memory on a CPU is its own, beside weights and activations; fitted to measured peaks, see the tests of
+/// `forecast`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CpuMemory {
+    /// Bytes of the program and its framework before anything is loaded.
+    pub program_bytes: u64,
+    /// Whether a layer's attention scores are in memory as a whole.
+    pub holds_scores: bool,
+    /// Whether quantized matrices are unpacked as a whole for their products.
+    pub unpacks_weights: bool,
+}
+
+/// The name of `backend` as its makers write it; one of the user's own keeps its name.
+pub fn display_name(backend: &str) -> &str {
+    match BuiltIn::named(backend) {
+        Some(built_in) => built_in.display_name(),
+        None => backend,
+    }
+}
+
+/// The name of `backend` in the seed report's tables; one of the user's own keeps its name.
+pub fn seed_name(backend: &str) -> &str {
+    match BuiltIn::named(backend) {
+        Some(built_in) => built_in.seed_name(),
+        None => backend,
+    }
+}
+
+/// The backend that the seed report's tables call `seed_name`: the inverse of [`seed_name`].
+pub fn backend_of_seed_name(seed_name: &str) -> &str {
+    match BuiltIn::ALL.into_iter().find(|built_in| built_in.seed_name() == seed_name) {
+        Some(built_in) => built_in.name(),
+        None => seed_name,
+    }
+}
+
+/// How `backend` uses memory on a CPU; one of the user's own is taken for one like PyTorch.
+pub fn cpu_memory(backend: &str) -> CpuMemory {
+    BuiltIn::named(backend).unwrap_or(BuiltIn::Torch).cpu_memory()
+}
+
+impl BuiltIn {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Mlx, Self::Torch];
+
+    /// The one that a configuration calls `name`.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|built_in| built_in.name() == name)
+    }
+
+    /// Its name in a configuration and in the names of cases.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mlx => "mlx",
+            Self::Torch => "torch",
+        }
+    }
+
+    fn display_name(self) -> &'static str {
+        match self {
+            Self::Mlx => "MLX",
+            Self::Torch => "PyTorch",
+        }
+    }
+
+    fn seed_name(self) -> &'static str {
+        match self {
+            Self::Mlx => "MLX",
+            Self::Torch => "PYTORCH",
+        }
+    }
+
+    fn cpu_memory(self) -> CpuMemory {
+        const MIB: u64 = 1 << 20;
+        match self {
+            Self::Mlx => CpuMemory { program_bytes: 50 * MIB, holds_scores: true, unpacks_weights: true },
+            Self::Torch => CpuMemory { program_bytes: 130 * MIB, holds_scores: false, unpacks_weights: false },
+        }
+    }
+
+    /// What its worker can run.
+    pub(super) fn backend(self) -> Backend {
+        let quants = match self {
+            Self::Mlx => BTreeSet::from(Quant::ALL),
+            Self::Torch => BTreeSet::from([Quant::None]),
+        };
+        Backend { command: None, quants, dtypes: BTreeSet::from(DType::ALL), output: OutputDemand::Required }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_way_of_writing_a_name_leads_back_to_the_backend() {
+        for built_in in BuiltIn::ALL {
+            assert_eq!(BuiltIn::named(built_in.name()), Some(built_in));
+            assert_eq!(backend_of_seed_name(seed_name(built_in.name())), built_in.name());
+        }
+    }
+
+    #[test]
+    fn a_backend_of_ones_own_keeps_its_name() {
+        assert_eq!([display_name("jax"), seed_name("jax"), backend_of_seed_name("jax")], ["jax"; 3]);
+        assert_eq!(BuiltIn::named("MLX"), None);
+    }
+}

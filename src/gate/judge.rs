@@ -1,0 +1,358 @@
+//! The one judge: from what was asked for, the evidence and the demands to an outcome. Pure: no clock, no files.
+//!
+//! A pass is earned: every asked case has evidence that was decided. What was asked for and has none is not judged, with its
+//! reason, unless it is exempt, which is named and counted. docs/verdicts.md is the table of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::outcome::{Against, Figure, Finding, Gap, Judged, Outcome, Standing, Verdict};
+use super::{control, memory, output, time};
+use crate::config::{Case, Config, OutputDemand, Thresholds};
+use crate::evidence::Evidence;
+use crate::evidence::quantity::Change;
+use crate::store::baseline::{Acceptance, Baseline, BaselineCase, ModelMemory};
+use crate::store::record::{CaseRecord, Failure, RunRecord};
+use crate::text::format;
+
+/// All that a judgement needs.
+pub struct Judge<'a> {
+    /// What was measured.
+    pub record: &'a RunRecord,
+    /// What is asked for.
+    pub plan: &'a Plan,
+    /// What is committed.
+    pub baselines: Baselines<'a>,
+    /// The tolerances.
+    pub thresholds: &'a Thresholds,
+    /// What else the user asks for.
+    pub demands: Demands,
+}
+
+/// What a configuration and the flags ask for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The cases.
+    pub cases: Vec<Case>,
+    /// The launches of each: evidence from fewer has to be decided at a look on the way.
+    pub launches: usize,
+    /// The names of all cases of all suites: what only a baseline has is missing.
+    pub known: BTreeSet<String>,
+    /// Whether cases of [`Plan::cases`] may be left out, since somebody left them out by hand.
+    pub may_leave_out: bool,
+    /// Whether the record may say for itself which cases the base revision lacks: not where a stranger made it.
+    pub trusts_record: bool,
+    /// What is asked of each backend's outputs; of one that is not here they are [`OutputDemand::Expected`].
+    pub outputs: BTreeMap<String, OutputDemand>,
+}
+
+/// What is committed.
+#[derive(Clone, Copy, Debug)]
+pub struct Baselines<'a> {
+    /// This machine's figures, where they were recorded.
+    pub machine: Option<&'a Baseline>,
+    /// The bytes of the models.
+    pub memory: &'a ModelMemory,
+    /// How many other machines have recorded figures of their own.
+    pub others: usize,
+}
+
+/// What a run must have beside evidence without a failure.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Demands {
+    /// A baseline of its machine.
+    pub baseline: bool,
+    /// Inconclusive cases pass.
+    pub allows_inconclusive: bool,
+}
+
+impl Plan {
+    /// All cases of the suite that `record` is of, with as many launches as its own plan; of a suite that `config` does not
+    /// have, the cases that were measured.
+    pub fn of(config: &Config, record: &RunRecord) -> Self {
+        let suite = config.suites.get(&record.suite);
+        let backends = config.backends.iter();
+        Self {
+            cases: suite.map_or_else(|| cases_of(record), |suite| suite.cases.clone()),
+            launches: record.launches,
+            known: config.known_cases(),
+            may_leave_out: record.is_selection,
+            trusts_record: true,
+            outputs: backends.map(|(name, backend)| (name.clone(), backend.output)).collect(),
+        }
+    }
+
+    /// The same for a record of somebody else: every case, with as many launches as the suite plans.
+    pub fn of_stranger(config: &Config, record: &RunRecord) -> Self {
+        let suite = config.suites.get(&record.suite);
+        let launches = suite.map_or(record.launches, |suite| suite.launches);
+        Self { launches, may_leave_out: false, trusts_record: false, ..Self::of(config, record) }
+    }
+
+    /// What was measured, and nothing more.
+    pub fn of_record(record: &RunRecord) -> Self {
+        let cases = cases_of(record);
+        Self {
+            launches: record.launches,
+            known: cases.iter().map(|case| case.name.clone()).collect(),
+            may_leave_out: true,
+            trusts_record: true,
+            outputs: BTreeMap::new(),
+            cases,
+        }
+    }
+
+    pub(super) fn case(&self, name: &str) -> Option<&Case> {
+        self.cases.iter().find(|case| case.name == name)
+    }
+
+    pub(super) fn output_demand(&self, backend: &str) -> OutputDemand {
+        self.outputs.get(backend).copied().unwrap_or(OutputDemand::Expected)
+    }
+}
+
+fn cases_of(record: &RunRecord) -> Vec<Case> {
+    record.cases.iter().map(|case| case.case.clone()).collect()
+}
+
+impl Judge<'_> {
+    /// The outcome.
+    pub fn outcome(&self) -> Outcome {
+        let evidence = Evidence::of(self.record);
+        let controls = control::controls(self.record, &evidence, self.thresholds);
+        let mut speeds = time::judge(self, &evidence, &controls);
+        let measured = self.record.cases.iter().map(|case| {
+            let speeds = speeds.remove(&case.case.name).unwrap_or_default();
+            self.case(case, &evidence, speeds)
+        });
+        let mut cases: Vec<Judged> = measured.collect();
+        cases.extend(self.left_out());
+        cases.extend(self.missing());
+        let mut outcome = Outcome {
+            standing: Standing::Passed,
+            gaps: self.gaps(&cases),
+            exemptions: self.exemptions(&cases),
+            controls,
+            has_machine_baseline: self.baselines.machine.is_some(),
+            cases,
+        };
+        outcome.standing = self.standing(&outcome);
+        outcome
+    }
+
+    fn standing(&self, outcome: &Outcome) -> Standing {
+        let is_undecided = |case: &Judged| {
+            let is_open = |finding: &Finding| finding.verdict == Verdict::Inconclusive;
+            case.is_gap || (!self.demands.allows_inconclusive && case.findings.iter().any(is_open))
+        };
+        match () {
+            () if outcome.failing().next().is_some() || outcome.gaps.iter().any(|gap| gap.fails) => Standing::Failed,
+            () if !outcome.gaps.is_empty() || outcome.cases.iter().any(is_undecided) => Standing::NotJudged,
+            () => Standing::Passed,
+        }
+    }
+
+    /// A case of the run.
+    fn case(&self, case: &CaseRecord, evidence: &Evidence, speeds: Vec<Finding>) -> Judged {
+        let name = &case.case.name;
+        let stored = self.stored(&case.case);
+        let evidence = evidence.case(name).filter(|evidence| evidence.figures.is_some());
+        let mut findings = Vec::new();
+        if let Some((evidence, now)) = evidence.and_then(|evidence| Some((evidence, evidence.figures.as_ref()?))) {
+            findings.extend(speeds);
+            findings.push(memory::model_bytes(now, self.baselines.memory.models.get(&case.case.memory_key()).copied()));
+            findings.extend(memory::peaks(evidence, stored, self.thresholds));
+            findings.extend(output::judge(self, case, &findings));
+            self.accept(name, stored, &mut findings);
+            findings.extend(self.difference(&case.case));
+        }
+        let verdict = match (evidence, case.skipped) {
+            (Some(_), _) => case_verdict(&findings, stored.is_some() || !case.base_launches.is_empty()),
+            (None, Some(_)) => Verdict::Skipped,
+            (None, None) => Verdict::Failed,
+        };
+        let is_gap = match verdict {
+            Verdict::Failed => true,
+            Verdict::Skipped => stored.is_some(),
+            _ => findings.iter().any(|finding| finding.verdict == Verdict::NotJudged),
+        };
+        let failure = (verdict == Verdict::Failed).then(|| case.failure().cloned().unwrap_or_else(not_launched));
+        Judged {
+            name: name.clone(),
+            case: Some(case.case.clone()),
+            now: evidence.and_then(|evidence| evidence.figures.clone()),
+            baseline: stored.cloned(),
+            reason: failure.as_ref().map(|failure| failure.reason.clone()).or(case.skipped.map(|it| it.to_string())),
+            findings,
+            failure,
+            skipped: case.skipped,
+            verdict,
+            is_gap,
+        }
+    }
+
+    /// What this change's baseline acknowledges does not fail against the base revision.
+    fn accept(&self, name: &String, stored: Option<&BaselineCase>, findings: &mut [Finding]) {
+        let is_of_this_change = self.record.base.as_ref().is_some_and(|base| base.accepted.contains(name));
+        let acceptance = stored.and_then(|stored| stored.accepted.as_ref()).filter(|_| is_of_this_change);
+        let Some(acceptance) = acceptance else { return };
+        findings.iter_mut().for_each(|finding| accept(finding, acceptance, self.thresholds));
+    }
+
+    /// A finding where the case is not what the plan asks for under its name.
+    fn difference(&self, case: &Case) -> Option<Finding> {
+        let asked = self.plan.case(&case.name)?;
+        let is_alone = case.reference.is_none() && asked.reference.is_some();
+        let why = match () {
+            () if asked.workload != case.workload => "it was measured with another workload than the configuration has",
+            () if is_alone && !self.plan.may_leave_out => "it was measured without its reference",
+            () if !is_alone && asked.reference != case.reference => {
+                "it was measured with another reference than the configuration has"
+            }
+            () => return None,
+        };
+        Some(Finding::new(Figure::StepTime, Against::Recorded, Verdict::NotJudged, why))
+    }
+
+    /// The plan's cases that the run does not have.
+    fn left_out(&self) -> impl Iterator<Item = Judged> {
+        let left_out = self.plan.cases.iter().filter(|case| self.record.case(&case.name).is_none());
+        left_out.map(|case| {
+            let (is_gap, reason) = match self.plan.may_leave_out {
+                true => (false, "left out by hand"),
+                false => (true, "the suite has it, the results do not: measure the whole suite"),
+            };
+            let baseline = self.stored(case).cloned();
+            Judged { case: Some(case.clone()), ..unmeasured(&case.name, Verdict::LeftOut, is_gap, reason, baseline) }
+        })
+    }
+
+    /// The baseline's cases that no suite has.
+    fn missing(&self) -> impl Iterator<Item = Judged> {
+        let cases = self.baselines.machine.into_iter().flat_map(|baseline| &baseline.cases);
+        let is_missing = |name: &String| !self.plan.known.contains(name) && self.record.case(name).is_none();
+        let missing = cases.filter(move |(name, _)| is_missing(name));
+        missing.map(|(name, stored)| {
+            let reason = "the baseline has it, the configuration no longer does";
+            unmeasured(name, Verdict::Missing, true, reason, Some(stored.clone()))
+        })
+    }
+
+    /// What is missing for the run as a whole.
+    fn gaps(&self, cases: &[Judged]) -> Vec<Gap> {
+        let mut gaps = Vec::new();
+        let mut gap = |fails: bool, reason: String| gaps.push(Gap { reason, fails });
+        let has_baseline = self.baselines.machine.is_some();
+        if self.demands.baseline && !has_baseline {
+            gap(true, "this machine has no baseline, and --require-baseline asks for one".to_owned());
+        } else if !has_baseline && self.baselines.others > 0 && self.record.base.is_none() {
+            gap(
+                false,
+                format!(
+                    "this machine ({}) has no baseline, though {} recorded: compare with a base revision (--base), or record one",
+                    self.record.machine.name(self.record.device),
+                    match self.baselines.others {
+                        1 => "another machine has one".to_owned(),
+                        others => format!("{others} other machines have them"),
+                    }
+                ),
+            );
+        }
+        if self.record.interrupted {
+            gap(false, "the run was interrupted before its last launch".to_owned());
+        }
+        if let Some(reason) = &self.record.ended_early
+            && cases
+                .iter()
+                .any(|case| matches!(case.verdict, Verdict::New | Verdict::Inconclusive | Verdict::NotJudged))
+        {
+            gap(false, format!("the run ended early: {reason}"));
+        }
+        let is_measured = |case: &Judged| case.now.is_some();
+        match cases.iter().find(|case| !matches!(case.verdict, Verdict::LeftOut | Verdict::Missing)) {
+            None => gap(false, "nothing was measured: the results hold no case".to_owned()),
+            Some(_) if !cases.iter().any(is_measured) && cases.iter().all(|case| case.verdict != Verdict::Failed) => {
+                gap(false, "nothing was measured: no case fits into memory".to_owned());
+            }
+            Some(_) => {}
+        }
+        gaps
+    }
+
+    /// What was asked for and is exempt, in counts.
+    fn exemptions(&self, cases: &[Judged]) -> Vec<String> {
+        let count = |is_meant: fn(&Judged) -> bool| cases.iter().filter(|case| is_meant(case)).count();
+        let mut exemptions = Vec::new();
+        let mut exempt = |number: usize, words: &str| {
+            if number > 0 {
+                exemptions.push(format!("{} {words}", format::count(number, "case")));
+            }
+        };
+        exempt(count(|case| case.verdict == Verdict::LeftOut && !case.is_gap), "left out by hand");
+        exempt(
+            count(|case| case.verdict == Verdict::Skipped && !case.is_gap),
+            "skipped for want of memory, which no baseline has",
+        );
+        let is_not_compared = |case: &Judged| {
+            let is_output =
+                |finding: &Finding| finding.figure == Figure::Output && finding.verdict == Verdict::NotGated;
+            case.findings.iter().any(is_output)
+        };
+        exempt(count(is_not_compared), "without a compared output");
+        if self.demands.allows_inconclusive {
+            exempt(
+                count(|case| case.verdict == Verdict::Inconclusive),
+                "inconclusive, which --allow-inconclusive lets pass",
+            );
+        }
+        exemptions
+    }
+
+    /// What the baseline holds of this case, in this shape.
+    pub(super) fn stored(&self, case: &Case) -> Option<&BaselineCase> {
+        self.baselines.machine?.cases.get(&case.name).filter(|stored| stored.is_of(case))
+    }
+}
+
+fn not_launched() -> Failure {
+    Failure { reason: "the run ended before its first launch".to_owned(), stderr_tail: Vec::new() }
+}
+
+fn unmeasured(name: &str, verdict: Verdict, is_gap: bool, reason: &str, baseline: Option<BaselineCase>) -> Judged {
+    Judged {
+        name: name.to_owned(),
+        case: None,
+        now: None,
+        baseline,
+        findings: Vec::new(),
+        failure: None,
+        skipped: None,
+        verdict,
+        is_gap,
+        reason: Some(reason.to_owned()),
+    }
+}
+
+/// The gravest finding; a figure without anything before it does not hide what another says. A case that has nothing before
+/// it stays new even where its model's bytes are as recorded.
+fn case_verdict(findings: &[Finding], has_before: bool) -> Verdict {
+    let judged = findings.iter().map(|finding| finding.verdict);
+    let judged = judged.filter(|verdict| !matches!(verdict, Verdict::New | Verdict::NotGated));
+    judged.max().filter(|verdict| *verdict != Verdict::Unchanged || has_before).unwrap_or(Verdict::New)
+}
+
+/// Lets pass, against the base revision, what was accepted: a step time that is not shown to be beyond the accepted one, within
+/// the tolerance, and another output than the base's. Against the baseline everything is judged as ever.
+fn accept(finding: &mut Finding, acceptance: &Acceptance, thresholds: &Thresholds) {
+    let tolerance = 1.0 + thresholds.base_tolerance_percent / 100.0;
+    let allowed = acceptance.change.map(|change| Change((1.0 + change) * tolerance - 1.0));
+    let least = finding.interval.map(|(low, _)| low).or(finding.change);
+    let is_accepted = match (finding.figure, finding.against) {
+        (Figure::StepTime, Against::Base) => allowed.zip(least).is_some_and(|(allowed, least)| least <= allowed),
+        (Figure::Output, Against::Base) => true,
+        _ => false,
+    };
+    if finding.fails && is_accepted {
+        finding.fails = false;
+        finding.message.push_str("; accepted in this change's baseline");
+    }
+}

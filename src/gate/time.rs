@@ -1,0 +1,544 @@
+//! The times of a run as questions for [`super::speed`], and the answers as findings.
+//!
+//! With a base revision beside it, a case is judged by its own step time: the machine's drift cancels there. Against the
+//! committed baseline the speedup over the reference is the question, since drift cancels in it too, and then, with a wider
+//! tolerance, the case's own step time, which a speedup hides where both sides moved alike or there is no reference. Beside a
+//! base revision these two fail only where this change moved one of the sides.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::control::{Control, is_unfit};
+use super::judge::Judge;
+use super::outcome::{Against, Figure, Finding, Verdict};
+use super::speed::{self, Answer, Decision, Question, answer};
+use super::words::{direction, side, with_interval};
+use crate::config::{Look, Thresholds, display_name};
+use crate::evidence::quantity::{Change, Quantity, Ratio, Seconds};
+use crate::evidence::{CaseEvidence, Evidence};
+use crate::store::baseline::{Baseline, BaselineCase, Job};
+use crate::store::record::{CaseRecord, Measured, Role, RunRecord, failure, measured};
+use crate::text::format;
+
+/// How far the median step may have become slower beyond the fastest quarter of the steps, in percent, before the two are
+/// contradictory evidence.
+const CONTRADICTION_PERCENT: f64 = 5.0;
+
+/// Launches beyond which more of them are no advice.
+const MOST_ADVISED_LAUNCHES: usize = 60;
+
+/// The findings on every case's times, by the case's name.
+pub(super) fn judge(judge: &Judge, evidence: &Evidence, controls: &[Control]) -> BTreeMap<String, Vec<Finding>> {
+    let answers = Answers::of(judge, evidence);
+    let of_case = |case: &CaseRecord| {
+        let name = &case.case.name;
+        let Some(evidence) = evidence.case(name).filter(|evidence| evidence.figures.is_some()) else {
+            return (name.clone(), Vec::new());
+        };
+        let times = Times { judge, case, evidence, answers: &answers };
+        let mut findings: Vec<Finding> =
+            [times.beside_base(), times.speedup(), times.against_baseline()].into_iter().flatten().collect();
+        if is_unfit(controls, &case.case.workload.name) {
+            findings.iter_mut().for_each(withdraw);
+        }
+        (name.clone(), findings)
+    };
+    judge.record.cases.iter().map(of_case).collect()
+}
+
+/// The workloads of a run on its way that need no further launches: it stands at a look, and every question about them is
+/// decided. A workload about which nothing is asked yet goes on to the last launch, for a baseline.
+pub fn settled(record: &RunRecord, baseline: Option<&Baseline>, thresholds: &Thresholds) -> BTreeSet<String> {
+    let done = record.blocks();
+    if !thresholds.is_look(record.launches, done) {
+        return BTreeSet::new();
+    }
+    let evidence = Evidence::of(record);
+    let step_times = Questions::beside_base(record, &evidence, thresholds);
+    let asked = if step_times.names.is_empty() {
+        Questions::speedups(record, &evidence, baseline, thresholds)
+    } else {
+        step_times
+    };
+    let answers = asked.answers(&thresholds.looks(record.launches, done));
+    let is_open = |case: &&CaseRecord| match answers.get(&case.case.name) {
+        Some(answer) => answer.decision == Decision::Open,
+        None => is_asked(record, case),
+    };
+    let open: BTreeSet<&str> =
+        record.cases.iter().filter(is_open).map(|case| case.case.workload.name.as_str()).collect();
+    let all = record.cases.iter().map(|case| case.case.workload.name.as_str());
+    all.filter(|workload| !open.contains(workload)).map(str::to_owned).collect()
+}
+
+/// Whether `case`, of which nothing is asked yet, is to go on. What failed or was skipped asks nothing more; neither
+/// does a reference without a base beside it, nor a case whose reference was skipped.
+fn is_asked(record: &RunRecord, case: &CaseRecord) -> bool {
+    let reference = case.case.reference.as_ref().filter(|_| !case.case.is_reference());
+    let is_skipped = |name: &String| record.case(name).is_some_and(|reference| reference.skipped.is_some());
+    case.failure().is_none() && case.skipped.is_none() && reference.is_some_and(|name| !is_skipped(name))
+}
+
+/// Questions, with the names of the cases they are about.
+struct Questions {
+    names: Vec<String>,
+    questions: Vec<Question>,
+}
+
+impl Questions {
+    /// Each case's own step time against the base revision's.
+    fn beside_base(record: &RunRecord, evidence: &Evidence, thresholds: &Thresholds) -> Self {
+        Self::of(record, evidence, |_, evidence| {
+            let values = evidence.against_base.clone();
+            (!values.is_empty()).then(|| Question::beside_base(values, thresholds))
+        })
+    }
+
+    /// Each case's time in proportion to its reference's, against the baseline's.
+    fn speedups(record: &RunRecord, evidence: &Evidence, baseline: Option<&Baseline>, thresholds: &Thresholds) -> Self {
+        Self::of(record, evidence, |case, evidence| {
+            let stored = stored(baseline, case)?;
+            let values = evidence.against_reference.clone();
+            let latest = Some(-stored.speedup?.ln());
+            let job = |job: &Job| {
+                let deviation = job.deviation_log_speedup.map(|deviation| (deviation, job.launches));
+                Some((-job.mean_log_speedup?, deviation))
+            };
+            (!values.is_empty()).then_some(Question {
+                values,
+                against: against(stored, latest, job, thresholds)?,
+                tolerance: 1.0 + thresholds.speedup_tolerance_percent / 100.0,
+            })
+        })
+    }
+
+    /// Each case's own step time against the baseline's; not of an imported one, which no machine here measured.
+    fn step_times(
+        record: &RunRecord,
+        evidence: &Evidence,
+        baseline: Option<&Baseline>,
+        thresholds: &Thresholds,
+    ) -> Self {
+        let baseline = baseline.filter(|baseline| baseline.imported.is_none());
+        Self::of(record, evidence, |case, evidence| {
+            let stored = stored(baseline, case)?;
+            let job = |job: &Job| {
+                let logs: Vec<f64> = job.launch_step_seconds.iter().map(|seconds| seconds.ln()).collect();
+                let deviation = crate::stats::standard_deviation(&logs);
+                (!logs.is_empty())
+                    .then(|| (crate::stats::mean(&logs), deviation.map(|deviation| (deviation, logs.len()))))
+            };
+            Some(Question {
+                values: evidence.log_steps.clone(),
+                against: against(stored, Some(stored.step_seconds?.ln()), job, thresholds)?,
+                tolerance: 1.0 + thresholds.step_time_tolerance_percent / 100.0,
+            })
+        })
+    }
+
+    fn of(
+        record: &RunRecord,
+        evidence: &Evidence,
+        question: impl Fn(&CaseRecord, &CaseEvidence) -> Option<Question>,
+    ) -> Self {
+        let asked = record.cases.iter().filter_map(|case| {
+            let evidence = evidence.case(&case.case.name).filter(|evidence| evidence.figures.is_some())?;
+            Some((case.case.name.clone(), question(case, evidence)?))
+        });
+        let (names, questions) = asked.unzip();
+        Self { names, questions }
+    }
+
+    fn answers(&self, looks: &[Look]) -> BTreeMap<String, Answer> {
+        self.names.iter().cloned().zip(answer(&self.questions, looks)).collect()
+    }
+}
+
+/// What the baseline holds a value against: its jobs where they are enough, else its `latest` value. `job` gives a job's
+/// mean, and its standard deviation over so many launches.
+fn against(
+    stored: &BaselineCase,
+    latest: Option<f64>,
+    job: impl Fn(&Job) -> Option<(f64, Option<(f64, usize)>)>,
+    thresholds: &Thresholds,
+) -> Option<speed::Against> {
+    let jobs: Vec<_> = stored.jobs.iter().filter_map(job).collect();
+    if jobs.len() >= thresholds.calibrated_jobs.max(2) {
+        return Some(speed::Against::Jobs(jobs.iter().map(|(mean, _)| *mean).collect()));
+    }
+    let variance = jobs.last().and_then(|(_, deviation)| {
+        let (deviation, launches) = (*deviation)?;
+        let number = launches as f64;
+        (launches >= 2).then_some((deviation.powi(2) / number, number - 1.0))
+    });
+    Some(speed::Against::Level { mean: latest?, variance })
+}
+
+fn stored<'a>(baseline: Option<&'a Baseline>, case: &CaseRecord) -> Option<&'a BaselineCase> {
+    baseline?.cases.get(&case.case.name).filter(|stored| stored.is_of(&case.case))
+}
+
+/// The answers to all questions about times, by the case's name.
+struct Answers {
+    beside_base: BTreeMap<String, Answer>,
+    speedups: BTreeMap<String, Answer>,
+    step_times: BTreeMap<String, Answer>,
+}
+
+impl Answers {
+    fn of(judge: &Judge, evidence: &Evidence) -> Self {
+        let (record, thresholds, baseline) = (judge.record, judge.thresholds, judge.baselines.machine);
+        let beside_base = Questions::beside_base(record, evidence, thresholds);
+        let speedups = Questions::speedups(record, evidence, baseline, thresholds);
+        let step_times = Questions::step_times(record, evidence, baseline, thresholds);
+        let looks = thresholds.looks(judge.plan.launches, record.blocks());
+        // Whatever else is asked is one question at the end.
+        let end = [Look { launches: record.blocks(), alpha: thresholds.alpha(), is_early: false }];
+        let speedup_looks = if beside_base.names.is_empty() { &looks[..] } else { &end };
+        Self {
+            beside_base: beside_base.answers(&looks),
+            speedups: speedups.answers(speedup_looks),
+            step_times: step_times.answers(&end),
+        }
+    }
+
+    /// Whether this change moved the case or its reference, as is decided beside the base revision.
+    fn has_moved(&self, case: &CaseRecord) -> bool {
+        let mut sides = [Some(&case.case.name), case.case.reference.as_ref()].into_iter().flatten();
+        sides.any(|name| {
+            let answer = self.beside_base.get(name);
+            answer.is_some_and(|answer| matches!(answer.decision, Decision::Slower | Decision::Faster))
+        })
+    }
+}
+
+/// The times of one case that was measured.
+struct Times<'a> {
+    judge: &'a Judge<'a>,
+    case: &'a CaseRecord,
+    evidence: &'a CaseEvidence,
+    answers: &'a Answers,
+}
+
+impl Times<'_> {
+    /// Its own step time beside the base revision's; `None` without a base.
+    fn beside_base(&self) -> Option<Finding> {
+        let base = self.judge.record.base.as_ref()?;
+        let name = &self.case.case.name;
+        let finding = |verdict, message: String| Finding::new(Figure::StepTime, Against::Base, verdict, message);
+        let not_judged =
+            |reason: &str| Some(finding(Verdict::NotJudged, format!("its own step time cannot be judged: {reason}")));
+        if let Some(failure) = failure(&self.case.base_launches) {
+            return not_judged(&format!("the base revision's worker failed: {}", failure.reason));
+        }
+        if self.case.base_launches.is_empty() {
+            let is_vouched = self.judge.plan.trusts_record || self.judge.plan.case(name).is_none();
+            let is_lacking = base.lacks.contains(name) && is_vouched && self.judge.stored(&self.case.case).is_none();
+            return match is_lacking {
+                true => Some(finding(Verdict::New, "the base revision has no such case".to_owned())),
+                false => not_judged("nothing was launched of the base revision"),
+            };
+        }
+        if is_copied(self.case) {
+            return not_judged("the base revision's launches are copies of this revision's");
+        }
+        match (self.answers.beside_base.get(name), self.evidence.base) {
+            (Some(answer), Some(base)) => Some(self.step_time(answer, base.step)),
+            _ => not_judged("it shares no block with the base revision"),
+        }
+    }
+
+    fn step_time(&self, answer: &Answer, before: Seconds) -> Finding {
+        let tolerance = self.judge.thresholds.base_tolerance_percent;
+        let now = self.now();
+        let (change, interval) = (Change::from_log(answer.change), interval(answer));
+        let medians = Change(now.0 / before.0 - 1.0);
+        let mut verdict = self.verdict(answer);
+        let mut message = format!(
+            "{}'s own step time {} the base revision's {before} to {now}: {}, {} the tolerance of {tolerance}%{}",
+            self.backend(),
+            direction(change),
+            with_interval(change, interval),
+            side(change, tolerance),
+            self.doubt(answer, tolerance)
+        );
+        let is_contradicted = medians.log() - answer.change > (CONTRADICTION_PERCENT / 100.0).ln_1p();
+        if is_contradicted && verdict != Verdict::Regressed {
+            verdict = verdict.max(Verdict::Inconclusive);
+            message.push_str(&format!(
+                "; but the median step changed by {medians}, where the fastest quarter of the steps changed by {change}: a part of \
+                 the steps became slower"
+            ));
+        }
+        Finding {
+            change: Some(change),
+            interval,
+            fails: verdict == Verdict::Regressed,
+            ..reach(answer, Finding::new(Figure::StepTime, Against::Base, verdict, message))
+        }
+        .between(Some(Quantity::Time(before)), Some(Quantity::Time(now)))
+    }
+
+    /// Its speedup against the baseline's; `None` where neither has one.
+    fn speedup(&self) -> Option<Finding> {
+        if self.case.case.is_reference() {
+            return None;
+        }
+        let stored = self.judge.stored(&self.case.case);
+        let before = stored.and_then(|stored| stored.speedup).map(Ratio);
+        let finding = |verdict, message: String| Finding::new(Figure::Speedup, Against::Baseline, verdict, message);
+        let now = self.evidence.figures.as_ref().and_then(|figures| figures.speedup).map(|it| Ratio(it.point));
+        let (now, answer) = match (now, before, self.answers.speedups.get(&self.case.case.name)) {
+            (None, None, _) => return None,
+            (None, Some(before), _) => {
+                return Some(self.lost_speedup(before).between(Some(Quantity::Speedup(before)), None));
+            }
+            (Some(now), _, None) => {
+                let new = finding(Verdict::New, "no speedup was recorded".to_owned());
+                return Some(new.between(None, Some(Quantity::Speedup(now))));
+            }
+            (Some(now), _, Some(answer)) => (now, answer),
+        };
+        let tolerance = self.judge.thresholds.speedup_tolerance_percent;
+        let (change, interval) = (Change::from_log(answer.change), interval(answer));
+        // What the stored jobs say, which need not be the latest of them.
+        let before = Ratio(now.0 * (1.0 + change.0));
+        let (verdict, is_drift) = self.against_baseline_verdict(answer, change, tolerance);
+        let mut message = format!(
+            "speedup {} the baseline's {before} to {now}: in proportion to the reference's, the step time changed by {}, {} the \
+             tolerance of {tolerance}%",
+            direction(Change(-change.0)),
+            with_interval(change, interval),
+            side(change, tolerance),
+        );
+        if is_drift {
+            message.push_str(NOT_THIS_CHANGE);
+        } else {
+            message.push_str(&self.doubt(answer, tolerance));
+            message.push_str(&uncalibrated(stored?, verdict, self.judge.thresholds));
+            if matches!(verdict, Verdict::Regressed | Verdict::Improved) {
+                message.push_str(&self.attribution(stored?).unwrap_or_default());
+            }
+        }
+        let finding = Finding {
+            change: Some(change),
+            interval,
+            fails: verdict == Verdict::Regressed,
+            ..reach(answer, finding(verdict, message))
+        };
+        Some(finding.between(Some(Quantity::Speedup(before)), Some(Quantity::Speedup(now))))
+    }
+
+    /// The finding where the baseline has a speedup and this run none.
+    fn lost_speedup(&self, before: Ratio) -> Finding {
+        let reference = self.case.case.reference.as_ref().map(|name| self.judge.record.case(name));
+        let finding = |verdict, why: String| {
+            let message = format!("its speedup, {before} in the baseline, cannot be judged: the reference {why}");
+            Finding::new(Figure::Speedup, Against::Baseline, verdict, message)
+        };
+        match reference {
+            None if self.judge.plan.may_leave_out => finding(Verdict::NotGated, "was left out by hand".to_owned()),
+            None | Some(None) => finding(Verdict::NotJudged, "was not measured".to_owned()),
+            Some(Some(reference)) => match (&reference.skipped, reference.failure()) {
+                (Some(skipped), _) => finding(Verdict::NotJudged, format!("was skipped ({skipped})")),
+                (None, Some(failure)) => finding(Verdict::NotJudged, format!("failed: {}", failure.reason)),
+                (None, None) => finding(Verdict::NotJudged, "shares no block with the case".to_owned()),
+            },
+        }
+    }
+
+    /// Its own step time against the baseline's; `None` where the baseline has none.
+    fn against_baseline(&self) -> Option<Finding> {
+        let stored = self.judge.stored(&self.case.case)?;
+        let before = Seconds(stored.step_seconds?);
+        let now = self.now();
+        let quantities = (Some(Quantity::Time(before)), Some(Quantity::Time(now)));
+        let finding = |verdict, message: String| {
+            Finding::new(Figure::StepTime, Against::Baseline, verdict, message).between(quantities.0, quantities.1)
+        };
+        let Some(answer) = self.answers.step_times.get(&self.case.case.name) else {
+            let change = Change(now.0 / before.0 - 1.0);
+            let message = format!("its own step time was {before} in an imported table, which is shown and not gated");
+            return Some(Finding { change: Some(change), ..finding(Verdict::NotGated, message) });
+        };
+        let tolerance = self.judge.thresholds.step_time_tolerance_percent;
+        let (change, interval) = (Change::from_log(answer.change), interval(answer));
+        if self.is_told_by_speedup() {
+            let message = "its own step time is not gated, since the speedup is decided".to_owned();
+            return Some(Finding { change: Some(change), interval, ..finding(Verdict::NotGated, message) });
+        }
+        let (verdict, is_drift) = self.against_baseline_verdict(answer, change, tolerance);
+        let mut message = format!(
+            "{}'s own step time {} the baseline's {before} to {now}: {}, {} the tolerance of {tolerance}%",
+            self.backend(),
+            direction(change),
+            with_interval(change, interval),
+            side(change, tolerance),
+        );
+        match is_drift {
+            true => message.push_str(NOT_THIS_CHANGE),
+            false => message.push_str(&self.doubt(answer, tolerance)),
+        }
+        Some(Finding {
+            change: Some(change),
+            interval,
+            fails: verdict == Verdict::Regressed,
+            ..reach(answer, finding(verdict, message))
+        })
+    }
+
+    /// Whether the speedup is decided to have changed: then the reference's own time does not hide what the case's did.
+    fn is_told_by_speedup(&self) -> bool {
+        let answer = self.answers.speedups.get(&self.case.case.name);
+        answer.is_some_and(|answer| matches!(answer.decision, Decision::Slower | Decision::Faster))
+    }
+
+    /// The verdict against the baseline, and whether it is drift: beside a base revision a figure fails only where this change
+    /// moved a side; else what is beyond its tolerance has drifted, and what is undecided does not matter.
+    fn against_baseline_verdict(&self, answer: &Answer, change: Change, tolerance_percent: f64) -> (Verdict, bool) {
+        let is_beside_base = self.judge.record.base.is_some() && !self.case.base_launches.is_empty();
+        match self.verdict(answer) {
+            verdict if !is_beside_base => return (verdict, false),
+            Verdict::Inconclusive | Verdict::NotJudged if self.answers.has_moved(self.case) => {
+                return (Verdict::NotGated, false);
+            }
+            verdict if self.answers.has_moved(self.case) => return (verdict, false),
+            _ => {}
+        }
+        let is_beyond = change.is_beyond(tolerance_percent);
+        (if is_beyond { Verdict::Drifted } else { Verdict::Unchanged }, is_beyond)
+    }
+
+    /// An undecided question is inconclusive where all launches were made that the plan asks for.
+    fn verdict(&self, answer: &Answer) -> Verdict {
+        match answer.decision {
+            Decision::Slower => Verdict::Regressed,
+            Decision::Faster => Verdict::Improved,
+            Decision::Unchanged => Verdict::Unchanged,
+            Decision::Open if self.is_short(answer) => Verdict::NotJudged,
+            Decision::Open => Verdict::Inconclusive,
+        }
+    }
+
+    fn is_short(&self, answer: &Answer) -> bool {
+        answer.launches < self.judge.plan.launches
+    }
+
+    /// What keeps an open question from being decided, and what would decide it.
+    fn doubt(&self, answer: &Answer, tolerance_percent: f64) -> String {
+        let is_beyond = Change::from_log(answer.change).is_beyond(tolerance_percent);
+        let why = match (answer.decision, answer.interval) {
+            (Decision::Slower | Decision::Faster | Decision::Unchanged, _) => return String::new(),
+            (Decision::Open, None) => ", but one launch cannot tell a change from chance",
+            (Decision::Open, Some(_)) if is_beyond => {
+                ", but not significant at the stricter level that bounds the false alarms of the whole run"
+            }
+            (Decision::Open, Some(_)) => ", but its interval reaches beyond: a regression could hide in it",
+        };
+        if self.is_short(answer) {
+            let planned = format::launches(self.judge.plan.launches);
+            return format!("{why}; only {} of the {planned} planned were made", answer.launches);
+        }
+        match answer.settling_launches {
+            Some(launches) if launches <= MOST_ADVISED_LAUNCHES => {
+                format!("{why}; about {launches} launches would settle it")
+            }
+            _ => why.to_owned(),
+        }
+    }
+
+    /// Both sides' step times then and now, and which of them moved; `None` where the baseline holds none.
+    fn attribution(&self, stored: &BaselineCase) -> Option<String> {
+        let name = self.case.case.reference.as_ref()?;
+        let reference = self.judge.record.case(name)?;
+        let before = self.judge.baselines.machine?.cases.get(name)?.step_seconds?;
+        let now = Evidence::of(self.judge.record).figures(name)?.step_seconds;
+        let own = Side { backend: self.backend(), before: Seconds(stored.step_seconds?), now: self.now() };
+        let other = Side {
+            backend: display_name(&reference.case.backend).to_owned(),
+            before: Seconds(before),
+            now: Seconds(now),
+        };
+        let factor = self.judge.thresholds.attribution_factor;
+        let mover = match (own.change().log().abs(), other.change().log().abs()) {
+            (one, two) if one > factor * two => format!("it is {} that moved", own.backend),
+            (one, two) if two > factor * one => format!("it is {} that moved", other.backend),
+            _ => "both moved".to_owned(),
+        };
+        Some(format!("; step times: {}, {}: {mover}", own.describe(), other.describe()))
+    }
+
+    fn now(&self) -> Seconds {
+        Seconds(self.evidence.figures.as_ref().map_or(f64::NAN, |figures| figures.step_seconds))
+    }
+
+    fn backend(&self) -> String {
+        display_name(&self.case.case.backend).to_owned()
+    }
+}
+
+/// Why a drift is told and does not fail.
+const NOT_THIS_CHANGE: &str = "; beside each other head and base do not differ, so it is not this change's doing";
+
+/// A backend's step time then and now.
+struct Side {
+    backend: String,
+    before: Seconds,
+    now: Seconds,
+}
+
+impl Side {
+    fn change(&self) -> Change {
+        Change(self.now.0 / self.before.0 - 1.0)
+    }
+
+    fn describe(&self) -> String {
+        format!("{} {} → {} ({})", self.backend, self.before, self.now, self.change())
+    }
+}
+
+/// No two processes take the same times to the nanosecond: what does was copied.
+fn is_copied(case: &CaseRecord) -> bool {
+    let timed = |role| case.launches_of(role).iter().filter(|launch| launch.wall_seconds > 0.0);
+    timed(Role::Head).any(|head| {
+        timed(Role::Base).any(|base| {
+            let both = [head, base].map(|launch| measured(std::slice::from_ref(launch)).next().map(|(_, it)| it));
+            let [Some(one), Some(other)] = both else { return false };
+            let phases = |it: &Measured| (it.startup_seconds, it.load_seconds, it.warmup_seconds);
+            head.wall_seconds == base.wall_seconds
+                && phases(one) == phases(other)
+                && one.step_seconds == other.step_seconds
+        })
+    })
+}
+
+/// On an unfit machine a time is not judged.
+fn withdraw(finding: &mut Finding) {
+    if !matches!(finding.verdict, Verdict::New | Verdict::NotGated) {
+        finding.verdict = Verdict::NotJudged;
+        finding.fails = false;
+        finding.message.push_str("; not judged, since the machine is unfit");
+    }
+}
+
+fn interval(answer: &Answer) -> Option<(Change, Change)> {
+    answer.interval.map(|(low, high)| (Change::from_log(low), Change::from_log(high)))
+}
+
+/// What a run could have seen and would need.
+fn reach(answer: &Answer, finding: Finding) -> Finding {
+    let detectable = answer.detectable.map(Change::from_log);
+    Finding { detectable, settling_launches: answer.settling_launches, ..finding }
+}
+
+/// Says where the baseline does not tell how much jobs differ.
+fn uncalibrated(stored: &BaselineCase, verdict: Verdict, thresholds: &Thresholds) -> String {
+    match stored.jobs.len() {
+        _ if verdict == Verdict::Unchanged => String::new(),
+        jobs if jobs >= thresholds.calibrated_jobs => String::new(),
+        jobs => format!(
+            " (uncalibrated: {} in the baseline, {} would tell how much jobs differ)",
+            format::count(jobs, "job"),
+            thresholds.calibrated_jobs
+        ),
+    }
+}

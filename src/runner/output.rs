@@ -1,0 +1,107 @@
+//! Outputs: where the arms of the first block leave their final latents, and how these compare.
+
+use std::path::{Path, PathBuf};
+
+use super::{Arm, Plan};
+use crate::evidence::parity::{element_counts_agree, relative_error};
+use crate::store::record::{CaseRecord, Parity, Role, measured};
+use crate::wan::tensor_file::TensorFile;
+
+/// Compares each case's final latent of the first block with its reference's and with the base revision's.
+pub fn compare_files(plan: &Plan, arms: &[Arm], records: &mut [CaseRecord]) {
+    for case in head_cases(arms) {
+        let output = Output::of(plan, records, case, Role::Head);
+        let base = Output::of(plan, records, case, Role::Base);
+        let reference = match reference(plan, case) {
+            Some(reference) if reference != case => Output::of(plan, records, reference, Role::Head),
+            _ => Output::Missing,
+        };
+        let record = &mut records[case];
+        record.has_output = is_measured(record, Role::Head).then_some(!matches!(output, Output::Missing));
+        record.parity = output.parity(&reference);
+        record.base_parity = output.parity(&base);
+    }
+}
+
+/// Compares the sizes that the digests tell, which every launch may have: a wrong one takes the place of what the files of
+/// the first block said.
+pub fn compare_element_counts(plan: &Plan, arms: &[Arm], records: &mut [CaseRecord]) {
+    for case in head_cases(arms) {
+        let record = &records[case];
+        let beside = reference(plan, case).map_or(&[][..], |reference| &records[reference].launches);
+        let head = record.launches.iter().chain(&record.control_launches);
+        let agrees = element_counts_agree(head.clone().chain(beside));
+        let agrees_with_base = element_counts_agree(head.chain(&record.base_launches));
+        let record = &mut records[case];
+        if !agrees {
+            record.parity = Some(Parity::INCOMPARABLE);
+        }
+        if !agrees_with_base {
+            record.base_parity = Some(Parity::INCOMPARABLE);
+        }
+    }
+}
+
+/// Where an arm leaves its final latent; `None` for one whose output is not compared.
+pub fn path(plan: &Plan, case: usize, role: Role) -> Option<PathBuf> {
+    let name = match role {
+        Role::Head => format!("{case}.safetensors"),
+        Role::Base => format!("{case}-base.safetensors"),
+        Role::Control => return None,
+    };
+    Some(plan.outputs.join(name))
+}
+
+/// The elements of the tensor `output` in a worker's safetensors file; an error says what is wrong with the file.
+pub fn read(path: &Path) -> Result<Vec<f32>, String> {
+    let file = TensorFile::open(path).map_err(|error| error.to_string())?;
+    file.tensor("output").and_then(|view| view.to_f32()).ok_or_else(|| "wrote no float tensor `output`".to_owned())
+}
+
+/// What a launch of the first block left.
+enum Output {
+    /// No file; or the launch did not go to its end, and whatever it left may be half an output.
+    Missing,
+    /// A file that cannot be read as an output, or one with no elements or a value that is not finite.
+    Unusable,
+    Elements(Vec<f32>),
+}
+
+impl Output {
+    fn of(plan: &Plan, records: &[CaseRecord], case: usize, role: Role) -> Self {
+        let path = path(plan, case, role).filter(|path| is_measured(&records[case], role) && path.exists());
+        let Some(path) = path else { return Self::Missing };
+        match read(&path) {
+            Ok(elements) if !elements.is_empty() && elements.iter().all(|value| value.is_finite()) => {
+                Self::Elements(elements)
+            }
+            _ => Self::Unusable,
+        }
+    }
+
+    /// How this output compares with `other`. An unusable one is wrong by itself, whatever the other is; it says nothing
+    /// about outputs that are compared with it.
+    fn parity(&self, other: &Self) -> Option<Parity> {
+        match (self, other) {
+            (Self::Unusable, _) => Some(Parity::INCOMPARABLE),
+            (Self::Elements(output), Self::Elements(other)) => {
+                let error = relative_error(output, other);
+                Some(Parity { relative_error: error.is_finite().then_some(error) })
+            }
+            _ => None,
+        }
+    }
+}
+
+fn head_cases<'a>(arms: &'a [Arm]) -> impl Iterator<Item = usize> + 'a {
+    arms.iter().filter(|arm| arm.role == Role::Head).map(|arm| arm.case)
+}
+
+fn reference(plan: &Plan, case: usize) -> Option<usize> {
+    let name = plan.cases[case].reference.as_ref()?;
+    plan.cases.iter().position(|other| other.name == *name)
+}
+
+fn is_measured(record: &CaseRecord, role: Role) -> bool {
+    measured(record.launches_of(role)).next().is_some()
+}
