@@ -498,7 +498,7 @@ fn judge(record: &RunRecord) {
             flags: String::new(),
         };
         assert!(report::markdown::render(&report).contains("## Verdict"));
-        assert!(!report::text::render(&report, false).contains('\u{1b}'));
+        assert!(!report::text::render(&report, false, 80).contains('\u{1b}'));
         assert!(serde_json::from_str::<Value>(&report::json::render(&report)).is_ok());
     }
 }

@@ -26,7 +26,7 @@ pub fn calibrate(args: &cli::Calibrate, terminal: &Terminal) -> Result<ExitStatu
         if jobs.records.len() < LEAST_JOBS {
             bail!(UsageError(format!("--from {}: {}", path.display(), too_few(&jobs))));
         }
-        terminal.print(&text::render(&calibration::calibrate(&jobs, &config.gate)))?;
+        terminal.print(&text::render(&calibration::calibrate(&jobs, &config.gate), terminal.columns()))?;
         return Ok(ExitStatus::Pass);
     }
     if args.effort.launches == Some(1) {
@@ -37,7 +37,7 @@ pub fn calibrate(args: &cli::Calibrate, terminal: &Terminal) -> Result<ExitStatu
         bail!("interrupted: {}", too_few(&jobs));
     }
     let calibration = calibration::calibrate(&jobs, &config.gate);
-    terminal.print(&text::render(&calibration))?;
+    terminal.print(&text::render(&calibration, terminal.columns()))?;
     terminal.say(&format!("jobs saved in {}", args.json.display()));
     let is_whole = jobs.records.len() == jobs.planned && calibration.left_out.is_empty();
     Ok(if is_whole { ExitStatus::Pass } else { ExitStatus::CannotMeasure })

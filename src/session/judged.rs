@@ -95,7 +95,7 @@ pub fn render(report: &Report, format: Format, terminal: &Terminal) -> String {
 
 /// The report for this terminal.
 pub fn text(report: &Report, terminal: &Terminal) -> String {
-    report::text::render(report, terminal.color())
+    report::text::render(report, terminal.color(), terminal.columns())
 }
 
 /// Saves the report as Markdown where asked.

@@ -1,10 +1,18 @@
 //! Results go to standard output, everything else to standard error.
 
 use std::io::{self, IsTerminal, Write};
+use std::ops::RangeInclusive;
 
+use console::Term;
 use wanbench::report::progress::Style;
 
 use crate::cli::{Color, Output};
+
+/// Columns where standard output is no terminal.
+const DEFAULT_COLUMNS: usize = 80;
+
+/// Columns that prose is fit for: narrower it falls to pieces, wider the eye loses the line.
+const PROSE_COLUMNS: RangeInclusive<usize> = 40..=100;
 
 /// Where and how to print.
 pub struct Terminal {
@@ -42,6 +50,12 @@ impl Terminal {
         }
     }
 
+    /// The columns that prose on standard output is wrapped to.
+    pub fn columns(&self) -> usize {
+        let own = || Term::stdout().size_checked().map(|(_, columns)| columns.into());
+        prose_columns(std::env::var("COLUMNS").ok().as_deref(), own)
+    }
+
     /// Whether results are coloured.
     pub fn color(&self) -> bool {
         match self.output.color {
@@ -50,6 +64,33 @@ impl Terminal {
             Color::Auto => {
                 io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
             }
+        }
+    }
+}
+
+/// `COLUMNS` where it is a number, else the terminal's `own` columns if it is one, within what prose is fit for.
+fn prose_columns(variable: Option<&str>, own: impl FnOnce() -> Option<usize>) -> usize {
+    let asked = variable.and_then(|columns| columns.parse().ok());
+    asked.or_else(own).unwrap_or(DEFAULT_COLUMNS).clamp(*PROSE_COLUMNS.start(), *PROSE_COLUMNS.end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prose_is_as_wide_as_the_terminal_within_reason() {
+        for (variable, own, columns) in [
+            (None, None, 80),
+            (None, Some(72), 72),
+            (None, Some(20), 40),
+            (None, Some(240), 100),
+            (Some("60"), Some(72), 60),
+            (Some("60"), None, 60),
+            (Some("wide"), Some(72), 72),
+            (Some(""), None, 80),
+        ] {
+            assert_eq!(prose_columns(variable, || own), columns, "COLUMNS={variable:?} on {own:?}");
         }
     }
 }

@@ -280,10 +280,10 @@ fn colour_only_adds_escape_sequences() {
     let mut now = Scenario::new();
     now.slow_down("mlx/41f/int8", 1.25);
     let report = now.report();
-    let plain = text::render(&report, false);
+    let plain = text::render(&report, false, 100);
     assert!(!plain.contains('\u{1b}'));
     let mut uncoloured = String::new();
-    for (index, part) in text::render(&report, true).split('\u{1b}').enumerate() {
+    for (index, part) in text::render(&report, true, 100).split('\u{1b}').enumerate() {
         uncoloured.push_str(if index == 0 { part } else { part.split_once('m').unwrap().1 });
     }
     assert_eq!(uncoloured, plain);
@@ -293,7 +293,8 @@ fn golden(name: &str, report: &Report) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/report");
     let comment = comment::render(std::slice::from_ref(report), &origin(), 65_536);
     assert_whole(&comment);
-    let renderings = [("md", markdown::render(report)), ("txt", text::render(report, false)), ("comment.md", comment)];
+    let renderings =
+        [("md", markdown::render(report)), ("txt", text::render(report, false, 100)), ("comment.md", comment)];
     for (extension, rendered) in renderings {
         assert_golden(&folder.join(format!("{name}.{extension}")), &rendered);
     }

@@ -53,15 +53,15 @@ pub(super) fn results(report: &Report, paint: Paint) -> String {
     text
 }
 
-/// Loading and throughput; empty where no case was measured.
-pub(super) fn throughput(report: &Report, paint: Paint) -> String {
+/// Loading and throughput, the legend in `width` columns; empty where no case was measured.
+pub(super) fn throughput(report: &Report, paint: Paint, width: usize) -> String {
     let throughput::Table { header, rows } = throughput::table(&report.comparison);
     if rows.is_empty() {
         return String::new();
     }
     let cells = rows.into_iter().map(|(name, cells)| [one_line(name)].into_iter().chain(cells).collect());
     let Layout { text, lines } = Layout::new(&header, &["Case"], cells, paint);
-    text + &lines.join("\n") + "\n" + &wrap(throughput::LEGEND, "", "")
+    text + &lines.join("\n") + "\n" + &wrap(throughput::LEGEND, "", "", width)
 }
 
 /// A table in columns of equal width: the head with a rule below it, and a line for each row.
