@@ -3,9 +3,8 @@
 use std::io::Write;
 use std::time::Instant;
 
-use indicatif::{ProgressBar, ProgressDrawTarget};
-
-use super::progress::{LINE_INTERVAL, REDRAWS_PER_SECOND, Style, case_style};
+use super::screen::Screen;
+use super::{LINE_INTERVAL, Style};
 use crate::protocol::Loading;
 use crate::text::escape::one_line;
 use crate::text::format;
@@ -14,38 +13,35 @@ use crate::text::format;
 pub struct Waiting {
     what: String,
     style: Style,
-    line: Option<ProgressBar>,
+    screen: Option<Screen>,
     told: Instant,
 }
 
 impl Waiting {
     /// Shows nothing yet; `what` is waited for.
     pub fn new(what: &str, style: Style) -> Self {
-        let line = (style == Style::Live).then(|| {
-            let target = ProgressDrawTarget::stderr_with_hz(REDRAWS_PER_SECOND);
-            ProgressBar::with_draw_target(None, target).with_style(case_style())
-        });
-        Self { what: one_line(what), style, line, told: Instant::now() }
+        let screen = (style == Style::Live).then(Screen::stderr);
+        Self { what: one_line(what), style, screen, told: Instant::now() }
     }
 
     /// Shows how far it is.
     pub fn show(&mut self, loading: &Loading) {
         let words = format!("{}: {}", self.what, self::loading(loading));
-        match &self.line {
-            Some(line) => line.set_message(words),
+        match &mut self.screen {
+            Some(screen) if screen.is_due() => screen.draw(&[words]),
             None if self.style != Style::Off && self.told.elapsed() >= LINE_INTERVAL => {
                 self.told = Instant::now();
                 // Progress is a courtesy: what cannot be shown ends nothing.
                 let _ = writeln!(std::io::stderr(), "{words}");
             }
-            None => {}
+            _ => {}
         }
     }
 
-    /// Clears the line.
+    /// Removes the line.
     pub fn finish(&mut self) {
-        if let Some(line) = self.line.take() {
-            line.finish_and_clear();
+        if let Some(screen) = self.screen.take() {
+            screen.clear();
         }
     }
 }
