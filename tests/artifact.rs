@@ -550,7 +550,10 @@ fn judge(record: &RunRecord) {
             invocation: Invocation::default(),
         };
         assert!(report::markdown::render(&report).contains("## Verdict"));
-        assert!(!report::text::render(&report, Layout { color: false, width: 80, verbose: true }).contains('\u{1b}'));
+        assert!(
+            !report::text::render(&report, Layout { color: false, width: 80, table_width: 80, verbose: true })
+                .contains('\u{1b}')
+        );
         assert!(serde_json::from_str::<Value>(&report::json::render(&report)).is_ok());
     }
 }

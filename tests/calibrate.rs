@@ -97,6 +97,7 @@ fn one_whole_job_is_no_calibration() {
     let ran = project.wanbench(&["calibrate", "--launches", "2"]);
     assert_eq!((ran.status, ran.stdout.as_str()), (3, ""), "{}", ran.stderr);
     assert!(ran.stderr.contains("interrupted: 1 of 5 jobs are whole, and a calibration needs 2"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("failed"), "what was interrupted did not fail: {}", ran.stderr);
     let ran = project.wanbench(&["calibrate", "--from", "calibration.json"]);
     assert_eq!(ran.status, 2, "{}", ran.stdout);
     assert!(ran.stderr.contains("--from calibration.json: 1 of 5 jobs"), "{}", ran.stderr);

@@ -68,8 +68,8 @@ impl Proposal {
         }
     }
 
-    /// A `[gate]` table to paste into config.toml, with where each value comes from.
-    pub fn toml(&self) -> String {
+    /// A `[gate]` table to paste into config.toml, with where each value comes from in `width` columns.
+    pub fn toml(&self, width: usize) -> String {
         let mut text = "[gate]\n".to_owned();
         let speeds =
             [("base_tolerance_percent", &self.base_tolerance), ("speedup_tolerance_percent", &self.speedup_tolerance)];
@@ -77,10 +77,10 @@ impl Proposal {
         for (key, proposed) in speeds.into_iter().chain(canary) {
             match proposed.percent {
                 Some(percent) => {
-                    text += &wrap(&proposed.reason, "# ", "# ");
+                    text += &wrap(&proposed.reason, "# ", "# ", width);
                     text += &format!("{key} = {percent:.1}\n");
                 }
-                None => text += &wrap(&format!("{key}: {}", proposed.reason), "# ", "# "),
+                None => text += &wrap(&format!("{key}: {}", proposed.reason), "# ", "# ", width),
             }
         }
         text

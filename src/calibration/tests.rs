@@ -102,7 +102,7 @@ fn a_quiet_machine_is_offered_tighter_tolerances() {
         [&calibration.proposal.base_tolerance, &calibration.proposal.speedup_tolerance].map(|it| it.percent.unwrap());
     assert!(proposed_base < gate.base_tolerance_percent, "{proposed_base}");
     assert!(proposed_speedup < gate.speedup_tolerance_percent, "{proposed_speedup}");
-    let pasted: toml::Table = toml::from_str(&calibration.proposal.toml()).unwrap();
+    let pasted: toml::Table = toml::from_str(&calibration.proposal.toml(100)).unwrap();
     let pasted: Thresholds = pasted["gate"].clone().try_into().unwrap();
     assert_eq!(pasted.fault(), None);
     assert_eq!((pasted.base_tolerance_percent, pasted.speedup_tolerance_percent), (proposed_base, proposed_speedup));
@@ -147,7 +147,7 @@ fn the_text_says_what_it_rests_on() {
     jobs.planned = 5;
     jobs.records[0].warnings = vec!["on battery".to_owned()];
     jobs.records[1].cases[1].launches[2].outcome = failed("the worker died");
-    let text = text::render(&calibrate(&jobs, &gate));
+    let text = text::render(&calibrate(&jobs, &gate), 100);
     for part in [
         "Interrupted: 3 of 5 jobs are whole and counted.",
         "Warning: on battery",
@@ -239,14 +239,14 @@ proptest! {
         prop_assert_eq!(jobs.records.iter().try_for_each(valid::run), Ok(()));
         let gate = Thresholds::default();
         let calibration = calibrate(&jobs, &gate);
-        let text = text::render(&calibration);
+        let text = text::render(&calibration, 100);
         for word in ["NaN", "inf", "-0", "−0"] {
             prop_assert!(!text.contains(word), "{word}:\n{text}");
         }
         for deviation in calibration.cases.iter().flat_map(|case| case.noise.layers()).flatten() {
             prop_assert!(deviation.is_finite() && deviation >= 0.0);
         }
-        let pasted: toml::Table = toml::from_str(&calibration.proposal.toml()).unwrap();
+        let pasted: toml::Table = toml::from_str(&calibration.proposal.toml(100)).unwrap();
         let pasted: Thresholds = pasted["gate"].clone().try_into().unwrap();
         prop_assert_eq!(pasted.fault(), None);
         prop_assert!(calibration.alarms.step_time <= calibration.alarms.jobs);

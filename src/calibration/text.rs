@@ -9,12 +9,12 @@ use crate::text::escape::one_line;
 use crate::text::format;
 use crate::text::wrap::wrap;
 
-/// The calibration as text.
-pub fn render(calibration: &Calibration) -> String {
-    [header, noise, alarms, tolerances, proposal].map(|part| part(calibration)).join("\n")
+/// The calibration as text, its prose in `width` columns.
+pub fn render(calibration: &Calibration, width: usize) -> String {
+    [header, noise, alarms, tolerances, proposal].map(|part| part(calibration, width)).join("\n")
 }
 
-fn header(calibration: &Calibration) -> String {
+fn header(calibration: &Calibration, width: usize) -> String {
     let jobs = calibration.jobs;
     let Some(first) = jobs.records.first() else { return "No job was measured.\n".to_owned() };
     let mut text = format!(
@@ -36,18 +36,18 @@ fn header(calibration: &Calibration) -> String {
     }
     // What was noticed before the second job is, as a load average, the first one's doing.
     for warning in &first.warnings {
-        text.push_str(&wrap(&format!("Warning: {warning}"), "", "  "));
+        text.push_str(&wrap(&format!("Warning: {warning}"), "", "  ", width));
     }
     for left_out in &calibration.left_out {
         let line = format!("Left out: {} of job {}: {}", left_out.name, left_out.job, left_out.reason);
-        text.push_str(&wrap(&line, "", "  "));
+        text.push_str(&wrap(&line, "", "  ", width));
     }
     text
 }
 
 const LAYERS: [&str; 6] = ["Standard deviation", "Step", "Launch", "Block", "Job", "Speedup"];
 
-fn noise(calibration: &Calibration) -> String {
+fn noise(calibration: &Calibration, width: usize) -> String {
     let cases = &calibration.cases;
     if cases.is_empty() {
         return "No case was measured: there is no noise to tell of.\n".to_owned();
@@ -70,14 +70,14 @@ fn noise(calibration: &Calibration) -> String {
         "Job: of a job's mean of those, beyond what its blocks explain.",
         "Speedup: of a job's speedup over the reference: what a comparison with a committed baseline pays.",
     ] {
-        text.push_str(&wrap(line, "  ", "    "));
+        text.push_str(&wrap(line, "  ", "    ", width));
     }
-    text.push_str(&job_doubt(calibration));
+    text.push_str(&job_doubt(calibration, width));
     text
 }
 
 /// How little few jobs, close in time, tell of what differs between jobs.
-fn job_doubt(calibration: &Calibration) -> String {
+fn job_doubt(calibration: &Calibration, width: usize) -> String {
     let jobs = calibration.jobs.records.len();
     let line = match job_noise_factors(jobs) {
         Some((low, high)) => format!(
@@ -88,10 +88,10 @@ fn job_doubt(calibration: &Calibration) -> String {
         ),
         None => "Job and Speedup need two jobs.".to_owned(),
     };
-    wrap(&line, "  ", "    ")
+    wrap(&line, "  ", "    ", width)
 }
 
-fn alarms(calibration: &Calibration) -> String {
+fn alarms(calibration: &Calibration, width: usize) -> String {
     let (alarms, gate) = (&calibration.alarms, calibration.gate);
     let mut text = wrap(
         &format!(
@@ -101,6 +101,7 @@ fn alarms(calibration: &Calibration) -> String {
         ),
         "",
         "  ",
+        width,
     );
     let observed = |count: usize| {
         let (low, high) = wilson(count, alarms.jobs);
@@ -110,7 +111,7 @@ fn alarms(calibration: &Calibration) -> String {
     text.push_str(&format!("  Peak memory, measured: {}\n", observed(alarms.peak)));
     if alarms.unfit > 0 {
         let line = format!("Not judged, since the control said that the machine is unfit: {}", observed(alarms.unfit));
-        text.push_str(&wrap(&line, "  ", "    "));
+        text.push_str(&wrap(&line, "  ", "    ", width));
     }
     if let Some(simulated) = alarms.simulated {
         let line = format!(
@@ -120,12 +121,12 @@ fn alarms(calibration: &Calibration) -> String {
             format::count(calibration.jobs.launches(), "block"),
             alarms.blocks
         );
-        text.push_str(&wrap(&line, "  ", "    "));
+        text.push_str(&wrap(&line, "  ", "    ", width));
     }
     text
 }
 
-fn tolerances(calibration: &Calibration) -> String {
+fn tolerances(calibration: &Calibration, width: usize) -> String {
     let figures = TOLERANCE_LAUNCHES.iter().zip(calibration.tolerances_percent);
     let cell = |(launches, percent): (&usize, Option<f64>)| {
         let percent = percent.map_or_else(|| NOTHING.to_owned(), |percent| format!("{percent:.2}%"));
@@ -133,16 +134,16 @@ fn tolerances(calibration: &Calibration) -> String {
     };
     let text = "Smallest tolerance of a step time against the base revision's, by the noisiest case: an unchanged one \
                 passes, and a slowing of that size is significant at the last look, each with a probability of 80%";
-    wrap(text, "", "  ") + &figures.map(cell).collect::<String>()
+    wrap(text, "", "  ", width) + &figures.map(cell).collect::<String>()
 }
 
-fn proposal(calibration: &Calibration) -> String {
+fn proposal(calibration: &Calibration, width: usize) -> String {
     let gate = calibration.gate;
     let present = format!(
         "Proposed for config.toml, in place of {}% and {}%:",
         gate.base_tolerance_percent, gate.speedup_tolerance_percent
     );
-    format!("{present}\n\n{}", calibration.proposal.toml())
+    format!("{present}\n\n{}", calibration.proposal.toml(width))
 }
 
 /// The first column to the left, the figures to the right.

@@ -25,7 +25,7 @@ pub fn calibrate(args: &cli::Calibrate, terminal: &Terminal) -> Result<ExitStatu
         if jobs.records.len() < LEAST_JOBS {
             return Err(Error::usage(format!("--from {}: {}", path.display(), too_few(&jobs))));
         }
-        terminal.print(&text::render(&calibration::calibrate(&jobs, &config.gate)))?;
+        terminal.print(&text::render(&calibration::calibrate(&jobs, &config.gate), terminal.columns()))?;
         return Ok(ExitStatus::Passed);
     }
     if args.effort.launches == Some(1) {
@@ -36,7 +36,7 @@ pub fn calibrate(args: &cli::Calibrate, terminal: &Terminal) -> Result<ExitStatu
         return Err(Error::incomplete(format!("interrupted: {}", too_few(&jobs))));
     }
     let calibration = calibration::calibrate(&jobs, &config.gate);
-    terminal.print(&text::render(&calibration))?;
+    terminal.print(&text::render(&calibration, terminal.columns()))?;
     jobs.save(&args.json).or_incomplete(|| format!("cannot save {}", args.json.display()))?;
     terminal.say(&format!("jobs saved in {}", args.json.display()));
     let is_whole = jobs.records.len() == jobs.planned && calibration.left_out.is_empty();

@@ -34,7 +34,7 @@ pub fn plan(args: &cli::Plan, terminal: &Terminal) -> Result<ExitStatus> {
     };
     let plan = SuitePlan::new(terms, &forecasts, &fit, &rates(&selected, terminal)?);
     terminal.print(&match args.format {
-        DataFormat::Text => report::plan::text(&plan),
+        DataFormat::Text => report::plan::text(&plan, terminal.columns()),
         DataFormat::Json => report::plan::json(&plan),
     })?;
     Ok(ExitStatus::Passed)

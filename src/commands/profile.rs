@@ -63,7 +63,7 @@ pub fn profile(args: &cli::Profile, terminal: &Terminal) -> Result<ExitStatus> {
     let works = work::parts(spec, forecast.tokens, case.workload.camera, case.dtype.size_bytes());
     let profile = profile::Profile::new(&case.name, &profiled, &works);
     terminal.print(&match args.format {
-        DataFormat::Text => report::profile::text(&profile),
+        DataFormat::Text => report::profile::text(&profile, terminal.columns()),
         DataFormat::Json => report::profile::json(&profile),
     })?;
     Ok(ExitStatus::Passed)

@@ -30,13 +30,11 @@ mod summary;
 pub mod text;
 mod throughput;
 mod trend;
-mod waiting;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use progress::Progress;
-pub use waiting::Waiting;
+pub use progress::{Progress, Waiting};
 
 /// All that a report tells.
 #[derive(Clone, Debug, PartialEq)]

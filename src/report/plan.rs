@@ -9,8 +9,8 @@ use crate::text::escape::one_line;
 use crate::text::format;
 use crate::text::wrap::wrap;
 
-/// The plan as text.
-pub fn text(plan: &SuitePlan) -> String {
+/// The plan as text, its prose in `width` columns.
+pub fn text(plan: &SuitePlan, width: usize) -> String {
     let has = plan.has_bytes.map_or_else(|| "unknown".to_owned(), format::gibibytes);
     let mut text = format!(
         "Suite {} on the {}, at most {} per case, each of {} and the steps; memory free: {has}\n",
@@ -19,14 +19,14 @@ pub fn text(plan: &SuitePlan) -> String {
         format::launches(plan.launches),
         format::count(plan.warmup_steps as usize, "warm-up pass"),
     );
-    plan.rates.iter().for_each(|rates| text.push_str(&wrap(&rates_line(rates), "", "  ")));
+    plan.rates.iter().for_each(|rates| text.push_str(&wrap(&rates_line(rates), "", "  ", width)));
     if let Some(warning) = &plan.warning {
-        text.push_str(&wrap(&format!("Warning: {warning}"), "", "  "));
+        text.push_str(&wrap(&format!("Warning: {warning}"), "", "  ", width));
     }
     text.push('\n');
     text.push_str(&table(plan));
     text.push('\n');
-    text.push_str(&wrap(&summary(plan), "", ""));
+    text.push_str(&wrap(&summary(plan), "", "", width));
     text
 }
 

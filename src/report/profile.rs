@@ -8,8 +8,8 @@ use crate::text::escape::one_line;
 use crate::text::format;
 use crate::text::wrap::wrap;
 
-/// The profile as text: the parts, then each block's.
-pub fn text(profile: &Profile) -> String {
+/// The profile as text: the parts, then each block's; its prose in `width` columns.
+pub fn text(profile: &Profile, width: usize) -> String {
     let mut text = format!(
         "{}: {} as a step takes it ({}, {})\n\n",
         one_line(&profile.case),
@@ -21,7 +21,7 @@ pub fn text(profile: &Profile) -> String {
     text.push('\n');
     text.push_str(&blocks(profile));
     text.push('\n');
-    text.push_str(&wrap(&summary(profile), "", ""));
+    text.push_str(&wrap(&summary(profile), "", "", width));
     text
 }
 
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn the_tables_hold_each_part_and_each_block() {
-        let text = text(&profile());
+        let text = text(&profile(), 100);
         for line in [
             "mlx/5f/none: 10.0 ms as a step takes it (0.30 TFLOP/s, 3 passes)",
             "blocks: self-attention  7.00 ms  70.0%     0.43    42.9%",
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn parts_that_do_not_add_up_to_the_step_say_so() {
         let apart = Profile { sum_seconds: 0.012, ..profile() };
-        assert!(text(&apart).contains("are not those of the step"));
+        assert!(text(&apart, 100).contains("are not those of the step"));
         assert_eq!(serde_json::from_str::<serde_json::Value>(&json(&apart)).unwrap()["parts"][0]["part"]["block"], 0);
     }
 }

@@ -53,6 +53,8 @@ struct Running<'a> {
 }
 
 /// Starts all of `arms`, lets them step in turns, ends them: each with its outcome and the time spent on it.
+///
+/// Where `interrupted`, what is left of them is killed, and no event calls that a failure.
 fn take_turns<'a>(
     plan: &Plan,
     arms: Vec<&'a Arm<'a>>,
@@ -80,6 +82,7 @@ fn take_turns<'a>(
             );
         match started {
             Ok(launch) => running.push(Running { arm, launch: Some(launch), failure: None }),
+            Err(_) if interrupted.load(Ordering::Relaxed) => {}
             Err(failure) => {
                 let outcome = Outcome::Failed(failure);
                 on_event(&Event::LaunchEnded { arm: &name, outcome: &outcome, seconds: 0.0 });
@@ -99,6 +102,9 @@ fn take_turns<'a>(
     for Running { arm, launch, failure } in running {
         let Some(launch) = launch else { continue };
         let (measured, waited) = launch.finish(failure);
+        if interrupted.load(Ordering::Relaxed) {
+            return ended;
+        }
         let outcome = measured.map_or_else(Outcome::Failed, Outcome::Measured);
         on_event(&Event::LaunchEnded { arm: &arm.name(plan), outcome: &outcome, seconds: waited.as_secs_f64() });
         ended.push((arm, outcome, waited));

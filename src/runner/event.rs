@@ -3,6 +3,24 @@
 use crate::protocol::Loading;
 use crate::store::record::Outcome;
 
+/// What a run waits for before its next block. No arm is measured meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// The canary's process starts and takes its first readings.
+    CanaryStart,
+    /// The canary takes a reading.
+    CanaryReading,
+    /// The pause after a block.
+    CoolDown,
+    /// The block was put off: the canary is read again after a pause.
+    Rest {
+        /// The try that follows, from 2.
+        next_try: usize,
+        /// Most tries before the run ends.
+        tries: usize,
+    },
+}
+
 /// One thing that happened.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
@@ -48,6 +66,20 @@ pub enum Event<'a> {
         /// Time spent on it.
         seconds: f64,
     },
+    /// The next block waits. A wait of known length is told again once a second.
+    Waiting {
+        /// What for.
+        wait: Wait,
+        /// Whole seconds until the wait is over, rounded up; `None` where that is not known.
+        remaining_seconds: Option<u64>,
+    },
+    /// The wait is over, and the next block begins or the run ends.
+    Resumed,
+    /// A workload needs no further block.
+    WorkloadSettled {
+        /// Its name.
+        workload: &'a str,
+    },
     /// A block did not begin, since the machine was not at rest.
     BlockDropped {
         /// Name of the workload.
@@ -60,7 +92,7 @@ pub enum Event<'a> {
 }
 
 impl<'a> Event<'a> {
-    /// The name of the arm it is about; `None` where it is about a block.
+    /// The name of the arm it is about; `None` where it is about a block, a workload or the run.
     pub fn arm(&self) -> Option<&'a str> {
         match *self {
             Self::LaunchStarted { arm, .. }
@@ -69,7 +101,7 @@ impl<'a> Event<'a> {
             | Self::Warmed { arm }
             | Self::Step { arm, .. }
             | Self::LaunchEnded { arm, .. } => Some(arm),
-            Self::BlockDropped { .. } => None,
+            Self::Waiting { .. } | Self::Resumed | Self::WorkloadSettled { .. } | Self::BlockDropped { .. } => None,
         }
     }
 }

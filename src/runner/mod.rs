@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 pub use canary::{CanaryPlan, canary_case};
-pub use event::Event;
+pub use event::{Event, Wait};
 pub use launch::Launch;
 pub use materials::{Materials, MaterialsError, Network};
 pub use order::balanced;
@@ -106,7 +106,7 @@ pub fn measure(
         .collect();
     let orders: Vec<_> =
         workloads.iter().map(|(_, arms)| order::balanced(arms.len(), plan.launches, plan.seed)).collect();
-    let (mut pacer, without_canary) = Pacer::start(plan, plan.launches * workloads.len(), interrupted);
+    let (mut pacer, without_canary) = Pacer::start(plan, plan.launches * workloads.len(), interrupted, &mut on_event);
     let mut run = Progressed {
         cases: plan.cases.iter().map(|case| plan.record(case)).collect(),
         canary: pacer.canary(),
@@ -133,6 +133,7 @@ pub fn measure(
             }
         }
         settled = on_block(&run);
+        settled.iter().for_each(|workload| on_event(&Event::WorkloadSettled { workload }));
     }
     run
 }

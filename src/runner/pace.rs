@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::canary::{Canary, CanaryPlan, Reading};
-use super::{Event, Plan};
+use super::{Event, Plan, Wait};
 use crate::store::record::{self, DroppedBlock};
 use crate::text::format;
 
@@ -38,9 +38,15 @@ pub struct Pacer<'a> {
 
 impl<'a> Pacer<'a> {
     /// Begins a run of so many blocks at most; the run goes on without a canary that cannot be started, and is told why.
-    pub fn start(plan: &'a Plan<'a>, blocks: usize, interrupted: &'a AtomicBool) -> (Self, Option<String>) {
+    pub fn start(
+        plan: &'a Plan<'a>,
+        blocks: usize,
+        interrupted: &'a AtomicBool,
+        on_event: &mut impl FnMut(&Event),
+    ) -> (Self, Option<String>) {
         let mut pacer = Self { plan, interrupted, started: Instant::now(), canary: None, longest: BTreeMap::new() };
         let Some(canary) = &plan.pace.canary else { return (pacer, None) };
+        on_event(&Event::Waiting { wait: Wait::CanaryStart, remaining_seconds: None });
         match Canary::start(canary, plan.materials, plan.device, blocks * TRIES, plan.timeout, interrupted) {
             Ok(started) => {
                 let record = record::Canary {
@@ -65,11 +71,17 @@ impl<'a> Pacer<'a> {
 
     /// Waits until the next block of `workload` may begin; an error tells why the run must end.
     pub fn admit(&mut self, workload: &str, block: usize, on_event: &mut impl FnMut(&Event)) -> Result<(), String> {
+        let admitted = self.wait(workload, block, on_event);
+        on_event(&Event::Resumed);
+        admitted
+    }
+
+    fn wait(&mut self, workload: &str, block: usize, on_event: &mut impl FnMut(&Event)) -> Result<(), String> {
         let cool_down = if self.longest.is_empty() { Duration::ZERO } else { self.plan.pace.cool_down };
         self.within_limit(cool_down + self.longest.get(workload).copied().unwrap_or_default())?;
-        self.pause(cool_down);
+        count_down(cool_down, Wait::CoolDown, self.interrupted, on_event);
         for attempt in 0..TRIES {
-            let Some(reading) = self.read()?.filter(|reading| !reading.is_fit) else { return Ok(()) };
+            let Some(reading) = self.read(on_event)?.filter(|reading| !reading.is_fit) else { return Ok(()) };
             let pause = self.plan.pace.cool_down.max(FIRST_PAUSE * 2u32.pow(attempt as u32));
             let follows = match attempt + 1 {
                 TRIES => "given up".to_owned(),
@@ -87,7 +99,8 @@ impl<'a> Pacer<'a> {
                 break;
             }
             self.within_limit(pause)?;
-            self.pause(pause);
+            let wait = Wait::Rest { next_try: attempt + 2, tries: TRIES };
+            count_down(pause, wait, self.interrupted, on_event);
             if self.interrupted.load(Ordering::Relaxed) {
                 return Ok(());
             }
@@ -107,8 +120,9 @@ impl<'a> Pacer<'a> {
         Some(record::Canary { cold_seconds: canary.cold_seconds(), ..record.clone() })
     }
 
-    fn read(&mut self) -> Result<Option<Reading>, String> {
+    fn read(&mut self, on_event: &mut impl FnMut(&Event)) -> Result<Option<Reading>, String> {
         let Some((canary, record)) = &mut self.canary else { return Ok(None) };
+        on_event(&Event::Waiting { wait: Wait::CanaryReading, remaining_seconds: None });
         match canary.read() {
             Ok(reading) => {
                 record.reading_seconds.push(reading.seconds);
@@ -130,15 +144,42 @@ impl<'a> Pacer<'a> {
             _ => Ok(()),
         }
     }
+}
 
-    fn pause(&self, pause: Duration) {
-        let end = Instant::now() + pause;
-        while !self.interrupted.load(Ordering::Relaxed) {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return;
-            }
-            std::thread::sleep(left.min(INTERRUPT_INTERVAL));
+/// Waits for so long or until the run is interrupted, and tells once a second how long that still is.
+fn count_down(length: Duration, wait: Wait, interrupted: &AtomicBool, on_event: &mut impl FnMut(&Event)) {
+    let end = Instant::now() + length;
+    let mut told = None;
+    while !interrupted.load(Ordering::Relaxed) {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
         }
+        let remaining_seconds = Some(left.as_secs_f64().ceil() as u64);
+        if told != remaining_seconds {
+            on_event(&Event::Waiting { wait, remaining_seconds });
+            told = remaining_seconds;
+        }
+        std::thread::sleep(left.min(INTERRUPT_INTERVAL));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_tells_what_it_is_for_and_ends_when_interrupted() {
+        let interrupted = AtomicBool::new(false);
+        let mut told = Vec::new();
+        let mut on_event = |event: &Event| {
+            let Event::Waiting { wait, remaining_seconds: Some(1..=3600) } = *event else { panic!("{event:?}") };
+            told.push(wait);
+            interrupted.store(true, Ordering::Relaxed);
+        };
+        count_down(Duration::ZERO, Wait::CoolDown, &interrupted, &mut on_event);
+        count_down(Duration::from_secs(3600), Wait::CoolDown, &interrupted, &mut on_event);
+        count_down(Duration::from_secs(3600), Wait::CoolDown, &interrupted, &mut on_event);
+        assert_eq!(told, [Wait::CoolDown]);
     }
 }

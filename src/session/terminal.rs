@@ -1,12 +1,20 @@
 //! Results go to standard output, everything else to standard error.
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::ops::RangeInclusive;
 
+use console::Term;
 use wanbench::report::progress::Style;
 use wanbench::report::text::Layout;
 
 use super::status::{OrStatus, Result};
 use crate::cli::{Color, Output};
+
+/// Columns where standard output is no terminal.
+const DEFAULT_COLUMNS: usize = 80;
+
+/// Columns that prose is fit for: narrower it falls to pieces, wider the eye loses the line.
+const PROSE_COLUMNS: RangeInclusive<usize> = 40..=100;
 
 /// Where and how to print.
 pub struct Terminal {
@@ -54,12 +62,13 @@ impl Terminal {
 
     /// How a report is laid out on standard output.
     pub fn layout(&self) -> Layout {
-        Layout { color: self.color(), width: self.columns(), verbose: self.output.verbose }
+        let table_width = terminal_columns().unwrap_or(DEFAULT_COLUMNS).max(self.columns());
+        Layout { color: self.color(), width: self.columns(), table_width, verbose: self.output.verbose }
     }
 
-    /// Columns of standard output.
+    /// The columns that prose on standard output is wrapped to.
     pub fn columns(&self) -> usize {
-        80
+        prose_columns(terminal_columns())
     }
 
     /// Whether results are coloured.
@@ -71,5 +80,33 @@ impl Terminal {
                 io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
             }
         }
+    }
+}
+
+/// The columns of standard output: `COLUMNS` where it is a number, else the terminal's own; `None` where it is no terminal.
+fn terminal_columns() -> Option<usize> {
+    let own = || Term::stdout().size_checked().map(|(_, columns)| columns.into());
+    asked_columns(std::env::var("COLUMNS").ok().as_deref()).or_else(own)
+}
+
+fn asked_columns(variable: Option<&str>) -> Option<usize> {
+    variable.and_then(|columns| columns.parse().ok())
+}
+
+/// The columns of a terminal within what prose is fit for.
+fn prose_columns(columns: Option<usize>) -> usize {
+    columns.unwrap_or(DEFAULT_COLUMNS).clamp(*PROSE_COLUMNS.start(), *PROSE_COLUMNS.end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prose_is_as_wide_as_the_terminal_within_reason() {
+        for (own, columns) in [(None, 80), (Some(72), 72), (Some(20), 40), (Some(240), 100)] {
+            assert_eq!(prose_columns(own), columns, "{own:?}");
+        }
+        assert_eq!([Some("60"), Some("wide"), Some(""), None].map(asked_columns), [Some(60), None, None, None]);
     }
 }

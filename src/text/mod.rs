@@ -1,5 +1,6 @@
-//! Words for people: how figures are written, how text from outside is made harmless, how lines are wrapped.
+//! Words for people: how figures are written, how text from outside is made harmless, how lines fit a terminal.
 
+pub mod columns;
 pub mod escape;
 pub mod format;
 pub mod shell;

@@ -133,7 +133,7 @@ impl Project {
         self.write(name, &serde_json::to_string_pretty(&value).unwrap());
     }
 
-    /// wanbench in this folder, outside any CI.
+    /// wanbench in this folder, outside any CI, with lines of one width whatever terminal the tests run in.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_wanbench"));
         command
@@ -141,6 +141,7 @@ impl Project {
             .current_dir(self.folder.path())
             .env("WANBENCH_CACHE", self.path("cache"))
             .env("WANBENCH_LOCK", self.path("lock"))
+            .env("COLUMNS", "100")
             .env_remove("CI");
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("GITHUB_")) {
             command.env_remove(name);

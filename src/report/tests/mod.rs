@@ -286,7 +286,7 @@ fn golden(name: &str, report: &Report) {
 }
 
 /// A terminal of the usual size, without colour.
-const PLAIN: text::Layout = text::Layout { color: false, width: 80, verbose: false };
+const PLAIN: text::Layout = text::Layout { color: false, width: 80, table_width: 80, verbose: false };
 
 /// Holds `rendered` against the snapshot `name` in tests/snapshots.
 pub(crate) fn snapshot(name: &str, rendered: &str) {

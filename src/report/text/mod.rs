@@ -8,7 +8,7 @@ use super::{Report, evidence, headline, next_steps, review, summary};
 use crate::gate::{Standing, Verdict};
 use crate::text::escape::one_line;
 use crate::text::format;
-use crate::text::wrap::wrap_to as wrap;
+use crate::text::wrap::wrap;
 
 /// Lines of a failed worker's standard error that are shown.
 const STDERR_LINES: usize = 5;
@@ -18,15 +18,17 @@ const STDERR_LINES: usize = 5;
 pub struct Layout {
     /// Whether escape sequences are written; colour never carries information alone.
     pub color: bool,
-    /// Columns of a line.
+    /// Columns of prose.
     pub width: usize,
+    /// Columns of tables, which may be wider.
+    pub table_width: usize,
     /// Whether tables have all their columns, however wide.
     pub verbose: bool,
 }
 
 /// The report as text.
 pub fn render(report: &Report, layout: Layout) -> String {
-    let Layout { color, width, verbose } = layout;
+    let Layout { color, width, verbose, .. } = layout;
     let (paint, page) = (Paint { color }, Page { width });
     let throughput = if verbose { table::throughput(report, paint, width) } else { String::new() };
     [

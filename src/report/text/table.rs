@@ -5,19 +5,20 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use super::super::summary::{Row, row};
 use super::super::{Report, throughput};
 use super::{Layout, Paint};
+use crate::text::columns;
 use crate::text::escape::one_line;
-use crate::text::wrap::wrap_to as wrap;
+use crate::text::wrap::wrap;
 
 /// The results, in as many columns as fit: the verdict and the change come first.
 pub(super) fn results(report: &Report, paint: Paint, layout: Layout) -> String {
     let rows: Vec<Row> = report.outcome.cases.iter().map(row).collect();
-    let mut columns: Vec<Column> = COLUMNS.to_vec();
+    let mut shown: Vec<Column> = COLUMNS.to_vec();
     let table = |columns: &[Column]| Grid::new(columns, &rows, paint);
-    let mut fitting = table(&columns);
-    while !layout.verbose && fitting.width > layout.width && columns.len() > LEAST_COLUMNS {
-        let (least, _) = columns.iter().enumerate().max_by_key(|(_, column)| column.rank).expect("there are columns");
-        columns.remove(least);
-        fitting = table(&columns);
+    let mut fitting = table(&shown);
+    while !layout.verbose && fitting.width > layout.table_width && shown.len() > LEAST_COLUMNS {
+        let (least, _) = shown.iter().enumerate().max_by_key(|(_, column)| column.rank).expect("there are columns");
+        shown.remove(least);
+        fitting = table(&shown);
     }
     let Grid { mut text, lines, .. } = fitting;
     for (line, row) in lines.iter().zip(&rows) {
@@ -105,7 +106,7 @@ impl Grid {
         let mut lines = table.lines().map(|line| line.trim_end().to_owned());
         let head = lines.next().unwrap_or_default();
         let lines: Vec<String> = lines.collect();
-        let width = lines.iter().chain([&head]).map(|line| line.chars().count()).max().unwrap_or(0);
+        let width = lines.iter().chain([&head]).map(|line| columns::width(line)).max().unwrap_or(0);
         let text = format!("{}\n{}\n", paint.bold(&head), "─".repeat(width));
         Self { text, lines, width }
     }

@@ -1,0 +1,206 @@
+//! Live progress on standard error, from the runner's events alone.
+//!
+//! Drawing takes processor time from what is measured: there is no timer, a terminal is redrawn only when an event arrives,
+//! and at most five times a second for events that arrive while a step is timed.
+
+mod screen;
+mod tally;
+mod waiting;
+
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+pub use waiting::Waiting;
+
+use screen::Screen;
+use tally::Tally;
+
+use crate::config::Case;
+use crate::runner::{Event, Wait};
+use crate::store::record::Outcome;
+use crate::text::escape::one_line;
+use crate::text::format;
+
+/// How often a line tells of loading where lines stay.
+const LINE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// A wait has a line of its own where lines stay if it is at least so long.
+const LONG_WAIT_SECONDS: u64 = 5;
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// On a terminal: lines that are redrawn in place, one for each case that is not over, and two for the run.
+    Live,
+    /// Elsewhere: a plain line per finished launch and per long wait.
+    Lines,
+    /// As lines, with the parts of each launch, or what a failed worker said last.
+    Verbose,
+    /// Not at all.
+    Off,
+}
+
+/// What is shown of a run.
+pub struct Progress {
+    style: Style,
+    tally: Tally,
+    /// Only in [`Style::Live`].
+    screen: Option<Screen>,
+    started: Instant,
+    /// When a line last told of loading.
+    told: Instant,
+}
+
+impl Progress {
+    /// Shows nothing yet. At most `launches` are planned for each of `arms`, a name and its case.
+    pub fn new(arms: &[(String, &Case)], launches: usize, style: Style) -> Self {
+        let (tally, now) = (Tally::new(arms, launches), Instant::now());
+        Self { style, tally, screen: (style == Style::Live).then(Screen::stderr), started: now, told: now }
+    }
+
+    /// Shows what happened. An event of an arm that was not announced is ignored.
+    pub fn handle(&mut self, event: &Event) {
+        let waited_for = self.tally.waits_for();
+        self.tally.handle(event);
+        match self.style {
+            Style::Live => self.draw(event),
+            Style::Lines | Style::Verbose => {
+                if let Some(line) = self.line(event, waited_for) {
+                    // Progress is a courtesy: what cannot be shown ends nothing.
+                    let _ = writeln!(std::io::stderr(), "{line}");
+                }
+            }
+            Style::Off => {}
+        }
+    }
+
+    /// Replaces the live lines by those of the cases that are over: the report comes next.
+    pub fn finish(&mut self) {
+        if let Some(screen) = self.screen.take() {
+            screen.keep(&self.tally.take_finished());
+            screen.clear();
+        }
+    }
+
+    fn draw(&mut self, event: &Event) {
+        let Some(screen) = &mut self.screen else { return };
+        match event {
+            Event::BlockDropped { .. } => screen.keep(&dropped(event).into_iter().collect::<Vec<_>>()),
+            Event::Waiting { .. } | Event::Resumed => screen.keep(&self.tally.take_finished()),
+            _ => {}
+        }
+        if !matches!(event, Event::Step { .. } | Event::Loading { .. }) || screen.is_due() {
+            screen.draw(&self.tally.lines(screen.height(), self.started.elapsed()));
+        }
+    }
+
+    /// The plain line for `event`, if it is worth one; before it the run waited for `waited_for`.
+    fn line(&mut self, event: &Event, waited_for: Option<Wait>) -> Option<String> {
+        let index = event.arm().and_then(|arm| self.tally.position(arm));
+        match (event, index) {
+            (Event::LaunchEnded { outcome, .. }, Some(index)) => {
+                let details = if self.style == Style::Verbose { details(outcome) } else { String::new() };
+                Some(format!("{}{details}", self.tally.launch_line(index)))
+            }
+            (Event::Loading { .. }, Some(index)) if self.told.elapsed() >= LINE_INTERVAL => {
+                self.told = Instant::now();
+                Some(self.tally.case_line(index))
+            }
+            // Of a block that is put off, the line below tells.
+            (Event::Waiting { wait: Wait::CoolDown, remaining_seconds: Some(seconds @ LONG_WAIT_SECONDS..) }, _)
+                if waited_for != Some(Wait::CoolDown) =>
+            {
+                Some(format!("cooling down for {}", format::duration(*seconds as f64)))
+            }
+            _ => dropped(event),
+        }
+    }
+}
+
+/// The line for a block that was put off.
+fn dropped(event: &Event) -> Option<String> {
+    match event {
+        Event::BlockDropped { workload, block, reason } => {
+            Some(one_line(&format!("{workload}, block {}: {reason}", block + 1)))
+        }
+        _ => None,
+    }
+}
+
+/// The parts of a launch, or the tail of a failed worker's standard error, on lines of their own.
+fn details(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Measured(launch) => {
+            let steps: Vec<String> = launch.step_seconds.iter().map(|seconds| format::seconds(*seconds)).collect();
+            format!(
+                "\n    start {}, load {}, warm-up {}; steps {}",
+                format::seconds(launch.startup_seconds),
+                format::seconds(launch.load_seconds),
+                format::seconds(launch.warmup_seconds),
+                steps.join(", ")
+            )
+        }
+        Outcome::Failed(failure) => {
+            failure.stderr_tail.iter().map(|line| format!("\n    {}", one_line(line))).collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use indicatif::ProgressDrawTarget;
+
+    use super::*;
+    use crate::testing::measured;
+    use crate::testing::plain_workload as workload;
+    use crate::wan::{DType, Quant};
+
+    const CASE: &str = "mlx/5f/int8";
+
+    fn progress(style: Style) -> Progress {
+        let case = Case::new("mlx", workload(5), Quant::Int8, DType::F32);
+        Progress::new(&[(CASE.to_owned(), &case)], 2, style)
+    }
+
+    #[test]
+    fn a_long_wait_has_one_plain_line() {
+        let mut progress = progress(Style::Lines);
+        let mut lines = Vec::new();
+        let dropped = "the canary took 40.0% more than on the machine at rest: tried again after 8 s";
+        let cool_down = |seconds| Event::Waiting { wait: Wait::CoolDown, remaining_seconds: Some(seconds) };
+        let rest = Wait::Rest { next_try: 2, tries: 6 };
+        for event in [
+            cool_down(30),
+            cool_down(29),
+            Event::Waiting { wait: Wait::CanaryReading, remaining_seconds: None },
+            Event::BlockDropped { workload: "5f", block: 1, reason: dropped },
+            Event::Waiting { wait: rest, remaining_seconds: Some(8) },
+            Event::Resumed,
+            cool_down(4),
+            Event::Resumed,
+            cool_down(30),
+        ] {
+            let waited_for = progress.tally.waits_for();
+            progress.tally.handle(&event);
+            lines.extend(progress.line(&event, waited_for));
+        }
+        assert_eq!(lines, ["cooling down for 30 s", &format!("5f, block 2: {dropped}"), "cooling down for 30 s"]);
+    }
+
+    #[test]
+    fn every_style_takes_any_order_of_events() {
+        let outcome = Outcome::Measured(measured(0.030, 1, None));
+        for style in [Style::Live, Style::Off] {
+            let hidden = (style == Style::Live).then(|| Screen::on(ProgressDrawTarget::hidden()));
+            let mut progress = Progress { screen: hidden, ..progress(style) };
+            progress.handle(&Event::Resumed);
+            progress.handle(&Event::Step { arm: "unknown", index: 0, seconds: 1.0 });
+            progress.handle(&Event::Step { arm: CASE, index: 9, seconds: 1.0 });
+            for _ in 0..3 {
+                progress.handle(&Event::LaunchEnded { arm: CASE, outcome: &outcome, seconds: 1.0 });
+            }
+            progress.handle(&Event::WorkloadSettled { workload: "unknown" });
+            progress.finish();
+        }
+    }
+}

@@ -1,0 +1,508 @@
+//! What is known of a run so far, and the lines that say it. No drawing, and no clock beyond the events' own times.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use console::{Alignment, pad_str};
+
+use crate::config::Case;
+use crate::protocol::Loading;
+use crate::runner::{Event, Wait};
+use crate::stats;
+use crate::store::record::Outcome;
+use crate::text::columns;
+use crate::text::escape::{cut, one_line};
+use crate::text::format;
+
+/// Characters of a failure's reason on a line.
+const REASON_LENGTH: usize = 100;
+
+/// Lines that leave no room for cases: two for the run, and two for what was written before.
+const OTHER_LINES: usize = 4;
+
+/// Columns of the bar.
+const BAR_COLUMNS: usize = 16;
+
+/// A run so far.
+pub struct Tally {
+    launches: usize,
+    /// Columns of the longest name.
+    width: usize,
+    /// In the order in which they were announced, which is that of their lines.
+    cases: Vec<CaseTally>,
+    phase: Phase,
+    /// The pause after a block.
+    cool_down_seconds: u64,
+}
+
+/// What the run does.
+#[derive(Clone, Debug, PartialEq)]
+enum Phase {
+    Starting,
+    Waiting { wait: Wait, remaining_seconds: Option<u64> },
+    Measuring { workload: String, block: usize },
+}
+
+/// One arm's launches.
+struct CaseTally {
+    name: String,
+    workload: String,
+    steps: usize,
+    /// Steps × latent positions: how long a launch takes beside those of other cases, roughly.
+    weight: f64,
+    done: usize,
+    failed: usize,
+    state: State,
+    is_running: bool,
+    /// Whether no further launch is wanted.
+    is_settled: bool,
+    /// Whether its last line was taken, to stay.
+    is_taken: bool,
+    /// Time spent on each of the launches that went to their end: how long one takes that failed tells nothing of others.
+    wall_seconds: Vec<f64>,
+    /// Timed steps of the running launch.
+    current: Vec<f64>,
+    /// Medians of the launches that went to their end.
+    medians: Vec<f64>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum State {
+    Waiting,
+    Loading(Option<Loading>),
+    WarmingUp,
+    Stepping,
+    Failed(String),
+}
+
+impl Tally {
+    /// Nothing has happened. At most `launches` are planned for each of `arms`, a name and its case.
+    pub fn new(arms: &[(String, &Case)], launches: usize) -> Self {
+        let cases: Vec<CaseTally> = arms.iter().map(|(name, case)| CaseTally::new(name, case)).collect();
+        let width = cases.iter().map(|case| columns::width(&case.name)).max().unwrap_or(0);
+        Self { launches, width, cases, phase: Phase::Starting, cool_down_seconds: 0 }
+    }
+
+    /// Takes note of what happened.
+    pub fn handle(&mut self, event: &Event) {
+        match *event {
+            Event::Waiting { wait, remaining_seconds } => {
+                self.phase = Phase::Waiting { wait, remaining_seconds };
+                if wait == Wait::CoolDown {
+                    self.cool_down_seconds = self.cool_down_seconds.max(remaining_seconds.unwrap_or(0));
+                }
+            }
+            Event::Resumed => self.phase = Phase::Starting,
+            Event::WorkloadSettled { workload } => {
+                let settled = self.cases.iter_mut().filter(|case| case.workload == workload);
+                settled.for_each(|case| case.is_settled = true);
+            }
+            _ => {}
+        }
+        let Some(index) = event.arm().and_then(|arm| self.position(arm)) else { return };
+        if let Event::LaunchStarted { block, .. } = *event {
+            self.phase = Phase::Measuring { workload: self.cases[index].workload.clone(), block };
+        }
+        self.cases[index].handle(event);
+    }
+
+    /// The index of the arm of that name.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.cases.iter().position(|case| case.name == name)
+    }
+
+    /// What the run waits for now.
+    pub fn waits_for(&self) -> Option<Wait> {
+        match self.phase {
+            Phase::Waiting { wait, .. } => Some(wait),
+            _ => None,
+        }
+    }
+
+    /// The lines of a terminal with room for `height`: of the cases that are not over, of what the run does, and of how far
+    /// it is after the time `elapsed`.
+    pub fn lines(&self, height: usize, elapsed: Duration) -> Vec<String> {
+        let mut lines = self.case_lines(height.saturating_sub(OTHER_LINES));
+        lines.push(self.phase_words());
+        lines.push(self.total_line(elapsed));
+        lines
+    }
+
+    /// The last lines of the cases that are over since this was called before, in the order of the arms.
+    pub fn take_finished(&mut self) -> Vec<String> {
+        let is_over = |case: &CaseTally| case.done > 0 && case.left(self.launches) == 0;
+        let finished = |index: &usize| is_over(&self.cases[*index]) && !self.cases[*index].is_taken;
+        let finished: Vec<usize> = (0..self.cases.len()).filter(finished).collect();
+        finished.iter().for_each(|index| self.cases[*index].is_taken = true);
+        finished.iter().map(|index| self.case_line(*index)).collect()
+    }
+
+    /// In the order of the arms. Where there are more than `most`, those that run come before those that wait.
+    fn case_lines(&self, most: usize) -> Vec<String> {
+        let (running, waiting): (Vec<usize>, Vec<usize>) = (0..self.cases.len())
+            .filter(|index| !self.cases[*index].is_taken)
+            .partition(|index| self.cases[*index].is_running);
+        let open = running.len() + waiting.len();
+        let shown = if open > most { most.saturating_sub(1) } else { open };
+        let mut indices: Vec<usize> = running.into_iter().chain(waiting).take(shown).collect();
+        indices.sort_unstable();
+        let mut lines: Vec<String> = indices.into_iter().map(|index| self.case_line(index)).collect();
+        if shown < open {
+            lines.push(format!("and {} more", open - shown));
+        }
+        lines
+    }
+
+    /// `mlx/5f/int8  step 3/20     29.8 ms/step  2/6 launches, 48 s left`.
+    pub fn case_line(&self, index: usize) -> String {
+        let case = &self.cases[index];
+        let step = case.step_seconds().map_or_else(|| "–".to_owned(), |step| format!("{}/step", format::seconds(step)));
+        format!(
+            "{}  {:<10}  {step:>12}  {}/{} launches{}",
+            pad_str(&one_line(&case.name), self.width, Alignment::Left, None),
+            case.state_words(self.launches),
+            case.done,
+            self.launches,
+            case.time_left_words(self.launches),
+        )
+    }
+
+    /// The line of a launch that just ended, with the whole run's progress before it.
+    pub fn launch_line(&self, index: usize) -> String {
+        let case = &self.cases[index];
+        let outcome = match (&case.state, case.medians.last()) {
+            (State::Failed(reason), _) => format!("failed: {reason}"),
+            (_, Some(median)) => format!("{}/step", format::seconds(*median)),
+            (_, None) => "no step".to_owned(),
+        };
+        format!(
+            "[{}/{}] {} launch {}/{}: {outcome}, {}",
+            self.done(),
+            self.planned(),
+            one_line(&case.name),
+            case.done,
+            self.launches,
+            self.time_left_words()
+        )
+    }
+
+    fn phase_words(&self) -> String {
+        match &self.phase {
+            Phase::Starting => "starting".to_owned(),
+            Phase::Waiting { wait, remaining_seconds } => wait_words(*wait, *remaining_seconds),
+            Phase::Measuring { workload, block } => {
+                format!("measuring {}, block {} of {}", one_line(workload), block + 1, self.launches)
+            }
+        }
+    }
+
+    /// `[====            ] 3/12 launches, 48 s so far, about 2 min 24 s left`.
+    fn total_line(&self, elapsed: Duration) -> String {
+        let (done, planned) = (self.done(), self.planned());
+        format!(
+            "[{:<BAR_COLUMNS$}] {done}/{planned} launches, {} so far, {}",
+            "=".repeat(BAR_COLUMNS * done / planned.max(1)),
+            format::duration(elapsed.as_secs_f64()),
+            self.time_left_words()
+        )
+    }
+
+    /// Launches that have run or will; a failed case is not launched again.
+    fn planned(&self) -> usize {
+        self.cases.iter().map(|case| case.done + case.left(self.launches)).sum()
+    }
+
+    fn done(&self) -> usize {
+        self.cases.iter().map(|case| case.done).sum()
+    }
+
+    fn time_left_words(&self) -> String {
+        match self.time_left_seconds() {
+            Some(seconds) if seconds < 0.5 => "done".to_owned(),
+            Some(seconds) => format!("about {} left", format::duration(seconds)),
+            None => "time left unknown".to_owned(),
+        }
+    }
+
+    /// From the finished launches, a case's own or those of others in proportion to the work, and the pauses to come.
+    fn time_left_seconds(&self) -> Option<f64> {
+        let known: Vec<(f64, f64)> =
+            self.cases.iter().filter_map(|case| Some((case.mean_wall_seconds()?, case.weight))).collect();
+        let (seconds, weight) = known.iter().fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        if known.is_empty() {
+            return None;
+        }
+        let left = self.cases.iter().map(|case| {
+            let launch = case.mean_wall_seconds().unwrap_or(seconds / weight * case.weight);
+            launch * case.left(self.launches) as f64
+        });
+        Some(left.sum::<f64>() + self.cool_down_seconds as f64 * self.blocks_left() as f64)
+    }
+
+    /// Blocks that have not begun.
+    fn blocks_left(&self) -> usize {
+        let mut by_workload: BTreeMap<&str, usize> = BTreeMap::new();
+        for case in &self.cases {
+            let launches = case.left(self.launches).saturating_sub(case.is_running.into());
+            let blocks = by_workload.entry(&case.workload).or_default();
+            *blocks = launches.max(*blocks);
+        }
+        by_workload.values().sum()
+    }
+}
+
+impl CaseTally {
+    fn new(name: &str, case: &Case) -> Self {
+        let positions: usize = case.workload.latent.iter().product();
+        Self {
+            name: name.to_owned(),
+            workload: case.workload.name.clone(),
+            steps: case.workload.steps,
+            weight: (case.workload.steps * positions).max(1) as f64,
+            done: 0,
+            failed: 0,
+            state: State::Waiting,
+            is_running: false,
+            is_settled: false,
+            is_taken: false,
+            wall_seconds: Vec::new(),
+            current: Vec::new(),
+            medians: Vec::new(),
+        }
+    }
+
+    fn handle(&mut self, event: &Event) {
+        match event {
+            Event::LaunchStarted { .. } => {
+                self.is_running = true;
+                self.current.clear();
+                self.state = State::Loading(None);
+            }
+            Event::Loading { loading, .. } => self.state = State::Loading(Some((*loading).clone())),
+            Event::Loaded { .. } => self.state = State::WarmingUp,
+            Event::Warmed { .. } => self.state = State::Stepping,
+            Event::Step { seconds, .. } => self.current.push(*seconds),
+            Event::LaunchEnded { outcome, seconds, .. } => self.end(outcome, *seconds),
+            Event::Waiting { .. } | Event::Resumed | Event::WorkloadSettled { .. } | Event::BlockDropped { .. } => {}
+        }
+    }
+
+    fn end(&mut self, outcome: &Outcome, seconds: f64) {
+        self.done += 1;
+        self.is_running = false;
+        self.current.clear();
+        self.state = match outcome {
+            Outcome::Measured(measured) => {
+                self.wall_seconds.push(seconds);
+                self.medians.push(measured.median_step_seconds());
+                State::Waiting
+            }
+            Outcome::Failed(failure) => {
+                self.failed += 1;
+                State::Failed(cut(&one_line(&failure.reason), REASON_LENGTH))
+            }
+        };
+    }
+
+    /// Launches to come, the running one included.
+    fn left(&self, launches: usize) -> usize {
+        if self.failed > 0 || self.is_settled { 0 } else { launches.saturating_sub(self.done) }
+    }
+
+    /// The time that this case's own launches still take, once one of them told how long it is.
+    fn time_left_words(&self, launches: usize) -> String {
+        match (self.mean_wall_seconds(), self.left(launches)) {
+            (Some(seconds), left @ 1..) => format!(", {} left", format::duration(seconds * left as f64)),
+            _ => String::new(),
+        }
+    }
+
+    /// Median over finished launches, or over the steps of the first.
+    fn step_seconds(&self) -> Option<f64> {
+        let steps = if self.medians.is_empty() { &self.current } else { &self.medians };
+        (!steps.is_empty()).then(|| stats::median(steps))
+    }
+
+    fn mean_wall_seconds(&self) -> Option<f64> {
+        (!self.wall_seconds.is_empty()).then(|| stats::mean(&self.wall_seconds))
+    }
+
+    fn state_words(&self, launches: usize) -> String {
+        match &self.state {
+            State::Failed(reason) => format!("failed: {reason}"),
+            State::Waiting if self.left(launches) == 0 => "done".to_owned(),
+            State::Waiting => "waiting".to_owned(),
+            State::Loading(None) => "loading".to_owned(),
+            State::Loading(Some(loading)) => super::waiting::loading(loading),
+            State::WarmingUp => "warming up".to_owned(),
+            State::Stepping if self.current.len() == self.steps => "finishing".to_owned(),
+            State::Stepping => format!("step {}/{}", self.current.len() + 1, self.steps),
+        }
+    }
+}
+
+/// `cooling down, 12 s left`.
+fn wait_words(wait: Wait, remaining_seconds: Option<u64>) -> String {
+    let remaining = format::duration(remaining_seconds.unwrap_or(0) as f64);
+    match wait {
+        Wait::CanaryStart => "starting the canary".to_owned(),
+        Wait::CanaryReading => "reading the canary".to_owned(),
+        Wait::CoolDown => format!("cooling down, {remaining} left"),
+        Wait::Rest { next_try, tries } => {
+            format!("waiting for the machine to come to rest: try {next_try} of {tries} in {remaining}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::record::Failure;
+    use crate::testing::measured;
+    use crate::testing::plain_workload as workload;
+    use crate::wan::{DType, Quant};
+
+    const CASE: &str = "mlx/5f/int8";
+
+    fn tally() -> Tally {
+        let case = |frames, quant| Case::new("mlx", workload(frames), quant, DType::F32);
+        let cases = [case(5, Quant::Int8), case(5, Quant::None), case(41, Quant::None)];
+        Tally::new(&cases.each_ref().map(|case| (case.name.clone(), case)), 2)
+    }
+
+    fn started(arm: &str) -> Event<'_> {
+        Event::LaunchStarted { arm, block: 0 }
+    }
+
+    #[test]
+    fn a_line_follows_the_launch() {
+        let mut tally = tally();
+        let outcome = Outcome::Measured(measured(0.030, 1, Some(1)));
+        let failure = Failure { reason: "it died\nof thirst".to_owned(), stderr_tail: Vec::new() };
+        let failed = Outcome::Failed(failure);
+        let mut lines = vec![tally.case_line(0)];
+        for event in [
+            started(CASE),
+            Event::Loaded { arm: CASE },
+            Event::Warmed { arm: CASE },
+            Event::Step { arm: CASE, index: 0, seconds: 0.031 },
+            Event::LaunchEnded { arm: CASE, outcome: &outcome, seconds: 100.0 },
+            Event::LaunchEnded { arm: CASE, outcome: &failed, seconds: 1.0 },
+        ] {
+            tally.handle(&event);
+            lines.push(tally.case_line(0));
+        }
+        assert_eq!(
+            lines,
+            [
+                "mlx/5f/int8   waiting                –  0/2 launches",
+                "mlx/5f/int8   loading                –  0/2 launches",
+                "mlx/5f/int8   warming up             –  0/2 launches",
+                "mlx/5f/int8   step 1/5               –  0/2 launches",
+                "mlx/5f/int8   step 2/5    31.0 ms/step  0/2 launches",
+                "mlx/5f/int8   waiting     30.0 ms/step  1/2 launches, 1 min 40 s left",
+                "mlx/5f/int8   failed: it died of thirst  30.0 ms/step  2/2 launches",
+            ]
+        );
+        assert!(tally.launch_line(0).starts_with("[2/6] mlx/5f/int8 launch 2/2: failed: it died of thirst, "));
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_cut_at_the_terminals_width() {
+        let mut tally = tally();
+        let reason = format!("it printed {}", "x".repeat(80));
+        let failed = Outcome::Failed(Failure { reason, stderr_tail: Vec::new() });
+        tally.handle(&Event::LaunchEnded { arm: CASE, outcome: &failed, seconds: 1.0 });
+        let line = columns::fit(&tally.case_line(0), 80);
+        assert!(line.starts_with("mlx/5f/int8   failed: it printed x"), "{line}");
+        assert!(line.ends_with('…') && columns::width(&line) == 80, "{line}");
+        let long = Outcome::Measured(measured(0.030, 1, None));
+        tally.handle(&Event::LaunchEnded { arm: "mlx/5f/none", outcome: &long, seconds: 3599.0 });
+        for line in tally.lines(24, Duration::from_secs(36_000)).iter().skip(1) {
+            assert!(columns::width(line) <= 80, "an ordinary line fits: {line}");
+        }
+    }
+
+    #[test]
+    fn lines_keep_the_order_of_the_arms() {
+        let mut tally = tally();
+        let names = |lines: Vec<String>| -> Vec<String> {
+            lines.iter().map(|line| line.split("  ").next().unwrap_or_default().to_owned()).collect()
+        };
+        let lines = |tally: &Tally| names(tally.case_lines(20));
+        assert_eq!(lines(&tally), ["mlx/5f/int8", "mlx/5f/none", "mlx/41f/none"]);
+        let outcome = Outcome::Measured(measured(0.030, 1, None));
+        for arm in ["mlx/41f/none", "mlx/5f/none", "mlx/5f/int8"] {
+            tally.handle(&started(arm));
+            assert_eq!(lines(&tally), ["mlx/5f/int8", "mlx/5f/none", "mlx/41f/none"]);
+        }
+        for arm in ["mlx/5f/none", "mlx/5f/int8", "mlx/5f/none", "mlx/5f/int8"] {
+            tally.handle(&Event::LaunchEnded { arm, outcome: &outcome, seconds: 1.0 });
+        }
+        assert_eq!(names(tally.take_finished()), ["mlx/5f/int8", "mlx/5f/none"]);
+        assert!(tally.take_finished().is_empty(), "a line is taken once");
+        assert_eq!(lines(&tally), ["mlx/41f/none"]);
+    }
+
+    #[test]
+    fn running_cases_have_the_room_there_is() {
+        let case = Case::new("mlx", workload(5), Quant::Int8, DType::F32);
+        let arms: Vec<(String, &Case)> = (0..30).map(|index| (format!("case {index}"), &case)).collect();
+        let mut tally = Tally::new(&arms, 2);
+        for arm in ["case 29", "case 7"] {
+            tally.handle(&started(arm));
+        }
+        let lines = tally.lines(24, Duration::ZERO);
+        assert_eq!(lines.len(), 22, "the whole screen but two lines");
+        assert!(lines[7].starts_with("case 7   loading"), "{lines:#?}");
+        assert!(lines[17].starts_with("case 17  waiting"), "{lines:#?}");
+        assert!(lines[18].starts_with("case 29  loading"), "{lines:#?}");
+        assert_eq!(lines[19], "and 11 more");
+    }
+
+    #[test]
+    fn a_wait_says_what_for_and_how_long() {
+        let mut tally = tally();
+        let mut words = |event: Event| {
+            tally.handle(&event);
+            tally.lines(24, Duration::ZERO)[3].clone()
+        };
+        let mut waiting = |wait, remaining_seconds| words(Event::Waiting { wait, remaining_seconds });
+        assert_eq!(waiting(Wait::CanaryStart, None), "starting the canary");
+        assert_eq!(waiting(Wait::CanaryReading, None), "reading the canary");
+        assert_eq!(waiting(Wait::CoolDown, Some(61)), "cooling down, 1 min 01 s left");
+        assert_eq!(
+            waiting(Wait::Rest { next_try: 2, tries: 6 }, Some(1)),
+            "waiting for the machine to come to rest: try 2 of 6 in 1 s"
+        );
+        assert_eq!(words(Event::Resumed), "starting");
+        assert_eq!(words(Event::LaunchStarted { arm: CASE, block: 1 }), "measuring 5f, block 2 of 2");
+    }
+
+    #[test]
+    fn the_time_left_comes_from_finished_launches() {
+        let mut tally = tally();
+        let failed = Outcome::Failed(Failure { reason: "it died".to_owned(), stderr_tail: Vec::new() });
+        tally.handle(&Event::LaunchEnded { arm: "mlx/41f/none", outcome: &failed, seconds: 0.0 });
+        assert_eq!(tally.time_left_seconds(), None);
+        tally.cases[0].wall_seconds.push(10.0);
+        tally.cases[0].done = 1;
+        // One launch left of the first case, two of the second, which has as much work, and none of the one that failed.
+        assert_eq!(tally.time_left_seconds(), Some(30.0));
+        assert_eq!(tally.time_left_words(), "about 30 s left");
+        // Two blocks are to come, each after a pause.
+        tally.handle(&Event::Waiting { wait: Wait::CoolDown, remaining_seconds: Some(3) });
+        tally.handle(&Event::Waiting { wait: Wait::CoolDown, remaining_seconds: Some(2) });
+        assert_eq!(tally.time_left_seconds(), Some(36.0));
+    }
+
+    #[test]
+    fn a_settled_workload_has_nothing_left() {
+        let mut tally = tally();
+        let outcome = Outcome::Measured(measured(0.030, 1, None));
+        tally.handle(&Event::LaunchEnded { arm: "mlx/5f/none", outcome: &outcome, seconds: 1.0 });
+        tally.handle(&Event::WorkloadSettled { workload: "5f" });
+        assert_eq!(tally.planned(), 3, "the launch that ran and the other workload's two");
+        assert_eq!(tally.take_finished(), ["mlx/5f/none   done        30.0 ms/step  1/2 launches"]);
+    }
+}
