@@ -257,7 +257,7 @@ fn an_early_look_asks_more_of_a_pass() {
         answers[0].decision
     };
     // Four blocks within the tolerance, then four that are faster by 1 to 7%: not slower, but by how much faster is open.
-    let (close, wide) = ([0.001, -0.001, 0.002, 0.0], [0.01, 0.07, 0.03, 0.05]);
+    let (close, wide) = ([0.001, -0.001, 0.002, 0.0], [-0.01, -0.07, -0.03, -0.05]);
     assert_eq!(decided(&close, Against::SameBlocks), Decision::Unchanged);
     assert_eq!(decided(&wide, Against::SameBlocks), Decision::Open);
     assert_eq!(decided(&[&wide[..], &wide[..1]].concat(), Against::SameBlocks), Decision::Unchanged, "at the end");

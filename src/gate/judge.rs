@@ -3,9 +3,10 @@
 //! A pass is earned: every asked case has evidence that was decided. What was asked for and has none is not judged, with its
 //! reason, unless it is exempt, which is named and counted. docs/verdicts.md is the table of it.
 
+use super::control::{self, Control};
 use super::input::Judge;
 use super::outcome::{Against, Figure, Finding, Gap, Judged, Outcome, Standing, Verdict};
-use super::{control, memory, output, time};
+use super::{memory, output, time};
 use crate::config::{Case, Thresholds};
 use crate::evidence::Evidence;
 use crate::evidence::quantity::Change;
@@ -28,7 +29,7 @@ impl Judge<'_> {
         cases.extend(self.missing());
         let mut outcome = Outcome {
             standing: Standing::Passed,
-            gaps: self.gaps(&cases),
+            gaps: self.gaps(&cases, &controls),
             exemptions: self.exemptions(&cases),
             controls,
             has_machine_baseline: self.baselines.machine.is_some(),
@@ -137,7 +138,7 @@ impl Judge<'_> {
     }
 
     /// What is missing for the run as a whole.
-    fn gaps(&self, cases: &[Judged]) -> Vec<Gap> {
+    fn gaps(&self, cases: &[Judged], controls: &[Control]) -> Vec<Gap> {
         let mut gaps = Vec::new();
         let mut gap = |fails: bool, reason: String| gaps.push(Gap { reason, fails });
         let has_baseline = self.baselines.machine.is_some();
@@ -156,6 +157,7 @@ impl Judge<'_> {
                 ),
             );
         }
+        controls.iter().filter_map(|control| control.unfit.clone()).for_each(|unfit| gap(false, unfit));
         if self.record.interrupted {
             gap(false, "the run was interrupted before its last launch".to_owned());
         }

@@ -88,6 +88,9 @@ fn an_unfit_machine_judges_no_time() {
     now.slow_down(CASE, 1.5);
     stretch(&mut now, REFERENCE, Role::Control, 1.03);
     assert_not_judged(&judged(&now), "not judged, since the machine is unfit");
+    // Nor is a run a first measure, whose cases have nothing before them.
+    let new = Scenario { baseline: None, ..now.clone() };
+    assert_gap(&judged(&new), "the machine is unfit");
     // One launch that differs from itself grossly is no machine to judge on, whatever chance says.
     for case in &mut now.record.cases {
         for role in [Role::Head, Role::Base, Role::Control] {

@@ -39,7 +39,6 @@ pub(super) fn reason(report: &Report) -> String {
     if !inconclusive.is_empty() && report.standing() != crate::gate::Standing::Passed {
         parts.push(format!("{} of {all} inconclusive ({})", inconclusive.len(), some_names(&inconclusive)));
     }
-    parts.extend(outcome.unfit().map(str::to_owned));
     parts.extend(outcome.gaps.iter().filter(|gap| !gap.fails).map(|gap| gap.reason.clone()));
     if parts.is_empty() {
         parts.push(tally(outcome));

@@ -62,6 +62,7 @@ pub(super) fn steps(report: &Report) -> Vec<Step<'_>> {
         )));
     }
     steps.extend(gain(report).map(Step::Record));
+    steps.extend(doubted(report).map(Step::Do));
     steps
 }
 
@@ -187,17 +188,16 @@ fn more_launches(report: &Report) -> Option<String> {
     let is_open = |finding: &Finding| finding.verdict == Verdict::Inconclusive && is_time(finding);
     let open: Vec<&Finding> =
         report.outcome.findings().map(|(_, finding)| finding).filter(|finding| is_open(finding)).collect();
+    if open.iter().any(|finding| finding.interval.is_none()) {
+        let launches = report.thresholds.looks.last().copied().unwrap_or(MOST_LAUNCHES);
+        return Some(format!("Measure again with more than one launch: {}.", timed_check(report, launches)));
+    }
     let settling = |finding: &&Finding| finding.settling_launches.filter(|launches| *launches <= MOST_LAUNCHES);
     let most = open.iter().filter_map(settling).max();
     let never = open.iter().filter(|finding| settling(finding).is_none()).count();
     let mut sentences = Vec::new();
     if let Some(launches) = most {
-        let seconds = report.record.wall_seconds / report.record.blocks().max(1) as f64 * launches as f64;
-        sentences.push(format!(
-            "Measure again with more launches, which takes about {}: `{}`.",
-            format::duration(seconds),
-            report.invocation.check(launches)
-        ));
+        sentences.push(format!("Measure again with more launches: {}.", timed_check(report, launches)));
     }
     if never > 0 {
         sentences.push(format!(
@@ -210,11 +210,27 @@ fn more_launches(report: &Report) -> Option<String> {
     (!sentences.is_empty()).then(|| sentences.join(" "))
 }
 
+/// The command that measures the same again with so many launches, and about how long that takes.
+fn timed_check(report: &Report, launches: usize) -> String {
+    let seconds = report.record.wall_seconds / report.record.blocks().max(1) as f64 * launches as f64;
+    format!("`{}`, about {}", report.invocation.check(launches), format::duration(seconds))
+}
+
+/// Why nothing is to be recorded, where something would be but for that.
+fn doubted(report: &Report) -> Option<String> {
+    let doubt = report.doubts.all().next()?;
+    let is_worth_it = !report.is_comparison && recordable(report).is_some();
+    is_worth_it.then(|| format!("No baseline should be made of this run: {doubt}."))
+}
+
 /// What is there to record where nothing is wrong.
 fn gain(report: &Report) -> Option<Recording<'static>> {
+    recordable(report).filter(|_| report.doubts.is_empty() && !report.is_comparison)
+}
+
+fn recordable(report: &Report) -> Option<Recording<'static>> {
     let outcome = &report.outcome;
-    let is_wrong = outcome.standing == Standing::Failed || outcome.cases.iter().any(|case| case.is_gap);
-    if is_wrong || report.is_comparison || !report.doubts.is_empty() {
+    if outcome.standing == Standing::Failed || outcome.cases.iter().any(|case| case.is_gap) {
         return None;
     }
     if !outcome.has_machine_baseline {

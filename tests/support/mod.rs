@@ -98,6 +98,13 @@ pub fn say(line: &str) -> String {
     format!("echo '{line}'")
 }
 
+impl Ran {
+    /// Standard output as one line, so that it can be searched for what a terminal's width breaks.
+    pub fn flat(&self) -> String {
+        self.stdout.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+}
+
 impl Project {
     /// `backends` are (name, script); the first is the reference.
     pub fn new(backends: &[(&str, &str)]) -> Self {
