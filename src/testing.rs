@@ -12,7 +12,7 @@ use crate::protocol::{Device, DeviceKind, Rates};
 use crate::report::{Invocation, Report, Source};
 use crate::store::baseline::{Baseline, ModelMemory};
 use crate::store::record::{
-    BaseRevision, Canary, CaseRecord, Failure, Launch, Measured, Outcome, Parity, Role, RunRecord, SCHEMA, Skipped,
+    ArmKind, BaseRevision, Canary, CaseRecord, Failure, Launch, Measured, Outcome, Parity, RunRecord, SCHEMA, Skipped,
     Tool,
 };
 use crate::wan::quant::model_bytes;
@@ -117,8 +117,8 @@ impl Scenario {
     /// Nothing is launched of a case that needs so many GiB, on a device that has 36.
     pub(crate) fn skip(&mut self, name: &str, needs_gib: u64) {
         let case = self.case(name);
-        for role in [Role::Head, Role::Base, Role::Control] {
-            case.launches_mut(role).clear();
+        for kind in ArmKind::ALL {
+            case.launches_mut(kind).clear();
         }
         case.skipped = Some(Skipped { needs_bytes: needs_gib << 30, has_bytes: 36 << 30 });
     }

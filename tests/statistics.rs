@@ -15,7 +15,7 @@ use wanbench::gate::{Baselines, Demands, Judge, Plan, Verdict, settled};
 use wanbench::machine::Machine;
 use wanbench::protocol::{Device, DeviceKind};
 use wanbench::store::baseline::{Baseline, ModelMemory};
-use wanbench::store::record::Role;
+use wanbench::store::record::ArmKind;
 use wanbench::store::record::{BaseRevision, CaseRecord, Failure, Launch, Measured, Outcome, RunRecord, SCHEMA, Tool};
 use wanbench::wan::{DType, Quant};
 
@@ -125,15 +125,15 @@ proptest! {
     fn every_run_is_judged(
         blocks in 0..4usize,
         has_base in any::<bool>(),
-        missing in prop::option::of((0..2usize, prop_oneof![Just(Role::Head), Just(Role::Base), Just(Role::Control)])),
+        missing in prop::option::of((0..2usize, prop_oneof![Just(ArmKind::Head), Just(ArmKind::Base), Just(ArmKind::Control)])),
         failing in prop::option::of((0..2usize, 0..4usize)),
         times in prop::collection::vec(prop_oneof![Just(0.1), 0.05..0.2], 40),
         has_baseline in any::<bool>(),
     ) {
         let mut record = record(blocks, has_base, &times);
         let baseline = has_baseline.then(|| Baseline::empty(record.machine.clone(), record.device).updated(&record, &Thresholds::default()));
-        if let Some((case, role)) = missing {
-            record.cases[case].launches_mut(role).clear();
+        if let Some((case, kind)) = missing {
+            record.cases[case].launches_mut(kind).clear();
         }
         if let Some((case, block)) = failing
             && let Some(launch) = record.cases[case].launches.get_mut(block)

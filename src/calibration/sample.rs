@@ -2,10 +2,7 @@
 
 use crate::evidence::{CaseEvidence, Evidence};
 use crate::stats;
-use crate::store::record::{CaseRecord, Launch, Measured, Role, RunRecord, failure, measured};
-
-/// The arms of a case.
-const ROLES: [Role; 3] = [Role::Head, Role::Base, Role::Control];
+use crate::store::record::{ArmKind, CaseRecord, Launch, Measured, RunRecord, failure, measured};
 
 /// One case over all jobs.
 pub(super) struct Samples {
@@ -45,7 +42,7 @@ impl Samples {
 
 impl Sample {
     fn of(case: &CaseRecord, evidence: &CaseEvidence) -> Result<Self, String> {
-        let arms = ROLES.map(|role| case.launches_of(role));
+        let arms = ArmKind::ALL.map(|kind| case.launches_of(kind));
         if let Some(failure) = arms.into_iter().find_map(failure) {
             return Err(failure.reason.clone());
         }

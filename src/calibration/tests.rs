@@ -8,7 +8,7 @@ use rand_pcg::Pcg64Mcg;
 use super::{Jobs, Noise, calibrate, samples, smallest_tolerance_percent, text};
 use crate::config::Thresholds;
 use crate::stats::median;
-use crate::store::record::{BaseRevision, CaseRecord, Failure, Launch, Outcome, Role, RunRecord};
+use crate::store::record::{ArmKind, BaseRevision, CaseRecord, Failure, Launch, Outcome, RunRecord};
 use crate::store::valid;
 use crate::testing::{Scenario, measured};
 
@@ -36,15 +36,15 @@ fn jobs(jobs: usize, launches: usize, steps: usize, truth: Truth) -> Jobs {
         let shared: Vec<f64> = (0..launches).map(|_| draw(truth.shared)).collect();
         let mut record = template(launches, steps);
         for case in &mut record.cases {
-            let roles = if case.case.is_reference() { 3 } else { 2 };
-            for role in [Role::Head, Role::Base, Role::Control].into_iter().take(roles) {
+            let arms = if case.case.is_reference() { 3 } else { 2 };
+            for kind in ArmKind::ALL.into_iter().take(arms) {
                 let common = if case.case.backend == "mlx" { backend } else { 0.0 }
-                    + if role == Role::Base { base } else { 0.0 };
+                    + if kind == ArmKind::Base { base } else { 0.0 };
                 let launch = |(block, shared): (usize, &f64)| {
                     let level = 0.1f64.ln() + shared + common + draw(truth.own);
                     launch(block, (0..steps).map(|_| (level + draw(truth.step)).exp()).collect())
                 };
-                *case.launches_mut(role) = shared.iter().enumerate().map(launch).collect();
+                *case.launches_mut(kind) = shared.iter().enumerate().map(launch).collect();
             }
         }
         made.records.push(record);
@@ -221,8 +221,8 @@ fn any_jobs() -> impl Strategy<Value = Jobs> {
             for (case, (head, base, control)) in record.cases.iter_mut().zip(cases) {
                 (case.launches, case.base_launches) = (head, base);
                 case.control_launches = if case.case.is_reference() { control } else { vec![] };
-                for role in [Role::Head, Role::Base, Role::Control] {
-                    case.launches_mut(role).retain(|launch| launch.block < launches);
+                for kind in ArmKind::ALL {
+                    case.launches_mut(kind).retain(|launch| launch.block < launches);
                 }
             }
             record

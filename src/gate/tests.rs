@@ -3,7 +3,7 @@
 use super::*;
 use crate::config::{OutputDemand, Thresholds};
 use crate::store::baseline::{Acceptance, Baseline};
-use crate::store::record::{Outcome as LaunchOutcome, Parity, Role, RunRecord};
+use crate::store::record::{ArmKind, Outcome as LaunchOutcome, Parity, RunRecord};
 use crate::testing::Scenario;
 
 const CASE: &str = "mlx/41f/int8";
@@ -45,8 +45,8 @@ fn assert_gap(outcome: &Outcome, words: &str) {
     assert!(outcome.gaps.iter().any(|gap| gap.reason.contains(words)), "{words}: {:?}", outcome.gaps);
 }
 
-fn stretch(scenario: &mut Scenario, name: &str, role: Role, factor: f64) {
-    for launch in scenario.case(name).launches_mut(role) {
+fn stretch(scenario: &mut Scenario, name: &str, kind: ArmKind, factor: f64) {
+    for launch in scenario.case(name).launches_mut(kind) {
         let LaunchOutcome::Measured(measured) = &mut launch.outcome else { continue };
         measured.step_seconds.iter_mut().for_each(|step| *step *= factor);
     }
@@ -86,18 +86,18 @@ fn a_reference_that_failed_leaves_the_speedup_unjudged() {
 fn an_unfit_machine_judges_no_time() {
     let mut now = Scenario::beside_base();
     now.slow_down(CASE, 1.5);
-    stretch(&mut now, REFERENCE, Role::Control, 1.03);
+    stretch(&mut now, REFERENCE, ArmKind::Control, 1.03);
     assert_not_judged(&judged(&now), "not judged, since the machine is unfit");
     // Nor is a run a first measure, whose cases have nothing before them.
     let new = Scenario { baseline: None, ..now.clone() };
     assert_gap(&judged(&new), "the machine is unfit");
     // One launch that differs from itself grossly is no machine to judge on, whatever chance says.
     for case in &mut now.record.cases {
-        for role in [Role::Head, Role::Base, Role::Control] {
-            case.launches_mut(role).truncate(1);
+        for kind in ArmKind::ALL {
+            case.launches_mut(kind).truncate(1);
         }
     }
-    stretch(&mut now, REFERENCE, Role::Control, 2.0);
+    stretch(&mut now, REFERENCE, ArmKind::Control, 2.0);
     assert_not_judged(&judged(&now), "not judged, since the machine is unfit");
 }
 
@@ -354,13 +354,13 @@ fn a_times_rise_that_the_reference_shares_fails_against_the_baseline() {
 fn beside_a_base_old_drift_is_told_and_does_not_fail() {
     let mut now = Scenario::beside_base();
     // The machine has become 8% slower on MLX, and this change too much scatter to say anything.
-    for role in [Role::Head, Role::Base] {
-        stretch(&mut now, CASE, role, 1.12);
+    for kind in [ArmKind::Head, ArmKind::Base] {
+        stretch(&mut now, CASE, kind, 1.12);
     }
     let outcome = judged(&now);
     assert_eq!((outcome.standing, of(&outcome, CASE).verdict), (Standing::Passed, Verdict::Drifted));
     // Where this change is slower itself, the baseline counts too.
-    stretch(&mut now, CASE, Role::Head, 1.05);
+    stretch(&mut now, CASE, ArmKind::Head, 1.05);
     let outcome = judged(&now);
     let fails = |against| of(&outcome, CASE).findings.iter().any(|it| it.fails && it.against == against);
     assert!(fails(Against::Base) && fails(Against::Baseline), "{outcome:?}");

@@ -16,7 +16,7 @@ use crate::config::{Look, Thresholds, display_name};
 use crate::evidence::quantity::{Change, Quantity, Ratio, Seconds};
 use crate::evidence::{CaseEvidence, Evidence};
 use crate::store::baseline::{Baseline, BaselineCase, Job};
-use crate::store::record::{CaseRecord, Measured, Role, RunRecord, failure, measured};
+use crate::store::record::{ArmKind, CaseRecord, Measured, RunRecord, failure, measured};
 use crate::text::format;
 
 /// How far the median step may have become slower beyond the fastest quarter of the steps, in percent, before the two are
@@ -498,9 +498,9 @@ impl Side {
 
 /// No two processes take the same times to the nanosecond: what does was copied.
 fn is_copied(case: &CaseRecord) -> bool {
-    let timed = |role| case.launches_of(role).iter().filter(|launch| launch.wall_seconds > 0.0);
-    timed(Role::Head).any(|head| {
-        timed(Role::Base).any(|base| {
+    let timed = |kind| case.launches_of(kind).iter().filter(|launch| launch.wall_seconds > 0.0);
+    timed(ArmKind::Head).any(|head| {
+        timed(ArmKind::Base).any(|base| {
             let both = [head, base].map(|launch| measured(std::slice::from_ref(launch)).next().map(|(_, it)| it));
             let [Some(one), Some(other)] = both else { return false };
             let phases = |it: &Measured| (it.startup_seconds, it.load_seconds, it.warmup_seconds);

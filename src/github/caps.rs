@@ -11,7 +11,7 @@ pub struct Caps {
     pub total_bytes: u64,
     /// Cases of a record.
     pub cases: usize,
-    /// Launches of a case in each of its roles.
+    /// Launches of each arm of a case.
     pub launches: usize,
     /// Timed steps of a launch.
     pub steps: usize,

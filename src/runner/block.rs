@@ -8,7 +8,7 @@ use super::order::balanced;
 use super::output;
 use super::{Arm, Event, Plan};
 use crate::protocol::{self, Measure};
-use crate::store::record::{self, CaseRecord, Outcome, Role};
+use crate::store::record::{self, ArmKind, CaseRecord, Outcome};
 use crate::wan::schedule;
 
 /// Launches every arm in `order` and adds what came of it to `records`; adds nothing where `interrupted`.
@@ -25,7 +25,7 @@ pub fn run(
     on_event: &mut impl FnMut(&Event),
 ) {
     let live: Vec<&Arm> =
-        order.iter().map(|arm| &arms[*arm]).filter(|arm| !records[arm.case].has_failed(arm.role)).collect();
+        order.iter().map(|arm| &arms[*arm]).filter(|arm| !records[arm.case].has_failed(arm.kind)).collect();
     let groups: Vec<Vec<&Arm>> =
         if plan.side_by_side { vec![live] } else { live.iter().map(|arm| vec![*arm]).collect() };
     let mut ended = Vec::new();
@@ -37,7 +37,7 @@ pub fn run(
     }
     for (position, (arm, outcome, waited)) in ended.into_iter().enumerate() {
         let launch = record::Launch { block, position, wall_seconds: waited.as_secs_f64(), outcome };
-        records[arm.case].launches_mut(arm.role).push(launch);
+        records[arm.case].launches_mut(arm.kind).push(launch);
     }
     if block == 0 {
         output::compare_files(plan, arms, records);
@@ -126,10 +126,10 @@ impl Arm<'_> {
     /// The case's name, with what it is measured for where that is not the revision under test.
     pub fn name(&self, plan: &Plan) -> String {
         let case = &plan.cases[self.case].name;
-        match self.role {
-            Role::Head => case.clone(),
-            Role::Base => format!("{case} (base)"),
-            Role::Control => format!("{case} (control)"),
+        match self.kind {
+            ArmKind::Head => case.clone(),
+            ArmKind::Base => format!("{case} (base)"),
+            ArmKind::Control => format!("{case} (control)"),
         }
     }
 }
@@ -138,7 +138,7 @@ fn request(plan: &Plan, arm: &Arm, block: usize) -> Measure {
     let case = &plan.cases[arm.case];
     let sigmas = schedule::sigmas(case.workload.steps, schedule::SHIFT);
     let second = plan.materials.second(case, &sigmas);
-    let output = if block == 0 { output::path(plan, arm.case, arm.role) } else { None };
+    let output = if block == 0 { output::path(plan, arm.case, arm.kind) } else { None };
     Measure {
         protocol: protocol::VERSION,
         job: plan.materials.job(case, plan.device, output),

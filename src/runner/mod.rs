@@ -31,7 +31,7 @@ use pace::Pacer;
 
 use crate::config::Case;
 use crate::protocol::DeviceChoice;
-use crate::store::record::{Canary, CaseRecord, Failure, Role};
+use crate::store::record::{ArmKind, Canary, CaseRecord, Failure};
 use crate::wan::quant::model_bytes;
 use crate::wan::work;
 
@@ -85,7 +85,7 @@ pub struct Arm<'a> {
     /// Index of the case in the plan.
     pub case: usize,
     /// What it is measured for.
-    pub role: Role,
+    pub kind: ArmKind,
     /// The worker.
     pub program: &'a Program,
 }
@@ -158,13 +158,13 @@ impl Plan<'_> {
         let mut arms = Vec::new();
         for case in cases {
             let program = &self.programs[&self.cases[*case].backend];
-            arms.push(Arm { case: *case, role: Role::Head, program });
+            arms.push(Arm { case: *case, kind: ArmKind::Head, program });
             let base = self.base_programs.and_then(|base| base.get(&self.cases[*case].backend));
             if let Some(program) = base.filter(|_| !self.base_lacks.contains(&self.cases[*case].name)) {
-                arms.push(Arm { case: *case, role: Role::Base, program });
+                arms.push(Arm { case: *case, kind: ArmKind::Base, program });
             }
             if self.cases[*case].is_reference() {
-                arms.push(Arm { case: *case, role: Role::Control, program });
+                arms.push(Arm { case: *case, kind: ArmKind::Control, program });
             }
         }
         arms

@@ -4,20 +4,20 @@ use std::path::{Path, PathBuf};
 
 use super::{Arm, Plan};
 use crate::evidence::parity::{element_counts_agree, relative_error};
-use crate::store::record::{CaseRecord, Parity, Role, measured};
+use crate::store::record::{ArmKind, CaseRecord, Parity, measured};
 use crate::wan::tensor_file::TensorFile;
 
 /// Compares each case's final latent of the first block with its reference's and with the base revision's.
 pub fn compare_files(plan: &Plan, arms: &[Arm], records: &mut [CaseRecord]) {
     for case in head_cases(arms) {
-        let output = Output::of(plan, records, case, Role::Head);
-        let base = Output::of(plan, records, case, Role::Base);
+        let output = Output::of(plan, records, case, ArmKind::Head);
+        let base = Output::of(plan, records, case, ArmKind::Base);
         let reference = match reference(plan, case) {
-            Some(reference) if reference != case => Output::of(plan, records, reference, Role::Head),
+            Some(reference) if reference != case => Output::of(plan, records, reference, ArmKind::Head),
             _ => Output::Missing,
         };
         let record = &mut records[case];
-        record.has_output = is_measured(record, Role::Head).then_some(!matches!(output, Output::Missing));
+        record.has_output = is_measured(record, ArmKind::Head).then_some(!matches!(output, Output::Missing));
         record.parity = output.parity(&reference);
         record.base_parity = output.parity(&base);
     }
@@ -43,11 +43,11 @@ pub fn compare_element_counts(plan: &Plan, arms: &[Arm], records: &mut [CaseReco
 }
 
 /// Where an arm leaves its final latent; `None` for one whose output is not compared.
-pub fn path(plan: &Plan, case: usize, role: Role) -> Option<PathBuf> {
-    let name = match role {
-        Role::Head => format!("{case}.safetensors"),
-        Role::Base => format!("{case}-base.safetensors"),
-        Role::Control => return None,
+pub fn path(plan: &Plan, case: usize, kind: ArmKind) -> Option<PathBuf> {
+    let name = match kind {
+        ArmKind::Head => format!("{case}.safetensors"),
+        ArmKind::Base => format!("{case}-base.safetensors"),
+        ArmKind::Control => return None,
     };
     Some(plan.outputs.join(name))
 }
@@ -68,8 +68,8 @@ enum Output {
 }
 
 impl Output {
-    fn of(plan: &Plan, records: &[CaseRecord], case: usize, role: Role) -> Self {
-        let path = path(plan, case, role).filter(|path| is_measured(&records[case], role) && path.exists());
+    fn of(plan: &Plan, records: &[CaseRecord], case: usize, kind: ArmKind) -> Self {
+        let path = path(plan, case, kind).filter(|path| is_measured(&records[case], kind) && path.exists());
         let Some(path) = path else { return Self::Missing };
         match read(&path) {
             Ok(elements) if !elements.is_empty() && elements.iter().all(|value| value.is_finite()) => {
@@ -94,7 +94,7 @@ impl Output {
 }
 
 fn head_cases<'a>(arms: &'a [Arm]) -> impl Iterator<Item = usize> + 'a {
-    arms.iter().filter(|arm| arm.role == Role::Head).map(|arm| arm.case)
+    arms.iter().filter(|arm| arm.kind == ArmKind::Head).map(|arm| arm.case)
 }
 
 fn reference(plan: &Plan, case: usize) -> Option<usize> {
@@ -102,6 +102,6 @@ fn reference(plan: &Plan, case: usize) -> Option<usize> {
     plan.cases.iter().position(|other| other.name == *name)
 }
 
-fn is_measured(record: &CaseRecord, role: Role) -> bool {
-    measured(record.launches_of(role)).next().is_some()
+fn is_measured(record: &CaseRecord, kind: ArmKind) -> bool {
+    measured(record.launches_of(kind)).next().is_some()
 }

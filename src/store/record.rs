@@ -148,7 +148,7 @@ pub struct CaseRecord {
 
 /// What an arm is measured for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum ArmKind {
     /// The revision under test.
     Head,
     /// The revision before it.
@@ -262,6 +262,11 @@ impl RunRecord {
     }
 }
 
+impl ArmKind {
+    /// All three.
+    pub const ALL: [Self; 3] = [Self::Head, Self::Base, Self::Control];
+}
+
 impl fmt::Display for Skipped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&format::shortage(self.needs_bytes, self.has_bytes))
@@ -301,27 +306,27 @@ impl CaseRecord {
         measured(&self.launches)
     }
 
-    /// The launches of the arm `role`.
-    pub fn launches_of(&self, role: Role) -> &[Launch] {
-        match role {
-            Role::Head => &self.launches,
-            Role::Base => &self.base_launches,
-            Role::Control => &self.control_launches,
+    /// The launches of the arm `kind`.
+    pub fn launches_of(&self, kind: ArmKind) -> &[Launch] {
+        match kind {
+            ArmKind::Head => &self.launches,
+            ArmKind::Base => &self.base_launches,
+            ArmKind::Control => &self.control_launches,
         }
     }
 
-    /// The launches of the arm `role`, to add to.
-    pub fn launches_mut(&mut self, role: Role) -> &mut Vec<Launch> {
-        match role {
-            Role::Head => &mut self.launches,
-            Role::Base => &mut self.base_launches,
-            Role::Control => &mut self.control_launches,
+    /// The launches of the arm `kind`, to add to.
+    pub fn launches_mut(&mut self, kind: ArmKind) -> &mut Vec<Launch> {
+        match kind {
+            ArmKind::Head => &mut self.launches,
+            ArmKind::Base => &mut self.base_launches,
+            ArmKind::Control => &mut self.control_launches,
         }
     }
 
-    /// Whether a launch of the arm `role` failed.
-    pub fn has_failed(&self, role: Role) -> bool {
-        failure(self.launches_of(role)).is_some()
+    /// Whether a launch of the arm `kind` failed.
+    pub fn has_failed(&self, kind: ArmKind) -> bool {
+        failure(self.launches_of(kind)).is_some()
     }
 
     /// The first failure, if any launch failed.

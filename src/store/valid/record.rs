@@ -6,7 +6,7 @@ use super::figure::{bytes, digest, known, not_negative, rates, seconds, step_sec
 use super::{Checked, require};
 use crate::config::{Case, Workload};
 use crate::protocol::DeviceKind;
-use crate::store::record::{Canary, CaseRecord, Launch, Measured, Outcome, Role, RunRecord};
+use crate::store::record::{ArmKind, Canary, CaseRecord, Launch, Measured, Outcome, RunRecord};
 use crate::text::escape::is_plain;
 use crate::wan::Quant;
 
@@ -81,8 +81,7 @@ fn skipped(case: &CaseRecord) -> Checked {
         let (needs, has) = (skipped.needs_bytes, skipped.has_bytes);
         format!("it was skipped for want of memory, and needs {needs} of {has} bytes")
     })?;
-    let roles = [Role::Head, Role::Base, Role::Control];
-    require(roles.into_iter().all(|role| case.launches_of(role).is_empty()), || {
+    require(ArmKind::ALL.into_iter().all(|kind| case.launches_of(kind).is_empty()), || {
         "it was skipped, and has launches".to_owned()
     })
 }
@@ -95,8 +94,10 @@ fn arms(record: &RunRecord, case: &CaseRecord) -> Checked {
     require(case.control_launches.is_empty() || case.case.is_reference(), || {
         "it has launches of a control, and only a reference has".to_owned()
     })?;
-    for (role, name) in [(Role::Head, "launch"), (Role::Base, "base launch"), (Role::Control, "control launch")] {
-        let launches = case.launches_of(role);
+    for (kind, name) in
+        [(ArmKind::Head, "launch"), (ArmKind::Base, "base launch"), (ArmKind::Control, "control launch")]
+    {
+        let launches = case.launches_of(kind);
         let are_in_order = launches.windows(2).all(|pair| pair[0].block < pair[1].block);
         let are_planned = launches.last().is_none_or(|last| last.block < record.launches);
         require(are_in_order && are_planned, || {
