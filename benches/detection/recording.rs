@@ -14,7 +14,7 @@ use wanbench::files::cache;
 use wanbench::files::save;
 use wanbench::machine::Machine;
 use wanbench::protocol::{self, DeviceChoice, Measure};
-use wanbench::runner::{self, Launch, Materials, Program};
+use wanbench::runner::{self, Materials, Program, RunningLaunch};
 use wanbench::stats;
 use wanbench::store::record::Measured;
 use wanbench::wan::{DType, Experts, Quant, Spec, schedule};
@@ -169,18 +169,18 @@ impl Launcher {
         let mut launches = order
             .iter()
             .map(|arm| Ok((*arm, self.start(&arms[*arm].0, arms[*arm].1)?)))
-            .collect::<Result<Vec<(usize, Launch)>>>()?;
+            .collect::<Result<Vec<(usize, RunningLaunch)>>>()?;
         for turns in runner::balanced(launches.len(), STEPS, 0) {
             for turn in turns {
                 launches[turn].1.step().map_err(Error::msg)?;
             }
         }
         launches.sort_by_key(|(arm, _)| *arm);
-        let finish = |launch: Launch| launch.finish(None).0.map_err(|failure| Error::msg(failure.reason));
+        let finish = |launch: RunningLaunch| launch.finish(None).0.map_err(|failure| Error::msg(failure.reason));
         launches.into_iter().map(|(_, launch)| finish(launch)).collect()
     }
 
-    fn start(&self, backend: &str, extra_percent: f64) -> Result<Launch<'_>> {
+    fn start(&self, backend: &str, extra_percent: f64) -> Result<RunningLaunch<'_>> {
         let worker = Path::new(env!("CARGO_BIN_EXE_wanbench")).with_file_name(format!("wanbench-{backend}"));
         let program = Program { command: vec![worker.display().to_string()], folder: None };
         let request = Measure {
@@ -191,7 +191,7 @@ impl Launcher {
             second: None,
             extra_work: (extra_percent > 0.0).then_some(extra_percent / 100.0),
         };
-        Launch::start(&program, &request, TIMEOUT, &self.interrupted, &mut |_| {})
+        RunningLaunch::start(&program, &request, TIMEOUT, &self.interrupted, &mut |_| {})
             .map_err(|failure| Error::msg(failure.reason))
     }
 

@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::launch::Launch;
+use super::launch::RunningLaunch;
 use super::order::balanced;
 use super::output;
-use super::{Arm, Event, Plan};
+use super::{Arm, RunEvent, RunPlan};
 use crate::protocol::{self, Measure};
 use crate::store::record::{self, ArmKind, CaseRecord, Outcome};
 use crate::wan::schedule;
@@ -16,13 +16,13 @@ use crate::wan::schedule;
 /// Side by side, all are started and warmed up first; then each takes its first step, each its second, and so on, in an
 /// order that is balanced over the steps. Arms whose case failed before are left out.
 pub fn run(
-    plan: &Plan,
+    plan: &RunPlan,
     arms: &[Arm],
     order: &[usize],
     block: usize,
     records: &mut [CaseRecord],
     interrupted: &AtomicBool,
-    on_event: &mut impl FnMut(&Event),
+    on_event: &mut impl FnMut(&RunEvent),
 ) {
     let live: Vec<&Arm> =
         order.iter().map(|arm| &arms[*arm]).filter(|arm| !records[arm.case].has_failed(arm.kind)).collect();
@@ -48,7 +48,7 @@ pub fn run(
 /// A launch on its way, or why it is over before its end.
 struct Running<'a> {
     arm: &'a Arm<'a>,
-    launch: Option<Launch<'a>>,
+    launch: Option<RunningLaunch<'a>>,
     failure: Option<String>,
 }
 
@@ -56,36 +56,32 @@ struct Running<'a> {
 ///
 /// Where `interrupted`, what is left of them is killed, and no event calls that a failure.
 fn take_turns<'a>(
-    plan: &Plan,
+    plan: &RunPlan,
     arms: Vec<&'a Arm<'a>>,
     block: usize,
     interrupted: &'a AtomicBool,
-    on_event: &mut impl FnMut(&Event),
+    on_event: &mut impl FnMut(&RunEvent),
 ) -> Vec<(&'a Arm<'a>, Outcome, Duration)> {
     let mut ended = Vec::new();
     let mut running = Vec::new();
     for arm in arms {
         let name = arm.name(plan);
-        on_event(&Event::LaunchStarted { arm: &name, block });
+        on_event(&RunEvent::LaunchStarted { arm: &name, block });
         let started =
-            Launch::start(
-                arm.program,
-                &request(plan, arm, block),
-                plan.timeout,
-                interrupted,
-                &mut |event| match event {
-                    protocol::Event::Loading(loading) => on_event(&Event::Loading { arm: &name, loading }),
-                    protocol::Event::Loaded(_) => on_event(&Event::Loaded { arm: &name }),
-                    protocol::Event::Warmed(_) => on_event(&Event::Warmed { arm: &name }),
+            RunningLaunch::start(arm.program, &request(plan, arm, block), plan.timeout, interrupted, &mut |event| {
+                match event {
+                    protocol::Event::Loading(loading) => on_event(&RunEvent::Loading { arm: &name, loading }),
+                    protocol::Event::Loaded(_) => on_event(&RunEvent::Loaded { arm: &name }),
+                    protocol::Event::Warmed(_) => on_event(&RunEvent::Warmed { arm: &name }),
                     _ => {}
-                },
-            );
+                }
+            });
         match started {
             Ok(launch) => running.push(Running { arm, launch: Some(launch), failure: None }),
             Err(_) if interrupted.load(Ordering::Relaxed) => {}
             Err(failure) => {
                 let outcome = Outcome::Failed(failure);
-                on_event(&Event::LaunchEnded { arm: &name, outcome: &outcome, seconds: 0.0 });
+                on_event(&RunEvent::LaunchEnded { arm: &name, outcome: &outcome, seconds: 0.0 });
                 ended.push((arm, outcome, Duration::ZERO));
             }
         }
@@ -106,17 +102,17 @@ fn take_turns<'a>(
             return ended;
         }
         let outcome = measured.map_or_else(Outcome::Failed, Outcome::Measured);
-        on_event(&Event::LaunchEnded { arm: &arm.name(plan), outcome: &outcome, seconds: waited.as_secs_f64() });
+        on_event(&RunEvent::LaunchEnded { arm: &arm.name(plan), outcome: &outcome, seconds: waited.as_secs_f64() });
         ended.push((arm, outcome, waited));
     }
     ended
 }
 
 impl Running<'_> {
-    fn step(&mut self, plan: &Plan, index: usize, on_event: &mut impl FnMut(&Event)) {
+    fn step(&mut self, plan: &RunPlan, index: usize, on_event: &mut impl FnMut(&RunEvent)) {
         let (Some(launch), None) = (&mut self.launch, &self.failure) else { return };
         match launch.step() {
-            Ok(seconds) => on_event(&Event::Step { arm: &self.arm.name(plan), index, seconds }),
+            Ok(seconds) => on_event(&RunEvent::Step { arm: &self.arm.name(plan), index, seconds }),
             Err(reason) => self.failure = Some(reason),
         }
     }
@@ -124,7 +120,7 @@ impl Running<'_> {
 
 impl Arm<'_> {
     /// The case's name, with what it is measured for where that is not the revision under test.
-    pub fn name(&self, plan: &Plan) -> String {
+    pub fn name(&self, plan: &RunPlan) -> String {
         let case = &plan.cases[self.case].name;
         match self.kind {
             ArmKind::Head => case.clone(),
@@ -134,7 +130,7 @@ impl Arm<'_> {
     }
 }
 
-fn request(plan: &Plan, arm: &Arm, block: usize) -> Measure {
+fn request(plan: &RunPlan, arm: &Arm, block: usize) -> Measure {
     let case = &plan.cases[arm.case];
     let sigmas = schedule::sigmas(case.workload.steps, schedule::SHIFT);
     let second = plan.materials.second(case, &sigmas);

@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use super::{Launch, Materials, Program};
+use super::{Materials, Program, RunningLaunch};
 use crate::config::{Case, Workload};
 use crate::protocol::{self, DeviceChoice, Measure};
 use crate::stats;
@@ -44,8 +44,8 @@ pub fn canary_case(backend: &str) -> Case {
 
 /// One process that lives as long as the run, stopped between readings: a fresh one each time could be unlucky as a whole,
 /// which would be taken for the machine's doing.
-pub struct Canary<'a> {
-    launch: Launch<'a>,
+pub struct RunningCanary<'a> {
+    launch: RunningLaunch<'a>,
     /// Its step on the machine at rest: the median of the first readings, or a later one that was faster.
     cold_seconds: f64,
     tolerance_percent: f64,
@@ -62,7 +62,7 @@ pub struct Reading {
     pub is_fit: bool,
 }
 
-impl<'a> Canary<'a> {
+impl<'a> RunningCanary<'a> {
     /// Starts it and takes its cold value; `readings` are the most that will follow.
     pub fn start(
         plan: &CanaryPlan,
@@ -81,7 +81,7 @@ impl<'a> Canary<'a> {
             second: None,
             extra_work: None,
         };
-        let launch = Launch::start(plan.program, &request, timeout, interrupted, &mut |_| {})?;
+        let launch = RunningLaunch::start(plan.program, &request, timeout, interrupted, &mut |_| {})?;
         let mut canary = Self { launch, cold_seconds: 0.0, tolerance_percent: plan.tolerance_percent };
         let cold: Result<Vec<f64>, String> = (0..COLD_READINGS).map(|_| canary.median_step()).collect();
         match cold {

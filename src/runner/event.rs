@@ -23,7 +23,7 @@ pub enum Wait {
 
 /// One thing that happened.
 #[derive(Clone, Copy, Debug)]
-pub enum Event<'a> {
+pub enum RunEvent<'a> {
     /// A fresh process was started for an arm.
     LaunchStarted {
         /// The arm's name.
@@ -91,7 +91,7 @@ pub enum Event<'a> {
     },
 }
 
-impl<'a> Event<'a> {
+impl<'a> RunEvent<'a> {
     /// The name of the arm it is about; `None` where it is about a block, a workload or the run.
     pub fn arm(&self) -> Option<&'a str> {
         match *self {

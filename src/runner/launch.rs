@@ -3,14 +3,14 @@
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use super::exchange::Exchange;
 use super::process::Program;
-use super::session::Session;
 use crate::protocol::{Event, Loaded, Measure, Request, Warmed};
 use crate::store::record::{Failure, Measured};
 
 /// A fresh process that measures one case: warmed up when it is there, then a step at a time, stopped in between.
-pub struct Launch<'a> {
-    session: Session<'a>,
+pub struct RunningLaunch<'a> {
+    exchange: Exchange<'a>,
     loaded: Loaded,
     warmed: Warmed,
     step_seconds: Vec<f64>,
@@ -19,7 +19,7 @@ pub struct Launch<'a> {
     switch_seconds: Option<f64>,
 }
 
-impl<'a> Launch<'a> {
+impl<'a> RunningLaunch<'a> {
     /// Starts `program` and waits until it is warmed up; `on_event` sees what it tells.
     pub fn start(
         program: &Program,
@@ -28,33 +28,33 @@ impl<'a> Launch<'a> {
         interrupted: &'a AtomicBool,
         on_event: &mut impl FnMut(&Event),
     ) -> Result<Self, Failure> {
-        let mut session = Session::open(program, &Request::Measure(request.clone()), timeout, interrupted)?;
-        let begun = session.loaded(&mut |loading| on_event(&Event::Loading(loading.clone()))).and_then(|loaded| {
+        let mut exchange = Exchange::open(program, &Request::Measure(request.clone()), timeout, interrupted)?;
+        let begun = exchange.loaded(&mut |loading| on_event(&Event::Loading(loading.clone()))).and_then(|loaded| {
             on_event(&Event::Loaded(loaded.clone()));
-            let warmed = session.warmed()?;
+            let warmed = exchange.warmed()?;
             on_event(&Event::Warmed(warmed.clone()));
             Ok((loaded, warmed))
         });
         match begun {
             Ok((loaded, warmed)) => {
-                session.worker.pause();
+                exchange.worker.pause();
                 let switches_before = request.second.as_ref().map(|second| second.from_step);
-                Ok(Self { session, loaded, warmed, step_seconds: Vec::new(), switches_before, switch_seconds: None })
+                Ok(Self { exchange, loaded, warmed, step_seconds: Vec::new(), switches_before, switch_seconds: None })
             }
-            Err(reason) => session.end(Err(reason)),
+            Err(reason) => exchange.end(Err(reason)),
         }
     }
 
     /// Gives it the whole time again: of a launch that goes on, each part has its own deadline.
     pub fn renew_deadline(&mut self) {
-        self.session.worker.renew_deadline();
+        self.exchange.worker.renew_deadline();
     }
 
     /// Lets it take one timed step, in seconds.
     pub fn step(&mut self) -> Result<f64, String> {
-        self.session.worker.resume();
+        self.exchange.worker.resume();
         let stepped = self.switch_and_step();
-        self.session.worker.pause();
+        self.exchange.worker.pause();
         let seconds = stepped?;
         self.step_seconds.push(seconds);
         Ok(seconds)
@@ -62,22 +62,22 @@ impl<'a> Launch<'a> {
 
     fn switch_and_step(&mut self) -> Result<f64, String> {
         let index = self.step_seconds.len();
-        self.session.take_turn()?;
+        self.exchange.take_turn()?;
         if self.switches_before == Some(index) {
-            self.switch_seconds = Some(self.session.switched()?);
+            self.switch_seconds = Some(self.exchange.switched()?);
         }
-        self.session.step(index)
+        self.exchange.step(index)
     }
 
     /// Waits for its end, unless `reason` tells why it failed before; with the time that was spent on it.
     pub fn finish(mut self, reason: Option<String>) -> (Result<Measured, Failure>, Duration) {
-        self.session.worker.resume();
-        let done = reason.map_or_else(|| self.session.done(), Err);
+        self.exchange.worker.resume();
+        let done = reason.map_or_else(|| self.exchange.done(), Err);
         let measured = done.map(|done| Measured {
-            device: self.session.ready.device.clone(),
-            versions: self.session.ready.versions.clone(),
+            device: self.exchange.ready.device.clone(),
+            versions: self.exchange.ready.versions.clone(),
             model_bytes: self.loaded.model_bytes,
-            startup_seconds: self.session.startup_seconds,
+            startup_seconds: self.exchange.startup_seconds,
             load_seconds: self.loaded.seconds,
             quantize_seconds: self.loaded.quantize_seconds,
             load_peak_bytes: self.loaded.process_peak_bytes,
@@ -89,7 +89,7 @@ impl<'a> Launch<'a> {
             process_peak_bytes: done.process_peak_bytes,
             output: done.output,
         });
-        let waited = self.session.worker.waited();
-        (self.session.end(measured), waited)
+        let waited = self.exchange.worker.waited();
+        (self.exchange.end(measured), waited)
     }
 }

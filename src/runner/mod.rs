@@ -3,6 +3,7 @@
 mod block;
 mod canary;
 pub mod event;
+mod exchange;
 mod launch;
 mod materials;
 mod order;
@@ -10,7 +11,6 @@ mod output;
 mod pace;
 mod process;
 mod requests;
-mod session;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -18,8 +18,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 pub use canary::{CanaryPlan, canary_case};
-pub use event::{Event, Wait};
-pub use launch::Launch;
+pub use event::{RunEvent, Wait};
+pub use launch::RunningLaunch;
 pub use materials::{Materials, MaterialsError, Network};
 pub use order::balanced;
 pub use output::read as read_output;
@@ -36,7 +36,7 @@ use crate::wan::quant::model_bytes;
 use crate::wan::work;
 
 /// What to measure, and how.
-pub struct Plan<'a> {
+pub struct RunPlan<'a> {
     /// The cases, workload by workload.
     pub cases: &'a [Case],
     /// Most fresh processes per arm.
@@ -95,9 +95,9 @@ pub struct Arm<'a> {
 /// `interrupted` ends the run between events: the running workers are killed, their block is forgotten. `on_block` sees
 /// what there is after every round of blocks, to save it, and returns the workloads that need no further one.
 pub fn measure(
-    plan: &Plan,
+    plan: &RunPlan,
     interrupted: &AtomicBool,
-    mut on_event: impl FnMut(&Event),
+    mut on_event: impl FnMut(&RunEvent),
     mut on_block: impl FnMut(&Progressed) -> BTreeSet<String>,
 ) -> Progressed {
     let workloads: Vec<(&str, Vec<Arm>)> = workloads(plan.cases)
@@ -133,12 +133,12 @@ pub fn measure(
             }
         }
         settled = on_block(&run);
-        settled.iter().for_each(|workload| on_event(&Event::WorkloadSettled { workload }));
+        settled.iter().for_each(|workload| on_event(&RunEvent::WorkloadSettled { workload }));
     }
     run
 }
 
-impl Plan<'_> {
+impl RunPlan<'_> {
     /// The record of a case of which nothing is measured yet.
     fn record(&self, case: &Case) -> CaseRecord {
         let Network { spec, .. } = self.materials.network(case);

@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Arm, Plan};
+use super::{Arm, RunPlan};
 use crate::evidence::parity::{element_counts_agree, relative_error};
 use crate::store::record::{ArmKind, CaseRecord, Parity, measured};
 use crate::wan::tensor_file::TensorFile;
 
 /// Compares each case's final latent of the first block with its reference's and with the base revision's.
-pub fn compare_files(plan: &Plan, arms: &[Arm], records: &mut [CaseRecord]) {
+pub fn compare_files(plan: &RunPlan, arms: &[Arm], records: &mut [CaseRecord]) {
     for case in head_cases(arms) {
         let output = Output::of(plan, records, case, ArmKind::Head);
         let base = Output::of(plan, records, case, ArmKind::Base);
@@ -25,7 +25,7 @@ pub fn compare_files(plan: &Plan, arms: &[Arm], records: &mut [CaseRecord]) {
 
 /// Compares the sizes that the digests tell, which every launch may have: a wrong one takes the place of what the files of
 /// the first block said.
-pub fn compare_element_counts(plan: &Plan, arms: &[Arm], records: &mut [CaseRecord]) {
+pub fn compare_element_counts(plan: &RunPlan, arms: &[Arm], records: &mut [CaseRecord]) {
     for case in head_cases(arms) {
         let record = &records[case];
         let beside = reference(plan, case).map_or(&[][..], |reference| &records[reference].launches);
@@ -43,7 +43,7 @@ pub fn compare_element_counts(plan: &Plan, arms: &[Arm], records: &mut [CaseReco
 }
 
 /// Where an arm leaves its final latent; `None` for one whose output is not compared.
-pub fn path(plan: &Plan, case: usize, kind: ArmKind) -> Option<PathBuf> {
+pub fn path(plan: &RunPlan, case: usize, kind: ArmKind) -> Option<PathBuf> {
     let name = match kind {
         ArmKind::Head => format!("{case}.safetensors"),
         ArmKind::Base => format!("{case}-base.safetensors"),
@@ -68,7 +68,7 @@ enum Output {
 }
 
 impl Output {
-    fn of(plan: &Plan, records: &[CaseRecord], case: usize, kind: ArmKind) -> Self {
+    fn of(plan: &RunPlan, records: &[CaseRecord], case: usize, kind: ArmKind) -> Self {
         let path = path(plan, case, kind).filter(|path| is_measured(&records[case], kind) && path.exists());
         let Some(path) = path else { return Self::Missing };
         match read(&path) {
@@ -97,7 +97,7 @@ fn head_cases<'a>(arms: &'a [Arm]) -> impl Iterator<Item = usize> + 'a {
     arms.iter().filter(|arm| arm.kind == ArmKind::Head).map(|arm| arm.case)
 }
 
-fn reference(plan: &Plan, case: usize) -> Option<usize> {
+fn reference(plan: &RunPlan, case: usize) -> Option<usize> {
     let name = plan.cases[case].reference.as_ref()?;
     plan.cases.iter().position(|other| other.name == *name)
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::canary::{Canary, CanaryPlan, Reading};
-use super::{Event, Plan, Wait};
+use super::canary::{CanaryPlan, Reading, RunningCanary};
+use super::{RunEvent, RunPlan, Wait};
 use crate::store::record::{self, DroppedBlock};
 use crate::text::format;
 
@@ -28,10 +28,10 @@ pub struct Pace<'a> {
 
 /// Keeps the pace of one run.
 pub struct Pacer<'a> {
-    plan: &'a Plan<'a>,
+    plan: &'a RunPlan<'a>,
     interrupted: &'a AtomicBool,
     started: Instant,
-    canary: Option<(Canary<'a>, record::Canary)>,
+    canary: Option<(RunningCanary<'a>, record::Canary)>,
     /// The longest block of each workload, for the time limit.
     longest: BTreeMap<String, Duration>,
 }
@@ -39,15 +39,15 @@ pub struct Pacer<'a> {
 impl<'a> Pacer<'a> {
     /// Begins a run of so many blocks at most; the run goes on without a canary that cannot be started, and is told why.
     pub fn start(
-        plan: &'a Plan<'a>,
+        plan: &'a RunPlan<'a>,
         blocks: usize,
         interrupted: &'a AtomicBool,
-        on_event: &mut impl FnMut(&Event),
+        on_event: &mut impl FnMut(&RunEvent),
     ) -> (Self, Option<String>) {
         let mut pacer = Self { plan, interrupted, started: Instant::now(), canary: None, longest: BTreeMap::new() };
         let Some(canary) = &plan.pace.canary else { return (pacer, None) };
-        on_event(&Event::Waiting { wait: Wait::CanaryStart, remaining_seconds: None });
-        match Canary::start(canary, plan.materials, plan.device, blocks * TRIES, plan.timeout, interrupted) {
+        on_event(&RunEvent::Waiting { wait: Wait::CanaryStart, remaining_seconds: None });
+        match RunningCanary::start(canary, plan.materials, plan.device, blocks * TRIES, plan.timeout, interrupted) {
             Ok(started) => {
                 let record = record::Canary {
                     backend: canary.case.backend.clone(),
@@ -70,13 +70,13 @@ impl<'a> Pacer<'a> {
     }
 
     /// Waits until the next block of `workload` may begin; an error tells why the run must end.
-    pub fn admit(&mut self, workload: &str, block: usize, on_event: &mut impl FnMut(&Event)) -> Result<(), String> {
+    pub fn admit(&mut self, workload: &str, block: usize, on_event: &mut impl FnMut(&RunEvent)) -> Result<(), String> {
         let admitted = self.wait(workload, block, on_event);
-        on_event(&Event::Resumed);
+        on_event(&RunEvent::Resumed);
         admitted
     }
 
-    fn wait(&mut self, workload: &str, block: usize, on_event: &mut impl FnMut(&Event)) -> Result<(), String> {
+    fn wait(&mut self, workload: &str, block: usize, on_event: &mut impl FnMut(&RunEvent)) -> Result<(), String> {
         let cool_down = if self.longest.is_empty() { Duration::ZERO } else { self.plan.pace.cool_down };
         self.within_limit(cool_down + self.longest.get(workload).copied().unwrap_or_default())?;
         count_down(cool_down, Wait::CoolDown, self.interrupted, on_event);
@@ -90,7 +90,7 @@ impl<'a> Pacer<'a> {
             let more = format::percent(reading.change);
             let reason =
                 format!("the canary took {} more than on the machine at rest: {follows}", more.trim_start_matches('+'));
-            on_event(&Event::BlockDropped { workload, block, reason: &reason });
+            on_event(&RunEvent::BlockDropped { workload, block, reason: &reason });
             if let Some((_, record)) = &mut self.canary {
                 let workload = workload.to_owned();
                 record.dropped.push(DroppedBlock { workload, block, canary_seconds: reading.seconds, reason });
@@ -120,9 +120,9 @@ impl<'a> Pacer<'a> {
         Some(record::Canary { cold_seconds: canary.cold_seconds(), ..record.clone() })
     }
 
-    fn read(&mut self, on_event: &mut impl FnMut(&Event)) -> Result<Option<Reading>, String> {
+    fn read(&mut self, on_event: &mut impl FnMut(&RunEvent)) -> Result<Option<Reading>, String> {
         let Some((canary, record)) = &mut self.canary else { return Ok(None) };
-        on_event(&Event::Waiting { wait: Wait::CanaryReading, remaining_seconds: None });
+        on_event(&RunEvent::Waiting { wait: Wait::CanaryReading, remaining_seconds: None });
         match canary.read() {
             Ok(reading) => {
                 record.reading_seconds.push(reading.seconds);
@@ -147,7 +147,7 @@ impl<'a> Pacer<'a> {
 }
 
 /// Waits for so long or until the run is interrupted, and tells once a second how long that still is.
-fn count_down(length: Duration, wait: Wait, interrupted: &AtomicBool, on_event: &mut impl FnMut(&Event)) {
+fn count_down(length: Duration, wait: Wait, interrupted: &AtomicBool, on_event: &mut impl FnMut(&RunEvent)) {
     let end = Instant::now() + length;
     let mut told = None;
     while !interrupted.load(Ordering::Relaxed) {
@@ -157,7 +157,7 @@ fn count_down(length: Duration, wait: Wait, interrupted: &AtomicBool, on_event: 
         }
         let remaining_seconds = Some(left.as_secs_f64().ceil() as u64);
         if told != remaining_seconds {
-            on_event(&Event::Waiting { wait, remaining_seconds });
+            on_event(&RunEvent::Waiting { wait, remaining_seconds });
             told = remaining_seconds;
         }
         std::thread::sleep(left.min(INTERRUPT_INTERVAL));
@@ -172,8 +172,8 @@ mod tests {
     fn a_pause_tells_what_it_is_for_and_ends_when_interrupted() {
         let interrupted = AtomicBool::new(false);
         let mut told = Vec::new();
-        let mut on_event = |event: &Event| {
-            let Event::Waiting { wait, remaining_seconds: Some(1..=3600) } = *event else { panic!("{event:?}") };
+        let mut on_event = |event: &RunEvent| {
+            let RunEvent::Waiting { wait, remaining_seconds: Some(1..=3600) } = *event else { panic!("{event:?}") };
             told.push(wait);
             interrupted.store(true, Ordering::Relaxed);
         };

@@ -14,7 +14,7 @@ use wanbench::gate;
 use wanbench::machine::{self, MeasuringLock, Severity};
 use wanbench::report::progress::Progress;
 use wanbench::revision::git;
-use wanbench::runner::{self, CanaryPlan, Materials, Pace, Plan, Program, Progressed, canary_case};
+use wanbench::runner::{self, CanaryPlan, Materials, Pace, Program, Progressed, RunPlan, canary_case};
 use wanbench::store::baseline::Baseline;
 use wanbench::store::record::{BaseRevision, CaseRecord, RunRecord, SCHEMA, Skipped, Tool};
 
@@ -75,7 +75,7 @@ impl Job<'_> {
         }
         let canary = (suite.canary && !fit.fitting.is_empty()).then(|| canary_case(&suite.reference));
         let outputs = tempfile::tempdir().or_incomplete(|| "cannot make a temporary folder")?;
-        let plan = Plan {
+        let plan = RunPlan {
             cases: &fit.fitting,
             launches: self.effort.launches.map_or(suite.launches, usize::from),
             warmup_steps: suite.warmup_steps,
@@ -177,7 +177,7 @@ impl Job<'_> {
     }
 
     /// A record with nothing measured yet.
-    fn header(&self, plan: &Plan) -> RunRecord {
+    fn header(&self, plan: &RunPlan) -> RunRecord {
         RunRecord {
             schema: SCHEMA,
             started: Timestamp::now(),

@@ -16,7 +16,7 @@ use screen::Screen;
 use tally::Tally;
 
 use crate::config::Case;
-use crate::runner::{Event, Wait};
+use crate::runner::{RunEvent, Wait};
 use crate::store::record::Outcome;
 use crate::text::escape::one_line;
 use crate::text::format;
@@ -59,7 +59,7 @@ impl Progress {
     }
 
     /// Shows what happened. An event of an arm that was not announced is ignored.
-    pub fn handle(&mut self, event: &Event) {
+    pub fn handle(&mut self, event: &RunEvent) {
         let waited_for = self.tally.waits_for();
         self.tally.handle(event);
         match self.style {
@@ -82,32 +82,32 @@ impl Progress {
         }
     }
 
-    fn draw(&mut self, event: &Event) {
+    fn draw(&mut self, event: &RunEvent) {
         let Some(screen) = &mut self.screen else { return };
         match event {
-            Event::BlockDropped { .. } => screen.keep(&dropped(event).into_iter().collect::<Vec<_>>()),
-            Event::Waiting { .. } | Event::Resumed => screen.keep(&self.tally.take_finished()),
+            RunEvent::BlockDropped { .. } => screen.keep(&dropped(event).into_iter().collect::<Vec<_>>()),
+            RunEvent::Waiting { .. } | RunEvent::Resumed => screen.keep(&self.tally.take_finished()),
             _ => {}
         }
-        if !matches!(event, Event::Step { .. } | Event::Loading { .. }) || screen.is_due() {
+        if !matches!(event, RunEvent::Step { .. } | RunEvent::Loading { .. }) || screen.is_due() {
             screen.draw(&self.tally.lines(screen.height(), self.started.elapsed()));
         }
     }
 
     /// The plain line for `event`, if it is worth one; before it the run waited for `waited_for`.
-    fn line(&mut self, event: &Event, waited_for: Option<Wait>) -> Option<String> {
+    fn line(&mut self, event: &RunEvent, waited_for: Option<Wait>) -> Option<String> {
         let index = event.arm().and_then(|arm| self.tally.position(arm));
         match (event, index) {
-            (Event::LaunchEnded { outcome, .. }, Some(index)) => {
+            (RunEvent::LaunchEnded { outcome, .. }, Some(index)) => {
                 let details = if self.style == Style::Verbose { details(outcome) } else { String::new() };
                 Some(format!("{}{details}", self.tally.launch_line(index)))
             }
-            (Event::Loading { .. }, Some(index)) if self.told.elapsed() >= LINE_INTERVAL => {
+            (RunEvent::Loading { .. }, Some(index)) if self.told.elapsed() >= LINE_INTERVAL => {
                 self.told = Instant::now();
                 Some(self.tally.case_line(index))
             }
             // Of a block that is put off, the line below tells.
-            (Event::Waiting { wait: Wait::CoolDown, remaining_seconds: Some(seconds @ LONG_WAIT_SECONDS..) }, _)
+            (RunEvent::Waiting { wait: Wait::CoolDown, remaining_seconds: Some(seconds @ LONG_WAIT_SECONDS..) }, _)
                 if waited_for != Some(Wait::CoolDown) =>
             {
                 Some(format!("cooling down for {}", format::duration(*seconds as f64)))
@@ -118,9 +118,9 @@ impl Progress {
 }
 
 /// The line for a block that was put off.
-fn dropped(event: &Event) -> Option<String> {
+fn dropped(event: &RunEvent) -> Option<String> {
     match event {
-        Event::BlockDropped { workload, block, reason } => {
+        RunEvent::BlockDropped { workload, block, reason } => {
             Some(one_line(&format!("{workload}, block {}: {reason}", block + 1)))
         }
         _ => None,
@@ -167,17 +167,17 @@ mod tests {
         let mut progress = progress(Style::Lines);
         let mut lines = Vec::new();
         let dropped = "the canary took 40.0% more than on the machine at rest: tried again after 8 s";
-        let cool_down = |seconds| Event::Waiting { wait: Wait::CoolDown, remaining_seconds: Some(seconds) };
+        let cool_down = |seconds| RunEvent::Waiting { wait: Wait::CoolDown, remaining_seconds: Some(seconds) };
         let rest = Wait::Rest { next_try: 2, tries: 6 };
         for event in [
             cool_down(30),
             cool_down(29),
-            Event::Waiting { wait: Wait::CanaryReading, remaining_seconds: None },
-            Event::BlockDropped { workload: "5f", block: 1, reason: dropped },
-            Event::Waiting { wait: rest, remaining_seconds: Some(8) },
-            Event::Resumed,
+            RunEvent::Waiting { wait: Wait::CanaryReading, remaining_seconds: None },
+            RunEvent::BlockDropped { workload: "5f", block: 1, reason: dropped },
+            RunEvent::Waiting { wait: rest, remaining_seconds: Some(8) },
+            RunEvent::Resumed,
             cool_down(4),
-            Event::Resumed,
+            RunEvent::Resumed,
             cool_down(30),
         ] {
             let waited_for = progress.tally.waits_for();
@@ -193,13 +193,13 @@ mod tests {
         for style in [Style::Live, Style::Off] {
             let hidden = (style == Style::Live).then(|| Screen::on(ProgressDrawTarget::hidden()));
             let mut progress = Progress { screen: hidden, ..progress(style) };
-            progress.handle(&Event::Resumed);
-            progress.handle(&Event::Step { arm: "unknown", index: 0, seconds: 1.0 });
-            progress.handle(&Event::Step { arm: CASE, index: 9, seconds: 1.0 });
+            progress.handle(&RunEvent::Resumed);
+            progress.handle(&RunEvent::Step { arm: "unknown", index: 0, seconds: 1.0 });
+            progress.handle(&RunEvent::Step { arm: CASE, index: 9, seconds: 1.0 });
             for _ in 0..3 {
-                progress.handle(&Event::LaunchEnded { arm: CASE, outcome: &outcome, seconds: 1.0 });
+                progress.handle(&RunEvent::LaunchEnded { arm: CASE, outcome: &outcome, seconds: 1.0 });
             }
-            progress.handle(&Event::WorkloadSettled { workload: "unknown" });
+            progress.handle(&RunEvent::WorkloadSettled { workload: "unknown" });
             progress.finish();
         }
     }

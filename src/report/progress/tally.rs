@@ -7,7 +7,7 @@ use console::{Alignment, pad_str};
 
 use crate::config::Case;
 use crate::protocol::Loading;
-use crate::runner::{Event, Wait};
+use crate::runner::{RunEvent, Wait};
 use crate::stats;
 use crate::store::record::Outcome;
 use crate::text::columns;
@@ -84,23 +84,23 @@ impl Tally {
     }
 
     /// Takes note of what happened.
-    pub fn handle(&mut self, event: &Event) {
+    pub fn handle(&mut self, event: &RunEvent) {
         match *event {
-            Event::Waiting { wait, remaining_seconds } => {
+            RunEvent::Waiting { wait, remaining_seconds } => {
                 self.phase = Phase::Waiting { wait, remaining_seconds };
                 if wait == Wait::CoolDown {
                     self.cool_down_seconds = self.cool_down_seconds.max(remaining_seconds.unwrap_or(0));
                 }
             }
-            Event::Resumed => self.phase = Phase::Starting,
-            Event::WorkloadSettled { workload } => {
+            RunEvent::Resumed => self.phase = Phase::Starting,
+            RunEvent::WorkloadSettled { workload } => {
                 let settled = self.cases.iter_mut().filter(|case| case.workload == workload);
                 settled.for_each(|case| case.is_settled = true);
             }
             _ => {}
         }
         let Some(index) = event.arm().and_then(|arm| self.position(arm)) else { return };
-        if let Event::LaunchStarted { block, .. } = *event {
+        if let RunEvent::LaunchStarted { block, .. } = *event {
             self.phase = Phase::Measuring { workload: self.cases[index].workload.clone(), block };
         }
         self.cases[index].handle(event);
@@ -271,19 +271,22 @@ impl CaseTally {
         }
     }
 
-    fn handle(&mut self, event: &Event) {
+    fn handle(&mut self, event: &RunEvent) {
         match event {
-            Event::LaunchStarted { .. } => {
+            RunEvent::LaunchStarted { .. } => {
                 self.is_running = true;
                 self.current.clear();
                 self.state = State::Loading(None);
             }
-            Event::Loading { loading, .. } => self.state = State::Loading(Some((*loading).clone())),
-            Event::Loaded { .. } => self.state = State::WarmingUp,
-            Event::Warmed { .. } => self.state = State::Stepping,
-            Event::Step { seconds, .. } => self.current.push(*seconds),
-            Event::LaunchEnded { outcome, seconds, .. } => self.end(outcome, *seconds),
-            Event::Waiting { .. } | Event::Resumed | Event::WorkloadSettled { .. } | Event::BlockDropped { .. } => {}
+            RunEvent::Loading { loading, .. } => self.state = State::Loading(Some((*loading).clone())),
+            RunEvent::Loaded { .. } => self.state = State::WarmingUp,
+            RunEvent::Warmed { .. } => self.state = State::Stepping,
+            RunEvent::Step { seconds, .. } => self.current.push(*seconds),
+            RunEvent::LaunchEnded { outcome, seconds, .. } => self.end(outcome, *seconds),
+            RunEvent::Waiting { .. }
+            | RunEvent::Resumed
+            | RunEvent::WorkloadSettled { .. }
+            | RunEvent::BlockDropped { .. } => {}
         }
     }
 
@@ -370,8 +373,8 @@ mod tests {
         Tally::new(&cases.each_ref().map(|case| (case.name.clone(), case)), 2)
     }
 
-    fn started(arm: &str) -> Event<'_> {
-        Event::LaunchStarted { arm, block: 0 }
+    fn started(arm: &str) -> RunEvent<'_> {
+        RunEvent::LaunchStarted { arm, block: 0 }
     }
 
     #[test]
@@ -383,11 +386,11 @@ mod tests {
         let mut lines = vec![tally.case_line(0)];
         for event in [
             started(CASE),
-            Event::Loaded { arm: CASE },
-            Event::Warmed { arm: CASE },
-            Event::Step { arm: CASE, index: 0, seconds: 0.031 },
-            Event::LaunchEnded { arm: CASE, outcome: &outcome, seconds: 100.0 },
-            Event::LaunchEnded { arm: CASE, outcome: &failed, seconds: 1.0 },
+            RunEvent::Loaded { arm: CASE },
+            RunEvent::Warmed { arm: CASE },
+            RunEvent::Step { arm: CASE, index: 0, seconds: 0.031 },
+            RunEvent::LaunchEnded { arm: CASE, outcome: &outcome, seconds: 100.0 },
+            RunEvent::LaunchEnded { arm: CASE, outcome: &failed, seconds: 1.0 },
         ] {
             tally.handle(&event);
             lines.push(tally.case_line(0));
@@ -412,12 +415,12 @@ mod tests {
         let mut tally = tally();
         let reason = format!("it printed {}", "x".repeat(80));
         let failed = Outcome::Failed(Failure { reason, stderr_tail: Vec::new() });
-        tally.handle(&Event::LaunchEnded { arm: CASE, outcome: &failed, seconds: 1.0 });
+        tally.handle(&RunEvent::LaunchEnded { arm: CASE, outcome: &failed, seconds: 1.0 });
         let line = columns::fit(&tally.case_line(0), 80);
         assert!(line.starts_with("mlx/5f/int8   failed: it printed x"), "{line}");
         assert!(line.ends_with('…') && columns::width(&line) == 80, "{line}");
         let long = Outcome::Measured(measured(0.030, 1, None));
-        tally.handle(&Event::LaunchEnded { arm: "mlx/5f/none", outcome: &long, seconds: 3599.0 });
+        tally.handle(&RunEvent::LaunchEnded { arm: "mlx/5f/none", outcome: &long, seconds: 3599.0 });
         for line in tally.lines(24, Duration::from_secs(36_000)).iter().skip(1) {
             assert!(columns::width(line) <= 80, "an ordinary line fits: {line}");
         }
@@ -437,7 +440,7 @@ mod tests {
             assert_eq!(lines(&tally), ["mlx/5f/int8", "mlx/5f/none", "mlx/41f/none"]);
         }
         for arm in ["mlx/5f/none", "mlx/5f/int8", "mlx/5f/none", "mlx/5f/int8"] {
-            tally.handle(&Event::LaunchEnded { arm, outcome: &outcome, seconds: 1.0 });
+            tally.handle(&RunEvent::LaunchEnded { arm, outcome: &outcome, seconds: 1.0 });
         }
         assert_eq!(names(tally.take_finished()), ["mlx/5f/int8", "mlx/5f/none"]);
         assert!(tally.take_finished().is_empty(), "a line is taken once");
@@ -463,11 +466,11 @@ mod tests {
     #[test]
     fn a_wait_says_what_for_and_how_long() {
         let mut tally = tally();
-        let mut words = |event: Event| {
+        let mut words = |event: RunEvent| {
             tally.handle(&event);
             tally.lines(24, Duration::ZERO)[3].clone()
         };
-        let mut waiting = |wait, remaining_seconds| words(Event::Waiting { wait, remaining_seconds });
+        let mut waiting = |wait, remaining_seconds| words(RunEvent::Waiting { wait, remaining_seconds });
         assert_eq!(waiting(Wait::CanaryStart, None), "starting the canary");
         assert_eq!(waiting(Wait::CanaryReading, None), "reading the canary");
         assert_eq!(waiting(Wait::CoolDown, Some(61)), "cooling down, 1 min 01 s left");
@@ -475,15 +478,15 @@ mod tests {
             waiting(Wait::Rest { next_try: 2, tries: 6 }, Some(1)),
             "waiting for the machine to come to rest: try 2 of 6 in 1 s"
         );
-        assert_eq!(words(Event::Resumed), "starting");
-        assert_eq!(words(Event::LaunchStarted { arm: CASE, block: 1 }), "measuring 5f, block 2 of 2");
+        assert_eq!(words(RunEvent::Resumed), "starting");
+        assert_eq!(words(RunEvent::LaunchStarted { arm: CASE, block: 1 }), "measuring 5f, block 2 of 2");
     }
 
     #[test]
     fn the_time_left_comes_from_finished_launches() {
         let mut tally = tally();
         let failed = Outcome::Failed(Failure { reason: "it died".to_owned(), stderr_tail: Vec::new() });
-        tally.handle(&Event::LaunchEnded { arm: "mlx/41f/none", outcome: &failed, seconds: 0.0 });
+        tally.handle(&RunEvent::LaunchEnded { arm: "mlx/41f/none", outcome: &failed, seconds: 0.0 });
         assert_eq!(tally.time_left_seconds(), None);
         tally.cases[0].wall_seconds.push(10.0);
         tally.cases[0].done = 1;
@@ -491,8 +494,8 @@ mod tests {
         assert_eq!(tally.time_left_seconds(), Some(30.0));
         assert_eq!(tally.time_left_words(), "about 30 s left");
         // Two blocks are to come, each after a pause.
-        tally.handle(&Event::Waiting { wait: Wait::CoolDown, remaining_seconds: Some(3) });
-        tally.handle(&Event::Waiting { wait: Wait::CoolDown, remaining_seconds: Some(2) });
+        tally.handle(&RunEvent::Waiting { wait: Wait::CoolDown, remaining_seconds: Some(3) });
+        tally.handle(&RunEvent::Waiting { wait: Wait::CoolDown, remaining_seconds: Some(2) });
         assert_eq!(tally.time_left_seconds(), Some(36.0));
     }
 
@@ -500,8 +503,8 @@ mod tests {
     fn a_settled_workload_has_nothing_left() {
         let mut tally = tally();
         let outcome = Outcome::Measured(measured(0.030, 1, None));
-        tally.handle(&Event::LaunchEnded { arm: "mlx/5f/none", outcome: &outcome, seconds: 1.0 });
-        tally.handle(&Event::WorkloadSettled { workload: "5f" });
+        tally.handle(&RunEvent::LaunchEnded { arm: "mlx/5f/none", outcome: &outcome, seconds: 1.0 });
+        tally.handle(&RunEvent::WorkloadSettled { workload: "5f" });
         assert_eq!(tally.planned(), 3, "the launch that ran and the other workload's two");
         assert_eq!(tally.take_finished(), ["mlx/5f/none   done        30.0 ms/step  1/2 launches"]);
     }

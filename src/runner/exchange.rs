@@ -9,8 +9,8 @@ use crate::protocol::{self, Done, Event, Failed, Loaded, Loading, Ready, Request
 use crate::store::record::Failure;
 use crate::store::valid;
 
-/// A worker that said `ready`.
-pub struct Session<'a> {
+/// The exchange with a worker that said `ready`, see docs/protocol.md.
+pub struct Exchange<'a> {
     /// The process.
     pub worker: Worker,
     /// What it said first.
@@ -20,7 +20,7 @@ pub struct Session<'a> {
     interrupted: &'a AtomicBool,
 }
 
-impl<'a> Session<'a> {
+impl<'a> Exchange<'a> {
     pub fn open(
         program: &Program,
         request: &Request,
