@@ -29,10 +29,10 @@ pub fn parity(args: &cli::Parity, terminal: &Terminal) -> Result<ExitStatus> {
     // It loads the machine, which a run that measures would see.
     let _lock = MeasuringLock::acquire()?;
     let outputs = tempfile::tempdir().or_incomplete(|| "cannot make a temporary folder")?;
-    let session = Session { config: &config, programs: &programs, folder: outputs.path(), args, terminal };
+    let run = ParityRun { config: &config, programs: &programs, folder: outputs.path(), args, terminal };
     let rows = match &args.golden {
-        Some(folder) => session.golden(folder)?,
-        None => session.mutual()?,
+        Some(folder) => run.golden(folder)?,
+        None => run.mutual()?,
     };
     terminal.print(&format!("{}\n", table(&rows)))?;
     Ok(status(&rows))
@@ -68,7 +68,7 @@ impl Golden {
 }
 
 /// What all comparisons of one call share.
-struct Session<'a> {
+struct ParityRun<'a> {
     config: &'a Config,
     programs: &'a BTreeMap<String, Program>,
     folder: &'a Path,
@@ -76,7 +76,7 @@ struct Session<'a> {
     terminal: &'a Terminal,
 }
 
-impl Session<'_> {
+impl ParityRun<'_> {
     /// Every backend and quantization that has a recorded output, against it.
     fn golden(&self, folder: &Path) -> Result<Vec<Row>> {
         let golden = Golden::open(folder)?;

@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 
 use super::file::{CasesEntry, File, SuiteEntry, WorkloadEntry};
-use super::place::Place;
+use super::source_text::SourceText;
 use super::{Backend, BuiltIn, Config, ConfigError, OutputDemand, Suite};
 use crate::config::{Case, Model, Workload, link_references};
 use crate::wan::{DType, Quant, Spec};
 
 /// A configuration as it is written, on its way to a [`Config`].
 pub(super) struct Checker<'a> {
-    pub(super) place: Place<'a>,
+    pub(super) source: SourceText<'a>,
     pub(super) file: &'a File,
 }
 
@@ -23,7 +23,7 @@ type Checked<T> = Result<T, ConfigError>;
 
 impl Checker<'_> {
     pub(super) fn check(&self) -> Checked<Config> {
-        let folder = match self.place.path.parent() {
+        let folder = match self.source.path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
             _ => PathBuf::from("."),
         };
@@ -38,9 +38,9 @@ impl Checker<'_> {
             [("gpu", Some(&defaults.gpu)), ("cpu", Some(&defaults.cpu)), ("checkpoint", defaults.checkpoint.as_ref())];
         for (key, name) in named.into_iter().filter_map(|(key, name)| Some((key, name?))) {
             if !suites.contains_key(name) {
-                let table = self.place.text.find("[default_suite]").unwrap_or(0);
-                return Err(self.place.error(
-                    Some(self.place.key_in(table..table, key)),
+                let table = self.source.text.find("[default_suite]").unwrap_or(0);
+                return Err(self.source.error(
+                    Some(self.source.key_in(table..table, key)),
                     &format!("default_suite.{key}"),
                     format!("no suite `{name}`"),
                 ));
@@ -63,8 +63,8 @@ impl Checker<'_> {
         for (name, entry) in &self.file.models {
             let model = Model::Checkpoint(folder.join(&entry.checkpoint));
             if models.insert(name.clone(), model).is_some() {
-                let span = self.place.text.find(&format!("[models.{name}]")).map(|start| start..start);
-                return Err(self.place.error(
+                let span = self.source.text.find(&format!("[models.{name}]")).map(|start| start..start);
+                return Err(self.source.error(
                     span,
                     &format!("models.{name}"),
                     "is built in: choose another name".to_owned(),
@@ -79,7 +79,7 @@ impl Checker<'_> {
             BTreeMap::from(BuiltIn::ALL.map(|built_in| (built_in.name().to_owned(), built_in.backend())));
         for (name, entry) in &self.file.backends {
             let key = format!("backends.{name}");
-            let error = |message: &str| self.place.error(Some(entry.span()), &key, message.to_owned());
+            let error = |message: &str| self.source.error(Some(entry.span()), &key, message.to_owned());
             let entry = entry.get_ref();
             if entry.command.first().is_none_or(String::is_empty) {
                 return Err(error("command is empty: give the program and its arguments"));
@@ -114,20 +114,21 @@ impl Checker<'_> {
         backends: &BTreeMap<String, Backend>,
     ) -> Checked<Suite> {
         let key = |rest: &str| format!("suites.{name}{rest}");
-        let at_suite = |rest: &str, message: &str| self.place.error(Some(entry.span()), &key(rest), message.to_owned());
+        let at_suite =
+            |rest: &str, message: &str| self.source.error(Some(entry.span()), &key(rest), message.to_owned());
         let suite = entry.get_ref();
         let Some(model) = models.get(suite.model.get_ref()) else {
             let message = format!("no model `{}`", suite.model.get_ref());
-            return Err(self.place.error(Some(suite.model.span()), &key(".model"), message));
+            return Err(self.source.error(Some(suite.model.span()), &key(".model"), message));
         };
         if !backends.contains_key(suite.reference.get_ref()) {
             let message = format!("no backend `{}`", suite.reference.get_ref());
-            return Err(self.place.error(Some(suite.reference.span()), &key(".reference"), message));
+            return Err(self.source.error(Some(suite.reference.span()), &key(".reference"), message));
         }
         if suite.cool_down_seconds > 3_600 {
-            let line = self.place.key_in(entry.span(), "cool_down_seconds");
+            let line = self.source.key_in(entry.span(), "cool_down_seconds");
             let message = format!("{} is not in 0..=3600", suite.cool_down_seconds);
-            return Err(self.place.error(Some(line), &key(".cool_down_seconds"), message));
+            return Err(self.source.error(Some(line), &key(".cool_down_seconds"), message));
         }
         for (name, count, most) in [
             ("launches", suite.launches as u64, 1_000),
@@ -152,7 +153,7 @@ impl Checker<'_> {
                 for case in self.cases(&key, entry, &workload, backends)? {
                     if cases.iter().any(|other: &Case| other.name == case.name) {
                         let message = format!("case `{}` is there twice", case.name);
-                        return Err(self.place.error(Some(entry.span()), &key, message));
+                        return Err(self.source.error(Some(entry.span()), &key, message));
                     }
                     cases.push(case);
                 }
@@ -165,7 +166,7 @@ impl Checker<'_> {
                 suite.reference.get_ref(),
                 alone.name
             );
-            return Err(self.place.error(Some(suite.reference.span()), &key(".reference"), message));
+            return Err(self.source.error(Some(suite.reference.span()), &key(".reference"), message));
         }
         Ok(Suite {
             name: name.to_owned(),
@@ -192,7 +193,7 @@ impl Checker<'_> {
     ) -> Checked<Workload> {
         let span = entry.span();
         let error =
-            |rest: &str, message: String| self.place.error(Some(span.clone()), &format!("{key}{rest}"), message);
+            |rest: &str, message: String| self.source.error(Some(span.clone()), &format!("{key}{rest}"), message);
         let entry = entry.get_ref();
         for (name, count, most) in [
             ("frames", entry.frames, 100_000),
@@ -241,7 +242,7 @@ impl Checker<'_> {
         let name = entry.backend.get_ref();
         let Some(backend) = backends.get(name) else {
             let message = format!("no backend `{name}`; there are {}", join(backends.keys()));
-            return Err(self.place.error(Some(entry.backend.span()), &format!("{key}.backend"), message));
+            return Err(self.source.error(Some(entry.backend.span()), &format!("{key}.backend"), message));
         };
         let quants = self.entries(&format!("{key}.quants"), &entry.quants, name, &backend.quants)?;
         let dtypes = match &entry.dtypes {
@@ -260,7 +261,7 @@ impl Checker<'_> {
         backend: &str,
         has: &BTreeSet<T>,
     ) -> Checked<Vec<T>> {
-        let error = |message: String| Err(self.place.error(Some(list.span()), key, message));
+        let error = |message: String| Err(self.source.error(Some(list.span()), key, message));
         let values = list.get_ref();
         if values.is_empty() {
             return error("is empty".to_owned());
@@ -288,7 +289,7 @@ impl Checker<'_> {
                     other.name
                 );
                 let span = self.file.suites[suite].span();
-                return Err(self.place.error(Some(span), &format!("suites.{suite}.workloads"), message));
+                return Err(self.source.error(Some(span), &format!("suites.{suite}.workloads"), message));
             }
         }
         Ok(())
@@ -300,13 +301,13 @@ impl Checker<'_> {
             return Ok(());
         }
         let message = format!("is {count}, which is not from 1 to {most}");
-        Err(self.place.error(Some(self.place.key_in(table, name)), &format!("{key}.{name}"), message))
+        Err(self.source.error(Some(self.source.key_in(table, name)), &format!("{key}.{name}"), message))
     }
 
     fn gate(&self) -> Checked<()> {
         let Some((key, message)) = self.file.gate.fault() else { return Ok(()) };
-        let table = self.place.text.find("\n[gate]").unwrap_or(0);
-        Err(self.place.error(Some(self.place.key_in(table..table, key)), &format!("gate.{key}"), message))
+        let table = self.source.text.find("\n[gate]").unwrap_or(0);
+        Err(self.source.error(Some(self.source.key_in(table..table, key)), &format!("gate.{key}"), message))
     }
 }
 

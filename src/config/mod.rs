@@ -5,7 +5,7 @@ mod built_in;
 mod case;
 mod check;
 mod file;
-mod place;
+mod source_text;
 mod thresholds;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,7 +24,7 @@ pub use thresholds::{Look, Thresholds};
 
 use check::Checker;
 use file::File;
-use place::Place;
+use source_text::SourceText;
 
 /// A checked configuration.
 #[derive(Clone, Debug)]
@@ -144,14 +144,14 @@ impl Config {
 
     /// Checks the text of a configuration; `path` is for messages and for what is relative to it.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let place = Place { path, text };
-        let deserializer = toml::Deserializer::parse(text).map_err(|error| place.syntax("", &error))?;
+        let source = SourceText { path, text };
+        let deserializer = toml::Deserializer::parse(text).map_err(|error| source.syntax("", &error))?;
         let file: File = serde_path_to_error::deserialize(deserializer)
             // A spanned value reads as a struct of toml's own, whose field is no key of the user's.
             .map_err(|error| {
-                place.syntax(&error.path().to_string().replace(".$__serde_spanned_private_value", ""), error.inner())
+                source.syntax(&error.path().to_string().replace(".$__serde_spanned_private_value", ""), error.inner())
             })?;
-        Checker { place, file: &file }.check()
+        Checker { source, file: &file }.check()
     }
 
     /// The suite `name`, or the default one.

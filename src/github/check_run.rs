@@ -3,7 +3,7 @@
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
-use super::client::{Client, Session};
+use super::client::{Client, Requests};
 use super::{ApiError, Marker, Repository};
 
 /// Characters of a summary, by GitHub's "REST API endpoints for check runs".
@@ -48,17 +48,17 @@ pub async fn publish(
     marker: &Marker,
     check_run: &CheckRun<'_>,
 ) -> Result<Option<String>, ApiError> {
-    let place = Place { session: client.session(), repository, external_id: format!("wanbench:{}", marker.name()) };
-    let published = match place.update(check_run).await? {
+    let target = Target { requests: client.requests(), repository, external_id: format!("wanbench:{}", marker.name()) };
+    let published = match target.update(check_run).await? {
         Some(updated) => updated,
-        None => place.create(check_run).await?,
+        None => target.create(check_run).await?,
     };
     Ok(published.html_url)
 }
 
 /// The check runs of a repository, and which of them are meant.
-struct Place<'a> {
-    session: Session<'a>,
+struct Target<'a> {
+    requests: Requests<'a>,
     repository: &'a Repository,
     external_id: String,
 }
@@ -96,17 +96,17 @@ struct Output<'a> {
     summary: &'a str,
 }
 
-impl Place<'_> {
+impl Target<'_> {
     /// Updates the check run if there is one.
     async fn update(&self, check_run: &CheckRun<'_>) -> Result<Option<Published>, ApiError> {
         let Some(found) = self.find(check_run).await? else { return Ok(None) };
         let route = format!("{}/{}", self.route(), found.id);
-        self.session.patch(&route, &self.content(check_run, None)).await.map(Some)
+        self.requests.patch(&route, &self.content(check_run, None)).await.map(Some)
     }
 
     async fn create(&self, check_run: &CheckRun<'_>) -> Result<Published, ApiError> {
         let content = self.content(check_run, Some(check_run.head_sha));
-        self.session.create(&self.route(), &content, async || self.update(check_run).await).await
+        self.requests.create(&self.route(), &content, async || self.update(check_run).await).await
     }
 
     /// The latest of this name and configuration. Those of one name on one commit fit on a page.
@@ -114,7 +114,7 @@ impl Place<'_> {
         let [sha, name] = [check_run.head_sha, check_run.name].map(|part| utf8_percent_encode(part, NON_ALPHANUMERIC));
         let route =
             format!("/repos/{}/commits/{sha}/check-runs?check_name={name}&filter=all&per_page=100", self.repository);
-        let found: CheckRuns = self.session.get(&route).await?;
+        let found: CheckRuns = self.requests.get(&route).await?;
         let own = |published: &Published| published.external_id.as_ref() == Some(&self.external_id);
         Ok(found.check_runs.into_iter().filter(own).max_by_key(|published| published.id))
     }

@@ -85,7 +85,7 @@ impl Client {
             return Err(ApiError::Address);
         }
         // Uploads get the token too: for nobody else than this host. octocrab's own time-outs run while a connection is
-        // idle as well, and would break the next request on it: `Session::ask` has the time-out instead.
+        // idle as well, and would break the next request on it: `Requests::ask` has the time-out instead.
         let mut builder = Octocrab::builder()
             .add_retry_config(RetryConfig::None)
             .base_uri(url)
@@ -107,17 +107,17 @@ impl Client {
     ///
     /// Asked again after a fault of the server's, a time-out or a rate limit, a few times within [`Limits::total`].
     pub async fn get<T: DeserializeOwned>(&self, route: &str) -> Result<T, ApiError> {
-        self.session().get(route).await
+        self.requests().get(route).await
     }
 
     /// All entries of the list at `route`, whose query may have anything but `page` and `per_page`; see [`Self::get`].
     pub async fn get_all<T: DeserializeOwned>(&self, route: &str) -> Result<Vec<T>, ApiError> {
-        self.session().get_all(route).await
+        self.requests().get_all(route).await
     }
 
     /// A publishing that begins now.
-    pub(super) fn session(&self) -> Session<'_> {
-        Session { client: self, deadline: Instant::now() + self.limits.total }
+    pub(super) fn requests(&self) -> Requests<'_> {
+        Requests { client: self, deadline: Instant::now() + self.limits.total }
     }
 
     /// `text` of the server as a short line without the token.
@@ -137,12 +137,12 @@ fn is_address(url: &str) -> bool {
 }
 
 /// The requests of one publishing, all of them before its deadline.
-pub(super) struct Session<'a> {
+pub(super) struct Requests<'a> {
     client: &'a Client,
     deadline: Instant,
 }
 
-impl Session<'_> {
+impl Requests<'_> {
     /// See [`Client::get`].
     pub(super) async fn get<T: DeserializeOwned>(&self, route: &str) -> Result<T, ApiError> {
         self.ask(true, async || self.client.octocrab.get(route, None::<&()>).await).await

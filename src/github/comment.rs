@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::client::{Client, Session};
+use super::client::{Client, Requests};
 use super::{ApiError, Marker, Repository};
 
 /// Who comments with the token that Actions gives a job.
@@ -56,10 +56,10 @@ pub async fn post(
     body: &str,
 ) -> Result<Posted, ApiError> {
     let body = if marker.begins(body) { body.to_owned() } else { format!("{}\n{body}", marker.line()) };
-    let place = Place { session: client.session(), repository, pull_request, marker, body };
-    match place.own(author).await?.into_iter().next() {
-        Some(oldest) => place.update(oldest).await,
-        None => place.create(author).await,
+    let conversation = Conversation { requests: client.requests(), repository, pull_request, marker, body };
+    match conversation.own(author).await?.into_iter().next() {
+        Some(oldest) => conversation.update(oldest).await,
+        None => conversation.create(author).await,
     }
 }
 
@@ -75,8 +75,8 @@ pub async fn author(client: &Client) -> Result<String, ApiError> {
 }
 
 /// The conversation of a pull request, and what shall stand there.
-struct Place<'a> {
-    session: Session<'a>,
+struct Conversation<'a> {
+    requests: Requests<'a>,
     repository: &'a Repository,
     pull_request: u64,
     marker: &'a Marker,
@@ -103,10 +103,10 @@ struct Text<'a> {
     body: &'a str,
 }
 
-impl Place<'_> {
+impl Conversation<'_> {
     /// The comments of this configuration by `author`, the oldest first.
     async fn own(&self, author: &str) -> Result<Vec<Comment>, ApiError> {
-        let mut comments: Vec<Comment> = self.session.get_all(&self.conversation()).await?;
+        let mut comments: Vec<Comment> = self.requests.get_all(&self.conversation()).await?;
         comments.retain(|comment| {
             comment.body.as_ref().is_some_and(|body| self.marker.begins(body))
                 && comment.user.as_ref().is_some_and(|user| user.login.eq_ignore_ascii_case(author))
@@ -119,13 +119,13 @@ impl Place<'_> {
         if self.is_text_of(&comment) {
             return Ok(Posted::Unchanged { url: comment.html_url });
         }
-        let updated: Comment = self.session.patch(&self.route(comment.id), &self.text()).await?;
+        let updated: Comment = self.requests.patch(&self.route(comment.id), &self.text()).await?;
         Ok(Posted::Updated { url: updated.html_url })
     }
 
     /// Posts a comment, and gives way to an older one that another job made at the same time.
     async fn create(&self, author: &str) -> Result<Posted, ApiError> {
-        let made = self.session.create(&self.conversation(), &self.text(), async || self.made(author).await).await?;
+        let made = self.requests.create(&self.conversation(), &self.text(), async || self.made(author).await).await?;
         // The token's owner may be another than was thought, and then so were the comments looked at.
         let author = made.user.as_ref().map_or(author, |user| &user.login);
         // It is posted, whatever becomes of this look.
@@ -133,7 +133,7 @@ impl Place<'_> {
         match own.into_iter().next() {
             Some(oldest) if oldest.id < made.id => {
                 let posted = self.update(oldest).await?;
-                self.session.delete(&self.route(made.id)).await?;
+                self.requests.delete(&self.route(made.id)).await?;
                 Ok(posted)
             }
             _ => match self.update(made).await? {

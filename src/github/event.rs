@@ -18,7 +18,7 @@ const MOST_BYTES: u64 = 25 << 20;
 
 /// An event; what it is not about is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct Event {
+pub struct WorkflowEvent {
     /// Of a `pull_request` event, and of its like.
     pub pull_request: Option<PullRequest>,
     /// Of a `workflow_run` event.
@@ -86,7 +86,7 @@ pub enum EventError {
     },
 }
 
-impl Event {
+impl WorkflowEvent {
     /// Reads the file of an event.
     pub fn open(path: &Path) -> Result<Self, EventError> {
         let name = || path.display().to_string();
@@ -193,11 +193,11 @@ mod tests {
         })
     }
 
-    fn opened(event: &str) -> Result<Event, EventError> {
+    fn opened(event: &str) -> Result<WorkflowEvent, EventError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("event.json");
         std::fs::write(&path, event).unwrap();
-        Event::open(&path)
+        WorkflowEvent::open(&path)
     }
 
     #[test]
@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn other_events_are_about_neither() {
         let event = opened(r#"{"ref": "refs/heads/main", "commits": []}"#).unwrap();
-        assert_eq!(event, Event { pull_request: None, workflow_run: None });
+        assert_eq!(event, WorkflowEvent { pull_request: None, workflow_run: None });
     }
 
     #[test]
@@ -251,7 +251,7 @@ mod tests {
         let mut elsewhere = pull_request();
         elsewhere["base"]["repo"]["full_name"] = json!("us/../them");
         assert!(opened(&json!({ "pull_request": elsewhere }).to_string()).is_err());
-        assert!(Event::open(Path::new("/no/such")).unwrap_err().to_string().contains("GITHUB_EVENT_PATH"));
+        assert!(WorkflowEvent::open(Path::new("/no/such")).unwrap_err().to_string().contains("GITHUB_EVENT_PATH"));
     }
 
     #[test]
@@ -259,6 +259,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("event.json");
         File::create(&path).unwrap().set_len(MOST_BYTES + 1).unwrap();
-        assert!(matches!(Event::open(&path), Err(EventError::TooLarge { .. })));
+        assert!(matches!(WorkflowEvent::open(&path), Err(EventError::TooLarge { .. })));
     }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use secrecy::ExposeSecret;
 use wanbench::github::Repository;
 use wanbench::github::client::{Client, Settings};
-use wanbench::github::event::Event;
+use wanbench::github::event::WorkflowEvent;
 
 use super::status::{Error, OrStatus, Result};
 use super::terminal::Terminal;
@@ -33,10 +33,10 @@ pub fn repository(api: &GitHubApi) -> Result<Repository> {
 }
 
 /// The event that started the workflow; one about nothing where there is none.
-pub fn open_event(api: &GitHubApi) -> Result<Event> {
+pub fn open_event(api: &GitHubApi) -> Result<WorkflowEvent> {
     match &api.event {
-        Some(path) if !path.as_os_str().is_empty() => Ok(Event::open(path)?),
-        _ => Ok(Event::default()),
+        Some(path) if !path.as_os_str().is_empty() => Ok(WorkflowEvent::open(path)?),
+        _ => Ok(WorkflowEvent::default()),
     }
 }
 

@@ -9,7 +9,7 @@ use wanbench::gate::Standing;
 use wanbench::github::check_run::{self, CheckRun, Conclusion};
 use wanbench::github::client::Client;
 use wanbench::github::comment as sticky;
-use wanbench::github::event::Event;
+use wanbench::github::event::WorkflowEvent;
 use wanbench::github::{Marker, Repository};
 use wanbench::machine::Machine;
 use wanbench::report::{Invocation, Report, annotations, comment};
@@ -28,7 +28,7 @@ const JOB_SUMMARY_LIMIT: usize = 900_000;
 pub struct Publisher<'a> {
     args: &'a Publication,
     terminal: &'a Terminal,
-    event: Event,
+    event: WorkflowEvent,
     origin: comment::Origin,
 }
 
@@ -199,7 +199,7 @@ fn gravest(statuses: &[ExitStatus]) -> ExitStatus {
 }
 
 /// The workflow run that measured: the one that a `workflow_run` event tells of, else this one.
-fn origin(event: &Event, args: &Publication) -> comment::Origin {
+fn origin(event: &WorkflowEvent, args: &Publication) -> comment::Origin {
     let measured_by = event.workflow_run.as_ref().map(|run| run.id.to_string());
     let run = measured_by.or_else(|| variable("GITHUB_RUN_ID"));
     let (server, name) = (variable("GITHUB_SERVER_URL"), args.api.repository.as_ref());

@@ -7,12 +7,12 @@ use super::ConfigError;
 
 /// The text that spans point into.
 #[derive(Clone, Copy)]
-pub(super) struct Place<'a> {
+pub(super) struct SourceText<'a> {
     pub(super) path: &'a Path,
     pub(super) text: &'a str,
 }
 
-impl Place<'_> {
+impl SourceText<'_> {
     /// Where `key` is set in the table that begins at `table`; the table itself where it is not.
     ///
     /// A span of a whole table says where its header is; a wrong number is better shown on its own line.
