@@ -246,7 +246,7 @@ pub(crate) fn case_record(case: Case, step: f64) -> CaseRecord {
         measured.rates = Some(Rates { gemm_flops_per_second: gemm / factor, copy_bytes_per_second: copy / factor });
         Launch { block, position: 0, wall_seconds: 7.0, outcome: Outcome::Measured(measured) }
     });
-    let work = work::forward(&spec, spec.tokens(*latent), *camera, network_bytes, case.dtype.size_bytes());
+    let work = work::of_forward_pass(&spec, spec.tokens(*latent), *camera, network_bytes, case.dtype.size_bytes());
     let parity = (case.backend != "torch").then_some(Parity { relative_error: Some(3e-7) });
     CaseRecord { launches: launches.collect(), work: Some(work), parity, ..CaseRecord::new(&case) }
 }

@@ -116,12 +116,12 @@ fn a_baselines_figures_are_held_to_the_same_rules() {
         ("/step_seconds", json!(-0.1), "step_seconds is -0.1"),
         ("/framework_peak_bytes", json!(0), "framework_peak_bytes is 0"),
         ("/process_peak_bytes", json!(0), "process_peak_bytes is 0"),
-        ("/jobs/0/launches", json!(0), "job of 2026-01-01T00:00:00Z: launches is 0"),
-        ("/jobs/0/mean_log_speedup", json!(1e10), "job of 2026-01-01T00:00:00Z: mean_log_speedup is 10000000000.0"),
-        ("/jobs/0/deviation_log_speedup", json!(1e100), "job of 2026-01-01T00:00:00Z: deviation_log_speedup is 1e100"),
-        ("/jobs/0/deviation_log_speedup", json!(-0.1), "job of 2026-01-01T00:00:00Z: deviation_log_speedup is -0.1"),
-        ("/jobs/0/launch_step_seconds", json!([]), "job of 2026-01-01T00:00:00Z: step_seconds is empty"),
-        ("/jobs/0/launch_step_seconds/1", json!(0.0), "job of 2026-01-01T00:00:00Z: step_seconds of step 1 is 0.0"),
+        ("/jobs/0/launches", json!(0), "run of 2026-01-01T00:00:00Z: launches is 0"),
+        ("/jobs/0/mean_log_speedup", json!(1e10), "run of 2026-01-01T00:00:00Z: mean_log_speedup is 10000000000.0"),
+        ("/jobs/0/deviation_log_speedup", json!(1e100), "run of 2026-01-01T00:00:00Z: deviation_log_speedup is 1e100"),
+        ("/jobs/0/deviation_log_speedup", json!(-0.1), "run of 2026-01-01T00:00:00Z: deviation_log_speedup is -0.1"),
+        ("/jobs/0/launch_step_seconds", json!([]), "run of 2026-01-01T00:00:00Z: step_seconds is empty"),
+        ("/jobs/0/launch_step_seconds/1", json!(0.0), "run of 2026-01-01T00:00:00Z: step_seconds of step 1 is 0.0"),
         ("/accepted/change", json!(-1.5), "accepted.change is -1.5"),
     ] {
         let error = opened(pointer, &value).unwrap_err();

@@ -8,8 +8,8 @@ use wanbench::config::Config;
 use wanbench::store::record::BaseRevision;
 
 use crate::cli;
-use crate::session::job::{Fitness, Job};
 use crate::session::measure::{check_replaceable, check_writable, on_interrupt};
+use crate::session::measurement::{Fitness, Measurement};
 use crate::session::selected::Selected;
 use crate::session::status::{Error, ExitStatus, OrStatus, Result};
 use crate::session::terminal::Terminal;
@@ -55,7 +55,7 @@ fn measure_jobs(args: &cli::Calibrate, config: &Config, terminal: &Terminal) -> 
     let mut jobs = Jobs::new(args.jobs.into());
     for number in 1..=args.jobs {
         terminal.say(&format!("job {number} of {}", args.jobs));
-        let job = Job {
+        let measurement = Measurement {
             config,
             selected: &selected,
             seed: args.selection.seed,
@@ -67,7 +67,7 @@ fn measure_jobs(args: &cli::Calibrate, config: &Config, terminal: &Terminal) -> 
             fitness: if number == 1 { Fitness::Told } else { Fitness::Ignored },
             is_selection: false,
         };
-        let record = job.measure(&interrupted, terminal, |_| {})?;
+        let record = measurement.measure(&interrupted, terminal, |_| {})?;
         if record.interrupted {
             break;
         }

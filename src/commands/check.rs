@@ -6,9 +6,9 @@ use wanbench::report::Report;
 
 use crate::cli;
 use crate::session::actions::CommandsStopped;
-use crate::session::job::Fitness;
 use crate::session::judged::{self, Judging};
-use crate::session::measure::{Measured, Measuring, measure};
+use crate::session::measure::{MeasuredRun, Measuring, measure};
+use crate::session::measurement::Fitness;
 use crate::session::publish::Publisher;
 use crate::session::status::{ExitStatus, Result, status};
 use crate::session::terminal::Terminal;
@@ -57,7 +57,7 @@ fn judge(args: &cli::Check, terminal: &Terminal) -> Result<Option<(Report, bool)
     judged::read_baselines(&measuring.sources)?;
     let fitness = if args.strict { Fitness::Demanded } else { Fitness::Told };
     let asked = Measuring { args: measuring, config: &config, base: Some(&args.base), ends_at_looks: true, fitness };
-    let Some(Measured { record, is_saved }) = measure(&asked, terminal)? else { return Ok(None) };
+    let Some(MeasuredRun { record, is_saved }) = measure(&asked, terminal)? else { return Ok(None) };
     let demands = Demands { baseline: args.require_baseline, allows_inconclusive: args.allow_inconclusive };
     let plan = Plan::of(&config, &record);
     // By hand cases may be left out; what is posted is about the whole suite.

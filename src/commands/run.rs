@@ -5,7 +5,7 @@ use wanbench::gate::{Demands, Plan, Verdict};
 
 use crate::cli;
 use crate::session::judged::{self, Judging};
-use crate::session::measure::{Measured, Measuring, measure};
+use crate::session::measure::{MeasuredRun, Measuring, measure};
 use crate::session::status::{ExitStatus, Result};
 use crate::session::terminal::Terminal;
 
@@ -14,7 +14,7 @@ pub fn run(args: &cli::Measure, terminal: &Terminal) -> Result<ExitStatus> {
     let config = Config::open(&args.sources.config)?;
     judged::read_baselines(&args.sources)?;
     let measured = measure(&Measuring::plain(args, &config), terminal)?;
-    let Some(Measured { record, is_saved }) = measured else { return Ok(ExitStatus::Passed) };
+    let Some(MeasuredRun { record, is_saved }) = measured else { return Ok(ExitStatus::Passed) };
     let plan = Plan::of(&config, &record);
     let invocation = judged::invocation(&args.json, &args.sources, args.flags());
     let report =

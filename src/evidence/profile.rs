@@ -22,12 +22,12 @@ pub struct Profile {
     /// The machine's rates in the same launch.
     pub rates: Option<Rates>,
     /// The parts in the order of computation.
-    pub parts: Vec<PartTime>,
+    pub parts: Vec<PartMedian>,
 }
 
 /// One part.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct PartTime {
+pub struct PartMedian {
     /// Which.
     pub part: Part,
     /// Its time: the median over the passes, in seconds.
@@ -59,7 +59,7 @@ impl Profile {
         let sums: Vec<f64> =
             (0..passes).map(|pass| told.parts.iter().filter_map(|part| part.seconds.get(pass)).sum()).collect();
         let flops_of = |part: Part| works.iter().find(|(other, _)| *other == part).map(|(_, work)| work.flops);
-        let parts = told.parts.iter().map(|part| PartTime {
+        let parts = told.parts.iter().map(|part| PartMedian {
             part: part.part,
             seconds: median(&part.seconds),
             flops: flops_of(part.part).filter(|flops| *flops > 0.0),
@@ -83,7 +83,7 @@ impl Profile {
     /// The parts by kind, those of all blocks together, in the order of computation.
     pub fn by_kind(&self) -> Vec<KindTime> {
         let mut kinds: Vec<KindTime> = Vec::new();
-        for PartTime { part, seconds, flops } in &self.parts {
+        for PartMedian { part, seconds, flops } in &self.parts {
             let (kind, in_blocks) = (part.kind, part.block.is_some());
             let flops = flops.unwrap_or(0.0);
             match kinds.iter_mut().find(|other| (other.kind, other.in_blocks) == (kind, in_blocks)) {

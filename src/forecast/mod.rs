@@ -36,7 +36,7 @@ impl Forecast {
     pub fn new(case: &Case, spec: &Spec, largest_tensor_bytes: u64, device: DeviceKind) -> Self {
         let tokens = spec.tokens(case.workload.latent);
         let network_bytes = model_bytes(spec, case.quant, case.dtype);
-        let work = work::forward(spec, tokens, case.workload.camera, network_bytes, case.dtype.size_bytes());
+        let work = work::of_forward_pass(spec, tokens, case.workload.camera, network_bytes, case.dtype.size_bytes());
         let model_bytes = network_bytes * case.workload.experts.resident() as u64;
         let beside = largest_tensor_bytes.max(step_bytes(case, spec, tokens, device));
         Self { tokens, work, model_bytes, peak_bytes: model_bytes + beside + own_bytes(case, device) }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::config::Thresholds;
 use crate::config::{Config, Suite};
-use crate::store::baseline::{Baseline, BaselineCase, Job, KEPT_JOBS, ModelMemory};
+use crate::store::baseline::{Baseline, BaselineCase, KEPT_RUNS, ModelMemory, RecordedRun};
 use crate::text::format;
 
 /// The committed state of one side of a change; `None` for what it does not have.
@@ -203,12 +203,12 @@ fn worse(
     }
 }
 
-/// Whether `head` is what updates make of `base`: jobs at its end; gone are none, the oldest beyond [`KEPT_JOBS`], or
+/// Whether `head` is what updates make of `base`: jobs at its end; gone are none, the oldest beyond [`KEPT_RUNS`], or
 /// all where a level shift or an acceptance began the history anew.
-fn is_continued(base: &[Job], head: &[Job]) -> bool {
+fn is_continued(base: &[RecordedRun], head: &[RecordedRun]) -> bool {
     let is_anew = head.first().is_some_and(|first| base.iter().all(|job| job.date < first.date));
     let mut gone = 0..base.len();
-    let continues = |gone: usize| (gone == 0 || head.len() == KEPT_JOBS) && head.starts_with(&base[gone..]);
+    let continues = |gone: usize| (gone == 0 || head.len() == KEPT_RUNS) && head.starts_with(&base[gone..]);
     base.is_empty() || is_anew || gone.any(continues)
 }
 
@@ -350,11 +350,11 @@ mod tests {
         let mut longer = base.cases["mlx/41f/int8"].jobs.clone();
         for month in 3..=12 {
             let date = format!("2026-{month:02}-01T00:00:00Z").parse().unwrap();
-            longer.push(Job { date, ..longer[0].clone() });
+            longer.push(RecordedRun { date, ..longer[0].clone() });
         }
-        let whole = &longer[..KEPT_JOBS];
+        let whole = &longer[..KEPT_RUNS];
         assert!(is_continued(whole, &longer[1..]), "the oldest rolled off");
-        assert!(is_continued(whole, &longer[KEPT_JOBS..]), "begun anew");
+        assert!(is_continued(whole, &longer[KEPT_RUNS..]), "begun anew");
         assert!(!is_continued(whole, &whole[1..]));
         assert!(!is_continued(whole, &whole[5..8]));
         assert!(!is_continued(whole, &[]));

@@ -6,7 +6,7 @@ use crate::evidence::figures::Figures;
 use crate::evidence::quantity::Change;
 use crate::evidence::{CaseEvidence, Evidence};
 use crate::stats::{mean, standard_deviation};
-use crate::store::baseline::{Acceptance, Baseline, BaselineCase, Job, KEPT_JOBS, ModelMemory, Shape};
+use crate::store::baseline::{Acceptance, Baseline, BaselineCase, KEPT_RUNS, ModelMemory, RecordedRun, Shape};
 use crate::store::record::{CaseRecord, RunRecord};
 use crate::text::format;
 
@@ -168,11 +168,11 @@ fn recorded(
     }
 }
 
-/// `jobs` and `newest`, as far as they are of one level and [`KEPT_JOBS`] allows.
+/// `jobs` and `newest`, as far as they are of one level and [`KEPT_RUNS`] allows.
 ///
 /// The stored jobs tell how much jobs differ by chance. Jobs of two levels would pass the step between these for chance:
 /// prediction limits as wide as the step, in which the next regression hides.
-fn continued(mut jobs: Vec<Job>, newest: Job, thresholds: &Thresholds) -> Vec<Job> {
+fn continued(mut jobs: Vec<RecordedRun>, newest: RecordedRun, thresholds: &Thresholds) -> Vec<RecordedRun> {
     // Recording one run twice is recording it once.
     jobs.retain(|job| job.date != newest.date);
     let levels: Vec<f64> = jobs.iter().filter_map(|job| job.mean_log_speedup).collect();
@@ -182,12 +182,12 @@ fn continued(mut jobs: Vec<Job>, newest: Job, thresholds: &Thresholds) -> Vec<Jo
         jobs.clear();
     }
     jobs.push(newest);
-    jobs.drain(..jobs.len().saturating_sub(KEPT_JOBS));
+    jobs.drain(..jobs.len().saturating_sub(KEPT_RUNS));
     jobs
 }
 
-fn job(record: &RunRecord, case: &CaseRecord, evidence: &CaseEvidence) -> Job {
-    Job {
+fn job(record: &RunRecord, case: &CaseRecord, evidence: &CaseEvidence) -> RecordedRun {
+    RecordedRun {
         date: record.started,
         commit: record.tool.commit.clone(),
         versions: case.measured().next().map(|(_, launch)| launch.versions.clone()).unwrap_or_default(),

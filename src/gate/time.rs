@@ -15,7 +15,7 @@ use super::words::{direction, side, with_interval};
 use crate::config::{Look, Thresholds, display_name};
 use crate::evidence::quantity::{Change, Quantity, Ratio, Seconds};
 use crate::evidence::{CaseEvidence, Evidence};
-use crate::store::baseline::{Baseline, BaselineCase, Job};
+use crate::store::baseline::{Baseline, BaselineCase, RecordedRun};
 use crate::store::record::{ArmKind, CaseRecord, Measured, RunRecord, failure, measured};
 use crate::text::format;
 
@@ -99,7 +99,7 @@ impl Questions {
             let stored = stored(baseline, case)?;
             let values = evidence.against_reference.clone();
             let latest = Some(-stored.speedup?.ln());
-            let job = |job: &Job| {
+            let job = |job: &RecordedRun| {
                 let deviation = job.deviation_log_speedup.map(|deviation| (deviation, job.launches));
                 Some((-job.mean_log_speedup?, deviation))
             };
@@ -121,7 +121,7 @@ impl Questions {
         let baseline = baseline.filter(|baseline| baseline.imported.is_none());
         Self::of(record, evidence, |case, evidence| {
             let stored = stored(baseline, case)?;
-            let job = |job: &Job| {
+            let job = |job: &RecordedRun| {
                 let logs: Vec<f64> = job.launch_step_seconds.iter().map(|seconds| seconds.ln()).collect();
                 let deviation = crate::stats::standard_deviation(&logs);
                 (!logs.is_empty())
@@ -158,7 +158,7 @@ impl Questions {
 fn against(
     stored: &BaselineCase,
     latest: Option<f64>,
-    job: impl Fn(&Job) -> Option<(f64, Option<(f64, usize)>)>,
+    job: impl Fn(&RecordedRun) -> Option<(f64, Option<(f64, usize)>)>,
     thresholds: &Thresholds,
 ) -> Option<speed::Against> {
     let jobs: Vec<_> = stored.jobs.iter().filter_map(job).collect();

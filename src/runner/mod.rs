@@ -144,7 +144,7 @@ impl RunPlan<'_> {
         let Network { spec, .. } = self.materials.network(case);
         let tokens = spec.tokens(case.workload.latent);
         let model_bytes = model_bytes(spec, case.quant, case.dtype);
-        let work = work::forward(spec, tokens, case.workload.camera, model_bytes, case.dtype.size_bytes());
+        let work = work::of_forward_pass(spec, tokens, case.workload.camera, model_bytes, case.dtype.size_bytes());
         CaseRecord { work: Some(work), ..CaseRecord::new(case) }
     }
 

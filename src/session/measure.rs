@@ -11,7 +11,7 @@ use wanbench::store::baseline::Baseline;
 use wanbench::store::record::RunRecord;
 
 use super::base;
-use super::job::{Fitness, Job};
+use super::measurement::{Fitness, Measurement};
 use super::review::review;
 use super::selected::Selected;
 use super::selected::axes;
@@ -41,7 +41,7 @@ impl<'a> Measuring<'a> {
 }
 
 /// What was measured.
-pub struct Measured {
+pub struct MeasuredRun {
     pub record: RunRecord,
     /// Whether it was saved whole, in the file that `--json` names.
     pub is_saved: bool,
@@ -49,7 +49,7 @@ pub struct Measured {
 
 /// Measures and saves the record; `None` where the cases were only listed. A record that cannot be saved is told and handed
 /// on, so that minutes of measuring are not for nothing.
-pub fn measure(measuring: &Measuring, terminal: &Terminal) -> Result<Option<Measured>> {
+pub fn measure(measuring: &Measuring, terminal: &Terminal) -> Result<Option<MeasuredRun>> {
     let Measuring { args, config, .. } = measuring;
     let selected = Selected::new(config, &args.selection, &axes(&args.axes), terminal)?;
     if args.list {
@@ -62,7 +62,7 @@ pub fn measure(measuring: &Measuring, terminal: &Terminal) -> Result<Option<Meas
     let base = base.transpose()?.flatten();
     let baseline = Baseline::find(&args.sources.baselines(), &selected.machine, selected.device)?;
     let interrupted = on_interrupt()?;
-    let job = Job {
+    let measurement = Measurement {
         config,
         selected: &selected,
         seed: args.selection.seed,
@@ -74,7 +74,7 @@ pub fn measure(measuring: &Measuring, terminal: &Terminal) -> Result<Option<Meas
         is_selection: args.is_selection(),
     };
     // What a full disk refuses now it may take at the end; the measurements are still at hand.
-    let record = job.measure(&interrupted, terminal, |record| drop(record.save(&args.json)))?;
+    let record = measurement.measure(&interrupted, terminal, |record| drop(record.save(&args.json)))?;
     let saved = record.save(&args.json);
     if let Err(error) = &saved {
         terminal.say_always(&format!("warning: cannot save {}: {error}", args.json.display()));
@@ -87,7 +87,7 @@ pub fn measure(measuring: &Measuring, terminal: &Terminal) -> Result<Option<Meas
             args.json.display()
         )));
     }
-    Ok(Some(Measured { record, is_saved: saved.is_ok() }))
+    Ok(Some(MeasuredRun { record, is_saved: saved.is_ok() }))
 }
 
 /// A flag that Ctrl-C sets. A process can ask for it once.

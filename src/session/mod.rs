@@ -2,9 +2,9 @@
 
 pub mod actions;
 pub mod base;
-pub mod job;
 pub mod judged;
 pub mod measure;
+pub mod measurement;
 pub mod publish;
 pub mod review;
 pub mod selected;

@@ -16,8 +16,8 @@ use crate::wan::Experts;
 /// Schema version of both kinds of file.
 pub const SCHEMA: u32 = 1;
 
-/// Jobs kept per case.
-pub const KEPT_JOBS: usize = 10;
+/// Recorded runs kept per case.
+pub const KEPT_RUNS: usize = 10;
 
 /// File of the bytes that are the same on every machine.
 pub const MODEL_MEMORY: &str = "model-memory.json";
@@ -78,8 +78,8 @@ pub struct BaselineCase {
     pub framework_peak_bytes: Option<u64>,
     /// The process's peak.
     pub process_peak_bytes: Option<u64>,
-    /// The last [`KEPT_JOBS`] jobs, oldest first.
-    pub jobs: Vec<Job>,
+    /// The last [`KEPT_RUNS`] recorded runs, oldest first.
+    pub jobs: Vec<RecordedRun>,
     /// Why these figures stand although they are a regression; until the next update of the case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted: Option<Acceptance>,
@@ -122,7 +122,7 @@ pub struct Shape {
 /// One run's summary of one case.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Job {
+pub struct RecordedRun {
     /// When it ran.
     pub date: Timestamp,
     /// Commit it ran at.

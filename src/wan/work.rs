@@ -55,7 +55,7 @@ pub enum PartKind {
 
 /// The work of one pass over `tokens` tokens, with `camera` controlled or not; `model_bytes` are the weights' as they are
 /// held, an activation has `element_bytes`.
-pub fn forward(spec: &Spec, tokens: usize, camera: bool, model_bytes: u64, element_bytes: usize) -> Work {
+pub fn of_forward_pass(spec: &Spec, tokens: usize, camera: bool, model_bytes: u64, element_bytes: usize) -> Work {
     let activations: Work = parts(spec, tokens, camera, element_bytes).into_iter().map(|(_, work)| work).sum();
     Work { bytes: activations.bytes + model_bytes as f64, ..activations }
 }
@@ -98,7 +98,7 @@ pub fn parts(spec: &Spec, tokens: usize, camera: bool, element_bytes: usize) -> 
 pub fn text_rows(spec: &Spec, latent: [usize; 3], camera: bool, share: f64) -> usize {
     let tokens = spec.tokens(latent);
     let row = 2.0 * (spec.text_dim * spec.dim + spec.dim * spec.dim) as f64;
-    (share * forward(spec, tokens, camera, 0, 4).flops / row).round() as usize
+    (share * of_forward_pass(spec, tokens, camera, 0, 4).flops / row).round() as usize
 }
 
 struct Counter {
@@ -187,19 +187,19 @@ mod tests {
 
     #[test]
     fn without_camera_its_parts_are_gone_and_weights_count_once() {
-        let (with, without) = (forward(&spec(), 2, true, 1000, 4), forward(&spec(), 2, false, 1000, 4));
+        let (with, without) = (of_forward_pass(&spec(), 2, true, 1000, 4), of_forward_pass(&spec(), 2, false, 1000, 4));
         let camera: Work = parts(&spec(), 2, true, 4)
             .into_iter()
             .filter_map(|(part, work)| (part.kind == PartKind::Camera).then_some(work))
             .sum();
         assert_eq!((with.flops, with.bytes), (without.flops + camera.flops, without.bytes + camera.bytes));
-        assert_eq!(without.bytes - forward(&spec(), 2, false, 0, 4).bytes, 1000.0);
+        assert_eq!(without.bytes - of_forward_pass(&spec(), 2, false, 0, 4).bytes, 1000.0);
     }
 
     #[test]
     fn rows_in_vain_are_a_share_of_the_work() {
         assert_eq!(text_rows(&spec(), [1, 2, 4], false, 0.0), 0);
-        let whole = forward(&spec(), 2, false, 0, 4).flops;
+        let whole = of_forward_pass(&spec(), 2, false, 0, 4).flops;
         assert_eq!(text_rows(&spec(), [1, 2, 4], false, 40.0 / whole), 2);
     }
 }

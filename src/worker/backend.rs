@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::Loading;
+use super::LoadingProgress;
 use crate::protocol::{Device, DeviceChoice};
 use crate::wan::inputs::HostTensor;
 use crate::wan::work::Part;
@@ -30,7 +30,7 @@ pub trait Backend: Sized {
 
     /// Brings a network's weights to the device, one tensor at a time; returns the bytes they take there. The network is in
     /// use where none was; else it waits for [`Backend::switch`].
-    fn load(&mut self, source: &Source, loading: &mut Loading) -> Result<u64>;
+    fn load(&mut self, source: &Source, loading: &mut LoadingProgress) -> Result<u64>;
 
     /// Lets go of the network in use and of all its memory.
     fn unload(&mut self) -> Result<()>;

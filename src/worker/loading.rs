@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Result, anyhow, ensure};
 
-use super::progress::Loading;
+use super::progress::LoadingProgress;
 use super::wire::Wire;
 use super::{Backend, Source};
 use crate::protocol::{Event, Job, Loaded, Second};
@@ -27,7 +27,7 @@ pub fn load<B: Backend>(
     inputs.check(&first.checkpoint.spec).map_err(|reason| anyhow!("{}: {reason}", job.inputs.display()))?;
     let camera = inputs.camera.is_some();
     inputs.rows_in_vain = work::text_rows(&first.checkpoint.spec, inputs.latent(), camera, extra_work);
-    let mut loading = Loading::new(wire, bytes(&first) + beside.as_ref().map_or(0, bytes));
+    let mut loading = LoadingProgress::new(wire, bytes(&first) + beside.as_ref().map_or(0, bytes));
     let mut model_bytes = backend.load(&first, &mut loading)?;
     if let Some(beside) = &beside {
         model_bytes += backend.load(beside, &mut loading)?;
@@ -52,7 +52,7 @@ pub fn load_weights<B: Backend>(
 ) -> Result<()> {
     let start = Instant::now();
     let source = open(checkpoint, None, quant, dtype)?;
-    let mut loading = Loading::new(wire, bytes(&source));
+    let mut loading = LoadingProgress::new(wire, bytes(&source));
     let model_bytes = backend.load(&source, &mut loading)?;
     let quantize_seconds = loading.quantize_seconds();
     wire.send(&Event::Loaded(Loaded {
@@ -76,7 +76,7 @@ impl Shared {
         } else {
             let source = open_second(second, &self.first)?;
             backend.unload()?;
-            backend.load(&source, &mut Loading::new(wire, bytes(&source)))?;
+            backend.load(&source, &mut LoadingProgress::new(wire, bytes(&source)))?;
         }
         backend.synchronize()
     }

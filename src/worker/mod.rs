@@ -21,7 +21,7 @@ use crate::wan::inputs::HostTensor;
 use crate::wan::synthetic;
 
 pub use backend::{Backend, Enqueue, Kernel, Source, Unsupported};
-pub use progress::Loading;
+pub use progress::LoadingProgress;
 
 use wire::{Malformed, Wire};
 

@@ -11,7 +11,7 @@ use crate::protocol::{self, Event};
 const INTERVAL: Duration = Duration::from_millis(500);
 
 /// Progress of loading: a backend tells what it read, and has its quantizing timed.
-pub struct Loading<'a> {
+pub struct LoadingProgress<'a> {
     wire: Option<&'a mut Wire>,
     total_bytes: u64,
     read_bytes: u64,
@@ -20,7 +20,7 @@ pub struct Loading<'a> {
     quantizing: Option<Duration>,
 }
 
-impl<'a> Loading<'a> {
+impl<'a> LoadingProgress<'a> {
     /// Progress over `total_bytes` of checkpoint files, told on `wire`.
     pub(super) fn new(wire: &'a mut Wire, total_bytes: u64) -> Self {
         Self { wire: Some(wire), total_bytes, ..Self::unheard() }

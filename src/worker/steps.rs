@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 
 use super::wire::Wire;
-use super::{Backend, Loading, loading};
+use super::{Backend, LoadingProgress, loading};
 use crate::protocol::{Event, Measure, Request, Step, Switched, Turn, Warmed};
 use crate::stats;
 use crate::wan::inputs::HostTensor;
@@ -64,7 +64,7 @@ pub fn plain_loop<B: Backend>() -> Result<f64> {
     let source = loading::open(&job.checkpoint, job.quantized.as_deref(), job.quant, job.dtype)?;
     let inputs = Inputs::open(&job.inputs)?;
     let mut backend = B::open(job.device)?;
-    backend.load(&source, &mut Loading::unheard())?;
+    backend.load(&source, &mut LoadingProgress::unheard())?;
     backend.prepare(&inputs)?;
     warm_up(&mut backend, &measure)?;
     let mut step_seconds = Vec::new();

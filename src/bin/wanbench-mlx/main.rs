@@ -21,7 +21,7 @@ use wanbench::protocol::{Device, DeviceChoice, DeviceKind};
 use wanbench::wan::Inputs;
 use wanbench::wan::inputs::HostTensor;
 use wanbench::wan::work::Part;
-use wanbench::worker::{self, Backend, Enqueue, Kernel, Loading, Source, Unsupported};
+use wanbench::worker::{self, Backend, Enqueue, Kernel, LoadingProgress, Source, Unsupported};
 
 use crate::forward::Forward;
 use crate::weights::Weights;
@@ -74,7 +74,7 @@ impl Backend for Mlx {
         ]
     }
 
-    fn load(&mut self, source: &Source, loading: &mut Loading) -> Result<u64> {
+    fn load(&mut self, source: &Source, loading: &mut LoadingProgress) -> Result<u64> {
         let weights = Weights::load(source, self.device.kind, loading)?;
         let bytes = weights.nbytes();
         let place = if self.in_use.is_none() { &mut self.in_use } else { &mut self.waiting };

@@ -14,7 +14,7 @@ use wanbench::wan::params::{Param, params};
 use wanbench::wan::quant::Layout;
 use wanbench::wan::quantized::packed_names;
 use wanbench::wan::{Quantized, Spec};
-use wanbench::worker::{Loading, Source, Unsupported};
+use wanbench::worker::{LoadingProgress, Source, Unsupported};
 
 use crate::native::{self, Packed};
 use crate::packing;
@@ -23,7 +23,7 @@ use crate::weights::{Index, Slot, Weights, mlx_dtype};
 impl Weights {
     /// Reads each parameter, casts it and quantizes it, one after the other; or reads it quantized, where a file holds it
     /// so.
-    pub fn load(source: &Source, device: DeviceKind, loading: &mut Loading) -> Result<Self> {
+    pub fn load(source: &Source, device: DeviceKind, loading: &mut LoadingProgress) -> Result<Self> {
         let _uncached = Uncached::begin()?;
         let spec = &source.checkpoint.spec;
         let quantized = source.quantized.as_ref().filter(|quantized| is_current(quantized));
@@ -72,7 +72,7 @@ struct Loader<'a, 'b> {
     stored: HashMap<String, Array>,
     /// Whether they hold it quantized.
     is_quantized: bool,
-    loading: &'a mut Loading<'b>,
+    loading: &'a mut LoadingProgress<'b>,
     arrays: Vec<Array>,
     index: Index,
 }

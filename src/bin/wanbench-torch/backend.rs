@@ -12,7 +12,7 @@ use wanbench::protocol::{self, DeviceChoice, DeviceKind};
 use wanbench::wan::inputs::HostTensor;
 use wanbench::wan::work::Part;
 use wanbench::wan::{Inputs, Quant};
-use wanbench::worker::{Backend, Enqueue, Kernel, Loading, Source, Unsupported};
+use wanbench::worker::{Backend, Enqueue, Kernel, LoadingProgress, Source, Unsupported};
 
 use crate::accelerator::{self, Accelerator, InferenceMode};
 use crate::errors::{brief, without_backtrace};
@@ -75,7 +75,7 @@ impl Backend for Torch {
         ]
     }
 
-    fn load(&mut self, source: &Source, loading: &mut Loading) -> Result<u64> {
+    fn load(&mut self, source: &Source, loading: &mut LoadingProgress) -> Result<u64> {
         if source.quant != Quant::None {
             return Err(unsupported_quant(source.quant));
         }

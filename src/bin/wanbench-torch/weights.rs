@@ -7,7 +7,7 @@ use safetensors::Dtype;
 use tch::{Device, Kind, TchError, Tensor};
 use wanbench::wan::tensor_file::View;
 use wanbench::wan::{DType, Spec};
-use wanbench::worker::{Loading, Source};
+use wanbench::worker::{LoadingProgress, Source};
 
 /// A view of a stored tensor, in the order in which its elements are to be held.
 pub type Order<'a> = &'a dyn Fn(&Tensor) -> Result<Tensor, TchError>;
@@ -15,14 +15,14 @@ pub type Order<'a> = &'a dyn Fn(&Tensor) -> Result<Tensor, TchError>;
 /// A checkpoint on its way to a device.
 pub struct Weights<'a, 'wire> {
     source: &'a Source,
-    loading: &'a mut Loading<'wire>,
+    loading: &'a mut LoadingProgress<'wire>,
     device: Device,
     bytes: u64,
 }
 
 impl<'a, 'wire> Weights<'a, 'wire> {
     /// Tensors of `source` for `device`; `loading` hears of each.
-    pub fn new(source: &'a Source, loading: &'a mut Loading<'wire>, device: Device) -> Self {
+    pub fn new(source: &'a Source, loading: &'a mut LoadingProgress<'wire>, device: Device) -> Self {
         Self { source, loading, device, bytes: 0 }
     }
 
@@ -110,7 +110,7 @@ mod tests {
     fn load(folder: &Path, dtype: DType) -> Vec<Tensor> {
         let checkpoint = Checkpoint::open(folder).unwrap();
         let source = Source { checkpoint, quantized: None, quant: Quant::None, dtype };
-        let mut loading = Loading::unheard();
+        let mut loading = LoadingProgress::unheard();
         let mut weights = Weights::new(&source, &mut loading, Device::Cpu);
         params(&source.checkpoint.spec).iter().map(|param| weights.tensor(&param.name).unwrap()).collect()
     }

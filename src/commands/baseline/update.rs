@@ -11,7 +11,7 @@ use wanbench::store::record::RunRecord;
 
 use super::change::{Change, apply};
 use crate::cli;
-use crate::session::measure::{Measured, Measuring, measure};
+use crate::session::measure::{MeasuredRun, Measuring, measure};
 use crate::session::status::{Error, ExitStatus, Result};
 use crate::session::terminal::Terminal;
 
@@ -20,8 +20,8 @@ pub fn update(args: &cli::Update, terminal: &Terminal) -> Result<ExitStatus> {
     let sources = &args.measure.sources;
     check_can_ask("update", args.yes)?;
     let config = Config::open(&sources.config)?;
-    let Measured { record, is_saved } = match &args.from {
-        Some(path) => Measured { record: RunRecord::open(path)?, is_saved: true },
+    let MeasuredRun { record, is_saved } = match &args.from {
+        Some(path) => MeasuredRun { record: RunRecord::open(path)?, is_saved: true },
         None if cfg!(debug_assertions) => {
             return Err(Error::usage("a debug build measures nothing worth recording: use `make build`"));
         }

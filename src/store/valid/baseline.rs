@@ -1,8 +1,8 @@
-//! Baselines: what is remembered of a case, and its jobs.
+//! Baselines: what is remembered of a case, and its recorded runs.
 
 use super::figure::{bytes, change, known, log_deviation, log_ratio, ratio, step_seconds, steps};
 use super::{Checked, require};
-use crate::store::baseline::{Baseline, BaselineCase, Job, ModelMemory};
+use crate::store::baseline::{Baseline, BaselineCase, ModelMemory, RecordedRun};
 
 /// Whether all figures of a machine's baseline can be true; an imported one need not have all.
 ///
@@ -27,14 +27,14 @@ fn case(case: &BaselineCase) -> Checked {
     known("framework_peak_bytes", case.framework_peak_bytes, bytes)?;
     known("process_peak_bytes", case.process_peak_bytes, bytes)?;
     for it in &case.jobs {
-        job(it).map_err(|reason| format!("job of {}: {reason}", it.date))?;
+        recorded_run(it).map_err(|reason| format!("run of {}: {reason}", it.date))?;
     }
     known("accepted.change", case.accepted.as_ref().and_then(|accepted| accepted.change), change)
 }
 
-fn job(job: &Job) -> Checked {
-    require(job.launches > 0, || "launches is 0".to_owned())?;
-    known("mean_log_speedup", job.mean_log_speedup, log_ratio)?;
-    known("deviation_log_speedup", job.deviation_log_speedup, log_deviation)?;
-    steps(&job.launch_step_seconds)
+fn recorded_run(run: &RecordedRun) -> Checked {
+    require(run.launches > 0, || "launches is 0".to_owned())?;
+    known("mean_log_speedup", run.mean_log_speedup, log_ratio)?;
+    known("deviation_log_speedup", run.deviation_log_speedup, log_deviation)?;
+    steps(&run.launch_step_seconds)
 }

@@ -1,4 +1,4 @@
-//! One job: a suite measured once, from what is selected to a record.
+//! One measurement: a suite measured once, from what is selected to a record.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -25,7 +25,7 @@ use super::terminal::Terminal;
 use crate::cli::Effort;
 
 /// What is measured, and how.
-pub struct Job<'a> {
+pub struct Measurement<'a> {
     /// The configuration.
     pub config: &'a Config,
     /// The cases.
@@ -58,7 +58,7 @@ pub enum Fitness {
     Demanded,
 }
 
-impl Job<'_> {
+impl Measurement<'_> {
     /// Measures with live progress, alone on the machine; `on_block` sees what there is after every block, to save it.
     pub fn measure(
         &self,
