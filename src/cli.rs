@@ -475,7 +475,7 @@ pub enum Baseline {
     Show(Show),
     /// Print what differs between two baseline files
     Diff(Diff),
-    /// Read a report in the seed's format as a baseline
+    /// Read a report in the founding report's format as a baseline
     Import(Import),
 }
 

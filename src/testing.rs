@@ -1,4 +1,4 @@
-//! A run of the seed table with plausible figures, for tests to change.
+//! A run of the founding table with plausible figures, for tests to change.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,7 +20,7 @@ use crate::wan::{DType, Experts, Quant, Spec, work};
 
 pub(crate) const MIB: u64 = 1024 * 1024;
 
-/// A run of the seed table's cases and the baselines it is judged by; equal until a test changes one.
+/// A run of the founding table's cases and the baselines it is judged by; equal until a test changes one.
 #[derive(Clone)]
 pub(crate) struct Scenario {
     pub(crate) record: RunRecord,
@@ -132,7 +132,7 @@ impl Scenario {
     }
 }
 
-/// The seed table's eight cases with plausible figures.
+/// The founding table's eight cases with plausible figures.
 fn record() -> RunRecord {
     let mut cases = Vec::new();
     for (frames, torch, mlx) in [(5, 0.0081, 0.0077), (41, 0.0743, 0.0298)] {

@@ -4,7 +4,7 @@ mod support;
 
 use support::{Project, worker};
 
-const SEED_REPORT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/mlx-benchmarks-m3-ultra.md");
+const FOUNDING_REPORT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/mlx-benchmarks-m3-ultra.md");
 
 fn project() -> Project {
     Project::new(&[("slow", &worker(0.2, 4000)), ("fast", &worker(0.1, 1000))])
@@ -92,10 +92,10 @@ fn flags_change_launches_steps_and_files() {
 }
 
 #[test]
-fn the_seed_report_is_imported_as_it_is_committed() {
+fn the_founding_report_is_imported_as_it_is_committed() {
     let project = project();
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let import = || project.wanbench(&["baseline", "import", SEED_REPORT]);
+    let import = || project.wanbench(&["baseline", "import", FOUNDING_REPORT]);
     let ran = import();
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     let imported = project.json("baselines/apple-m3-ultra-512gb.json");
@@ -168,7 +168,7 @@ const FILE_ARGUMENTS: &[&[&str]] = &[
 fn a_file_that_is_missing_or_malformed_has_the_same_status_in_every_command() {
     let project = project();
     assert_eq!(project.wanbench(&["run"]).status, 0);
-    assert_eq!(project.wanbench(&["baseline", "import", SEED_REPORT]).status, 0);
+    assert_eq!(project.wanbench(&["baseline", "import", FOUNDING_REPORT]).status, 0);
     project.write("malformed.json", r#"{"schema": "#);
     for file in ["missing.json", "malformed.json"] {
         for arguments in FILE_ARGUMENTS {

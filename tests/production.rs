@@ -166,8 +166,8 @@ fn the_shipped_suite_is_planned_for_production() {
     assert_eq!(first["forecast"]["model_bytes"].as_u64().unwrap() >> 30, 69);
     assert_eq!(first["skipped"]["has_bytes"], 36u64 << 30);
 
-    let seed = plan(&["--frames", "41", "--steps", "20", "--quant", "nf4", "--dtype", "bf16", "--expert", "both"]);
-    let cases = seed["cases"].as_array().unwrap();
+    let planned = plan(&["--frames", "41", "--steps", "20", "--quant", "nf4", "--dtype", "bf16", "--expert", "both"]);
+    let cases = planned["cases"].as_array().unwrap();
     let of = |name: &str| cases.iter().find(|case| case["case"]["name"] == name).unwrap_or_else(|| panic!("no {name}"));
     let [resident, swapped] = ["both", "swap"].map(|experts| of(&format!("mlx/480p-41f-{experts}/nf4/bf16")));
     let bytes = |case: &serde_json::Value| case["forecast"]["model_bytes"].as_u64().unwrap();

@@ -26,7 +26,7 @@ struct Truth {
     base: f64,
 }
 
-/// The seed table's cases as A/A jobs of noise `truth`.
+/// The founding table's cases as A/A jobs of noise `truth`.
 fn jobs(jobs: usize, launches: usize, steps: usize, truth: Truth) -> Jobs {
     let mut rng = Pcg64Mcg::seed_from_u64(7);
     let mut draw = |deviation: f64| Normal::new(0.0, deviation).unwrap().sample(&mut rng);

@@ -198,7 +198,7 @@ impl ParityRun<'_> {
     }
 }
 
-/// `nf4` is the seed report's name for the 4-bit affine mode, which golden cases record as `int4`.
+/// `nf4` is the founding report's name for the 4-bit affine mode, which golden cases record as `int4`.
 fn recorded_name(quant: Quant) -> &'static str {
     if quant == Quant::Nf4 { Quant::Int4.name() } else { quant.name() }
 }

@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn the_seeds_usage_picks_one_configuration_and_its_reference() {
+    fn the_founding_usage_picks_one_configuration_and_its_reference() {
         let axes = Axes { frames: vec![41], quants: vec![Quant::Nf4], ..Axes::default() };
         assert_eq!(names("synthetic", &axes).unwrap(), ["torch/41f/none", "mlx/41f/nf4"]);
         assert_eq!(names("production", &axes).unwrap()[..2], ["torch/480p-41f/none", "mlx/480p-41f/nf4"]);

@@ -34,19 +34,19 @@ pub fn display_name(backend: &str) -> &str {
     }
 }
 
-/// The name of `backend` in the seed report's tables; one of the user's own keeps its name.
-pub fn seed_name(backend: &str) -> &str {
+/// The name of `backend` in the founding report's tables; one of the user's own keeps its name.
+pub fn founding_name(backend: &str) -> &str {
     match BuiltIn::named(backend) {
-        Some(built_in) => built_in.seed_name(),
+        Some(built_in) => built_in.founding_name(),
         None => backend,
     }
 }
 
-/// The backend that the seed report's tables call `seed_name`: the inverse of [`seed_name`].
-pub fn backend_of_seed_name(seed_name: &str) -> &str {
-    match BuiltIn::ALL.into_iter().find(|built_in| built_in.seed_name() == seed_name) {
+/// The backend that the founding report's tables call `founding_name`: the inverse of [`founding_name`].
+pub fn backend_of_founding_name(founding_name: &str) -> &str {
+    match BuiltIn::ALL.into_iter().find(|built_in| built_in.founding_name() == founding_name) {
         Some(built_in) => built_in.name(),
-        None => seed_name,
+        None => founding_name,
     }
 }
 
@@ -79,7 +79,7 @@ impl BuiltIn {
         }
     }
 
-    fn seed_name(self) -> &'static str {
+    fn founding_name(self) -> &'static str {
         match self {
             Self::Mlx => "MLX",
             Self::Torch => "PYTORCH",
@@ -112,13 +112,13 @@ mod tests {
     fn every_way_of_writing_a_name_leads_back_to_the_backend() {
         for built_in in BuiltIn::ALL {
             assert_eq!(BuiltIn::named(built_in.name()), Some(built_in));
-            assert_eq!(backend_of_seed_name(seed_name(built_in.name())), built_in.name());
+            assert_eq!(backend_of_founding_name(founding_name(built_in.name())), built_in.name());
         }
     }
 
     #[test]
     fn a_backend_of_ones_own_keeps_its_name() {
-        assert_eq!([display_name("jax"), seed_name("jax"), backend_of_seed_name("jax")], ["jax"; 3]);
+        assert_eq!([display_name("jax"), founding_name("jax"), backend_of_founding_name("jax")], ["jax"; 3]);
         assert_eq!(BuiltIn::named("MLX"), None);
     }
 }

@@ -18,7 +18,7 @@ use serde::Deserialize;
 use crate::wan::video::Video;
 use crate::wan::{DType, Quant};
 pub use axes::Axes;
-pub use built_in::{BuiltIn, CpuMemory, backend_of_seed_name, cpu_memory, display_name, seed_name};
+pub use built_in::{BuiltIn, CpuMemory, backend_of_founding_name, cpu_memory, display_name, founding_name};
 pub use case::{Case, Model, Workload, link_references, select};
 pub use thresholds::{Look, Thresholds};
 

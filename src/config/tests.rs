@@ -11,12 +11,12 @@ fn names(suite: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_shipped_suites_are_the_seeds_its_half_and_everything() {
+fn the_shipped_suites_are_the_founding_tables_its_half_and_everything() {
     let smoke = ["torch/5f/none", "mlx/5f/none", "mlx/5f/int8", "mlx/5f/nf4"];
-    let seed: Vec<String> =
+    let founding: Vec<String> =
         smoke.iter().map(|name| (*name).to_owned()).chain(smoke.map(|name| name.replace("5f", "41f"))).collect();
     assert_eq!(names("smoke"), smoke);
-    assert_eq!(names("synthetic"), seed);
+    assert_eq!(names("synthetic"), founding);
     assert_eq!(names("wide").len(), 3 * (3 + 6 * 3));
     let config = parse(SHIPPED).unwrap();
     assert_eq!(config.gate, Thresholds::default());
@@ -107,8 +107,8 @@ fn faults_are_named_with_file_line_and_key() {
         ),
         (
             "gpu = \"synthetic\"",
-            "gpu = \"seed\"",
-            format!("config.toml:{}: default_suite.gpu: no suite `seed`", line("gpu =")),
+            "gpu = \"nowhere\"",
+            format!("config.toml:{}: default_suite.gpu: no suite `nowhere`", line("gpu =")),
         ),
         (
             "speedup_tolerance_percent = 5.0",

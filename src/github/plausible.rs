@@ -116,7 +116,7 @@ mod tests {
     use crate::testing::Scenario;
 
     #[test]
-    fn the_seed_tables_cases_with_all_their_quantizations_pass() {
+    fn the_founding_tables_cases_with_all_their_quantizations_pass() {
         let record = Scenario::new().record;
         assert_eq!(check(&record, &Caps::default(), record.started), Ok(()));
         let mut beside_base = Scenario::beside_base();

@@ -65,7 +65,7 @@ impl Machine {
         }
     }
 
-    /// As in the seed report, `Apple Silicon (Apple M3 Ultra), 512GB`, with the cores behind it.
+    /// As in the founding report, `Apple Silicon (Apple M3 Ultra), 512GB`, with the cores behind it.
     pub fn describe(&self) -> String {
         let platform = match self.os.as_str() {
             "macos" if self.chip.starts_with("Apple ") => "Apple Silicon",

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::Report;
 use super::headline::unmeasured;
-use crate::config::{Case, Thresholds, seed_name};
+use crate::config::{Case, Thresholds, founding_name};
 use crate::evidence::figures::Figures;
 use crate::gate::{Figure, Finding, Judged, Verdict};
 use crate::store::baseline::BaselineCase;
@@ -19,7 +19,7 @@ use crate::wan::{DType, Experts};
 pub(super) struct Row {
     /// The case's name.
     pub name: String,
-    /// The backend as the seed report writes it: `MLX`, `PYTORCH`.
+    /// The backend as the founding report writes it: `MLX`, `PYTORCH`.
     pub backend: String,
     /// Model of the workload; a dash for a missing case.
     pub model: String,
@@ -29,7 +29,7 @@ pub(super) struct Row {
     pub frames: String,
     /// Timed steps.
     pub steps: String,
-    /// Quantization; `None` where there is none, as in the seed report.
+    /// Quantization; `None` where there is none, as in the founding report.
     pub quant: String,
     /// Arithmetic.
     pub dtype: String,
@@ -67,7 +67,7 @@ pub(super) fn row(judged: &Judged) -> Row {
     let stored = judged.baseline.as_ref().and_then(|stored| stored.speedup);
     Row {
         name: judged.name.clone(),
-        backend: seed_name(&identity.backend).to_owned(),
+        backend: founding_name(&identity.backend).to_owned(),
         model: judged.case.as_ref().map_or_else(dash, |case| case.workload.model.clone()),
         workload: identity.workload,
         frames: identity.frames,
@@ -106,7 +106,7 @@ pub(super) fn speedup_cell(now: &Figures, case: Option<&Case>) -> String {
     }
 }
 
-/// A quantization as the seed report writes it.
+/// A quantization as the founding report writes it.
 pub(super) fn quant(name: &str) -> String {
     if name == "none" { "None".to_owned() } else { name.to_owned() }
 }

@@ -1,13 +1,13 @@
-//! Reads a Markdown report, the seed's or wanbench's own, as a baseline.
+//! Reads a Markdown report, the founding one or wanbench's own, as a baseline.
 //!
 //! Columns are found by their names, so that further ones do no harm. A figure that the report prints as zero is
-//! unknown, not zero: the seed rounds times to a tenth of a second.
+//! unknown, not zero: the founding report rounds times to a tenth of a second.
 
 use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-use crate::config::{Case, Workload, backend_of_seed_name};
+use crate::config::{Case, Workload, backend_of_founding_name};
 use crate::machine::Machine;
 use crate::protocol::DeviceKind;
 use crate::store::baseline::{Baseline, BaselineCase, Import};
@@ -117,7 +117,7 @@ impl<'a> Document<'a> {
         })
     }
 
-    /// The seed, which has no Device line, ran on GPUs.
+    /// The founding report, which has no Device line, ran on GPUs.
     fn device(self) -> Result<DeviceKind, ImportError> {
         let Ok((number, value)) = self.value("- **Device**:", "") else { return Ok(DeviceKind::Gpu) };
         match value.split(' ').next() {
@@ -214,7 +214,7 @@ impl Table<'_> {
         };
         let backend = match self.cell(row, "Backend") {
             "" => return Err(self.document.error(row.number, row.line, "a backend's name in the column Backend")),
-            seed_name => backend_of_seed_name(seed_name),
+            founding_name => backend_of_founding_name(founding_name),
         };
         let name = if self.has("Workload") { self.cell(row, "Workload").to_owned() } else { format!("{frames}f") };
         let model = if self.has("Model") { self.cell(row, "Model") } else { model };
@@ -392,11 +392,11 @@ mod tests {
     use crate::report::markdown;
     use crate::testing::Scenario;
 
-    const SEED: &str = include_str!("../../tests/fixtures/mlx-benchmarks-m3-ultra.md");
+    const FOUNDING: &str = include_str!("../../tests/fixtures/mlx-benchmarks-m3-ultra.md");
 
     #[test]
-    fn the_seed_report() {
-        let imported = import(SEED, "seed.md").unwrap();
+    fn the_founding_report() {
+        let imported = import(FOUNDING, "founding.md").unwrap();
         let baseline = &imported.baseline;
         assert_eq!(
             baseline.machine,
@@ -411,7 +411,7 @@ mod tests {
         );
         assert_eq!(baseline.device, DeviceKind::Gpu);
         let import = baseline.imported.as_ref().unwrap();
-        assert_eq!((import.source.as_str(), import.generated.as_str()), ("seed.md", "2026-02-05T18:38:18.358570"));
+        assert_eq!((import.source.as_str(), import.generated.as_str()), ("founding.md", "2026-02-05T18:38:18.358570"));
         let figures: Vec<_> = baseline
             .cases
             .iter()
@@ -460,8 +460,8 @@ mod tests {
 
     #[test]
     fn rows_without_figures_are_named_not_imported() {
-        let text = SEED.replace("| 0.0s | 0.6s | 18MB | 2.42x |", "| – | – | – | – |");
-        let imported = import(&text, "seed.md").unwrap();
+        let text = FOUNDING.replace("| 0.0s | 0.6s | 18MB | 2.42x |", "| – | – | – | – |");
+        let imported = import(&text, "founding.md").unwrap();
         assert_eq!(imported.skipped, ["mlx/41f/nf4"]);
         assert!(!imported.baseline.cases.contains_key("mlx/41f/nf4"));
     }
@@ -506,7 +506,7 @@ mod tests {
             ("## Results Summary", "## Results", "r.md: no table under \"## Results Summary\""),
             ("> Generated:", "> Made:", "r.md: no Generated line"),
         ] {
-            let error = import(&SEED.replace(from, to), "r.md").unwrap_err().to_string();
+            let error = import(&FOUNDING.replace(from, to), "r.md").unwrap_err().to_string();
             assert!(error.contains(message), "{error}");
         }
     }

@@ -48,7 +48,7 @@ pub fn share(share: f64) -> String {
     if share.is_finite() && share <= 10.0 { format!("{:.1}%", 100.0 * share) } else { ">1000%".to_owned() }
 }
 
-/// Bytes in whole MiB, as the seed report writes them: `95MB`.
+/// Bytes in whole MiB, as the founding report writes them: `95MB`.
 pub fn mebibytes(bytes: u64) -> String {
     format!("{}MB", (bytes as f64 / (1024.0 * 1024.0)).round())
 }

@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_synthetic_model_has_the_seed_reports_parameters() {
+    fn the_synthetic_model_has_the_founding_reports_parameters() {
         let count: usize = params(&Spec::synthetic()).iter().map(Param::len).sum();
         assert_eq!(count, 24_791_072);
     }

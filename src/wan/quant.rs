@@ -35,7 +35,7 @@ pub enum DType {
     Bf16,
 }
 
-/// Weight quantization, under the names of the seed report.
+/// Weight quantization, under the names of the founding report.
 #[derive(
     Clone,
     Copy,
@@ -58,7 +58,7 @@ pub enum Quant {
     None,
     /// MLX affine, 8 bit, group 64.
     Int8,
-    /// The seed report's name for MLX affine, 4 bit, group 64: the same as int4.
+    /// The founding report's name for MLX affine, 4 bit, group 64: the same as int4.
     Nf4,
     /// MLX affine, 4 bit, group 64.
     Int4,

@@ -51,7 +51,7 @@ pub enum ModelType {
 pub const PLUCKER_CHANNELS: usize = 6 * 64;
 
 impl Spec {
-    /// The seed report's synthetic model: 24,791,072 parameters.
+    /// The founding report's synthetic model: 24,791,072 parameters.
     pub fn synthetic() -> Self {
         Self {
             model_type: ModelType::I2v,

@@ -1,4 +1,4 @@
-//! `wanbench baseline import`: a report in the seed's format as a baseline.
+//! `wanbench baseline import`: a report in the founding report's format as a baseline.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::cli;
 use crate::session::status::{Error, ExitStatus, OrStatus, Result};
 use crate::session::terminal::Terminal;
 
-/// Turns a report in the seed's format into a baseline file.
+/// Turns a report in the founding report's format into a baseline file.
 pub fn import(args: &cli::Import, terminal: &Terminal) -> Result<ExitStatus> {
     let folder = &args.sources.baselines();
     let text = std::fs::read_to_string(&args.report).or_usage(|| format!("cannot read {}", args.report.display()))?;

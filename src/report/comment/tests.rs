@@ -167,7 +167,7 @@ fn text_from_outside_is_shown_and_never_obeyed() {
     }
 }
 
-/// The seed table's cases under hostile names, with a failed one, on a hostile machine.
+/// The founding table's cases under hostile names, with a failed one, on a hostile machine.
 fn hostile() -> Scenario {
     let mut now = Scenario::new();
     for case in &mut now.record.cases {

@@ -47,7 +47,7 @@ pub(in crate::report) fn notes(report: &Report) -> String {
          - Times per step and totals exclude model loading and VAE encode/decode{switch}\n\
          - Memory figures are for a single DiT model (full pipeline uses 2x){resident}\n\
          - Throughput counts matrix products and attention, a multiply-add as two operations; as bytes it counts each weight, and each product's operands and results, once. The machine's rates are those of a large square product in the case's arithmetic and of a large copy\n\
-         - `nf4` rows are MLX's 4-bit affine mode with group size 64, the same as `int4`; they keep the name of the seed report\n\
+         - `nf4` rows are MLX's 4-bit affine mode with group size 64, the same as `int4`; they keep the name of the founding report\n\
          - Arithmetic is f32 unless a row says otherwise: no TF32, no bf16 attention\n\
          - Tolerances: step time beside the base revision {base}%, speedup against the baseline {speedup}%, own step time against the baseline {step}%, peaks {peak}% + {mib} MiB, model memory exact. A tolerance of speed is a ratio, alike in both directions: 5% is −4.8% to +5.0%\n\
          - A change fails beyond its tolerance, and only where chance explains it with less than {alpha}% over all cases and looks together\n",

@@ -1,4 +1,4 @@
-//! The report as Markdown: the seed report's sections in its order, with verdict, baseline and change added.
+//! The report as Markdown: the founding report's sections in its order, with verdict, baseline and change added.
 //!
 //! Everything that comes from outside passes through `escape`; the report reads the same on GitHub and as plain text.
 //! `wanbench baseline import` reads the Results Summary back by its column names: keep those.

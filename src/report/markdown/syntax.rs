@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::text::escape::{markdown as escape, one_line};
 
-/// A table of cells that are Markdown already, unpadded as in the seed report: a changed cell changes one line.
+/// A table of cells that are Markdown already, unpadded as in the founding report: a changed cell changes one line.
 pub(in crate::report) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let rule: Vec<String> = header.iter().map(|name| "-".repeat(name.chars().count() + 2)).collect();
     let mut text = format!("| {} |\n|{}|\n", header.join(" | "), rule.join("|"));

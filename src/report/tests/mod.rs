@@ -213,10 +213,10 @@ fn on_an_unfit_machine_no_speed_is_judged() {
 }
 
 #[test]
-fn the_imported_seed_table_is_a_baseline() {
+fn the_imported_founding_table_is_a_baseline() {
     let mut now = Scenario::new();
-    let seed = include_str!("../../../tests/fixtures/mlx-benchmarks-m3-ultra.md");
-    now.baseline = Some(crate::store::import::import(seed, "mlx-benchmarks-m3-ultra.md").unwrap().baseline);
+    let founding = include_str!("../../../tests/fixtures/mlx-benchmarks-m3-ultra.md");
+    now.baseline = Some(crate::store::import::import(founding, "mlx-benchmarks-m3-ultra.md").unwrap().baseline);
     golden("imported", &now.report());
 }
 
