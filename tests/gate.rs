@@ -233,7 +233,11 @@ fn figures_that_cannot_be_are_refused() {
     });
     let ran = project.wanbench(&["report", "results.json"]);
     assert_eq!(ran.status, 2);
-    assert!(ran.stderr.contains("a figure of slow/5f/none"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("results.json: case slow/5f/none: launch of block 0: step_seconds is empty"),
+        "{}",
+        ran.stderr
+    );
     project.edit(&project.machine_baseline(), |baseline| baseline["cases"]["fast/5f/none"]["speedup"] = json!(0.0));
     assert_eq!(project.wanbench(&["check"]).status, 2);
 }

@@ -34,7 +34,11 @@ fn a_faulty_worker_fails_its_case_alone() {
             "unknown field `more`",
         ),
         ("disordered", format!("{READY}\n{}", say(done)), "where `loaded` was due"),
-        ("zero", format!("{READY}\n{}", after_ready(0.0, 8)), "reported a step of 0 s"),
+        (
+            "zero",
+            format!("{READY}\n{}", after_ready(0.0, 8)),
+            "reported what cannot be true: seconds of step 0 is 0.0, which is not from 1e-9 to 432000.0",
+        ),
         ("short", format!("{READY}\n{}", after_ready(0.1, 8)), "exited without finishing"),
         ("late", format!("{}\nexit 9", worker(0.1, 8)), "exited with status 9"),
         ("other", READY.replace("\"protocol\":3", "\"protocol\":1"), "speaks protocol 1"),

@@ -5,7 +5,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::files::save;
-use crate::store::record::{self, ReadError, RunRecord, read_versioned};
+use crate::store::record::{self, RunRecord};
+use crate::store::{ReadError, read_versioned, valid};
 
 /// Schema version of calibration.json; the records in it have [`record::SCHEMA`].
 pub const SCHEMA: u32 = 1;
@@ -33,17 +34,17 @@ impl Jobs {
         save::json(path, self)
     }
 
-    /// Reads saved jobs; records of another schema are an error.
+    /// Reads saved jobs; records of another schema, or with figures that cannot be true, are an error.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
         let jobs: Self = read_versioned(path, "calibration", SCHEMA)?;
-        match jobs.records.iter().find(|record| record.schema != record::SCHEMA) {
-            None => Ok(jobs),
-            Some(record) => Err(ReadError::Schema {
-                path: path.display().to_string(),
-                found: record.schema.into(),
-                expected: record::SCHEMA,
-            }),
+        for (index, record) in jobs.records.iter().enumerate() {
+            let (found, expected) = (record.schema, record::SCHEMA);
+            if found != expected {
+                return Err(ReadError::Schema { path: path.display().to_string(), found: found.into(), expected });
+            }
+            valid::run(record).map_err(|reason| ReadError::invalid(path, format!("job {}: {reason}", index + 1)))?;
         }
+        Ok(jobs)
     }
 
     /// Launches planned per case and job; 0 without a job.

@@ -9,6 +9,7 @@ use super::{Jobs, Noise, calibrate, samples, smallest_tolerance_percent, text};
 use crate::config::Thresholds;
 use crate::stats::median;
 use crate::store::record::{BaseRevision, CaseRecord, Failure, Launch, Outcome, Role, RunRecord};
+use crate::store::valid;
 use crate::testing::{Scenario, measured};
 
 /// Standard deviations of what is put in.
@@ -33,7 +34,7 @@ fn jobs(jobs: usize, launches: usize, steps: usize, truth: Truth) -> Jobs {
     for _ in 0..jobs {
         let (backend, base) = (draw(truth.backend), draw(truth.base));
         let shared: Vec<f64> = (0..launches).map(|_| draw(truth.shared)).collect();
-        let mut record = template(launches);
+        let mut record = template(launches, steps);
         for case in &mut record.cases {
             let roles = if case.case.is_reference() { 3 } else { 2 };
             for role in [Role::Head, Role::Base, Role::Control].into_iter().take(roles) {
@@ -51,12 +52,13 @@ fn jobs(jobs: usize, launches: usize, steps: usize, truth: Truth) -> Jobs {
     made
 }
 
-/// A job without a launch.
-fn template(launches: usize) -> RunRecord {
+/// A job of so many launches of so many steps, none of which was measured yet.
+fn template(launches: usize, steps: usize) -> RunRecord {
     let mut record = Scenario::new().record;
     let base = BaseRevision::new("itself".to_owned(), None);
     (record.launches, record.base) = (launches, Some(base));
     for case in &mut record.cases {
+        case.case.workload.steps = steps;
         *case = CaseRecord::new(&case.case);
     }
     record
@@ -178,23 +180,32 @@ fn jobs_are_read_as_they_were_saved() {
     jobs.records[1].schema = 1;
     jobs.save(&path).unwrap();
     assert!(Jobs::open(&path).unwrap_err().to_string().contains("written with schema 1"));
+    jobs.records[1].schema = jobs.records[0].schema;
+    jobs.records[1].cases[2].base_launches[1] = launch(1, vec![0.1, 0.0]);
+    jobs.save(&path).unwrap();
+    let error = Jobs::open(&path).unwrap_err().to_string();
+    let reason =
+        "calibration.json: job 2: case mlx/5f/int8: base launch of block 1: step_seconds of step 1 is 0.0, which";
+    assert!(error.contains(reason), "{error}");
 }
 
 fn failed(reason: &str) -> Outcome {
     Outcome::Failed(Failure { reason: reason.to_owned(), stderr_tail: vec![] })
 }
 
-/// Launches of one arm, each with at most three steps: some failed, some of the same time, some beyond belief.
+/// Steps of a launch, in [`any_jobs`].
+const STEPS: usize = 3;
+
+/// Launches of one arm, at most one in each of four blocks: some failed, some of the same time, some as short or long as a
+/// launch can be.
 fn any_launches() -> impl Strategy<Value = Vec<Launch>> {
-    let step = prop_oneof![6 => Just(0.1), 6 => 0.05..0.2, 1 => 1e-300..1e300, 1 => Just(0.0), 1 => Just(f64::MAX)];
-    let parts = (any::<prop::sample::Index>(), prop::collection::vec(step, 1..4), 0..20u8);
-    prop::collection::vec(parts, 0..4).prop_map(|launches| {
-        let number = launches.len();
-        let made = launches.into_iter().enumerate().map(|(index, (place, steps, luck))| {
-            let block = if luck == 0 { place.index(number) } else { index };
-            let steps = if luck == 1 { vec![] } else { steps };
+    let step = prop_oneof![6 => Just(0.1), 6 => 0.05..0.2, 1 => 1e-9..432_000.0, 1 => Just(1e-9), 1 => Just(432_000.0)];
+    let block = prop::option::weighted(0.8, (prop::collection::vec(step, STEPS), 0..20u8));
+    prop::collection::vec(block, 0..4).prop_map(|blocks| {
+        let made = blocks.into_iter().enumerate().filter_map(|(block, parts)| {
+            let (steps, luck) = parts?;
             let made = launch(block, steps);
-            if luck == 2 { Launch { outcome: failed("it died"), ..made } } else { made }
+            Some(if luck == 2 { Launch { outcome: failed("it died"), ..made } } else { made })
         });
         made.collect()
     })
@@ -202,14 +213,17 @@ fn any_launches() -> impl Strategy<Value = Vec<Launch>> {
 
 fn any_jobs() -> impl Strategy<Value = Jobs> {
     let case = (any_launches(), any_launches(), any_launches());
-    let job = (prop::collection::vec(case, 0..5), 0..4usize);
+    let job = (prop::collection::vec(case, 0..5), 1..5usize);
     (prop::collection::vec(job, 0..4), 0..6usize).prop_map(|(made, planned)| {
         let record = |(cases, launches): (Vec<_>, usize)| {
-            let mut record = template(launches);
+            let mut record = template(launches, STEPS);
             record.cases.truncate(cases.len());
             for (case, (head, base, control)) in record.cases.iter_mut().zip(cases) {
                 (case.launches, case.base_launches) = (head, base);
                 case.control_launches = if case.case.is_reference() { control } else { vec![] };
+                for role in [Role::Head, Role::Base, Role::Control] {
+                    case.launches_mut(role).retain(|launch| launch.block < launches);
+                }
             }
             record
         };
@@ -222,6 +236,7 @@ proptest! {
 
     #[test]
     fn whatever_the_jobs_hold_no_figure_is_nonsense(jobs in any_jobs()) {
+        prop_assert_eq!(jobs.records.iter().try_for_each(valid::run), Ok(()));
         let gate = Thresholds::default();
         let calibration = calibrate(&jobs, &gate);
         let text = text::render(&calibration, 100);

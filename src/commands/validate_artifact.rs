@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use wanbench::config::Config;
 use wanbench::github::ApiError;
-use wanbench::github::artifact::{Artifact, Caps};
+use wanbench::github::Caps;
+use wanbench::github::artifact::Artifact;
 use wanbench::github::event::PullRequest;
 use wanbench::github::identity;
 

@@ -3,117 +3,16 @@
 //! A pass is earned: every asked case has evidence that was decided. What was asked for and has none is not judged, with its
 //! reason, unless it is exempt, which is named and counted. docs/verdicts.md is the table of it.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::control::{self, Control};
+use super::input::Judge;
 use super::outcome::{Against, Figure, Finding, Gap, Judged, Outcome, Standing, Verdict};
 use super::{memory, output, time};
-use crate::config::{Case, Config, OutputDemand, Thresholds};
+use crate::config::{Case, Thresholds};
 use crate::evidence::Evidence;
 use crate::evidence::quantity::Change;
-use crate::store::baseline::{Acceptance, Baseline, BaselineCase, ModelMemory};
-use crate::store::record::{CaseRecord, Failure, RunRecord};
+use crate::store::baseline::{Acceptance, BaselineCase};
+use crate::store::record::{CaseRecord, Failure};
 use crate::text::format;
-
-/// All that a judgement needs.
-pub struct Judge<'a> {
-    /// What was measured.
-    pub record: &'a RunRecord,
-    /// What is asked for.
-    pub plan: &'a Plan,
-    /// What is committed.
-    pub baselines: Baselines<'a>,
-    /// The tolerances.
-    pub thresholds: &'a Thresholds,
-    /// What else the user asks for.
-    pub demands: Demands,
-}
-
-/// What a configuration and the flags ask for.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Plan {
-    /// The cases.
-    pub cases: Vec<Case>,
-    /// The launches of each: evidence from fewer has to be decided at a look on the way.
-    pub launches: usize,
-    /// The names of all cases of all suites: what only a baseline has is missing.
-    pub known: BTreeSet<String>,
-    /// Whether cases of [`Plan::cases`] may be left out, since somebody left them out by hand.
-    pub may_leave_out: bool,
-    /// Whether the record may say for itself which cases the base revision lacks: not where a stranger made it.
-    pub trusts_record: bool,
-    /// What is asked of each backend's outputs; of one that is not here they are [`OutputDemand::Expected`].
-    pub outputs: BTreeMap<String, OutputDemand>,
-}
-
-/// What is committed.
-#[derive(Clone, Copy, Debug)]
-pub struct Baselines<'a> {
-    /// This machine's figures, where they were recorded.
-    pub machine: Option<&'a Baseline>,
-    /// The bytes of the models.
-    pub memory: &'a ModelMemory,
-    /// How many other machines have recorded figures of their own.
-    pub others: usize,
-}
-
-/// What a run must have beside evidence without a failure.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Demands {
-    /// A baseline of its machine.
-    pub baseline: bool,
-    /// Inconclusive cases pass.
-    pub allows_inconclusive: bool,
-}
-
-impl Plan {
-    /// All cases of the suite that `record` is of, with as many launches as its own plan; of a suite that `config` does not
-    /// have, the cases that were measured.
-    pub fn of(config: &Config, record: &RunRecord) -> Self {
-        let suite = config.suites.get(&record.suite);
-        let backends = config.backends.iter();
-        Self {
-            cases: suite.map_or_else(|| cases_of(record), |suite| suite.cases.clone()),
-            launches: record.launches,
-            known: config.known_cases(),
-            may_leave_out: record.is_selection,
-            trusts_record: true,
-            outputs: backends.map(|(name, backend)| (name.clone(), backend.output)).collect(),
-        }
-    }
-
-    /// The same for a record of somebody else: every case, with as many launches as the suite plans.
-    pub fn of_stranger(config: &Config, record: &RunRecord) -> Self {
-        let suite = config.suites.get(&record.suite);
-        let launches = suite.map_or(record.launches, |suite| suite.launches);
-        Self { launches, may_leave_out: false, trusts_record: false, ..Self::of(config, record) }
-    }
-
-    /// What was measured, and nothing more.
-    pub fn of_record(record: &RunRecord) -> Self {
-        let cases = cases_of(record);
-        Self {
-            launches: record.launches,
-            known: cases.iter().map(|case| case.name.clone()).collect(),
-            may_leave_out: true,
-            trusts_record: true,
-            outputs: BTreeMap::new(),
-            cases,
-        }
-    }
-
-    pub(super) fn case(&self, name: &str) -> Option<&Case> {
-        self.cases.iter().find(|case| case.name == name)
-    }
-
-    pub(super) fn output_demand(&self, backend: &str) -> OutputDemand {
-        self.outputs.get(backend).copied().unwrap_or(OutputDemand::Expected)
-    }
-}
-
-fn cases_of(record: &RunRecord) -> Vec<Case> {
-    record.cases.iter().map(|case| case.case.clone()).collect()
-}
 
 impl Judge<'_> {
     /// The outcome.
@@ -307,11 +206,6 @@ impl Judge<'_> {
             );
         }
         exemptions
-    }
-
-    /// What the baseline holds of this case, in this shape.
-    pub(super) fn stored(&self, case: &Case) -> Option<&BaselineCase> {
-        self.baselines.machine?.cases.get(&case.name).filter(|stored| stored.is_of(case))
     }
 }
 

@@ -5,6 +5,7 @@
 //! is what a run changes in the baselines and whether it may, [`loosening`] what a change relaxes for itself.
 
 mod control;
+mod input;
 mod judge;
 pub mod loosening;
 mod memory;
@@ -19,6 +20,6 @@ mod words;
 mod tests;
 
 pub use control::{Control, is_unfit};
-pub use judge::{Baselines, Demands, Judge, Plan};
+pub use input::{Baselines, Demands, Judge, Plan};
 pub use outcome::{Against, Figure, Finding, Gap, Judged, Outcome, Standing, Verdict};
 pub use time::settled;

@@ -1,6 +1,6 @@
 //! The output: a wrong answer is no speedup.
 
-use super::judge::Judge;
+use super::input::Judge;
 use super::outcome::{Against, Figure, Finding, Verdict};
 use crate::config::OutputDemand;
 use crate::evidence::parity::{denoised_tolerance, element_counts_agree};

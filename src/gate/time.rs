@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::control::{Control, is_unfit};
-use super::judge::Judge;
+use super::input::Judge;
 use super::outcome::{Against, Figure, Finding, Verdict};
 use super::speed::{self, Answer, Decision, Question, answer};
 use super::words::{direction, side, with_interval};

@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use thiserror::Error;
 
+use super::caps::Caps;
 use super::plausible::{self, is_plain, shown};
 use crate::config::Case;
 use crate::config::{Config, Suite};
@@ -36,46 +37,10 @@ pub struct Artifact {
     pub records: Vec<(PathBuf, RunRecord)>,
 }
 
-/// How much an artifact may hold: several times what an honest one does, and little enough to read at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Caps {
-    /// Files.
-    pub files: usize,
-    /// Bytes of one file.
-    pub file_bytes: u64,
-    /// Bytes of all files together.
-    pub total_bytes: u64,
-    /// Cases of a record.
-    pub cases: usize,
-    /// Launches of a case in each of its roles.
-    pub launches: usize,
-    /// Timed steps of a launch.
-    pub steps: usize,
-    /// Entries of any list.
-    pub list_entries: usize,
-    /// Bytes of any text.
-    pub text_bytes: usize,
-}
-
 /// Why an artifact is refused, with the file at fault. One line; nothing in it has a meaning for GitHub's log.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{0}")]
 pub struct ArtifactError(String);
-
-impl Default for Caps {
-    fn default() -> Self {
-        Self {
-            files: 17,
-            file_bytes: 32 << 20,
-            total_bytes: 64 << 20,
-            cases: 1_000,
-            launches: 1_000,
-            steps: 10_000,
-            list_entries: 100_000,
-            text_bytes: 64 << 10,
-        }
-    }
-}
 
 impl Artifact {
     /// Reads `folder`, which must hold [`PULL_REQUEST`] and at least one `*.json` run record, and nothing else; `now`

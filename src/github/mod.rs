@@ -3,6 +3,7 @@
 //! Nothing here changes a verdict: who cannot post is told so, and the gate stands as it stood.
 
 pub mod artifact;
+mod caps;
 pub mod check_run;
 pub mod client;
 pub mod comment;
@@ -14,10 +15,8 @@ mod plausible;
 use std::fmt;
 use std::str::FromStr;
 
+pub use caps::Caps;
 pub use error::ApiError;
-
-/// Where Actions' token is. What others wrote (a worker, a base revision's build) is not given it.
-pub const TOKEN_VARIABLE: &str = "GITHUB_TOKEN";
 
 /// A repository, `owner/name`.
 #[derive(Clone, Debug, PartialEq, Eq)]

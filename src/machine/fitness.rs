@@ -3,50 +3,10 @@
 //! Cheap enough to ask before every check: files on Linux, six short commands on macOS. What the system does not
 //! tell is left out, never guessed.
 
-use std::fmt;
-
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
+use super::finding::{Finding, Severity, Topic, processors};
 use super::{linux, macos};
-
-/// One observation about the machine's state.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// What it is about.
-    pub topic: Topic,
-    /// How bad it is.
-    pub severity: Severity,
-    /// What was seen, without a final point.
-    pub what: String,
-    /// What to do about it; empty if nothing is to be done.
-    pub way_out: String,
-}
-
-/// How bad a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// As it should be.
-    Ok,
-    /// Worth knowing when reading the figures.
-    Note,
-    /// It likely distorts the figures.
-    Warning,
-}
-
-/// What a finding is about, in the order they are told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Topic {
-    /// Where the power comes from and how it is saved.
-    Power,
-    /// Heat and what is done against it.
-    Heat,
-    /// Other programs.
-    Load,
-    /// Memory left for the workers.
-    Memory,
-    /// What stands between this system and the hardware.
-    Host,
-}
 
 /// What would spoil a measurement now: the notes and warnings of [`survey`].
 pub fn fitness() -> Vec<Finding> {
@@ -59,28 +19,6 @@ pub fn survey() -> Vec<Finding> {
     findings.extend(everywhere());
     findings.sort_by_key(|finding| finding.topic);
     findings
-}
-
-impl Finding {
-    pub(super) fn ok(topic: Topic, what: impl Into<String>) -> Self {
-        Self { topic, severity: Severity::Ok, what: what.into(), way_out: String::new() }
-    }
-
-    pub(super) fn note(topic: Topic, what: impl Into<String>, way_out: &str) -> Self {
-        Self { topic, severity: Severity::Note, what: what.into(), way_out: way_out.to_owned() }
-    }
-
-    pub(super) fn warning(topic: Topic, what: impl Into<String>, way_out: &str) -> Self {
-        Self { topic, severity: Severity::Warning, what: what.into(), way_out: way_out.to_owned() }
-    }
-}
-
-impl fmt::Display for Finding {
-    /// One line: what was seen, and the way out.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)?;
-        if self.way_out.is_empty() { Ok(()) } else { write!(f, ": {}", self.way_out) }
-    }
 }
 
 /// The findings that are read alike on every system.
@@ -133,11 +71,6 @@ fn swap(used: u64, total_memory: u64) -> Option<Finding> {
 
 fn gib(bytes: u64) -> String {
     format!("{:.1} GiB", bytes as f64 / (1u64 << 30) as f64)
-}
-
-/// A count of processors, in words.
-pub(super) fn processors(count: usize) -> String {
-    format!("{count} {}", if count == 1 { "processor" } else { "processors" })
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::command;
-use super::fitness::{Finding, Topic, processors};
+use super::finding::{Finding, Topic, processors};
 
 /// The state of this machine, as far as Linux tells.
 pub fn survey() -> Vec<Finding> {

@@ -4,7 +4,7 @@
 //! here has run on a Mac yet.
 
 use super::command;
-use super::fitness::{Finding, Topic};
+use super::finding::{Finding, Topic};
 
 /// The state of this machine, as far as macOS tells.
 ///

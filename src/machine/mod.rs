@@ -4,6 +4,7 @@
 //! only a laptop shows is tested everywhere. Nothing here fails: what the system does not tell stays unknown.
 
 mod command;
+mod finding;
 mod fitness;
 mod linux;
 mod lock;
@@ -19,7 +20,8 @@ use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 use crate::protocol::DeviceKind;
 use crate::text::format;
 
-pub use fitness::{Finding, Severity, Topic, fitness, survey};
+pub use finding::{Finding, Severity, Topic};
+pub use fitness::{fitness, survey};
 pub use lock::{LockError, MeasuringLock};
 pub use memory::available_bytes;
 

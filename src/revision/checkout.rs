@@ -21,8 +21,8 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::files::save;
-use crate::github::TOKEN_VARIABLE;
 use crate::revision::git;
+use crate::runner::TOKEN_VARIABLE;
 
 /// How many commits stay in the cache: those used last.
 pub const KEPT: usize = 5;

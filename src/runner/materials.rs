@@ -8,7 +8,7 @@ use super::workloads;
 use crate::config::{Case, Model, Workload};
 use crate::forecast::Forecast;
 use crate::protocol::{DeviceChoice, DeviceKind, Job, Second};
-use crate::wan::checkpoint::CheckpointError;
+use crate::wan::CheckpointError;
 use crate::wan::quantized::{self, Manifest};
 use crate::wan::{Checkpoint, DType, Expert, Experts, Quant, Quantized, Spec, schedule, synthetic};
 

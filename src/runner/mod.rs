@@ -24,7 +24,7 @@ pub use materials::{Materials, MaterialsError, Network};
 pub use order::balanced;
 pub use output::read as read_output;
 pub use pace::Pace;
-pub use process::Program;
+pub use process::{Program, TOKEN_VARIABLE};
 pub use requests::{forward, probe, profile, quantize, rate};
 
 use pace::Pacer;

@@ -12,8 +12,6 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group};
 use wait_timeout::ChildExt;
 
-use crate::github::TOKEN_VARIABLE;
-
 /// How to start a worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
@@ -32,6 +30,8 @@ impl Program {
     }
 }
 
+/// The token that GitHub Actions gives a job. What others wrote (a worker, a base revision's build) does not get it.
+pub const TOKEN_VARIABLE: &str = "GITHUB_TOKEN";
 /// Lines of standard error that are kept.
 const TAIL_LINES: usize = 20;
 /// Longest line that is read from a worker, in bytes; an event is far shorter.

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::process::Program;
-use super::session::{Session, out_of_order, possible};
+use super::session::{Session, out_of_order};
 use crate::protocol::{
     self, DeviceChoice, Done, Event, Forward, Loaded, Loading, Probe, Profile, Profiled, Quantize, Rate, Rates, Ready,
     Request,
@@ -60,7 +60,7 @@ pub fn profile(
 pub fn rate(program: &Program, request: &Rate, interrupted: &AtomicBool) -> Result<Rates, Failure> {
     let mut session = Session::open(program, &Request::Rate(request.clone()), PROBE_TIMEOUT, interrupted)?;
     let answers = session.next().and_then(|event| match event {
-        Event::Rated(rated) => session.expect_end().and_then(|()| possible(rated.rates)),
+        Event::Rated(rated) => session.expect_end().map(|()| rated.rates),
         other => Err(out_of_order("rated", &other)),
     });
     session.end(answers)

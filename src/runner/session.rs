@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::failure;
 use super::process::{Program, Worker};
-use crate::protocol::{self, Done, Event, Failed, Loaded, Loading, Rates, Ready, Request, Turn, Warmed};
+use crate::protocol::{self, Done, Event, Failed, Loaded, Loading, Ready, Request, Turn, Warmed};
 use crate::store::record::Failure;
+use crate::store::valid;
 
 /// A worker that said `ready`.
 pub struct Session<'a> {
@@ -70,9 +71,7 @@ impl<'a> Session<'a> {
 
     pub fn switched(&mut self) -> Result<f64, String> {
         match self.after_loading(&mut |_| {})? {
-            Event::Switched(switched) if switched.seconds.is_finite() && switched.seconds >= 0.0 => {
-                Ok(switched.seconds)
-            }
+            Event::Switched(switched) => Ok(switched.seconds),
             other => Err(out_of_order("switched", &other)),
         }
     }
@@ -82,7 +81,7 @@ impl<'a> Session<'a> {
             Event::Step(step) if step.index != index => {
                 Err(format!("reported step {} in place of {index}", step.index))
             }
-            Event::Step(step) => positive(step.seconds),
+            Event::Step(step) => Ok(step.seconds),
             other => Err(out_of_order("step", &other)),
         }
     }
@@ -92,7 +91,6 @@ impl<'a> Session<'a> {
             Event::Done(done) => done,
             other => return Err(out_of_order("done", &other)),
         };
-        done.rates.map(possible).transpose()?;
         self.expect_end()?;
         Ok(done)
     }
@@ -132,23 +130,12 @@ fn next_event(worker: &mut Worker, interrupted: &AtomicBool) -> Result<Event, St
     };
     match serde_json::from_str(&line) {
         Ok(Event::Failed(Failed { message, .. })) => Err(message),
-        Ok(event) => Ok(event),
+        Ok(event) => match valid::event(&event) {
+            Ok(()) => Ok(event),
+            Err(reason) => Err(format!("reported what cannot be true: {reason}")),
+        },
         Err(error) => Err(format!("printed what is no event of the protocol: {:?} ({error})", excerpt(&line))),
     }
-}
-
-/// A time that can be true.
-fn positive(seconds: f64) -> Result<f64, String> {
-    if seconds.is_finite() && seconds > 0.0 { Ok(seconds) } else { Err(format!("reported a step of {seconds} s")) }
-}
-
-/// Rates that can be true.
-pub fn possible(rates: Rates) -> Result<Rates, String> {
-    let Rates { gemm_flops_per_second, copy_bytes_per_second } = rates;
-    if [gemm_flops_per_second, copy_bytes_per_second].iter().all(|rate| rate.is_finite() && *rate > 0.0) {
-        return Ok(rates);
-    }
-    Err(format!("reported rates of {gemm_flops_per_second} FLOP/s and {copy_bytes_per_second} B/s"))
 }
 
 pub fn out_of_order(expected: &str, event: &protocol::Event) -> String {

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use wanbench::config::Config;
 use wanbench::files::save;
+use wanbench::store::ReadError;
 use wanbench::store::baseline::Baseline;
-use wanbench::store::record::{ReadError, RunRecord};
+use wanbench::store::record::RunRecord;
 
 use super::base;
 use super::job::{Fitness, Job};

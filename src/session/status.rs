@@ -11,9 +11,9 @@ use wanbench::github::ApiError;
 use wanbench::github::event::EventError;
 use wanbench::machine::LockError;
 use wanbench::runner::MaterialsError;
+use wanbench::store::ReadError;
 use wanbench::store::import::ImportError;
-use wanbench::store::record::ReadError;
-use wanbench::wan::checkpoint::CheckpointError;
+use wanbench::wan::CheckpointError;
 
 /// How the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::Case;
 use crate::machine::Machine;
 use crate::protocol::DeviceKind;
-use crate::store::record::{ReadError, parse_versioned, read};
+use crate::store::unique::unique_keys;
 use crate::wan::Experts;
 
 /// Schema version of both kinds of file.
@@ -29,6 +29,7 @@ pub struct ModelMemory {
     /// [`SCHEMA`] of the writer.
     pub schema: u32,
     /// Bytes by `backend/model/quant/dtype`.
+    #[serde(deserialize_with = "unique_keys")]
     pub models: BTreeMap<String, u64>,
 }
 
@@ -45,6 +46,7 @@ pub struct Baseline {
     /// Where they come from, if not measured by wanbench.
     pub imported: Option<Import>,
     /// The cases by name.
+    #[serde(deserialize_with = "unique_keys")]
     pub cases: BTreeMap<String, BaselineCase>,
 }
 
@@ -140,35 +142,9 @@ pub struct Job {
     pub forced: Option<String>,
 }
 
-/// The text of the committed file `path`: a machine's baseline or, by its name, the models' memory; an error if it is neither.
-pub fn committed(path: &Path) -> Result<String, ReadError> {
-    let text = read(path)?;
-    match path.file_name().is_some_and(|name| name == MODEL_MEMORY) {
-        true => ModelMemory::parse(&text, path).map(drop),
-        false => Baseline::parse(&text, path).map(drop),
-    }?;
-    Ok(text)
-}
-
 impl Default for ModelMemory {
     fn default() -> Self {
         Self { schema: SCHEMA, models: BTreeMap::new() }
-    }
-}
-
-impl ModelMemory {
-    /// Reads `folder`'s file; empty where there is none.
-    pub fn open(folder: &Path) -> Result<Self, ReadError> {
-        let path = folder.join(MODEL_MEMORY);
-        match read(&path) {
-            Err(error) if error.is_not_found() => Ok(Self::default()),
-            text => Self::parse(&text?, &path),
-        }
-    }
-
-    /// Reads the text of such a file; `path` is for messages.
-    fn parse(text: &str, path: &Path) -> Result<Self, ReadError> {
-        parse_versioned(text, path, "model memory file", SCHEMA)
     }
 }
 
@@ -202,54 +178,6 @@ impl Baseline {
     /// The file of `machine` on `device`.
     pub fn path(folder: &Path, machine: &Machine, device: DeviceKind) -> PathBuf {
         folder.join(machine.name(device) + ".json")
-    }
-
-    /// Reads one file; a figure that cannot be is an error.
-    pub fn open(path: &Path) -> Result<Self, ReadError> {
-        Self::parse(&read(path)?, path)
-    }
-
-    /// Reads the text of a baseline, as [`Baseline::open`] does; `path` is for messages.
-    fn parse(text: &str, path: &Path) -> Result<Self, ReadError> {
-        let baseline: Self = parse_versioned(text, path, "baseline", SCHEMA)?;
-        for (name, case) in &baseline.cases {
-            let peaks = [case.process_peak_bytes, case.framework_peak_bytes].into_iter().flatten();
-            let times = [case.speedup, case.step_seconds].into_iter().flatten();
-            if peaks.map(|bytes| bytes as f64).chain(times).any(|figure| !(figure.is_finite() && figure > 0.0)) {
-                return Err(ReadError::impossible(path, name));
-            }
-        }
-        Ok(baseline)
-    }
-
-    /// The baseline for `machine`: of those in `folder` whose known properties agree its own file, else the first.
-    ///
-    /// Another file than its own agrees where an imported report does not know the GPU's cores, say.
-    pub fn find(folder: &Path, machine: &Machine, device: DeviceKind) -> Result<Option<(PathBuf, Self)>, ReadError> {
-        let own = Self::path(folder, machine, device);
-        let mut agreeing = Self::all(folder)?;
-        agreeing.retain(|(_, baseline)| baseline.device == device && baseline.machine.agrees_with(machine));
-        let index = agreeing.iter().position(|(path, _)| *path == own).unwrap_or(0);
-        Ok((!agreeing.is_empty()).then(|| agreeing.swap_remove(index)))
-    }
-
-    /// All machines' baselines in `folder`, by file name; none where there is no such folder.
-    pub fn all(folder: &Path) -> Result<Vec<(PathBuf, Self)>, ReadError> {
-        let unreadable = |cause| ReadError::Io { path: folder.display().to_string(), cause };
-        let entries = match std::fs::read_dir(folder) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(unreadable)?,
-        };
-        let mut paths = Vec::new();
-        for entry in entries {
-            paths.push(entry.map_err(unreadable)?.path());
-        }
-        paths.retain(|path| {
-            path.extension().is_some_and(|extension| extension == "json")
-                && path.file_name().is_some_and(|name| name != MODEL_MEMORY)
-        });
-        paths.sort();
-        paths.into_iter().map(|path| Ok((path.clone(), Self::open(&path)?))).collect()
     }
 
     /// A baseline without cases.

@@ -11,6 +11,7 @@ use crate::config::{Case, Workload, backend_of_seed_name};
 use crate::machine::Machine;
 use crate::protocol::DeviceKind;
 use crate::store::baseline::{Baseline, BaselineCase, Import};
+use crate::store::valid;
 use crate::text::escape::unescape;
 use crate::wan::{DType, Experts, Quant};
 
@@ -48,12 +49,21 @@ pub enum ImportError {
         /// What should be there.
         expected: &'static str,
     },
+    /// A figure of it cannot be true.
+    #[error("{source_name}: {reason}")]
+    Invalid {
+        /// The report's name.
+        source_name: String,
+        /// The case, the figure and its value.
+        reason: String,
+    },
 }
 
 /// Reads the report `markdown`; `source` is its file's name, for the baseline's provenance and for errors.
 ///
 /// # Errors
-/// Where the Generated line, the Hardware line or the Results Summary table is missing or of another form.
+/// Where the Generated line, the Hardware line or the Results Summary table is missing or of another form, and where a
+/// figure cannot be true.
 pub fn import(markdown: &str, source: &str) -> Result<Imported, ImportError> {
     let document = Document { markdown, source };
     let generated = document.value("> Generated:", "Generated line (\"> Generated: DATE\")")?.1.to_owned();
@@ -70,6 +80,8 @@ pub fn import(markdown: &str, source: &str) -> Result<Imported, ImportError> {
     if imported.baseline.cases.is_empty() {
         return Err(document.absent("row with figures in the Results Summary table"));
     }
+    valid::baseline(&imported.baseline)
+        .map_err(|reason| ImportError::Invalid { source_name: source.to_owned(), reason })?;
     Ok(imported)
 }
 

@@ -2,4 +2,11 @@
 
 pub mod baseline;
 pub mod import;
+mod open;
 pub mod record;
+mod unique;
+pub mod valid;
+mod versioned;
+
+pub use open::committed;
+pub use versioned::{ReadError, read_versioned};

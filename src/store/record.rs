@@ -2,15 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
 
 use jiff::Timestamp;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use crate::config::Case;
-use crate::files::save;
 use crate::machine::Machine;
 use crate::protocol::{Device, DeviceKind, Digest, Rates};
 use crate::stats;
@@ -249,88 +245,7 @@ pub struct Failure {
     pub stderr_tail: Vec<String>,
 }
 
-/// Why a saved file cannot be used.
-#[derive(Debug, Error)]
-pub enum ReadError {
-    /// It cannot be read.
-    #[error("cannot read {path}: {cause}")]
-    Io {
-        /// The file.
-        path: String,
-        /// The operating system's reason.
-        cause: std::io::Error,
-    },
-    /// It is not of the expected form.
-    #[error("{path}: not a {what} of this wanbench: {cause}")]
-    Malformed {
-        /// The file.
-        path: String,
-        /// What it should be.
-        what: &'static str,
-        /// Where it fails.
-        cause: serde_json::Error,
-    },
-    /// It holds a figure that cannot be.
-    #[error("{path}: a figure of {name} is missing, zero, negative or no number")]
-    Impossible {
-        /// The file.
-        path: String,
-        /// The case.
-        name: String,
-    },
-    /// It was written by another version.
-    #[error(
-        "{path}: written with schema {found}, this wanbench reads {expected}: use the wanbench that wrote it, or measure again"
-    )]
-    Schema {
-        /// The file.
-        path: String,
-        /// Its schema.
-        found: u64,
-        /// Ours.
-        expected: u32,
-    },
-}
-
-impl ReadError {
-    /// A figure in `path` about the case `name` that nothing can measure.
-    pub fn impossible(path: &Path, name: &str) -> Self {
-        Self::Impossible { path: path.display().to_string(), name: name.to_owned() }
-    }
-
-    /// Whether there is no such file.
-    pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::Io { cause, .. } if cause.kind() == std::io::ErrorKind::NotFound)
-    }
-}
-
 impl RunRecord {
-    /// Saves the record, atomically.
-    pub fn save(&self, path: &Path) -> std::io::Result<()> {
-        save::json(path, self)
-    }
-
-    /// Reads a saved record; a figure that cannot be is an error.
-    pub fn open(path: &Path) -> Result<Self, ReadError> {
-        Self::parse(&read(path)?, path)
-    }
-
-    /// Reads the text of a saved record, as [`RunRecord::open`] does; `path` is for messages.
-    pub fn parse(text: &str, path: &Path) -> Result<Self, ReadError> {
-        let record: Self = parse_versioned(text, path, "results file", SCHEMA)?;
-        let launches = record.cases.iter().flat_map(|case| {
-            let all = [&case.launches, &case.base_launches, &case.control_launches];
-            all.into_iter().flat_map(|launches| measured(launches)).map(move |(_, launch)| (case, launch))
-        });
-        for (case, launch) in launches {
-            let is_time = |seconds: &f64| seconds.is_finite() && *seconds > 0.0;
-            if launch.step_seconds.is_empty() || !launch.step_seconds.iter().all(is_time) || launch.model_bytes == 0 {
-                return Err(ReadError::impossible(path, &case.case.name));
-            }
-        }
-        Ok(record)
-    }
-
     /// The cases that failed, with the reason of the first failure.
     pub fn failures(&self) -> impl Iterator<Item = (&CaseRecord, &Failure)> {
         self.cases.iter().filter_map(|case| case.failure().map(|failure| (case, failure)))
@@ -444,36 +359,5 @@ impl Measured {
     /// What the denoising took: its timed steps, and the switch between them from the first network to the second.
     pub fn total_seconds(&self) -> f64 {
         self.step_seconds.iter().sum::<f64>() + self.switch_seconds.unwrap_or_default()
-    }
-}
-
-/// Reads JSON whose `schema` must be `expected`; the version is looked at first, so that an old file is named as such.
-pub fn read_versioned<T: DeserializeOwned>(path: &Path, what: &'static str, expected: u32) -> Result<T, ReadError> {
-    parse_versioned(&read(path)?, path, what, expected)
-}
-
-pub(super) fn read(path: &Path) -> Result<String, ReadError> {
-    std::fs::read_to_string(path).map_err(|cause| ReadError::Io { path: path.display().to_string(), cause })
-}
-
-/// The one key that every version of a file has.
-#[derive(Deserialize)]
-struct Versioned {
-    schema: Option<u64>,
-}
-
-pub(super) fn parse_versioned<T: DeserializeOwned>(
-    text: &str,
-    path: &Path,
-    what: &'static str,
-    expected: u32,
-) -> Result<T, ReadError> {
-    let name = || path.display().to_string();
-    let malformed = |cause| ReadError::Malformed { path: name(), what, cause };
-    // Nothing else is kept: a file from outside may hold much that the form does not have.
-    let versioned: Versioned = serde_json::from_str(text).map_err(malformed)?;
-    match versioned.schema {
-        Some(found) if found != u64::from(expected) => Err(ReadError::Schema { path: name(), found, expected }),
-        _ => serde_json::from_str(text).map_err(malformed),
     }
 }

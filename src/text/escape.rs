@@ -66,6 +66,12 @@ pub fn harmless(text: &str, length: usize) -> String {
     text.chars().take(length).map(|letter| if is_harmless(letter) { letter } else { '-' }).collect()
 }
 
+/// Whether `text` is of letters and digits of ASCII, `-`, `_` and `.` alone, as the parts of a case's name are.
+pub fn is_plain(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    !text.is_empty() && text.bytes().all(plain)
+}
+
 /// `lines` as a fenced block of `language` that no line of it can close.
 pub fn fenced(language: &str, lines: &[String]) -> String {
     let lines: Vec<String> = lines.iter().map(|line| one_line(line)).collect();

@@ -1,14 +1,14 @@
 //! Reading checkpoints: memory-mapped safetensors, every name and shape checked before anything is loaded.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use safetensors::Dtype;
 use serde::Deserialize;
-use thiserror::Error;
 
 use super::params::params;
 use super::quantized::Manifest;
+use super::reading::{CheckpointError, read_json};
 use super::spec::{ModelType, Spec};
 use super::tensor_file::{TensorFile, View, check};
 
@@ -18,35 +18,6 @@ pub struct Checkpoint {
     pub spec: Spec,
     shards: Vec<TensorFile>,
     home: BTreeMap<String, usize>,
-}
-
-/// Why a checkpoint cannot be used.
-#[derive(Debug, Error)]
-pub enum CheckpointError {
-    /// A file is missing or cannot be read.
-    #[error("cannot read {path}: {cause}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The operating system's reason.
-        cause: std::io::Error,
-    },
-    /// A file is not what its name says.
-    #[error("{path}: {reason}")]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The tensors are not those of the declared architecture.
-    #[error("{folder} does not hold the declared WanModel:\n{}", differences.join("\n"))]
-    Mismatch {
-        /// The checkpoint folder.
-        folder: PathBuf,
-        /// One line per missing, extra or mis-shaped tensor.
-        differences: Vec<String>,
-    },
 }
 
 const WEIGHTS: &str = "diffusion_pytorch_model.safetensors";
@@ -202,13 +173,6 @@ fn open_shards(folder: &Path) -> Result<(Vec<TensorFile>, BTreeMap<String, usize
         return Err(CheckpointError::Mismatch { folder: folder.to_owned(), differences });
     }
     Ok((shards, home))
-}
-
-/// Reads a JSON file of a checkpoint.
-pub(super) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, CheckpointError> {
-    let text = std::fs::read_to_string(path).map_err(|cause| CheckpointError::Read { path: path.to_owned(), cause })?;
-    serde_json::from_str(&text)
-        .map_err(|error| CheckpointError::Malformed { path: path.to_owned(), reason: error.to_string() })
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::checkpoint::CheckpointError;
+use super::reading::CheckpointError;
 use super::spec::{PLUCKER_CHANNELS, Spec};
 use super::tensor_file::TensorFile;
 

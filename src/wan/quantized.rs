@@ -12,9 +12,9 @@ use safetensors::Dtype;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::checkpoint::{CheckpointError, read_json};
 use super::params::{Param, params};
 use super::quant::Layout;
+use super::reading::{CheckpointError, read_json};
 use super::tensor_file::TensorFile;
 use super::{DType, Quant, Spec};
 

@@ -8,7 +8,7 @@ use memmap2::{Mmap, UncheckedAdvice};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, Metadata};
 
-use super::checkpoint::CheckpointError;
+use super::reading::CheckpointError;
 
 /// One memory-mapped safetensors file.
 pub struct TensorFile {

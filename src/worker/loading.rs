@@ -1,18 +1,16 @@
-//! Loading: the network's weights and inputs, with what a user who waits for it wants to know.
+//! Loading: the network's weights and inputs, from the files that a job names.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Result, anyhow, ensure};
 
+use super::progress::Loading;
 use super::wire::Wire;
 use super::{Backend, Source};
-use crate::protocol::{Event, Job, Loaded, Loading as Progress, Second};
+use crate::protocol::{Event, Job, Loaded, Second};
 use crate::wan::{Checkpoint, DType, Inputs, Quant, Quantized, work};
 use crate::worker::memory;
-
-/// How often progress is told.
-const INTERVAL: Duration = Duration::from_millis(500);
 
 /// Loads what `job` names, and beside it the second network where it is to be resident; tells `loaded`.
 pub fn load<B: Backend>(
@@ -81,52 +79,6 @@ impl Shared {
             backend.load(&source, &mut Loading::new(wire, bytes(&source)))?;
         }
         backend.synchronize()
-    }
-}
-
-/// Progress of loading: a backend tells what it read, and has its quantizing timed.
-pub struct Loading<'a> {
-    wire: Option<&'a mut Wire>,
-    total_bytes: u64,
-    read_bytes: u64,
-    start: Instant,
-    told: Instant,
-    quantizing: Option<Duration>,
-}
-
-impl<'a> Loading<'a> {
-    fn new(wire: &'a mut Wire, total_bytes: u64) -> Self {
-        Self { wire: Some(wire), total_bytes, ..Self::unheard() }
-    }
-
-    /// Progress that nobody hears of.
-    pub fn unheard() -> Self {
-        let now = Instant::now();
-        Self { wire: None, total_bytes: 0, read_bytes: 0, start: now, told: now, quantizing: None }
-    }
-
-    /// Counts `bytes` of the checkpoint that were read just now.
-    pub fn read(&mut self, bytes: u64) -> Result<()> {
-        self.read_bytes += bytes;
-        let Some(wire) = self.wire.as_mut().filter(|_| self.told.elapsed() >= INTERVAL) else { return Ok(()) };
-        self.told = Instant::now();
-        wire.send(&Event::Loading(Progress {
-            bytes: self.read_bytes.min(self.total_bytes),
-            total_bytes: self.total_bytes,
-            seconds: self.start.elapsed().as_secs_f64(),
-        }))
-    }
-
-    /// Times `work`, which quantizes a tensor and waits until that is done.
-    pub fn quantizing<T, E>(&mut self, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
-        let start = Instant::now();
-        let done = work();
-        *self.quantizing.get_or_insert_default() += start.elapsed();
-        done
-    }
-
-    fn quantize_seconds(&self) -> Option<f64> {
-        self.quantizing.map(|duration| duration.as_secs_f64())
     }
 }
 

@@ -4,6 +4,7 @@ mod backend;
 mod loading;
 pub mod memory;
 mod profile;
+mod progress;
 mod rates;
 mod steps;
 mod wire;
@@ -15,12 +16,12 @@ use anyhow::{Context, Result, anyhow, ensure};
 use sha2::{Digest as _, Sha256};
 
 use crate::protocol::{self, Digest, Done, Event, Failed, FailureKind, Job, Quantize, Rated, Ready, Request};
-use crate::wan::checkpoint::CheckpointError;
+use crate::wan::CheckpointError;
 use crate::wan::inputs::HostTensor;
 use crate::wan::synthetic;
 
 pub use backend::{Backend, Enqueue, Kernel, Source, Unsupported};
-pub use loading::Loading;
+pub use progress::Loading;
 
 use wire::{Malformed, Wire};
 

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use wanbench::machine::Machine;
 use wanbench::protocol::DeviceKind;
-use wanbench::store::baseline::{Baseline, committed};
+use wanbench::store::baseline::Baseline;
+use wanbench::store::committed;
 
 use crate::cli;
 use crate::session::status::{Error, ExitStatus, Result};

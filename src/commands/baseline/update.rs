@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use wanbench::config::Config;
 use wanbench::gate::recording::Doubts;
 use wanbench::machine::Machine;
+use wanbench::store::ReadError;
 use wanbench::store::baseline::{Baseline, MODEL_MEMORY, ModelMemory};
-use wanbench::store::record::{ReadError, RunRecord};
+use wanbench::store::record::RunRecord;
 
 use super::change::{Change, apply};
 use crate::cli;

@@ -1,0 +1,103 @@
+//! Opening results files and baselines: read, and refused unless they are [`valid`].
+
+use std::path::{Path, PathBuf};
+
+use crate::files::save;
+use crate::machine::Machine;
+use crate::protocol::DeviceKind;
+use crate::store::baseline::{self, Baseline, MODEL_MEMORY, ModelMemory};
+use crate::store::record::{self, RunRecord};
+use crate::store::valid;
+use crate::store::versioned::{ReadError, parse_versioned, read};
+
+impl RunRecord {
+    /// Saves the record, atomically.
+    pub fn save(&self, path: &Path) -> std::io::Result<()> {
+        debug_assert_eq!(valid::run(self), Ok(()), "what a worker reports is validated when it arrives");
+        save::json(path, self)
+    }
+
+    /// Reads a saved record.
+    pub fn open(path: &Path) -> Result<Self, ReadError> {
+        Self::parse(&read(path)?, path)
+    }
+
+    /// Reads the text of a saved record, as [`RunRecord::open`] does; `path` is for messages.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ReadError> {
+        let record = parse_versioned(text, path, "results file", record::SCHEMA)?;
+        valid::run(&record).map_err(|reason| ReadError::invalid(path, reason))?;
+        Ok(record)
+    }
+}
+
+impl ModelMemory {
+    /// Reads `folder`'s file; empty where there is none.
+    pub fn open(folder: &Path) -> Result<Self, ReadError> {
+        let path = folder.join(MODEL_MEMORY);
+        match read(&path) {
+            Err(error) if error.is_not_found() => Ok(Self::default()),
+            text => Self::parse(&text?, &path),
+        }
+    }
+
+    /// Reads the text of such a file; `path` is for messages.
+    fn parse(text: &str, path: &Path) -> Result<Self, ReadError> {
+        let memory = parse_versioned(text, path, "model memory file", baseline::SCHEMA)?;
+        valid::model_memory(&memory).map_err(|reason| ReadError::invalid(path, reason))?;
+        Ok(memory)
+    }
+}
+
+/// The text of the committed file `path`: a machine's baseline or, by its name, the models' memory; an error if it is neither.
+pub fn committed(path: &Path) -> Result<String, ReadError> {
+    let text = read(path)?;
+    match path.file_name().is_some_and(|name| name == MODEL_MEMORY) {
+        true => ModelMemory::parse(&text, path).map(drop),
+        false => Baseline::parse(&text, path).map(drop),
+    }?;
+    Ok(text)
+}
+
+impl Baseline {
+    /// Reads one file.
+    pub fn open(path: &Path) -> Result<Self, ReadError> {
+        Self::parse(&read(path)?, path)
+    }
+
+    /// Reads the text of such a file; `path` is for messages.
+    fn parse(text: &str, path: &Path) -> Result<Self, ReadError> {
+        let baseline = parse_versioned(text, path, "baseline", baseline::SCHEMA)?;
+        valid::baseline(&baseline).map_err(|reason| ReadError::invalid(path, reason))?;
+        Ok(baseline)
+    }
+
+    /// The baseline for `machine`: of those in `folder` whose known properties agree its own file, else the first.
+    ///
+    /// Another file than its own agrees where an imported report does not know the GPU's cores, say.
+    pub fn find(folder: &Path, machine: &Machine, device: DeviceKind) -> Result<Option<(PathBuf, Self)>, ReadError> {
+        let own = Self::path(folder, machine, device);
+        let mut agreeing = Self::all(folder)?;
+        agreeing.retain(|(_, baseline)| baseline.device == device && baseline.machine.agrees_with(machine));
+        let index = agreeing.iter().position(|(path, _)| *path == own).unwrap_or(0);
+        Ok((!agreeing.is_empty()).then(|| agreeing.swap_remove(index)))
+    }
+
+    /// All machines' baselines in `folder`, by file name; none where there is no such folder.
+    pub fn all(folder: &Path) -> Result<Vec<(PathBuf, Self)>, ReadError> {
+        let unreadable = |cause| ReadError::Io { path: folder.display().to_string(), cause };
+        let entries = match std::fs::read_dir(folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(unreadable)?,
+        };
+        let mut paths = Vec::new();
+        for entry in entries {
+            paths.push(entry.map_err(unreadable)?.path());
+        }
+        paths.retain(|path| {
+            path.extension().is_some_and(|extension| extension == "json")
+                && path.file_name().is_some_and(|name| name != MODEL_MEMORY)
+        });
+        paths.sort();
+        paths.into_iter().map(|path| Ok((path.clone(), Self::open(&path)?))).collect()
+    }
+}

@@ -1,0 +1,134 @@
+//! Single figures, and the events in which a worker reports them.
+
+use std::fmt::Debug;
+use std::ops::RangeInclusive;
+
+use super::{Checked, require};
+use crate::protocol::{Digest, Done, Event, Loaded, Profiled, Rates};
+
+/// Seconds of the shortest step: no clock here tells less apart from nothing.
+const SHORTEST_STEP: f64 = 1e-9;
+
+/// Seconds of the longest part of a launch, 5 days: no launch may be waited for as long. No ratio of two times overflows.
+const LONGEST: f64 = 5.0 * 86_400.0;
+
+/// The largest ratio of two steps, rounded up.
+const LARGEST_RATIO: f64 = 1e15;
+
+/// Operations or bytes a second: no machine does as many. A rate is at least 1, so that no share of it overflows.
+const FASTEST_RATE: f64 = 1e18;
+
+/// Bytes of memory: no device has as many.
+const MOST_BYTES: u64 = 1 << 60;
+
+/// Whether all figures of a worker's event can be true.
+///
+/// # Errors
+/// The figure and its value.
+pub fn event(event: &Event) -> Checked {
+    match event {
+        Event::Ready(_) | Event::Failed(_) => Ok(()),
+        Event::Loading(loading) => seconds("seconds of `loading`", loading.seconds),
+        Event::Loaded(Loaded { model_bytes, seconds: load_seconds, quantize_seconds, process_peak_bytes }) => {
+            bytes("model_bytes", *model_bytes)?;
+            seconds("seconds of `loaded`", *load_seconds)?;
+            known("quantize_seconds", *quantize_seconds, seconds)?;
+            known("process_peak_bytes", *process_peak_bytes, bytes)
+        }
+        Event::Warmed(warmed) => seconds("seconds of `warmed`", warmed.seconds),
+        Event::Switched(switched) => seconds("seconds of `switched`", switched.seconds),
+        Event::Step(step) => step_seconds(&format!("seconds of step {}", step.index), step.seconds),
+        Event::Profiled(profiled) => self::profiled(profiled),
+        Event::Rated(rated) => rates(&rated.rates),
+        Event::Done(Done { framework_peak_bytes, process_peak_bytes, output, rates }) => {
+            known("framework_peak_bytes", *framework_peak_bytes, bytes)?;
+            known("process_peak_bytes", *process_peak_bytes, bytes)?;
+            output.iter().try_for_each(digest)?;
+            rates.iter().try_for_each(self::rates)
+        }
+    }
+}
+
+fn profiled(profiled: &Profiled) -> Checked {
+    steps(&profiled.step_seconds)?;
+    for part in &profiled.parts {
+        part.seconds.iter().try_for_each(|time| seconds("seconds of a part", *time))?;
+    }
+    profiled.rates.iter().try_for_each(rates)
+}
+
+/// The timed steps of a launch, in seconds.
+pub(super) fn steps(step_seconds: &[f64]) -> Checked {
+    require(!step_seconds.is_empty(), || "step_seconds is empty".to_owned())?;
+    let mut steps = step_seconds.iter().enumerate();
+    steps.try_for_each(|(index, seconds)| self::step_seconds(&format!("step_seconds of step {index}"), *seconds))
+}
+
+/// The time of a step.
+pub(super) fn step_seconds(name: &str, seconds: f64) -> Checked {
+    within(name, seconds, SHORTEST_STEP..=LONGEST)
+}
+
+/// The time of any other part of a launch.
+pub(super) fn seconds(name: &str, seconds: f64) -> Checked {
+    within(name, seconds, 0.0..=LONGEST)
+}
+
+/// The memory that something takes.
+pub(super) fn bytes(name: &str, bytes: u64) -> Checked {
+    within(name, bytes, 1..=MOST_BYTES)
+}
+
+/// One step's time over another's.
+pub(super) fn ratio(name: &str, ratio: f64) -> Checked {
+    within(name, ratio, LARGEST_RATIO.recip()..=LARGEST_RATIO)
+}
+
+/// How much longer a step takes, as a share.
+pub(super) fn change(name: &str, change: f64) -> Checked {
+    within(name, change, -1.0..=LARGEST_RATIO)
+}
+
+/// The logarithm of a ratio.
+pub(super) fn log_ratio(name: &str, log: f64) -> Checked {
+    within(name, log, -LARGEST_RATIO.ln()..=LARGEST_RATIO.ln())
+}
+
+/// How far logarithms of ratios scatter.
+pub(super) fn log_deviation(name: &str, deviation: f64) -> Checked {
+    within(name, deviation, 0.0..=2.0 * LARGEST_RATIO.ln())
+}
+
+/// A step's floating-point operations, or the bytes that it moves: some that the fastest machine does in the longest time.
+pub(super) fn work(name: &str, work: f64) -> Checked {
+    within(name, work, 0.0..=FASTEST_RATE * LONGEST)
+}
+
+/// A finite number that is not negative.
+pub(super) fn not_negative(name: &str, value: f64) -> Checked {
+    within(name, value, 0.0..=f64::MAX)
+}
+
+pub(super) fn rates(rates: &Rates) -> Checked {
+    within("gemm_flops_per_second", rates.gemm_flops_per_second, 1.0..=FASTEST_RATE)?;
+    within("copy_bytes_per_second", rates.copy_bytes_per_second, 1.0..=FASTEST_RATE)
+}
+
+pub(super) fn digest(digest: &Digest) -> Checked {
+    let is_sha256 = digest.sha256.len() == 64 && digest.sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
+    require(is_sha256, || format!("sha256 is {:?}, which is not 64 hexadecimal digits", digest.sha256))?;
+    require(digest.elements > 0, || "elements is 0: an output has some".to_owned())?;
+    not_negative("norm", digest.norm)
+}
+
+/// A figure that may be unknown.
+pub(super) fn known<T: Copy>(name: &str, figure: Option<T>, rule: impl Fn(&str, T) -> Checked) -> Checked {
+    let checked = figure.map_or(Ok(()), |figure| rule(name, figure));
+    checked.map_err(|reason| format!("{reason}; null is for what is not known"))
+}
+
+fn within<T: PartialOrd + Debug>(name: &str, value: T, range: RangeInclusive<T>) -> Checked {
+    require(range.contains(&value), || {
+        format!("{name} is {value:?}, which is not from {:?} to {:?}", range.start(), range.end())
+    })
+}

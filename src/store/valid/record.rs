@@ -1,0 +1,144 @@
+//! The record of a run: its launches, cases and canary.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::figure::{bytes, digest, known, not_negative, rates, seconds, step_seconds, steps, work};
+use super::{Checked, require};
+use crate::config::{Case, Workload};
+use crate::protocol::DeviceKind;
+use crate::store::record::{Canary, CaseRecord, Launch, Measured, Outcome, Role, RunRecord};
+use crate::text::escape::is_plain;
+use crate::wan::Quant;
+
+/// Whether a run can have written `record`: no case twice, each named for what it is and with its reference beside it;
+/// launches where they belong, of rising blocks, with figures that can be true.
+///
+/// # Errors
+/// The case, the launch, the figure and its value.
+pub fn run(record: &RunRecord) -> Checked {
+    require(record.launches > 0, || "launches is 0".to_owned())?;
+    not_negative("wall_seconds", record.wall_seconds)?;
+    record.canary.iter().try_for_each(|it| canary(it).map_err(|reason| format!("canary: {reason}")))?;
+    let mut names = BTreeSet::new();
+    let mut workloads: BTreeMap<&str, &Workload> = BTreeMap::new();
+    for case in &record.cases {
+        let (name, workload) = (&case.case.name, &case.case.workload);
+        require(names.insert(name), || format!("case {name} is there twice"))?;
+        require(*workloads.entry(&workload.name).or_insert(workload) == workload, || {
+            format!("case {name}: another workload {} has another shape or number of steps", workload.name)
+        })?;
+        case_record(record, case).map_err(|reason| format!("case {name}: {reason}"))?;
+    }
+    Ok(())
+}
+
+fn canary(canary: &Canary) -> Checked {
+    step_seconds("cold_seconds", canary.cold_seconds)?;
+    not_negative("tolerance_percent", canary.tolerance_percent)?;
+    canary.reading_seconds.iter().try_for_each(|reading| step_seconds("reading_seconds", *reading))?;
+    canary.dropped.iter().try_for_each(|dropped| {
+        require(is_plain(&dropped.workload), || not_plain("the workload of a dropped block", &dropped.workload))?;
+        step_seconds("canary_seconds", dropped.canary_seconds)
+    })
+}
+
+fn case_record(record: &RunRecord, case: &CaseRecord) -> Checked {
+    identity(record, &case.case)?;
+    if let Some(it) = &case.work {
+        work("flops", it.flops)?;
+        work("bytes", it.bytes)?;
+    }
+    skipped(case)?;
+    arms(record, case)?;
+    let mut parities = [case.parity, case.base_parity].into_iter().flatten();
+    parities.try_for_each(|parity| known("relative_error", parity.relative_error, not_negative))
+}
+
+/// A name is built of what the case is, and its reference is the unquantized case beside it.
+fn identity(record: &RunRecord, case: &Case) -> Checked {
+    require(is_plain(&case.backend), || not_plain("backend", &case.backend))?;
+    require(is_plain(&case.workload.name), || not_plain("workload", &case.workload.name))?;
+    let rebuilt = Case::new(&case.backend, case.workload.clone(), case.quant, case.dtype).name;
+    require(case.name == rebuilt, || format!("it is not named for what it is, {rebuilt}"))?;
+    require(case.workload.steps > 0, || "steps is 0".to_owned())?;
+    let Some(reference) = &case.reference else { return Ok(()) };
+    let is_beside = record.case(reference).is_some_and(|CaseRecord { case: other, .. }| {
+        other.is_reference()
+            && other.quant == Quant::None
+            && (&other.workload, other.dtype) == (&case.workload, case.dtype)
+    });
+    require(is_beside, || format!("reference is {reference:?}, which is no reference beside it"))
+}
+
+fn not_plain(what: &str, name: &str) -> String {
+    format!("{what} is {name:?}, which is not of letters, digits, -, _ and .")
+}
+
+/// A skipped case had too little memory, and nothing was launched of it.
+fn skipped(case: &CaseRecord) -> Checked {
+    let Some(skipped) = case.skipped else { return Ok(()) };
+    require(skipped.needs_bytes > skipped.has_bytes, || {
+        let (needs, has) = (skipped.needs_bytes, skipped.has_bytes);
+        format!("it was skipped for want of memory, and needs {needs} of {has} bytes")
+    })?;
+    let roles = [Role::Head, Role::Base, Role::Control];
+    require(roles.into_iter().all(|role| case.launches_of(role).is_empty()), || {
+        "it was skipped, and has launches".to_owned()
+    })
+}
+
+/// Launches of one arm are of rising blocks; base and control are only where they belong.
+fn arms(record: &RunRecord, case: &CaseRecord) -> Checked {
+    require(case.base_launches.is_empty() || record.base.is_some(), || {
+        "it has launches of a base revision, and the run had none beside it".to_owned()
+    })?;
+    require(case.control_launches.is_empty() || case.case.is_reference(), || {
+        "it has launches of a control, and only a reference has".to_owned()
+    })?;
+    for (role, name) in [(Role::Head, "launch"), (Role::Base, "base launch"), (Role::Control, "control launch")] {
+        let launches = case.launches_of(role);
+        let are_in_order = launches.windows(2).all(|pair| pair[0].block < pair[1].block);
+        let are_planned = launches.last().is_none_or(|last| last.block < record.launches);
+        require(are_in_order && are_planned, || {
+            let blocks: Vec<String> = launches.iter().map(|launch| launch.block.to_string()).collect();
+            format!("its {name}es are of the blocks {}, not of one planned block each", blocks.join(", "))
+        })?;
+        for launch in launches {
+            let checked = self::launch(record.device, &case.case, launch);
+            checked.map_err(|reason| format!("{name} of block {}: {reason}", launch.block))?;
+        }
+    }
+    Ok(())
+}
+
+fn launch(device: DeviceKind, case: &Case, launch: &Launch) -> Checked {
+    seconds("wall_seconds", launch.wall_seconds)?;
+    match &launch.outcome {
+        Outcome::Measured(launch) => measured(device, case, launch),
+        Outcome::Failed(_) => Ok(()),
+    }
+}
+
+fn measured(device: DeviceKind, case: &Case, launch: &Measured) -> Checked {
+    let kind = launch.device.kind;
+    require(kind == device, || format!("it ran on the {}, and the run on the {}", kind.name(), device.name()))?;
+    bytes("model_bytes", launch.model_bytes)?;
+    seconds("startup_seconds", launch.startup_seconds)?;
+    seconds("load_seconds", launch.load_seconds)?;
+    known("quantize_seconds", launch.quantize_seconds, seconds)?;
+    known("load_peak_bytes", launch.load_peak_bytes, bytes)?;
+    seconds("warmup_seconds", launch.warmup_seconds)?;
+    steps(&launch.step_seconds)?;
+    require(launch.step_seconds.len() == case.workload.steps, || {
+        let (steps, planned) = (launch.step_seconds.len(), case.workload.steps);
+        format!("step_seconds has {steps} steps, and the workload {planned}")
+    })?;
+    known("switch_seconds", launch.switch_seconds, seconds)?;
+    require(launch.switch_seconds.is_none() || case.workload.experts.second().is_some(), || {
+        "it has switch_seconds, and its workload has one network".to_owned()
+    })?;
+    launch.rates.iter().try_for_each(rates)?;
+    known("framework_peak_bytes", launch.framework_peak_bytes, bytes)?;
+    known("process_peak_bytes", launch.process_peak_bytes, bytes)?;
+    launch.output.iter().try_for_each(digest)
+}

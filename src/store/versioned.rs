@@ -1,0 +1,95 @@
+//! Saved JSON files that carry a schema version, which is looked at before anything else.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+
+/// Why a saved file cannot be used.
+#[derive(Debug, Error)]
+pub enum ReadError {
+    /// It cannot be read.
+    #[error("cannot read {path}: {cause}")]
+    Io {
+        /// The file.
+        path: String,
+        /// The operating system's reason.
+        cause: std::io::Error,
+    },
+    /// It is not of the expected form.
+    #[error("{path}: not a {what} of this wanbench: {cause}")]
+    Malformed {
+        /// The file.
+        path: String,
+        /// What it should be.
+        what: &'static str,
+        /// Where it fails.
+        cause: serde_json::Error,
+    },
+    /// It holds what wanbench does not write, by the rules of [`valid`](super::valid).
+    #[error("{path}: {reason}: no wanbench writes that; restore the file, or measure again")]
+    Invalid {
+        /// The file.
+        path: String,
+        /// The case, the figure and its value.
+        reason: String,
+    },
+    /// It was written by another version.
+    #[error(
+        "{path}: written with schema {found}, this wanbench reads {expected}: use the wanbench that wrote it, or measure again"
+    )]
+    Schema {
+        /// The file.
+        path: String,
+        /// Its schema.
+        found: u64,
+        /// Ours.
+        expected: u32,
+    },
+}
+
+impl ReadError {
+    /// Of the file `path`, which holds what wanbench does not write.
+    pub fn invalid(path: &Path, reason: String) -> Self {
+        Self::Invalid { path: path.display().to_string(), reason }
+    }
+
+    /// Whether there is no such file.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Io { cause, .. } if cause.kind() == std::io::ErrorKind::NotFound)
+    }
+}
+
+/// Reads JSON whose `schema` must be `expected`; the version is looked at first, so that an old file is named as such.
+pub fn read_versioned<T: DeserializeOwned>(path: &Path, what: &'static str, expected: u32) -> Result<T, ReadError> {
+    parse_versioned(&read(path)?, path, what, expected)
+}
+
+/// The text of `path`.
+pub(super) fn read(path: &Path) -> Result<String, ReadError> {
+    std::fs::read_to_string(path).map_err(|cause| ReadError::Io { path: path.display().to_string(), cause })
+}
+
+/// The one key that every version of a file has.
+#[derive(Deserialize)]
+struct Versioned {
+    schema: Option<u64>,
+}
+
+/// Reads the text of such a file; `path` is for messages.
+pub(super) fn parse_versioned<T: DeserializeOwned>(
+    text: &str,
+    path: &Path,
+    what: &'static str,
+    expected: u32,
+) -> Result<T, ReadError> {
+    let name = || path.display().to_string();
+    let malformed = |cause| ReadError::Malformed { path: name(), what, cause };
+    // Nothing else is kept: a file from outside may hold much that the form does not have.
+    let versioned: Versioned = serde_json::from_str(text).map_err(malformed)?;
+    match versioned.schema {
+        Some(found) if found != u64::from(expected) => Err(ReadError::Schema { path: name(), found, expected }),
+        _ => serde_json::from_str(text).map_err(malformed),
+    }
+}

@@ -1,0 +1,41 @@
+//! Reading the files of a checkpoint: why one cannot be used, and its JSON.
+
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// Why a checkpoint cannot be used.
+#[derive(Debug, Error)]
+pub enum CheckpointError {
+    /// A file is missing or cannot be read.
+    #[error("cannot read {path}: {cause}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        cause: std::io::Error,
+    },
+    /// A file is not what its name says.
+    #[error("{path}: {reason}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The tensors are not those of the declared architecture.
+    #[error("{folder} does not hold the declared WanModel:\n{}", differences.join("\n"))]
+    Mismatch {
+        /// The checkpoint folder.
+        folder: PathBuf,
+        /// One line per missing, extra or mis-shaped tensor.
+        differences: Vec<String>,
+    },
+}
+
+/// Reads a JSON file of a checkpoint.
+pub(super) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, CheckpointError> {
+    let text = std::fs::read_to_string(path).map_err(|cause| CheckpointError::Read { path: path.to_owned(), cause })?;
+    serde_json::from_str(&text)
+        .map_err(|error| CheckpointError::Malformed { path: path.to_owned(), reason: error.to_string() })
+}
