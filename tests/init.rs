@@ -41,3 +41,49 @@ fn a_place_that_cannot_be_written_is_named() {
     assert_eq!(status, 3);
     assert!(stderr.contains("cannot write ./.github/workflows/wanbench.yml"), "{stderr}");
 }
+
+/// The script of a step of action.yml, run with a stand-in for wanbench that prints what it was asked.
+fn run_step(name: &str, folder: &Path, base: &str) -> Output {
+    let action = include_str!("../action.yml");
+    let step = action.split("    - name: ").find(|step| step.starts_with(name)).unwrap();
+    let script = step.split("run: |\n").nth(1).unwrap();
+    let programs = folder.join("programs");
+    std::fs::create_dir_all(&programs).unwrap();
+    std::fs::write(programs.join("wanbench"), "#!/bin/sh\necho \"$@\"\n").unwrap();
+    Command::new("chmod").args(["+x", "wanbench"]).current_dir(&programs).status().unwrap();
+    Command::new("bash")
+        .args(["-eo", "pipefail", "-c", script])
+        .current_dir(folder)
+        .envs([("PROGRAMS", programs.to_str().unwrap()), ("RUNNER_TEMP", "temp"), ("BASE", base)])
+        .envs([("CONFIG", "config.toml"), ("BASELINES", "baselines"), ("SUITE", ""), ("CHECK_RUN", "")])
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn the_action_measures_beside_the_merge_base_not_beside_the_branchs_tip() {
+    let folder = tempfile::tempdir().unwrap();
+    let git = |arguments: &[&str]| {
+        let user = ["-c", "user.name=nobody", "-c", "user.email=nobody@localhost"];
+        let output = Command::new("git").args(user).args(arguments).current_dir(folder.path()).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let commit = |message: &str| {
+        git(&["commit", "--quiet", "--allow-empty", "-m", message]);
+        git(&["rev-parse", "HEAD"])
+    };
+    git(&["init", "--quiet", "--initial-branch", "main"]);
+    let branched_off = commit("where the change branched off");
+    git(&["switch", "--quiet", "--create", "change"]);
+    commit("the change");
+    git(&["switch", "--quiet", "main"]);
+    let tip = commit("main became faster meanwhile");
+    git(&["switch", "--quiet", "change"]);
+
+    let output = run_step("Measure", folder.path(), &tip);
+    let asked = String::from_utf8(output.stdout).unwrap();
+    assert!(asked.contains(&format!("--base {branched_off}")) && !asked.contains(&tip), "{asked}");
+    let unknown = run_step("Measure", folder.path(), "no-such-branch");
+    assert!(!unknown.status.success() && unknown.stdout.is_empty(), "{unknown:?}");
+}

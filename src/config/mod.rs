@@ -68,15 +68,15 @@ pub struct Backend {
     pub output: OutputDemand,
 }
 
-/// What is asked of a backend's outputs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What is asked of a backend's outputs, from little to much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OutputDemand {
+    /// Nothing: the configuration says that the workers write none.
+    Waived,
+    /// Each that is written is compared; a worker that writes none is exempt, but an improvement of it does not count.
+    Expected,
     /// Each is compared.
     Required,
-    /// Each that is written is compared; a worker that writes none is exempt, but a speedup of it does not count.
-    Expected,
-    /// The configuration says that the workers write none.
-    Waived,
 }
 
 /// A matrix and how it is measured.

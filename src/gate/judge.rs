@@ -4,8 +4,8 @@
 //! reason, unless it is exempt, which is named and counted. docs/verdicts.md is the table of it.
 
 use super::control::{self, Control};
-use super::input::Judge;
 use super::outcome::{Against, Figure, Finding, Gap, Judged, Outcome, Standing, Verdict};
+use super::plan::Judge;
 use super::{memory, output, time};
 use crate::config::{Case, Thresholds};
 use crate::evidence::Evidence;

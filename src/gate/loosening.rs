@@ -98,13 +98,17 @@ fn suites(base: &Config, head: &Config) -> Vec<String> {
         .iter()
         .filter(|(name, backend)| head.backends.get(*name).is_some_and(|now| now.command != backend.command));
     let commands = commands.map(|(name, _)| format!("another command for backend {name}"));
+    let outputs = base.backends.iter().filter_map(|(name, backend)| {
+        let now = head.backends.get(name)?;
+        (now.output < backend.output).then(|| format!("asks less of the outputs of backend {name}"))
+    });
     let models = base.models.iter().filter(|(name, model)| head.models.get(*name).is_some_and(|now| now != *model));
     let models = models.map(|(name, _)| format!("another checkpoint for model {name}"));
     let looser = base.suites.values().flat_map(|base| match head.suites.get(&base.name) {
         Some(head) => suite(base, head),
         None => vec![format!("removes suite {} ({})", base.name, format::count(base.cases.len(), "case"))],
     });
-    moved.chain(commands).chain(models).chain(looser).collect()
+    moved.chain(commands).chain(outputs).chain(models).chain(looser).collect()
 }
 
 fn suite(base: &Suite, head: &Suite) -> Vec<String> {
@@ -217,6 +221,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::config::OutputDemand;
     use crate::store::baseline::Acceptance;
     use crate::testing::Scenario;
 
@@ -275,6 +280,14 @@ mod tests {
             ["gate.look_alphas from [0.001, 0.003, 0.006] to [0.002, 0.008]", "gate.looks from [4, 7, 10] to [4, 10]"];
         assert_eq!(there, looser);
         assert_eq!(back.len(), 2);
+    }
+
+    #[test]
+    fn outputs_that_need_not_be_compared_any_more_are_listed() {
+        let (base, mut head) = (config(&[]), config(&[]));
+        head.backends.get_mut("mlx").unwrap().output = OutputDemand::Waived;
+        assert_eq!(loosened_configs(&base, &head), ["asks less of the outputs of backend mlx"]);
+        assert_eq!(loosened_configs(&head, &base), [""; 0]);
     }
 
     #[test]

@@ -1,16 +1,17 @@
 //! From a record and what is asked of it to an outcome. Pure: no clock, no files.
 //!
 //! [`Judge`] is the one place that decides whether a run passes; everything else renders its [`Outcome`]. `time`, `memory`,
-//! `output` and `control` judge one kind of figure each, `speed` decides all questions about times together. [`recording`]
+//! `output` and `control` judge one kind of figure each; `questions` asks about times, and `speed` decides all of it together. [`recording`]
 //! is what a run changes in the baselines and whether it may, [`loosening`] what a change relaxes for itself.
 
 mod control;
-mod input;
 mod judge;
 pub mod loosening;
 mod memory;
 mod outcome;
 mod output;
+mod plan;
+mod questions;
 pub mod recording;
 pub mod speed;
 mod time;
@@ -20,6 +21,6 @@ mod words;
 mod tests;
 
 pub use control::{Control, is_unfit};
-pub use input::{Baselines, Demands, Judge, Plan};
 pub use outcome::{Against, Figure, Finding, Gap, Judged, Outcome, Standing, Verdict};
-pub use time::settled;
+pub use plan::{Baselines, Demands, Judge, Plan};
+pub use questions::settled;

@@ -1,7 +1,7 @@
 //! The output: a wrong answer is no speedup.
 
-use super::input::Judge;
 use super::outcome::{Against, Figure, Finding, Verdict};
+use super::plan::Judge;
 use crate::config::OutputDemand;
 use crate::evidence::parity::{denoised_tolerance, element_counts_agree};
 use crate::evidence::quantity::{Quantity, RelativeError};
