@@ -133,7 +133,7 @@ fn a_block_that_would_start_on_a_busy_machine_starts_later() {
     let dropped = canary["dropped"].as_array().unwrap();
     assert_eq!(dropped.len(), 1, "{canary}");
     assert_eq!((&dropped[0]["block"], &dropped[0]["canary_seconds"]), (&json!(1), &json!(0.2)));
-    assert!(ran.stderr.contains("5f, block 2: the canary took 100.0% more"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("5f, block 2: the canary took 2.00× as long"), "{}", ran.stderr);
     assert!(ran.stdout.contains("1 block put off"), "{}", ran.stdout);
 }
 

@@ -56,6 +56,7 @@ fn read(project: &Project, name: &str) -> String {
 fn a_dry_run_prints_the_comment_and_touches_nothing() {
     let project = project();
     assert_eq!(project.wanbench(&["run"]).status, 0);
+    project.pretend_release_build();
     let ran = in_actions(&project, &["comment", "--results", "results.json", "--dry-run"], Some(TOKEN));
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     assert!(ran.stdout.starts_with("<!-- wanbench:tiny-on-"), "{}", ran.stdout);

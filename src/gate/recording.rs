@@ -90,8 +90,10 @@ impl Doubts {
             run.push("the run was interrupted: measure again".to_owned());
         }
         let is_short = |case: &&CaseRecord| case.skipped.is_none() && case.launches.len() < 2;
-        let ended =
-            record.ended_early.as_ref().filter(|_| has_given_up(record) || record.cases.iter().any(|it| is_short(&it)));
+        let ended = record
+            .ended_early
+            .as_ref()
+            .filter(|_| record.has_given_up() || record.cases.iter().any(|it| is_short(&it)));
         run.extend(ended.map(|reason| format!("the run ended early: {reason}")));
         run.extend(record.failures().map(|(case, failure)| format!("{} failed: {}", case.case.name, failure.reason)));
         if record.tool.debug_build {
@@ -109,13 +111,6 @@ impl Doubts {
     pub fn is_empty(&self) -> bool {
         self.run.is_empty() && self.cases.is_empty()
     }
-}
-
-/// Whether the run ended since the machine did not come to rest.
-fn has_given_up(record: &RunRecord) -> bool {
-    let Some(canary) = &record.canary else { return false };
-    let limit = canary.cold_seconds * (1.0 + canary.tolerance_percent / 100.0);
-    record.ended_early.is_some() && canary.reading_seconds.last().is_some_and(|last| *last > limit)
 }
 
 /// The cases whose speedup is not known to its tolerance.

@@ -46,7 +46,7 @@ pub(super) fn steps(report: &Report) -> Vec<Step<'_>> {
         steps.extend(change(report).map(Step::Record));
     }
     steps.extend([failed(report), left_out(report), more_memory(report)].into_iter().flatten().map(Step::Do));
-    if outcome.unfit().next().is_some() {
+    if outcome.unfit().next().is_some() || report.record.has_given_up() {
         let doctor = report.invocation.command(["doctor"]);
         steps.push(Step::Do(format!(
             "Let the machine come to rest and measure again; `{doctor}` looks for what disturbs it."

@@ -87,9 +87,8 @@ impl<'a> Pacer<'a> {
                 TRIES => "given up".to_owned(),
                 _ => format!("tried again after {}", format::duration(pause.as_secs_f64())),
             };
-            let more = format::percent(reading.change);
-            let reason =
-                format!("the canary took {} more than on the machine at rest: {follows}", more.trim_start_matches('+'));
+            let times = format::multiple(1.0 + reading.change);
+            let reason = format!("the canary took {times} as long as on the machine at rest: {follows}");
             on_event(&RunEvent::BlockDropped { workload, block, reason: &reason });
             if let Some((_, record)) = &mut self.canary {
                 let workload = workload.to_owned();

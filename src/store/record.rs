@@ -256,6 +256,13 @@ impl RunRecord {
         self.cases.iter().map(|case| case.launches.len()).max().unwrap_or(0)
     }
 
+    /// Whether the run ended early since the machine did not come to rest, by the canary's last reading.
+    pub fn has_given_up(&self) -> bool {
+        let Some(canary) = &self.canary else { return false };
+        let limit = canary.cold_seconds * (1.0 + canary.tolerance_percent / 100.0);
+        self.ended_early.is_some() && canary.reading_seconds.last().is_some_and(|last| *last > limit)
+    }
+
     /// The record of the case `name`.
     pub fn case(&self, name: &str) -> Option<&CaseRecord> {
         self.cases.iter().find(|case| case.case.name == name)

@@ -31,8 +31,7 @@ pub fn estimate(estimate: &Estimate) -> String {
 /// A relative change with its sign: `+5.0%`, `−13.6%`; as a multiple where percents would be hard to read: `13.6×`.
 pub fn percent(change: f64) -> String {
     match 1.0 + change {
-        multiple if !multiple.is_finite() || multiple >= 1e4 => ">10,000×".to_owned(),
-        multiple if multiple >= 11.0 => format!("{}×", three_digits(multiple)),
+        multiple if !multiple.is_finite() || multiple >= 11.0 => self::multiple(multiple),
         _ => {
             let text = format!("{:+.1}%", 100.0 * change);
             match text.as_str() {
@@ -40,6 +39,14 @@ pub fn percent(change: f64) -> String {
                 _ => text.replace('-', "−"),
             }
         }
+    }
+}
+
+/// How many times as much: `1.04×`, `13.6×`.
+pub fn multiple(multiple: f64) -> String {
+    match multiple {
+        multiple if !multiple.is_finite() || multiple >= 1e4 => ">10,000×".to_owned(),
+        _ => format!("{}×", three_digits(multiple)),
     }
 }
 

@@ -166,7 +166,7 @@ mod tests {
     fn a_long_wait_has_one_plain_line() {
         let mut progress = progress(Style::Lines);
         let mut lines = Vec::new();
-        let dropped = "the canary took 40.0% more than on the machine at rest: tried again after 8 s";
+        let dropped = "the canary took 1.40× as long as on the machine at rest: tried again after 8 s";
         let cool_down = |seconds| RunEvent::Waiting { wait: Wait::CoolDown, remaining_seconds: Some(seconds) };
         let rest = Wait::Rest { next_try: 2, tries: 6 };
         for event in [

@@ -204,7 +204,7 @@ fn on_an_unfit_machine_no_speed_is_judged() {
         workload: "41f".to_owned(),
         block: 2,
         canary_seconds: 0.0052,
-        reason: "the canary took 4.0% more than on the machine at rest: tried again after 1 s".to_owned(),
+        reason: "the canary took 1.04× as long as on the machine at rest: tried again after 1 s".to_owned(),
     });
     now.record.ended_early = Some("the time limit of 30 min 00 s left no room for another block".to_owned());
     let report = now.report();
