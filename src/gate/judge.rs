@@ -61,7 +61,7 @@ impl Judge<'_> {
             findings.extend(speeds);
             findings.push(memory::model_bytes(now, self.baselines.memory.models.get(&case.case.memory_key()).copied()));
             findings.extend(memory::peaks(evidence, stored, self.thresholds));
-            findings.extend(output::judge(self, case, &findings));
+            findings.extend(output::judge(self, case, &evidence.outputs, &findings));
             self.accept(name, stored, &mut findings);
             findings.extend(self.difference(&case.case));
         }

@@ -7,7 +7,7 @@ use crate::text::format;
 
 /// How the table is read.
 pub(super) const LEGEND: &str = "Load includes Quantize. GEMM and Copy Rate are the machine's own, right after the \
-     steps: a slow result with slow rates is a slow machine, with the usual ones a slow program.";
+     steps: a slow result with slow rates is a slow machine, with the usual ones a slow program. None of this is gated.";
 
 /// The table, in plain text.
 pub(super) struct Table<'a> {
