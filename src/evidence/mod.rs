@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use crate::config::Case;
 use crate::stats::mean;
 use crate::store::record::{CaseRecord, Launch, Parity, RunRecord, failure, measured};
-use figures::{Figures, PeakBytes, figures_of, log_ratios, median_step_seconds, peak_bytes};
+use figures::{Figures, Peak, figures_of, log_ratios, median_step, peak};
 use parity::element_counts_agree;
 use quantity::Seconds;
 
@@ -74,9 +74,9 @@ pub struct BaseFigures {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Peaks {
     /// By the system's account of the process.
-    pub process: Option<PeakBytes>,
+    pub process: Option<Peak>,
     /// By the framework's own account.
-    pub framework: Option<PeakBytes>,
+    pub framework: Option<Peak>,
 }
 
 impl Evidence {
@@ -113,7 +113,7 @@ impl CaseEvidence {
             figures: figures_of(case, head, &against_reference),
             peaks: Peaks::of(head),
             log_steps: measured(head).map(|(_, launch)| launch.median_step_seconds().ln()).collect(),
-            base: median_step_seconds(base).map(|step| BaseFigures { step: Seconds(step), peaks: Peaks::of(base) }),
+            base: median_step(base).map(|step| BaseFigures { step, peaks: Peaks::of(base) }),
             against_base: log_ratios(head, base),
             against_reference,
             control: log_ratios(&case.control_launches, &case.launches),
@@ -151,8 +151,8 @@ impl Outputs {
 impl Peaks {
     fn of(launches: &[Launch]) -> Self {
         Self {
-            process: peak_bytes(launches, |launch| launch.process_peak_bytes),
-            framework: peak_bytes(launches, |launch| launch.framework_peak_bytes),
+            process: peak(launches, |launch| launch.process_peak_bytes),
+            framework: peak(launches, |launch| launch.framework_peak_bytes),
         }
     }
 }

@@ -83,11 +83,9 @@ async fn a_long_summary_loses_its_last_lines() {
 #[test]
 fn only_a_pass_is_a_conclusion_that_a_branch_rule_lets_pass() {
     use wanbench::gate::Standing;
-    for (standing, conclusion) in [
-        (Standing::Passed, "success"),
-        (Standing::NotJudged, "action_required"),
-        (Standing::Failed, "failure"),
-    ] {
+    for (standing, conclusion) in
+        [(Standing::Passed, "success"), (Standing::NotJudged, "action_required"), (Standing::Failed, "failure")]
+    {
         assert_eq!(serde_json::to_value(Conclusion::from(standing)).unwrap(), conclusion);
     }
 }
