@@ -520,8 +520,8 @@ fn judge(record: &RunRecord) {
             let (low, high) = speedup.interval.unwrap_or((1.0, 1.0));
             [speedup.point, low, high]
         });
-        let times = [figures.step_seconds, figures.total_seconds, figures.load_seconds];
-        let parts = [figures.quantize_seconds, figures.switch_seconds].into_iter().flatten();
+        let times = [figures.step_seconds, figures.total_seconds, figures.load_seconds].map(|time| time.0);
+        let parts = [figures.quantize_seconds, figures.switch_seconds].into_iter().flatten().map(|time| time.0);
         let throughput = figures.throughput.iter().flat_map(|throughput| {
             let shares = throughput.shares.iter().flat_map(|shares| [shares.gemm, shares.copy]);
             [throughput.flops_per_second, throughput.bytes_per_second].into_iter().chain(shares).collect::<Vec<_>>()

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::quantity::{Bytes, Seconds};
 use crate::evidence::throughput::{Throughput, rates};
 use crate::protocol::Rates;
 use crate::stats::{self, Estimate, median_of_all};
@@ -13,15 +14,15 @@ use crate::store::record::{CaseRecord, Launch, Measured, measured};
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Figures {
     /// Median over launches of the launch's median step.
-    pub step_seconds: f64,
+    pub step_seconds: Seconds,
     /// Median over launches of the sum of the timed steps, with the switch between two networks where there is one.
-    pub total_seconds: f64,
+    pub total_seconds: Seconds,
     /// Median of the loading times, in seconds, quantizing included.
-    pub load_seconds: f64,
+    pub load_seconds: Seconds,
     /// Median of what of that went into quantizing, in seconds; `None` where nothing was quantized then.
-    pub quantize_seconds: Option<f64>,
+    pub quantize_seconds: Option<Seconds>,
     /// Median of the switches from the first network to the second, in seconds; `None` where one computes all.
-    pub switch_seconds: Option<f64>,
+    pub switch_seconds: Option<Seconds>,
     /// How fast a step's work is done; `None` where the work is not known.
     pub throughput: Option<Throughput>,
     /// Medians of the machine's own rates; `None` where a launch measured none.
@@ -29,23 +30,23 @@ pub struct Figures {
     /// Reference's step time over this one's, paired by block; `None` without a reference.
     pub speedup: Option<Estimate>,
     /// Bytes of the weights; the most of any launch.
-    pub model_bytes: u64,
+    pub model_bytes: Bytes,
     /// Whether all launches tell the same bytes, as they must.
     pub model_bytes_agree: bool,
     /// Median of the framework's own peaks.
-    pub framework_peak_bytes: Option<u64>,
+    pub framework_peak_bytes: Option<Bytes>,
     /// Median of the processes' peaks.
-    pub process_peak_bytes: Option<u64>,
+    pub process_peak_bytes: Option<Bytes>,
     /// Launches behind the figures.
     pub launches: usize,
 }
 
 /// The figures of `case` over its `launches`, none of which failed; `None` without a launch.
 pub(super) fn figures_of(case: &CaseRecord, launches: &[Launch], against_reference: &[f64]) -> Option<Figures> {
-    let peaks = |peak: fn(&Measured) -> Option<u64>| peak_bytes(launches, peak).map(|peak| peak.median);
+    let peaks = |of: fn(&Measured) -> Option<u64>| peak(launches, of).map(|peak| peak.median);
     let (framework_peak_bytes, process_peak_bytes) =
         (peaks(|launch| launch.framework_peak_bytes), peaks(|launch| launch.process_peak_bytes));
-    let step_seconds = median_step_seconds(launches)?;
+    let step_seconds = median_step(launches)?;
     let launches: Vec<_> = measured(launches).map(|(_, measured)| measured).collect();
     let model_bytes = launches.iter().map(|launch| launch.model_bytes).max()?;
     let log_speedups: Vec<f64> = against_reference.iter().map(|log| -log).collect();
@@ -53,12 +54,12 @@ pub(super) fn figures_of(case: &CaseRecord, launches: &[Launch], against_referen
         step_seconds,
         total_seconds: median(&launches, Measured::total_seconds),
         load_seconds: median(&launches, |launch| launch.load_seconds),
-        quantize_seconds: median_of_all(launches.iter().map(|launch| launch.quantize_seconds)),
-        switch_seconds: median_of_all(launches.iter().map(|launch| launch.switch_seconds)),
-        throughput: case.work.map(|work| Throughput::of(work, step_seconds, &launches)),
+        quantize_seconds: median_of_all(launches.iter().map(|launch| launch.quantize_seconds)).map(Seconds),
+        switch_seconds: median_of_all(launches.iter().map(|launch| launch.switch_seconds)).map(Seconds),
+        throughput: case.work.map(|work| Throughput::of(work, step_seconds.0, &launches)),
         rates: rates(&launches),
         speedup: stats::paired_ratio(&log_speedups),
-        model_bytes,
+        model_bytes: Bytes(model_bytes),
         model_bytes_agree: launches.iter().all(|launch| launch.model_bytes == model_bytes),
         framework_peak_bytes,
         process_peak_bytes,
@@ -66,14 +67,14 @@ pub(super) fn figures_of(case: &CaseRecord, launches: &[Launch], against_referen
     })
 }
 
-/// Median over `launches` of the launch's median step, in seconds; `None` without a launch.
-pub(super) fn median_step_seconds(launches: &[Launch]) -> Option<f64> {
-    stats::median_of_all(measured(launches).map(|(_, launch)| Some(launch.median_step_seconds())))
+/// Median over `launches` of the launch's median step; `None` without a launch.
+pub(super) fn median_step(launches: &[Launch]) -> Option<Seconds> {
+    stats::median_of_all(measured(launches).map(|(_, launch)| Some(launch.median_step_seconds()))).map(Seconds)
 }
 
-/// The median of a figure over the launches.
-fn median(launches: &[&Measured], figure: impl Fn(&Measured) -> f64) -> f64 {
-    stats::median(&launches.iter().map(|launch| figure(launch)).collect::<Vec<_>>())
+/// The median of a time over the launches.
+fn median(launches: &[&Measured], figure: impl Fn(&Measured) -> f64) -> Seconds {
+    Seconds(stats::median(&launches.iter().map(|launch| figure(launch)).collect::<Vec<_>>()))
 }
 
 /// ln(numerator / denominator) of the two arms' step times, a value for each block that both have; see [`log_ratio`].
@@ -92,23 +93,19 @@ pub fn log_ratio(numerator: &[f64], denominator: &[f64]) -> f64 {
 
 /// The peaks of one arm over its launches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PeakBytes {
+pub struct Peak {
     /// Their median.
-    pub median: u64,
+    pub median: Bytes,
     /// The smallest.
-    pub least: u64,
+    pub least: Bytes,
     /// The largest.
-    pub most: u64,
+    pub most: Bytes,
 }
 
 /// The peaks of `launches`; `None` where there is none, or one reports none.
-pub(super) fn peak_bytes(launches: &[Launch], peak: impl Fn(&Measured) -> Option<u64>) -> Option<PeakBytes> {
-    let peaks: Vec<u64> = measured(launches).map(|(_, launch)| peak(launch)).collect::<Option<_>>()?;
-    let (least, most) = (*peaks.iter().min()?, *peaks.iter().max()?);
-    Some(PeakBytes { median: median_bytes(&peaks), least, most })
-}
-
-fn median_bytes(bytes: &[u64]) -> u64 {
-    let values: Vec<f64> = bytes.iter().map(|value| *value as f64).collect();
-    stats::median(&values) as u64
+pub(super) fn peak(launches: &[Launch], of: impl Fn(&Measured) -> Option<u64>) -> Option<Peak> {
+    let peaks: Vec<u64> = measured(launches).map(|(_, launch)| of(launch)).collect::<Option<_>>()?;
+    let (least, most) = (Bytes(*peaks.iter().min()?), Bytes(*peaks.iter().max()?));
+    let values: Vec<f64> = peaks.iter().map(|bytes| *bytes as f64).collect();
+    Some(Peak { median: Bytes(stats::median(&values) as u64), least, most })
 }

@@ -12,8 +12,9 @@ use std::collections::BTreeMap;
 
 use crate::config::Case;
 use crate::stats::mean;
-use crate::store::record::{CaseRecord, Launch, RunRecord, failure, measured};
-use figures::{Figures, PeakBytes, figures_of, log_ratios, median_step_seconds, peak_bytes};
+use crate::store::record::{CaseRecord, Launch, Parity, RunRecord, failure, measured};
+use figures::{Figures, Peak, figures_of, log_ratios, median_step, peak};
+use parity::element_counts_agree;
 use quantity::Seconds;
 
 /// The evidence of a whole run.
@@ -39,6 +40,25 @@ pub struct CaseEvidence {
     pub against_reference: Vec<f64>,
     /// ln(control / head) by block; empty without a control.
     pub control: Vec<f64>,
+    /// Its outputs.
+    pub outputs: Outputs,
+}
+
+/// How the outputs of a case compare.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Outputs {
+    /// With the reference's; `None` where one of the two was not written.
+    pub reference: Option<Parity>,
+    /// With the base revision's; `None` where one of the two was not written.
+    pub base: Option<Parity>,
+    /// The least and the greatest norm over the launches; `None` where no launch reports one.
+    pub norms: Option<(f64, f64)>,
+    /// Whether all outputs that are reported, the reference's and the base revision's among them, have as many elements.
+    pub are_of_one_size: bool,
+    /// Whether a launch of the case or of its reference reports an output.
+    pub are_written: bool,
+    /// Whether a launch of the case or of the base revision reports one.
+    pub are_written_beside_base: bool,
 }
 
 /// The base revision's figures, as they were measured beside head's.
@@ -54,9 +74,9 @@ pub struct BaseFigures {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Peaks {
     /// By the system's account of the process.
-    pub process: Option<PeakBytes>,
+    pub process: Option<Peak>,
     /// By the framework's own account.
-    pub framework: Option<PeakBytes>,
+    pub framework: Option<Peak>,
 }
 
 impl Evidence {
@@ -93,10 +113,11 @@ impl CaseEvidence {
             figures: figures_of(case, head, &against_reference),
             peaks: Peaks::of(head),
             log_steps: measured(head).map(|(_, launch)| launch.median_step_seconds().ln()).collect(),
-            base: median_step_seconds(base).map(|step| BaseFigures { step: Seconds(step), peaks: Peaks::of(base) }),
+            base: median_step(base).map(|step| BaseFigures { step, peaks: Peaks::of(base) }),
             against_base: log_ratios(head, base),
             against_reference,
             control: log_ratios(&case.control_launches, &case.launches),
+            outputs: Outputs::of(record, case),
         }
     }
 
@@ -106,11 +127,32 @@ impl CaseEvidence {
     }
 }
 
+impl Outputs {
+    fn of(record: &RunRecord, case: &CaseRecord) -> Self {
+        let reference = case.case.reference.as_ref().and_then(|name| record.case(name));
+        let reference = reference.map_or(&[][..], |reference| &reference.launches);
+        let norms = case.measured().filter_map(|(_, launch)| Some(launch.output.as_ref()?.norm));
+        let norms = norms.fold(None, |range: Option<(f64, f64)>, norm| {
+            Some(range.map_or((norm, norm), |(least, most)| (least.min(norm), most.max(norm))))
+        });
+        let is_written = |launches: &[Launch]| measured(launches).any(|(_, launch)| launch.output.is_some());
+        let is_written_by_head = is_written(&case.launches);
+        Self {
+            reference: case.parity,
+            base: case.base_parity,
+            norms,
+            are_of_one_size: element_counts_agree(case.launches.iter().chain(&case.base_launches).chain(reference)),
+            are_written: is_written_by_head || is_written(reference),
+            are_written_beside_base: is_written_by_head || is_written(&case.base_launches),
+        }
+    }
+}
+
 impl Peaks {
     fn of(launches: &[Launch]) -> Self {
         Self {
-            process: peak_bytes(launches, |launch| launch.process_peak_bytes),
-            framework: peak_bytes(launches, |launch| launch.framework_peak_bytes),
+            process: peak(launches, |launch| launch.process_peak_bytes),
+            framework: peak(launches, |launch| launch.framework_peak_bytes),
         }
     }
 }

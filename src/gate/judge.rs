@@ -9,7 +9,7 @@ use super::plan::Judge;
 use super::{memory, output, time};
 use crate::config::{Case, Thresholds};
 use crate::evidence::Evidence;
-use crate::evidence::quantity::Change;
+use crate::evidence::quantity::{Bytes, Change};
 use crate::store::baseline::{Acceptance, BaselineCase};
 use crate::store::record::{CaseRecord, Failure};
 use crate::text::format;
@@ -55,13 +55,14 @@ impl Judge<'_> {
     fn case(&self, case: &CaseRecord, evidence: &Evidence, speeds: Vec<Finding>) -> Judged {
         let name = &case.case.name;
         let stored = self.stored(&case.case);
+        let recorded_bytes = self.baselines.memory.models.get(&case.case.memory_key()).copied().map(Bytes);
         let evidence = evidence.case(name).filter(|evidence| evidence.figures.is_some());
         let mut findings = Vec::new();
         if let Some((evidence, now)) = evidence.and_then(|evidence| Some((evidence, evidence.figures.as_ref()?))) {
             findings.extend(speeds);
-            findings.push(memory::model_bytes(now, self.baselines.memory.models.get(&case.case.memory_key()).copied()));
+            findings.push(memory::model_bytes(now, recorded_bytes));
             findings.extend(memory::peaks(evidence, stored, self.thresholds));
-            findings.extend(output::judge(self, case, &findings));
+            findings.extend(output::judge(self, case, &evidence.outputs, &findings));
             self.accept(name, stored, &mut findings);
             findings.extend(self.difference(&case.case));
         }

@@ -5,21 +5,21 @@ use std::cmp::Ordering;
 use super::outcome::{Against, Figure, Finding, Verdict};
 use super::words::direction;
 use crate::config::Thresholds;
-use crate::evidence::figures::{Figures, PeakBytes};
+use crate::evidence::figures::{Figures, Peak};
 use crate::evidence::quantity::{Bytes, Change, Quantity};
 use crate::evidence::{CaseEvidence, Peaks};
 use crate::store::baseline::BaselineCase;
 use crate::text::format;
 
 /// Exact, in either direction: an unrecorded saving has to be recorded too.
-pub(super) fn model_bytes(figures: &Figures, recorded: Option<u64>) -> Finding {
+pub(super) fn model_bytes(figures: &Figures, recorded: Option<Bytes>) -> Finding {
     let now = figures.model_bytes;
     let finding = |verdict, message| Finding::new(Figure::ModelBytes, Against::Recorded, verdict, message);
-    let quantity = |bytes: u64| Some(Quantity::Memory(Bytes(bytes)));
+    let quantity = |bytes: Bytes| Some(Quantity::Memory(bytes));
     let Some(recorded) = recorded else {
         return finding(Verdict::New, "no model bytes are recorded".to_owned()).between(None, quantity(now));
     };
-    let exact = |bytes: u64| format::exact(bytes);
+    let exact = |bytes: Bytes| format::exact(bytes.0);
     let (verdict, message) = match now.cmp(&recorded) {
         _ if !figures.model_bytes_agree => (
             Verdict::Regressed,
@@ -35,7 +35,7 @@ pub(super) fn model_bytes(figures: &Figures, recorded: Option<u64>) -> Finding {
             format!(
                 "the model's weights take {} bytes, {} more than the recorded {}; the figure is exact, so any difference fails",
                 exact(now),
-                exact(now - recorded),
+                format::exact(now.0 - recorded.0),
                 exact(recorded)
             ),
         ),
@@ -44,13 +44,13 @@ pub(super) fn model_bytes(figures: &Figures, recorded: Option<u64>) -> Finding {
             format!(
                 "the model's weights take {} bytes, {} fewer than the recorded {}; the figure is exact, so a saving must be recorded",
                 exact(now),
-                exact(recorded - now),
+                format::exact(recorded.0 - now.0),
                 exact(recorded)
             ),
         ),
     };
     Finding {
-        change: Some(Change::of_bytes(Bytes(recorded), Bytes(now))),
+        change: Some(Change::of_bytes(recorded, now)),
         fails: verdict != Verdict::Unchanged,
         ..finding(verdict, message).between(quantity(recorded), quantity(now))
     }
@@ -62,8 +62,8 @@ pub(super) fn peaks(evidence: &CaseEvidence, stored: Option<&BaselineCase>, thre
     let is_accepted = stored.is_some_and(|stored| stored.accepted.is_some());
     let base = evidence.base.map(|base| base.peaks).filter(|_| !is_accepted).unwrap_or_default();
     let Peaks { process, framework } = evidence.peaks;
-    let of_base = |peak: Option<PeakBytes>| peak.map(|peak| (peak.median, Against::Base));
-    let of_baseline = |peak: Option<u64>| peak.map(|peak| (peak, Against::Baseline));
+    let of_base = |peak: Option<Peak>| peak.map(|peak| (peak.median, Against::Base));
+    let of_baseline = |peak: Option<u64>| peak.map(|peak| (Bytes(peak), Against::Baseline));
     let process_before = of_base(base.process).or(of_baseline(stored.and_then(|stored| stored.process_peak_bytes)));
     let framework_before =
         of_base(base.framework).or(of_baseline(stored.and_then(|stored| stored.framework_peak_bytes)));
@@ -74,11 +74,11 @@ pub(super) fn peaks(evidence: &CaseEvidence, stored: Option<&BaselineCase>, thre
 /// `None` where a framework keeps no peak, and kept none before.
 fn peak(
     figure: Figure,
-    now: Option<PeakBytes>,
-    before: Option<(u64, Against)>,
+    now: Option<Peak>,
+    before: Option<(Bytes, Against)>,
     thresholds: &Thresholds,
 ) -> Option<Finding> {
-    let quantity = |bytes: u64| Some(Quantity::Memory(Bytes(bytes)));
+    let quantity = |bytes: Bytes| Some(Quantity::Memory(bytes));
     let (now, (before, against)) = match (now, before) {
         (Some(now), Some(before)) => (now, before),
         (Some(now), None) => {
@@ -87,10 +87,7 @@ fn peak(
         }
         (None, Some((before, against))) => {
             let whose = whose(against);
-            let message = format!(
-                "its {figure} cannot be judged: the worker reports none, {whose} is {}",
-                format::mebibytes(before)
-            );
+            let message = format!("its {figure} cannot be judged: the worker reports none, {whose} is {before}");
             return Some(Finding::new(figure, against, Verdict::NotJudged, message).between(quantity(before), None));
         }
         (None, None) if figure == Figure::ProcessPeak => {
@@ -102,11 +99,11 @@ fn peak(
     Some(judged(figure, now, (before, against), thresholds))
 }
 
-fn judged(figure: Figure, now: PeakBytes, (before, against): (u64, Against), thresholds: &Thresholds) -> Finding {
+fn judged(figure: Figure, now: Peak, (before, against): (Bytes, Against), thresholds: &Thresholds) -> Finding {
     let allowed =
-        before as f64 * thresholds.peak_tolerance_percent / 100.0 + thresholds.peak_tolerance_mib * 1024.0 * 1024.0;
-    let growth = now.median as f64 - before as f64;
-    let is_beyond = |bytes: u64| (bytes as f64 - before as f64).abs() > allowed;
+        before.0 as f64 * thresholds.peak_tolerance_percent / 100.0 + thresholds.peak_tolerance_mib * 1024.0 * 1024.0;
+    let growth = now.median.0 as f64 - before.0 as f64;
+    let is_beyond = |bytes: Bytes| (bytes.0 as f64 - before.0 as f64).abs() > allowed;
     let verdict = match growth {
         growth if growth.abs() <= allowed => Verdict::Unchanged,
         // Launches that disagree are no proof, unless even the one nearest to the baseline is beyond the tolerance.
@@ -114,13 +111,13 @@ fn judged(figure: Figure, now: PeakBytes, (before, against): (u64, Against), thr
         growth if growth < 0.0 && now.most < before && is_beyond(now.most) => Verdict::Improved,
         _ => Verdict::Inconclusive,
     };
-    let change = Change::of_bytes(Bytes(before), Bytes(now.median));
+    let change = Change::of_bytes(before, now.median);
     let mut message = format!(
         "its {figure} {} {} {} to {}: {} {}, {} the tolerance of {} ({}% + {} MiB)",
         direction(change),
         whose(against),
-        format::mebibytes(before),
-        format::mebibytes(now.median),
+        before,
+        now.median,
         format::mebibytes(growth.abs() as u64),
         if growth < 0.0 { "less" } else { "more" },
         if verdict == Verdict::Unchanged { "within" } else { "beyond" },
@@ -131,7 +128,7 @@ fn judged(figure: Figure, now: PeakBytes, (before, against): (u64, Against), thr
     if verdict == Verdict::Inconclusive {
         message.push_str("; the launches disagree by more than the tolerance");
     }
-    let quantity = |bytes: u64| Some(Quantity::Memory(Bytes(bytes)));
+    let quantity = |bytes: Bytes| Some(Quantity::Memory(bytes));
     Finding {
         change: Some(change),
         fails: verdict == Verdict::Regressed,

@@ -155,9 +155,9 @@ fn recorded(
         steps: case.case.workload.steps,
         shape: Some(shape),
         speedup: figures.speedup.map(|speedup| speedup.point).or(kept_speedup),
-        step_seconds: Some(figures.step_seconds),
-        framework_peak_bytes: figures.framework_peak_bytes,
-        process_peak_bytes: figures.process_peak_bytes,
+        step_seconds: Some(figures.step_seconds.0),
+        framework_peak_bytes: figures.framework_peak_bytes.map(|peak| peak.0),
+        process_peak_bytes: figures.process_peak_bytes.map(|peak| peak.0),
         jobs: continued(old.map_or_else(Vec::new, |old| old.jobs), job(record, case, evidence), thresholds),
         accepted: None,
     }

@@ -288,11 +288,7 @@ impl Times<'_> {
         let before = self.judge.baselines.machine?.cases.get(name)?.step_seconds?;
         let now = self.all.figures(name)?.step_seconds;
         let own = Side { backend: self.backend(), before: Seconds(stored.step_seconds?), now: self.now() };
-        let other = Side {
-            backend: display_name(&reference.case.backend).to_owned(),
-            before: Seconds(before),
-            now: Seconds(now),
-        };
+        let other = Side { backend: display_name(&reference.case.backend).to_owned(), before: Seconds(before), now };
         let factor = self.judge.thresholds.attribution_factor;
         let mover = match (own.change().log().abs(), other.change().log().abs()) {
             (one, two) if one > factor * two => format!("it is {} that moved", own.backend),
@@ -303,7 +299,7 @@ impl Times<'_> {
     }
 
     fn now(&self) -> Seconds {
-        Seconds(self.evidence.figures.as_ref().map_or(f64::NAN, |figures| figures.step_seconds))
+        self.evidence.figures.as_ref().map_or(Seconds(f64::NAN), |figures| figures.step_seconds)
     }
 
     fn backend(&self) -> String {

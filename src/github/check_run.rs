@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::client::{Client, Requests};
 use super::{ApiError, Marker, Repository};
+use crate::gate::Standing;
 
 /// Characters of a summary, by GitHub's "REST API endpoints for check runs".
 pub const SUMMARY_LENGTH: usize = 65_535;
@@ -36,6 +37,16 @@ pub enum Conclusion {
     Failure,
     /// Evidence is missing: a branch rule lets neither this nor a failure pass, but it does `neutral`.
     ActionRequired,
+}
+
+impl From<Standing> for Conclusion {
+    fn from(standing: Standing) -> Self {
+        match standing {
+            Standing::Passed => Self::Success,
+            Standing::NotJudged => Self::ActionRequired,
+            Standing::Failed => Self::Failure,
+        }
+    }
 }
 
 /// Makes `check_run` the one of its name and of `marker` on its commit; the address of its page, if it has one.

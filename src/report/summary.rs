@@ -74,10 +74,10 @@ pub(super) fn row(judged: &Judged) -> Row {
         steps: identity.steps,
         quant: identity.quant,
         dtype: identity.dtype,
-        step: now.map_or_else(dash, |now| format::seconds(now.step_seconds)),
-        total: now.map_or_else(dash, |now| format::seconds(now.total_seconds)),
-        memory: now.map_or_else(dash, |now| format::mebibytes(now.model_bytes)),
-        peak: now.and_then(|now| now.process_peak_bytes).map_or_else(dash, format::mebibytes),
+        step: now.map_or_else(dash, |now| now.step_seconds.to_string()),
+        total: now.map_or_else(dash, |now| now.total_seconds.to_string()),
+        memory: now.map_or_else(dash, |now| now.model_bytes.to_string()),
+        peak: now.and_then(|now| now.process_peak_bytes).map_or_else(dash, |peak| peak.to_string()),
         speedup: now.map_or_else(dash, |now| speedup_cell(now, judged.case.as_ref())),
         before: before.map_or_else(dash, |before| before.to_string()),
         speedup_before: stored.map_or_else(dash, format::speedup),
@@ -136,7 +136,7 @@ pub(super) fn launches(record: &RunRecord) -> String {
     }
 }
 
-/// What is gated in a report, and what is only shown, in sentences.
+/// What is gated in a report, in a sentence; what is not there is only shown.
 pub(super) fn gated(report: &Report) -> String {
     let Thresholds {
         base_tolerance_percent,
@@ -147,15 +147,15 @@ pub(super) fn gated(report: &Report) -> String {
         ..
     } = &report.thresholds;
     let speed = match (&report.record.base, report.outcome.has_machine_baseline) {
-        (Some(_), _) => format!("each case's own step time beside the base revision ({base_tolerance_percent}%)"),
+        (Some(_), _) => format!("step time beside the base revision ({base_tolerance_percent}%), "),
         (None, true) => format!(
-            "the speedup ({speedup_tolerance_percent}%) and each case's own step time ({step_time_tolerance_percent}%) against the baseline"
+            "speedup ({speedup_tolerance_percent}%) and step time ({step_time_tolerance_percent}%) against the baseline, "
         ),
-        (None, false) => "no speed, since there is neither a base revision nor a baseline".to_owned(),
+        (None, false) => String::new(),
     };
     format!(
-        "Gated: {speed}, model memory (to the byte), process and framework peak ({peak_tolerance_percent}% + \
-         {peak_tolerance_mib} MiB), output. Shown only: total, load, quantize and switch times, rates."
+        "Gated: {speed}model memory (to the byte), process and framework peak ({peak_tolerance_percent}% + \
+         {peak_tolerance_mib} MiB), output. All else is shown only."
     )
 }
 

@@ -7,7 +7,7 @@ use crate::text::format;
 
 /// How the table is read.
 pub(super) const LEGEND: &str = "Load includes Quantize. GEMM and Copy Rate are the machine's own, right after the \
-     steps: a slow result with slow rates is a slow machine, with the usual ones a slow program.";
+     steps: a slow result with slow rates is a slow machine, with the usual ones a slow program. None of this is gated.";
 
 /// The table, in plain text.
 pub(super) struct Table<'a> {
@@ -20,9 +20,9 @@ pub(super) struct Table<'a> {
 /// A column: its head and what stands in it, where that is known.
 type Column = (&'static str, fn(&Figures) -> Option<String>);
 
-const LOAD: Column = ("Load", |now| Some(format::seconds(now.load_seconds)));
-const QUANTIZE: Column = ("Quantize", |now| now.quantize_seconds.map(format::seconds));
-const SWITCH: Column = ("Switch", |now| now.switch_seconds.map(format::seconds));
+const LOAD: Column = ("Load", |now| Some(now.load_seconds.to_string()));
+const QUANTIZE: Column = ("Quantize", |now| now.quantize_seconds.map(|time| time.to_string()));
+const SWITCH: Column = ("Switch", |now| now.switch_seconds.map(|time| time.to_string()));
 const RATES: [Column; 6] = [
     ("TFLOP/s", |now| Some(format::teraflops(now.throughput?.flops_per_second))),
     ("of GEMM", |now| Some(format::share(now.throughput?.shares?.gemm))),

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use wanbench::gate::Standing;
-use wanbench::github::check_run::{self, CheckRun, Conclusion};
+use wanbench::github::check_run::{self, CheckRun};
 use wanbench::github::client::Client;
 use wanbench::github::comment as sticky;
 use wanbench::github::event::WorkflowEvent;
@@ -154,11 +154,7 @@ impl<'a> Publisher<'a> {
         let check_run = CheckRun {
             name: &format!("wanbench ({})", rendered.marker.name()),
             head_sha: &head_sha,
-            conclusion: match rendered.standing {
-                Standing::Passed => Conclusion::Success,
-                Standing::Failed => Conclusion::Failure,
-                Standing::NotJudged => Conclusion::ActionRequired,
-            },
+            conclusion: rendered.standing.into(),
             title: &rendered.title,
             summary: &rendered.body,
             details_url: self.origin.run_url.as_deref(),

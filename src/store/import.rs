@@ -450,7 +450,7 @@ mod tests {
         assert_eq!(imported.baseline.cases.len(), 8);
         for compared in &report.outcome.cases {
             let (now, read) = (compared.now.as_ref().unwrap(), &imported.baseline.cases[&compared.name]);
-            let error = read.step_seconds.unwrap() / now.step_seconds - 1.0;
+            let error = read.step_seconds.unwrap() / now.step_seconds.0 - 1.0;
             assert!(error.abs() < 0.005, "{}: {error}", compared.name);
             let speedups =
                 (now.speedup.map(|speedup| format!("{:.2}", speedup.point)), read.speedup.map(|it| format!("{it:.2}")));

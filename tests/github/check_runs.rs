@@ -78,3 +78,14 @@ async fn a_long_summary_loses_its_last_lines() {
     assert!(summary.lines().all(|kept| kept == line));
     assert!((SUMMARY_LENGTH - 100..=SUMMARY_LENGTH).contains(&summary.chars().count()));
 }
+
+/// A branch rule lets `neutral` and `skipped` pass, so neither stands for a run that was not judged.
+#[test]
+fn only_a_pass_is_a_conclusion_that_a_branch_rule_lets_pass() {
+    use wanbench::gate::Standing;
+    for (standing, conclusion) in
+        [(Standing::Passed, "success"), (Standing::NotJudged, "action_required"), (Standing::Failed, "failure")]
+    {
+        assert_eq!(serde_json::to_value(Conclusion::from(standing)).unwrap(), conclusion);
+    }
+}

@@ -5,7 +5,7 @@ use super::super::summary;
 use super::syntax::{code, table_or_none};
 use super::throughput::throughput;
 use crate::config::Case;
-use crate::evidence::quantity::Quantity;
+use crate::evidence::quantity::{Bytes, Quantity};
 use crate::gate::{Against, Figure, Verdict};
 use crate::text::NOTHING;
 use crate::text::escape::markdown as escape;
@@ -27,7 +27,7 @@ pub(super) fn section(report: &Report) -> String {
 struct Weights<'a> {
     case: &'a Case,
     backends: Vec<&'a str>,
-    bytes: u64,
+    bytes: Bytes,
     recorded: Option<Quantity>,
 }
 
@@ -47,7 +47,7 @@ pub(in crate::report) fn quantization(report: &Report) -> String {
         let unquantized = weights.iter().find(|other| other.case.quant == Quant::None && other.is_alike(entry.case));
         let reduction = match unquantized {
             Some(none) if entry.case.quant != Quant::None => {
-                format!("{:.0}%", 100.0 * (1.0 - entry.bytes as f64 / none.bytes as f64)).replace('-', "−")
+                format!("{:.0}%", 100.0 * (1.0 - entry.bytes.0 as f64 / none.bytes.0 as f64)).replace('-', "−")
             }
             _ => "-".to_owned(),
         };
@@ -59,8 +59,8 @@ pub(in crate::report) fn quantization(report: &Report) -> String {
         let cells = [
             model + &quant_label(entry.case),
             entry.backends.join(", "),
-            format::mebibytes(entry.bytes),
-            format::exact(entry.bytes),
+            entry.bytes.to_string(),
+            format::exact(entry.bytes.0),
             recorded,
             reduction,
         ];
@@ -110,7 +110,7 @@ fn weights(report: &Report) -> Vec<Weights<'_>> {
 
 /// The peaks of each case, before and now.
 pub(in crate::report) fn peaks(report: &Report) -> String {
-    let bytes = |bytes: Option<u64>| bytes.map_or_else(|| NOTHING.to_owned(), format::mebibytes);
+    let bytes = |bytes: Option<Bytes>| bytes.map_or_else(|| NOTHING.to_owned(), |bytes| bytes.to_string());
     let measured = report.outcome.cases.iter().filter_map(|case| Some((case, case.now.as_ref()?)));
     let rows = measured.map(|(case, now)| {
         let of = |figure: Figure| {

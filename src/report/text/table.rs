@@ -2,7 +2,7 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
-use super::super::summary::{Row, row};
+use super::super::summary::{self, Row, row};
 use super::super::{Report, throughput};
 use super::{Layout, Paint};
 use crate::text::columns;
@@ -28,7 +28,7 @@ pub(super) fn results(report: &Report, paint: Paint, layout: Layout) -> String {
         text.push_str(&rest.map_or(line.clone(), |rest| paint.verdict(&verdict, row.verdict) + rest));
         text.push('\n');
     }
-    text
+    text + &wrap(&summary::gated(report), "", "", layout.width)
 }
 
 /// A column of the results: what is in it, and when it gives way to a narrow terminal; the highest rank goes first.
