@@ -140,47 +140,54 @@ impl Judge<'_> {
 
     /// What is missing for the run as a whole.
     fn gaps(&self, cases: &[Judged], controls: &[Control]) -> Vec<Gap> {
-        let mut gaps = Vec::new();
-        let mut gap = |fails: bool, reason: String| gaps.push(Gap { reason, fails });
-        let has_baseline = self.baselines.machine.is_some();
-        if self.demands.baseline && !has_baseline {
-            gap(true, "this machine has no baseline, and --require-baseline asks for one".to_owned());
-        } else if !has_baseline && self.baselines.others > 0 && self.record.base.is_none() {
-            gap(
-                false,
-                format!(
-                    "this machine ({}) has no baseline, though {} recorded: compare with a base revision (--base), or record one",
-                    self.record.machine.name(self.record.device),
-                    match self.baselines.others {
-                        1 => "another machine has one".to_owned(),
-                        others => format!("{others} other machines have them"),
-                    }
-                ),
-            );
-        }
-        controls.iter().filter_map(|control| control.unfit.clone()).for_each(|unfit| gap(false, unfit));
+        let mut gaps = Vec::from_iter(self.baseline_gap());
+        let mut gap = |reason: String| gaps.push(Gap { reason, fails: false });
+        controls.iter().filter_map(|control| control.unfit.clone()).for_each(&mut gap);
         if self.record.interrupted {
-            gap(false, "the run was interrupted before its last launch".to_owned());
+            gap("the run was interrupted before its last launch".to_owned());
         }
         if let Some(reason) = &self.record.ended_early
             && cases
                 .iter()
                 .any(|case| matches!(case.verdict, Verdict::New | Verdict::Inconclusive | Verdict::NotJudged))
         {
-            gap(false, format!("the run ended early: {reason}"));
+            gap(format!("the run ended early: {reason}"));
         }
         let is_measured = |case: &Judged| case.now.is_some();
         match cases.iter().find(|case| !matches!(case.verdict, Verdict::LeftOut | Verdict::Missing)) {
-            None => gap(false, "nothing was measured: the results hold no case".to_owned()),
+            None => gap("nothing was measured: the results hold no case".to_owned()),
             Some(_) if !cases.iter().any(is_measured) && cases.iter().all(|case| case.verdict != Verdict::Failed) => {
-                gap(false, "nothing was measured: no case fits into memory".to_owned());
+                gap("nothing was measured: no case fits into memory".to_owned());
             }
             Some(_) => {}
         }
         gaps
     }
 
-    /// What was asked for and is exempt, in counts.
+    /// Why this machine's lack of a baseline leaves the run unjudged, if it does.
+    fn baseline_gap(&self) -> Option<Gap> {
+        if self.baselines.machine.is_some() {
+            return None;
+        }
+        if self.demands.baseline {
+            let reason = "this machine has no baseline, and --require-baseline asks for one".to_owned();
+            return Some(Gap { reason, fails: true });
+        }
+        if self.baselines.others == 0 || self.record.base.is_some() {
+            return None;
+        }
+        let machine = self.record.machine.name(self.record.device);
+        let others = match self.baselines.others {
+            1 => "another machine has one".to_owned(),
+            others => format!("{others} other machines have them"),
+        };
+        let reason = format!(
+            "this machine ({machine}) has no baseline, though {others} recorded: compare with a base revision (--base), or record one"
+        );
+        Some(Gap { reason, fails: false })
+    }
+
+    /// What was asked for and is exempt: the cases counted, the lack of a baseline told.
     fn exemptions(&self, cases: &[Judged]) -> Vec<String> {
         let count = |is_meant: fn(&Judged) -> bool| cases.iter().filter(|case| is_meant(case)).count();
         let mut exemptions = Vec::new();
@@ -205,6 +212,14 @@ impl Judge<'_> {
                 count(|case| case.verdict == Verdict::Inconclusive),
                 "inconclusive, which --allow-inconclusive lets pass",
             );
+        }
+        let is_without_times = self.baselines.machine.is_none() && self.baseline_gap().is_none();
+        if is_without_times && cases.iter().any(|case| case.now.is_some()) {
+            let what_was_judged = match &self.record.base {
+                Some(_) => "the base revision alone was the measure",
+                None => "only model bytes and outputs could be judged",
+            };
+            exemptions.push(format!("this machine has no baseline, so {what_was_judged}"));
         }
         exemptions
     }

@@ -44,7 +44,6 @@ pub(super) fn reason(report: &Report) -> String {
         parts.push(tally(outcome));
     }
     parts.extend(outcome.exemptions.iter().cloned());
-    parts.extend(without_baseline(report).map(str::to_owned));
     parts.join("; ")
 }
 
@@ -52,19 +51,6 @@ fn some_names(names: &[&str]) -> String {
     let rest = names.len().saturating_sub(MOST_NAMES);
     let named = names.iter().take(MOST_NAMES).copied().collect::<Vec<_>>().join(", ");
     if rest > 0 { format!("{named} and {rest} more") } else { named }
-}
-
-/// What it means that this machine has no baseline, where it has none and that is no gap.
-fn without_baseline(report: &Report) -> Option<&'static str> {
-    let is_told = |reason: &str| reason.contains("no baseline");
-    let outcome = &report.outcome;
-    if outcome.has_machine_baseline || outcome.gaps.iter().any(|gap| is_told(&gap.reason)) || outcome.is_all_skipped() {
-        return None;
-    }
-    Some(match &report.record.base {
-        Some(_) => "this machine has no baseline, so the base revision alone was the measure",
-        None => "this machine has no baseline, so only model bytes and outputs could be judged",
-    })
 }
 
 /// Something that deserves a look.
