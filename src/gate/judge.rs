@@ -67,7 +67,7 @@ impl Judge<'_> {
             findings.extend(self.difference(&case.case));
         }
         let verdict = match (evidence, case.skipped) {
-            (Some(_), _) => case_verdict(&findings, stored.is_some() || !case.base_launches.is_empty()),
+            (Some(_), _) => case_verdict(&findings),
             (None, Some(_)) => Verdict::Skipped,
             (None, None) => Verdict::Failed,
         };
@@ -207,6 +207,11 @@ impl Judge<'_> {
             case.findings.iter().any(is_output)
         };
         exempt(count(is_not_compared), "without a compared output");
+        let has_no_peak = |case: &Judged| {
+            let is_peak = |finding: &Finding| matches!(finding.figure, Figure::ProcessPeak | Figure::FrameworkPeak);
+            case.findings.iter().any(|finding| is_peak(finding) && finding.verdict == Verdict::NotGated)
+        };
+        exempt(count(has_no_peak), "whose worker reports no process peak");
         if self.demands.allows_inconclusive {
             exempt(
                 count(|case| case.verdict == Verdict::Inconclusive),
@@ -244,12 +249,16 @@ fn unmeasured(name: &str, verdict: Verdict, is_gap: bool, reason: &str, baseline
     }
 }
 
-/// The gravest finding; a figure without anything before it does not hide what another says. A case that has nothing before
-/// it stays new even where its model's bytes are as recorded.
-fn case_verdict(findings: &[Finding], has_before: bool) -> Verdict {
-    let judged = findings.iter().map(|finding| finding.verdict);
-    let judged = judged.filter(|verdict| !matches!(verdict, Verdict::New | Verdict::NotGated));
-    judged.max().filter(|verdict| *verdict != Verdict::Unchanged || has_before).unwrap_or(Verdict::New)
+/// The gravest finding; a figure without anything before it does not hide what another says. Nothing is unchanged whose times
+/// were not judged: without any before them the case is new, and where none of them is gated, so is the case.
+fn case_verdict(findings: &[Finding]) -> Verdict {
+    let judged = |finding: &&Finding| !matches!(finding.verdict, Verdict::New | Verdict::NotGated);
+    let mut times = findings.iter().filter(|finding| matches!(finding.figure, Figure::StepTime | Figure::Speedup));
+    match findings.iter().filter(judged).map(|finding| finding.verdict).max() {
+        Some(verdict) if verdict != Verdict::Unchanged || times.clone().any(|time| judged(&time)) => verdict,
+        _ if times.any(|time| time.verdict == Verdict::NotGated) => Verdict::NotGated,
+        _ => Verdict::New,
+    }
 }
 
 /// Lets pass, against the base revision, what was accepted: a step time that is not shown to be beyond the accepted one, within

@@ -207,12 +207,18 @@ impl Judged {
         self.findings.iter().find(|finding| finding.figure == Figure::StepTime)
     }
 
-    /// The finding that decides about the case's speed: its own step time beside a base revision, or else its speedup, or
-    /// else its step time against the baseline.
+    /// The finding that decides about the case's speed: the one that fails or is undecided, or else its own step time beside a
+    /// base revision, its speedup, or its step time against the baseline.
     pub fn speed(&self) -> Option<&Finding> {
-        self.finding(Figure::StepTime, Against::Base)
-            .or_else(|| self.finding(Figure::Speedup, Against::Baseline))
-            .or_else(|| self.step_time())
+        let all = || {
+            let base = self.finding(Figure::StepTime, Against::Base);
+            let speedup = self.finding(Figure::Speedup, Against::Baseline);
+            [base, speedup, self.finding(Figure::StepTime, Against::Baseline)].into_iter().flatten()
+        };
+        let is_undecided = |finding: &&Finding| {
+            matches!(finding.verdict, Verdict::Inconclusive | Verdict::NotJudged) && finding.change.is_some()
+        };
+        all().find(|finding| finding.fails).or_else(|| all().find(is_undecided)).or_else(|| all().next())
     }
 
     /// Whether any of its figures fails the gate.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::{OutputDemand, Thresholds};
-use crate::store::baseline::{Acceptance, Baseline};
+use crate::store::baseline::{Acceptance, Baseline, Import};
 use crate::store::record::{ArmKind, Outcome as LaunchOutcome, Parity, RunRecord};
 use crate::testing::Scenario;
 
@@ -416,6 +416,97 @@ fn an_acceptance_holds_until_a_run_shows_more_than_was_accepted() {
         launch.step_seconds.iter_mut().for_each(|step| *step *= factor);
     }
     assert_eq!(standing(&now, 0.25), Standing::Passed);
+}
+
+/// A run beside a base in which both sides of a case are so much slower than the baseline has it.
+fn drifted(factor: f64) -> Scenario {
+    let mut now = Scenario::beside_base();
+    for kind in [ArmKind::Head, ArmKind::Base] {
+        stretch(&mut now, CASE, kind, factor);
+    }
+    now
+}
+
+#[test]
+fn old_drift_fails_no_change_that_moved_the_figure_the_other_way() {
+    // This change made the case faster; main is slower than its baseline.
+    let mut faster = drifted(1.3);
+    stretch(&mut faster, CASE, ArmKind::Head, 0.9);
+    let outcome = judged(&faster);
+    assert_eq!(outcome.standing, Standing::Passed, "{:?}", of(&outcome, CASE));
+    assert_eq!(of(&outcome, CASE).verdict, Verdict::Drifted);
+    // This change made the reference faster: the speedup is its doing, the case's own step time is not.
+    let mut reference = drifted(1.3);
+    for kind in [ArmKind::Head, ArmKind::Control] {
+        stretch(&mut reference, REFERENCE, kind, 0.9);
+    }
+    let outcome = judged(&reference);
+    let case = of(&outcome, CASE);
+    assert!(case.finding(Figure::Speedup, Against::Baseline).unwrap().fails, "{case:?}");
+    assert!(!case.finding(Figure::StepTime, Against::Baseline).unwrap().fails, "{case:?}");
+}
+
+#[test]
+fn model_bytes_alone_make_no_case_unchanged() {
+    let mut now = Scenario::new();
+    now.slow_down(CASE, 10.0);
+    let stored = now.baseline.as_mut().unwrap().cases.get_mut(CASE).unwrap();
+    (stored.step_seconds, stored.speedup) = (None, None);
+    stored.jobs.clear();
+    let outcome = judged(&now);
+    assert_eq!(of(&outcome, CASE).verdict, Verdict::New, "{:?}", of(&outcome, CASE));
+    // An imported table's step times are not gated, and the reference was left out by hand.
+    let mut imported = Scenario::new();
+    imported.slow_down(CASE, 10.0);
+    imported.baseline.as_mut().unwrap().imported =
+        Some(Import { source: "table.md".to_owned(), generated: "2026-02-27".to_owned() });
+    imported.record.cases.retain(|case| case.case.name == CASE);
+    imported.record.cases[0].case.reference = None;
+    let outcome = judged(&imported);
+    assert_eq!(of(&outcome, CASE).verdict, Verdict::NotGated, "{:?}", of(&outcome, CASE));
+}
+
+#[test]
+fn a_case_that_the_base_lacks_is_judged_by_the_baseline_that_this_change_brings() {
+    let mut now = Scenario::beside_base();
+    now.case(CASE).base_launches.clear();
+    now.record.base.as_mut().unwrap().lacks.push(CASE.to_owned());
+    assert_eq!(of(&judged(&now), CASE).verdict, Verdict::Unchanged);
+    now.slow_down(CASE, 1.5);
+    assert_eq!(judged(&now).standing, Standing::Failed);
+}
+
+#[test]
+fn a_worker_that_never_reported_a_peak_is_counted() {
+    let mut now = Scenario::new();
+    let stored = now.baseline.as_mut().unwrap().cases.get_mut(CASE).unwrap();
+    stored.process_peak_bytes = None;
+    for launch in now.launches(CASE) {
+        launch.process_peak_bytes = None;
+    }
+    let outcome = judged(&now);
+    assert_eq!(outcome.standing, Standing::Passed);
+    assert_eq!(outcome.exemptions, ["1 case whose worker reports no process peak"]);
+}
+
+#[test]
+fn a_run_goes_on_until_each_step_time_is_settled_too() {
+    // The speedup is unchanged, since the reference became slower as well.
+    let mut now = Scenario::new();
+    assert_eq!(settled_of(now.clone()), ["41f", "5f"]);
+    for name in now.record.cases.iter().map(|case| case.case.name.clone()).collect::<Vec<_>>() {
+        stretch(&mut now, &name, ArmKind::Head, 1.3);
+    }
+    assert!(settled_of(now).is_empty());
+    // Alone, a case has its step time only; without a baseline it goes on for one.
+    let mut alone = Scenario::new();
+    alone.record.cases.retain(|case| case.case.name == CASE);
+    alone.record.cases[0].case.reference = None;
+    assert_eq!(settled_of(alone.clone()), ["41f"]);
+    stretch(&mut alone, CASE, ArmKind::Head, 1.3);
+    assert!(settled_of(alone.clone()).is_empty());
+    alone.baseline = None;
+    assert!(settled_of(alone).is_empty());
 }
 
 /// The workloads of `scenario` that need no further launch at a look, were its launches planned to go on.

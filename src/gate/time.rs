@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use super::control::{Control, is_unfit};
 use super::outcome::{Against, Figure, Finding, Verdict};
 use super::plan::Judge;
-use super::questions::Answers;
+use super::questions::{Answers, stored_speedup};
 use super::speed::{Answer, Decision};
 use super::words::{direction, side, with_interval};
-use crate::config::{Thresholds, display_name};
+use crate::config::{Case, Thresholds, display_name};
 use crate::evidence::quantity::{Change, Quantity, Ratio, Seconds};
 use crate::evidence::{CaseEvidence, Evidence};
 use crate::store::baseline::BaselineCase;
@@ -27,7 +27,8 @@ const MOST_ADVISED_LAUNCHES: usize = 60;
 
 /// The findings on every case's times, by the case's name.
 pub(super) fn judge(judge: &Judge, evidence: &Evidence, controls: &[Control]) -> BTreeMap<String, Vec<Finding>> {
-    let answers = Answers::of(judge, evidence);
+    let Judge { record, thresholds, baselines, plan, .. } = judge;
+    let answers = Answers::of(record, evidence, baselines.machine, thresholds, plan.launches);
     let of_case = |case: &CaseRecord| {
         let name = &case.case.name;
         let Some(own) = evidence.case(name).filter(|evidence| evidence.figures.is_some()) else {
@@ -55,7 +56,8 @@ struct Times<'a> {
 }
 
 impl Times<'_> {
-    /// Its own step time beside the base revision's; `None` without a base.
+    /// Its own step time beside the base revision's; `None` without a base, and where the base lacks the case and the baseline
+    /// has it.
     fn beside_base(&self) -> Option<Finding> {
         let base = self.judge.record.base.as_ref()?;
         let name = &self.case.case.name;
@@ -67,11 +69,11 @@ impl Times<'_> {
         }
         if self.case.base_launches.is_empty() {
             let is_vouched = self.judge.plan.trusts_record || self.judge.plan.case(name).is_none();
-            let is_lacking = base.lacks.contains(name) && is_vouched && self.judge.stored(&self.case.case).is_none();
-            return match is_lacking {
-                true => Some(finding(Verdict::New, "the base revision has no such case".to_owned())),
-                false => not_judged("nothing was launched of the base revision"),
-            };
+            if !base.lacks.contains(name) || !is_vouched {
+                return not_judged("nothing was launched of the base revision");
+            }
+            let new = finding(Verdict::New, "the base revision has no such case".to_owned());
+            return self.judge.stored(&self.case.case).is_none().then_some(new);
         }
         if is_copied(self.case) {
             return not_judged("the base revision's launches are copies of this revision's");
@@ -135,9 +137,8 @@ impl Times<'_> {
         };
         let tolerance = self.judge.thresholds.speedup_tolerance_percent;
         let (change, interval) = (Change::from_log(answer.change), interval(answer));
-        // What the stored jobs say, which need not be the latest of them.
-        let before = Ratio(now.0 * (1.0 + change.0));
-        let (verdict, is_drift) = self.against_baseline_verdict(answer, change, tolerance);
+        let before = stored_speedup(stored?, self.judge.thresholds)?;
+        let (verdict, is_drift) = self.against_baseline_verdict(answer, tolerance, Figure::Speedup);
         let mut message = format!(
             "speedup {} the baseline's {before} to {now}: in proportion to the reference's, the step time changed by {}, {} the \
              tolerance of {tolerance}%",
@@ -197,11 +198,11 @@ impl Times<'_> {
         };
         let tolerance = self.judge.thresholds.step_time_tolerance_percent;
         let (change, interval) = (Change::from_log(answer.change), interval(answer));
-        if self.is_told_by_speedup() {
+        if self.answers.is_told_by_speedup(&self.case.case.name) {
             let message = "its own step time is not gated, since the speedup is decided".to_owned();
             return Some(Finding { change: Some(change), interval, ..finding(Verdict::NotGated, message) });
         }
-        let (verdict, is_drift) = self.against_baseline_verdict(answer, change, tolerance);
+        let (verdict, is_drift) = self.against_baseline_verdict(answer, tolerance, Figure::StepTime);
         let mut message = format!(
             "{}'s own step time {} the baseline's {before} to {now}: {}, {} the tolerance of {tolerance}%",
             self.backend(),
@@ -221,26 +222,32 @@ impl Times<'_> {
         })
     }
 
-    /// Whether the speedup is decided to have changed: then the reference's own time does not hide what the case's did.
-    fn is_told_by_speedup(&self) -> bool {
-        let answer = self.answers.speedups.get(&self.case.case.name);
-        answer.is_some_and(|answer| matches!(answer.decision, Decision::Slower | Decision::Faster))
-    }
-
-    /// The verdict against the baseline, and whether it is drift: beside a base revision a figure fails only where this change
-    /// moved a side; else what is beyond its tolerance has drifted, and what is undecided does not matter.
-    fn against_baseline_verdict(&self, answer: &Answer, change: Change, tolerance_percent: f64) -> (Verdict, bool) {
+    /// The verdict against the baseline, and whether it is drift: beside a base revision a figure fails or improves only where
+    /// this change moved it that way; else what is beyond its tolerance has drifted, and what is undecided does not matter.
+    fn against_baseline_verdict(&self, answer: &Answer, tolerance_percent: f64, figure: Figure) -> (Verdict, bool) {
         let is_beside_base = self.judge.record.base.is_some() && !self.case.base_launches.is_empty();
-        match self.verdict(answer) {
-            verdict if !is_beside_base => return (verdict, false),
-            Verdict::Inconclusive | Verdict::NotJudged if self.answers.has_moved(self.case) => {
-                return (Verdict::NotGated, false);
-            }
-            verdict if self.answers.has_moved(self.case) => return (verdict, false),
+        let verdict = self.verdict(answer);
+        if !is_beside_base {
+            return (verdict, false);
+        }
+        let is_worse = self.has_moved(figure, Decision::Slower, Decision::Faster);
+        let is_better = self.has_moved(figure, Decision::Faster, Decision::Slower);
+        match verdict {
+            Verdict::Regressed if is_worse => return (verdict, false),
+            Verdict::Improved if is_better => return (verdict, false),
+            Verdict::Inconclusive | Verdict::NotJudged if is_worse || is_better => return (Verdict::NotGated, false),
             _ => {}
         }
-        let is_beyond = change.is_beyond(tolerance_percent);
+        let is_beyond = Change::from_log(answer.change).is_beyond(tolerance_percent);
         (if is_beyond { Verdict::Drifted } else { Verdict::Unchanged }, is_beyond)
+    }
+
+    /// Whether this change moved the case itself like `own`, or, where the figure is in proportion to it, the reference like
+    /// `other`.
+    fn has_moved(&self, figure: Figure, own: Decision, other: Decision) -> bool {
+        let Case { name, reference, .. } = &self.case.case;
+        let is_by_reference = |name: &String| figure == Figure::Speedup && self.answers.has_moved(name, other);
+        self.answers.has_moved(name, own) || reference.as_ref().is_some_and(is_by_reference)
     }
 
     /// An undecided question is inconclusive where all launches were made that the plan asks for.
@@ -308,7 +315,7 @@ impl Times<'_> {
 }
 
 /// Why a drift is told and does not fail.
-const NOT_THIS_CHANGE: &str = "; beside each other head and base do not differ, so it is not this change's doing";
+const NOT_THIS_CHANGE: &str = "; beside each other, head and base do not show it, so it is not this change's doing";
 
 /// A backend's step time then and now.
 struct Side {
