@@ -4,7 +4,7 @@
 //! `ok`, `note`, `warn` or `fail`, and whatever is not `ok` is followed by the way out.
 
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::machine::{Finding, Machine, Severity, Topic};
 use crate::protocol::{self, Ready};
@@ -29,7 +29,7 @@ pub struct BackendState {
     pub is_built_in: bool,
     /// The command that starts its worker.
     pub command: Vec<String>,
-    /// Where its program is, see [`find_program`]; `None` where there is none.
+    /// Path of its program; `None` if there is none.
     pub program: Option<PathBuf>,
     /// What the worker answered to a probe, or why it did not.
     pub state: Result<Ready, String>,
@@ -61,17 +61,6 @@ impl BackendState {
     fn is_open(&self) -> bool {
         self.state.as_ref().is_ok_and(|ready| ready.protocol == protocol::VERSION)
     }
-}
-
-/// Where the program of `command` is: the path itself if it names a folder, else the first in `PATH`.
-pub fn find_program(command: &str) -> Option<PathBuf> {
-    use std::os::unix::fs::PermissionsExt;
-    let runs = |path: &Path| path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0);
-    if command.contains('/') {
-        return Some(PathBuf::from(command)).filter(|path| runs(path));
-    }
-    let folders = std::env::var_os("PATH")?;
-    std::env::split_paths(&folders).map(|folder| folder.join(command)).find(|path| runs(path))
 }
 
 /// One line of a section: how it stands, and the text with its continuations.
@@ -333,15 +322,5 @@ Not ready to measure: cannot open torch.
         let text = render(&silent);
         assert!(text.contains("  note  the system tells nothing about power and heat\n"), "{text}");
         assert!(text.contains("  ok    nothing was found\n"), "{text}");
-    }
-
-    #[test]
-    fn programs_are_found_by_path_or_by_name() {
-        assert!(find_program("sh").unwrap().ends_with("sh"));
-        assert_eq!(find_program("/bin/sh"), Some("/bin/sh".into()));
-        assert_eq!(find_program("wanbench-has-no-such-command"), None);
-        assert_eq!(find_program("/etc/passwd"), None);
-        assert_eq!(find_program("/tmp"), None);
-        assert_eq!(find_program(""), None);
     }
 }

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use wanbench::config::{Case, Config};
 use wanbench::files::cache;
 use wanbench::protocol::DeviceChoice;
-use wanbench::report::doctor;
 use wanbench::revision::git;
 use wanbench::revision::{self, Checkout};
 use wanbench::runner::{self, Program};
 use wanbench::store::record::BaseRevision;
 
+use super::find_program::find_program;
 use super::status::{Error, OrStatus, Result};
 use super::terminal::Terminal;
 use crate::cli::BaseArgs;
@@ -115,7 +115,7 @@ fn of_folder(folder: &Path, config: &Config) -> Result<Base> {
     }
     let programs = revision::programs(config, None, &folder, |name| worker_in(&folder, name));
     for program in programs.values().filter(|program| program.folder.is_none()) {
-        if doctor::find_program(&program.command[0]).is_none() {
+        if find_program(&program.command[0]).is_none() {
             let program = Path::new(&program.command[0]).file_name().unwrap_or_default().display();
             return Err(Error::usage(format!("--base-workers {name}: there is no program {program} in this folder")));
         }
