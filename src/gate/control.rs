@@ -67,7 +67,7 @@ fn control(case: &CaseRecord, values: &[f64], limit: f64, alpha: f64) -> Option<
         launches: values.len(),
         unfit: is_unfit.then(|| {
             format!(
-                "the machine is unfit: the control of {} differs from itself by {}, and {:.1}% is allowed",
+                "the machine is unfit: the A/A control of {} differs from itself by {}, more than the allowed {:.1}%",
                 case.case.name,
                 Change::from_log(difference),
                 100.0 * limit

@@ -103,10 +103,12 @@ impl Judge<'_> {
         let asked = self.plan.case(&case.name)?;
         let is_alone = case.reference.is_none() && asked.reference.is_some();
         let why = match () {
-            () if asked.workload != case.workload => "it was measured with another workload than the configuration has",
+            () if asked.workload != case.workload => {
+                "it was measured with a different workload than the configuration's"
+            }
             () if is_alone && !self.plan.may_leave_out => "it was measured without its reference",
             () if !is_alone && asked.reference != case.reference => {
-                "it was measured with another reference than the configuration has"
+                "it was measured with a different reference than the configuration's"
             }
             () => return None,
         };
@@ -119,7 +121,7 @@ impl Judge<'_> {
         left_out.map(|case| {
             let (is_gap, reason) = match self.plan.may_leave_out {
                 true => (false, "left out by hand"),
-                false => (true, "the suite has it, the results do not: measure the whole suite"),
+                false => (true, "the suite has it, but the results do not: measure the whole suite"),
             };
             let baseline = self.stored(case).cloned();
             Judged { case: Some(case.clone()), ..unmeasured(&case.name, Verdict::LeftOut, is_gap, reason, baseline) }
@@ -132,7 +134,7 @@ impl Judge<'_> {
         let is_missing = |name: &String| !self.plan.known.contains(name) && self.record.case(name).is_none();
         let missing = cases.filter(move |(name, _)| is_missing(name));
         missing.map(|(name, stored)| {
-            let reason = "the baseline has it, the configuration no longer does";
+            let reason = "the baseline has it, but the configuration no longer does";
             unmeasured(name, Verdict::Missing, true, reason, Some(stored.clone()))
         })
     }
@@ -148,11 +150,11 @@ impl Judge<'_> {
             gap(
                 false,
                 format!(
-                    "this machine ({}) has no baseline, though {} recorded: compare with a base revision (--base), or record one",
+                    "this machine ({}) has no baseline, although {}: compare with a base revision (--base), or record one",
                     self.record.machine.name(self.record.device),
                     match self.baselines.others {
                         1 => "another machine has one".to_owned(),
-                        others => format!("{others} other machines have them"),
+                        others => format!("{others} other machines have one"),
                     }
                 ),
             );
@@ -191,18 +193,18 @@ impl Judge<'_> {
         exempt(count(|case| case.verdict == Verdict::LeftOut && !case.is_gap), "left out by hand");
         exempt(
             count(|case| case.verdict == Verdict::Skipped && !case.is_gap),
-            "skipped for want of memory, which no baseline has",
+            "skipped for lack of memory, without a baseline",
         );
         let is_not_compared = |case: &Judged| {
             let is_output =
                 |finding: &Finding| finding.figure == Figure::Output && finding.verdict == Verdict::NotGated;
             case.findings.iter().any(is_output)
         };
-        exempt(count(is_not_compared), "without a compared output");
+        exempt(count(is_not_compared), "whose output was not compared");
         if self.demands.allows_inconclusive {
             exempt(
                 count(|case| case.verdict == Verdict::Inconclusive),
-                "inconclusive, which --allow-inconclusive lets pass",
+                "inconclusive, allowed by --allow-inconclusive",
             );
         }
         exemptions

@@ -46,7 +46,7 @@ fn disagreement(judge: &Judge, case: &CaseRecord, tolerance: f64) -> Option<Find
         norms.fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), norm| (least.min(norm), most.max(norm)));
     if most - least > tolerance * most {
         let message = format!(
-            "its launches' outputs differ from each other: their norms are from {least:.4} to {most:.4}, more than {tolerance:.1e} apart"
+            "the outputs of its launches differ from each other: their norms range from {least:.4} to {most:.4}, more than {tolerance:.1e} apart"
         );
         return Some(fails((most - least) / most, message));
     }
@@ -55,7 +55,7 @@ fn disagreement(judge: &Judge, case: &CaseRecord, tolerance: f64) -> Option<Find
     (!element_counts_agree(counted)).then(|| {
         fails(
             f64::MAX,
-            "its output has another number of elements than the reference's or the base revision's".to_owned(),
+            "its output has a different number of elements than the reference's or the base revision's".to_owned(),
         )
     })
 }
@@ -73,13 +73,15 @@ fn compared(parity: Parity, against: Against, whose: &str, tolerance: f64) -> Fi
             error,
             Verdict::Regressed,
             format!(
-                "the output is not {whose}: relative error {error:.1e}, tolerance {tolerance:.1e}; a wrong answer is no speedup"
+                "the output differs from {whose}: relative error {error:.1e}, tolerance {tolerance:.1e}; a wrong answer is not a speedup"
             ),
         ),
         None => (
             f64::MAX,
             Verdict::Regressed,
-            format!("the output cannot be compared with {whose}: another size, unreadable, zero, or not finite"),
+            format!(
+                "the output cannot be compared with {whose}: it has another size, is unreadable, all zeros or not finite"
+            ),
         ),
     };
     Finding {
@@ -98,21 +100,24 @@ fn not_compared(judge: &Judge, case: &CaseRecord, against: Against, whose: &str,
     };
     // Where either side writes outputs, the evidence was to be had.
     let wrote = has_output(&case.launches) || has_output(other);
-    let way_out = format!("write `job.output` (docs/protocol.md), or say `output = false` under [backends.{backend}]");
+    let way_out = format!("write `job.output` (docs/protocol.md), or set `output = false` under [backends.{backend}]");
     let (verdict, message) = match judge.plan.output_demand(backend) {
-        OutputDemand::Waived => (Verdict::NotGated, format!("output not compared, as [backends.{backend}] says")),
+        OutputDemand::Waived => {
+            (Verdict::NotGated, format!("the output is not compared, as set in [backends.{backend}]"))
+        }
         OutputDemand::Expected if !wrote && !is_improved => {
-            (Verdict::NotGated, format!("output not compared with {whose}: the worker writes none; {way_out}"))
+            (Verdict::NotGated, format!("the output is not compared with {whose}: the worker writes none; {way_out}"))
         }
         OutputDemand::Expected if !wrote => (
             Verdict::NotJudged,
             format!(
-                "output not compared with {whose}, so that no improvement counts: the worker writes none; {way_out}"
+                "the output is not compared with {whose}, so an improvement does not count: the worker writes none; {way_out}"
             ),
         ),
-        OutputDemand::Expected | OutputDemand::Required => {
-            (Verdict::NotJudged, format!("output not compared with {whose}: one of the two is not there; {way_out}"))
-        }
+        OutputDemand::Expected | OutputDemand::Required => (
+            Verdict::NotJudged,
+            format!("the output is not compared with {whose}: one of the two is missing; {way_out}"),
+        ),
     };
     Finding::new(Figure::Output, against, verdict, message)
 }

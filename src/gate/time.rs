@@ -70,7 +70,7 @@ impl Times<'_> {
             let is_lacking = base.lacks.contains(name) && is_vouched && self.judge.stored(&self.case.case).is_none();
             return match is_lacking {
                 true => Some(finding(Verdict::New, "the base revision has no such case".to_owned())),
-                false => not_judged("nothing was launched of the base revision"),
+                false => not_judged("the base revision's worker was not launched"),
             };
         }
         if is_copied(self.case) {
@@ -78,7 +78,7 @@ impl Times<'_> {
         }
         match (self.answers.beside_base.get(name), self.evidence.base) {
             (Some(answer), Some(base)) => Some(self.step_time(answer, base.step)),
-            _ => not_judged("it shares no block with the base revision"),
+            _ => not_judged("no block measured both head and base"),
         }
     }
 
@@ -139,7 +139,7 @@ impl Times<'_> {
         let before = Ratio(now.0 * (1.0 + change.0));
         let (verdict, is_drift) = self.against_baseline_verdict(answer, change, tolerance);
         let mut message = format!(
-            "speedup {} the baseline's {before} to {now}: in proportion to the reference's, the step time changed by {}, {} the \
+            "speedup {} the baseline's {before} to {now}: relative to the reference's, the step time changed by {}, {} the \
              tolerance of {tolerance}%",
             direction(Change(-change.0)),
             with_interval(change, interval),
@@ -192,13 +192,13 @@ impl Times<'_> {
         };
         let Some(answer) = self.answers.step_times.get(&self.case.case.name) else {
             let change = Change(now.0 / before.0 - 1.0);
-            let message = format!("its own step time was {before} in an imported table, which is shown and not gated");
+            let message = format!("its own step time was {before} in an imported table, which is shown but not gated");
             return Some(Finding { change: Some(change), ..finding(Verdict::NotGated, message) });
         };
         let tolerance = self.judge.thresholds.step_time_tolerance_percent;
         let (change, interval) = (Change::from_log(answer.change), interval(answer));
         if self.is_told_by_speedup() {
-            let message = "its own step time is not gated, since the speedup is decided".to_owned();
+            let message = "its own step time is not gated, since the speedup already decides".to_owned();
             return Some(Finding { change: Some(change), interval, ..finding(Verdict::NotGated, message) });
         }
         let (verdict, is_drift) = self.against_baseline_verdict(answer, change, tolerance);
@@ -263,11 +263,11 @@ impl Times<'_> {
         let is_beyond = Change::from_log(answer.change).is_beyond(tolerance_percent);
         let why = match (answer.decision, answer.interval) {
             (Decision::Slower | Decision::Faster | Decision::Unchanged, _) => return String::new(),
-            (Decision::Open, None) => ", but one launch cannot tell a change from chance",
+            (Decision::Open, None) => ", but one launch cannot distinguish a change from chance",
             (Decision::Open, Some(_)) if is_beyond => {
                 ", but not significant at the stricter level that bounds the false alarms of the whole run"
             }
-            (Decision::Open, Some(_)) => ", but its interval reaches beyond: a regression could hide in it",
+            (Decision::Open, Some(_)) => ", but its interval extends beyond it, so a regression cannot be ruled out",
         };
         if self.is_short(answer) {
             let planned = format::launches(self.judge.plan.launches);
@@ -275,7 +275,7 @@ impl Times<'_> {
         }
         match answer.settling_launches {
             Some(launches) if launches <= MOST_ADVISED_LAUNCHES => {
-                format!("{why}; about {launches} launches would settle it")
+                format!("{why}; about {launches} launches would decide it")
             }
             _ => why.to_owned(),
         }
@@ -295,8 +295,8 @@ impl Times<'_> {
         };
         let factor = self.judge.thresholds.attribution_factor;
         let mover = match (own.change().log().abs(), other.change().log().abs()) {
-            (one, two) if one > factor * two => format!("it is {} that moved", own.backend),
-            (one, two) if two > factor * one => format!("it is {} that moved", other.backend),
+            (one, two) if one > factor * two => format!("{} moved", own.backend),
+            (one, two) if two > factor * one => format!("{} moved", other.backend),
             _ => "both moved".to_owned(),
         };
         Some(format!("; step times: {}, {}: {mover}", own.describe(), other.describe()))
@@ -312,7 +312,7 @@ impl Times<'_> {
 }
 
 /// Why a drift is told and does not fail.
-const NOT_THIS_CHANGE: &str = "; beside each other head and base do not differ, so it is not this change's doing";
+const NOT_THIS_CHANGE: &str = "; head and base do not differ in the same blocks, so this change did not cause it";
 
 /// A backend's step time then and now.
 struct Side {
@@ -371,7 +371,7 @@ fn uncalibrated(stored: &BaselineCase, verdict: Verdict, thresholds: &Thresholds
         _ if verdict == Verdict::Unchanged => String::new(),
         jobs if jobs >= thresholds.calibrated_jobs => String::new(),
         jobs => format!(
-            " (uncalibrated: {} in the baseline, {} would tell how much jobs differ)",
+            " (uncalibrated: {} in the baseline, {} are needed to know how much jobs differ)",
             format::count(jobs, "job"),
             thresholds.calibrated_jobs
         ),

@@ -136,7 +136,7 @@ fn is_expected(name: &str) -> bool {
     name == PULL_REQUEST || (is_plain(name) && !name.starts_with('.') && name.ends_with(".json"))
 }
 
-const NO_FILE: &str = "is no plain file: a link or a folder is not followed";
+const NO_FILE: &str = "is not a plain file: links and folders are not followed";
 
 /// The text of a plain file of at most `limit` bytes, even if it is another one than was listed.
 fn read(path: &Path, limit: u64) -> Result<String, ArtifactError> {
@@ -152,7 +152,7 @@ fn read(path: &Path, limit: u64) -> Result<String, ArtifactError> {
     if bytes.len() as u64 > limit {
         return Err(too_large(path, limit));
     }
-    String::from_utf8(bytes).map_err(|_| refused(path, "is no text in UTF-8"))
+    String::from_utf8(bytes).map_err(|_| refused(path, "is not UTF-8 text"))
 }
 
 /// At most ten decimal digits, with or without a line feed behind them; above zero.

@@ -35,7 +35,7 @@ impl fmt::Display for Posted {
         match self {
             Self::Created { url } => write!(out, "new comment {url}"),
             Self::Updated { url } => write!(out, "comment updated: {url}"),
-            Self::Unchanged { url } => write!(out, "the comment says it already: {url}"),
+            Self::Unchanged { url } => write!(out, "the comment is up to date: {url}"),
         }
     }
 }

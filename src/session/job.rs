@@ -74,7 +74,7 @@ impl Job<'_> {
             terminal.say(&format!("{name} is skipped: {skipped}"));
         }
         let canary = (suite.canary && !fit.fitting.is_empty()).then(|| canary_case(&suite.reference));
-        let outputs = tempfile::tempdir().or_incomplete(|| "cannot make a temporary folder")?;
+        let outputs = tempfile::tempdir().or_incomplete(|| "cannot create a temporary folder")?;
         let plan = Plan {
             cases: &fit.fitting,
             launches: self.effort.launches.map_or(suite.launches, usize::from),
@@ -147,12 +147,12 @@ impl Job<'_> {
         let warnings: Vec<String> = warnings.map(ToString::to_string).collect();
         if self.fitness == Fitness::Demanded && !warnings.is_empty() {
             return Err(Error::incomplete(format!(
-                "this machine is unfit to measure, and --strict refuses that: {}",
+                "--strict: this machine is not fit to measure: {}",
                 warnings.join("; ")
             )));
         }
         let debug =
-            cfg!(debug_assertions).then_some("this is a debug build: measure with a release build, `make build`");
+            cfg!(debug_assertions).then_some("this is a debug build: measure with a release build (`make build`)");
         if self.fitness != Fitness::Ignored {
             for warning in debug.into_iter().chain(warnings.iter().map(String::as_str)) {
                 terminal.say(&format!("warning: {warning}"));

@@ -110,7 +110,7 @@ impl<'a> Publisher<'a> {
     fn ask(&self, rendered: &Rendered) -> Result<ExitStatus> {
         let say = |text: &str| self.terminal.say(&format!("wanbench: {text}"));
         if !has_token(&self.args.api) {
-            say("nothing is posted on GitHub without a token, GITHUB_TOKEN or --token");
+            say("nothing was posted on GitHub: pass a token in GITHUB_TOKEN or --token");
             return Ok(ExitStatus::Incomplete);
         }
         let repository = repository(&self.args.api)?;
@@ -123,7 +123,7 @@ impl<'a> Publisher<'a> {
                     let posted = self.post_comment(&client, &repository, number, rendered).await;
                     statuses.push(self.warn("the comment", posted));
                 }
-                None => say("no comment is posted, since this is of no pull request; --pull-request names one"),
+                None => say("no comment was posted, since this is not a pull request; pass --pull-request to name one"),
             }
             if self.args.check_run {
                 let posted = self.post_check_run(&client, &repository, rendered).await;
@@ -150,7 +150,7 @@ impl<'a> Publisher<'a> {
     }
 
     async fn post_check_run(&self, client: &Client, repository: &Repository, rendered: &Rendered) -> Result<()> {
-        let head_sha = self.head_sha().ok_or_else(|| Error::usage("no commit to check: --sha names one"))?;
+        let head_sha = self.head_sha().ok_or_else(|| Error::usage("no commit to report a check run on: pass --sha"))?;
         let check_run = CheckRun {
             name: &format!("wanbench ({})", rendered.marker.name()),
             head_sha: &head_sha,

@@ -79,10 +79,12 @@ fn with_verdict(columns: &[Column], cases: &[&Judged], rows: &[Row]) -> String {
 /// What the columns mean, and what is gated.
 pub(in crate::report) fn legend(report: &Report) -> String {
     let before = match report.record.base {
-        Some(_) => "Change is of the case's own step time beside the base revision, whose median step is Before/Step.",
+        Some(_) => {
+            "Change compares the case's own step time with the base revision's in the same blocks; Before/Step is the base revision's median step."
+        }
         None => {
-            "Change is of the case's time in proportion to the reference's, for the reference of its own, against the \
-             baseline, whose step time is Before/Step."
+            "Change compares the case's step time relative to the reference's (the reference's own step time) with the \
+             baseline; Before/Step is the baseline's step time."
         }
     };
     format!(
