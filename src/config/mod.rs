@@ -82,7 +82,7 @@ pub enum OutputDemand {
 /// A matrix and how it is measured.
 #[derive(Clone, Debug)]
 pub struct Suite {
-    /// Its name.
+    /// Its name, unique in the configuration.
     pub name: String,
     /// Name of the model that its workloads run.
     pub model: String,

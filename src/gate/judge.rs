@@ -1,7 +1,7 @@
 //! The one judge: from what was asked for, the evidence and the demands to an outcome. Pure: no clock, no files.
 //!
-//! A pass is earned: every asked case has evidence that was decided. What was asked for and has none is not judged, with its
-//! reason, unless it is exempt, which is named and counted. docs/verdicts.md is the table of it.
+//! A pass is earned: every asked case has evidence that was decided. A case that was asked for and has none is not judged,
+//! with the reason, unless it is exempt, which is named and counted. docs/verdicts.md is the table of it.
 
 use super::control::{self, Control};
 use super::outcome::{Against, Figure, Finding, Gap, Judged, Outcome, Standing, Verdict};
@@ -15,7 +15,7 @@ use crate::store::record::{CaseRecord, Failure};
 use crate::text::format;
 
 impl Judge<'_> {
-    /// The outcome.
+    /// Judges every case that was measured or asked for, and the run as a whole.
     pub fn outcome(&self) -> Outcome {
         let evidence = Evidence::of(self.record);
         let controls = control::controls(self.record, &evidence, self.thresholds);

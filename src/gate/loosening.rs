@@ -1,7 +1,7 @@
-//! What a change makes looser than its base: gates, suites, baselines. Pure.
+//! What a change relaxes relative to its base: tolerances, suites, baselines. Pure.
 //!
-//! A change that slows a case can pass by moving what it is judged by. That is for a reviewer to allow, so the report
-//! lists it. Only what is looser is listed, and what may be: a threshold of which it is not known counts with any change.
+//! A change that slows a case down can pass by moving what it is judged by. A reviewer has to allow that, so the report lists
+//! it. Only what is relaxed is listed; a threshold whose direction is not known here is listed whenever it changes.
 
 use std::cmp::Ordering;
 
@@ -23,7 +23,7 @@ pub struct Committed<'a> {
     pub baseline: Option<&'a Baseline>,
 }
 
-/// What `head` makes looser than it is in `base`, in words such as `gate.base_tolerance_percent from 2 to 4`.
+/// What `head` relaxes relative to `base`, in words such as `gate.base_tolerance_percent from 2 to 4`.
 ///
 /// A configuration that one side does not have is not compared; a baseline that only the base has is removed.
 pub fn loosened(base: &Committed, head: &Committed) -> Vec<String> {
@@ -51,7 +51,7 @@ pub fn accepted(base: &Committed, head: &Committed) -> Vec<String> {
         .collect()
 }
 
-/// Whether a threshold that went from `base` to `head` is looser now. Of a key not known here any change may be.
+/// Whether a threshold that went from `base` to `head` is relaxed. Any change of a key that is not known here counts.
 fn is_looser(key: &str, base: &Value, head: &Value) -> bool {
     match (key, base.as_f64(), head.as_f64()) {
         (key, Some(base), Some(head)) if key.contains("tolerance") => head > base,

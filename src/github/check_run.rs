@@ -30,9 +30,9 @@ pub struct CheckRun<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Conclusion {
-    /// Passed.
+    /// The run passed.
     Success,
-    /// Failed.
+    /// A figure fails the gate.
     Failure,
     /// Evidence is missing: a branch rule lets neither this nor a failure pass, but it does `neutral`.
     ActionRequired,

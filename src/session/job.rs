@@ -26,9 +26,7 @@ use crate::cli::Effort;
 
 /// What is measured, and how.
 pub struct Job<'a> {
-    /// The configuration.
     pub config: &'a Config,
-    /// The cases.
     pub selected: &'a Selected<'a>,
     /// Seed of weights, inputs and launch order.
     pub seed: u64,

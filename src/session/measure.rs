@@ -23,7 +23,6 @@ use crate::cli;
 pub struct Measuring<'a> {
     /// What the user asked for.
     pub args: &'a cli::Measure,
-    /// The configuration.
     pub config: &'a Config,
     /// The revision to measure beside this one, if there is one.
     pub base: Option<&'a cli::BaseArgs>,

@@ -17,7 +17,6 @@ use crate::cli::{AxesArgs, ExpertChoice, LoadingArgs, Selection};
 
 /// The cases of a suite that are asked for, and where they run.
 pub struct Selected<'a> {
-    /// The suite.
     pub suite: &'a Suite,
     /// Its cases that are asked for.
     pub cases: Vec<Case>,
@@ -25,7 +24,6 @@ pub struct Selected<'a> {
     pub models: BTreeMap<String, Model>,
     /// Their programs, with those of all other backends.
     pub programs: BTreeMap<String, Program>,
-    /// This machine.
     pub machine: Machine,
     /// The device for all of them.
     pub device: DeviceKind,

@@ -4,7 +4,6 @@ use super::super::{Report, summary};
 use crate::text::format;
 use crate::wan::Experts;
 
-/// The section.
 pub(super) fn section(report: &Report) -> String {
     format!("## Methodology\n\n### Benchmark Procedure\n\n{}\n### Notes\n\n{}", procedure(report), notes(report))
 }

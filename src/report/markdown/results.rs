@@ -9,7 +9,6 @@ use crate::text::escape::{cut, markdown as escape};
 /// Characters of a failed case's reason in a cell.
 const REASON_LENGTH: usize = 80;
 
-/// The section.
 pub(super) fn section(report: &Report) -> String {
     let cases: Vec<&Judged> = report.outcome.cases.iter().collect();
     format!("## Results Summary\n\n{}\n{}", rows(&cases), legend(report))
