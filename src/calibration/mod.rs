@@ -1,6 +1,6 @@
-//! How noisy a machine is, from A/A jobs: what the gate may ask of it. Pure: no clock, no processes.
+//! How noisy a machine is, from A/A jobs, and which tolerances it supports. Pure: no clock, no processes.
 //!
-//! In an A/A job the same programs are head and base, so whatever differs is the machine's doing. `noise` splits it by
+//! In an A/A job the same programs are head and base, so any difference comes from the machine. `noise` splits it by
 //! layer, `alarms` counts what the present gate makes of it, `proposal` says which tolerances it leaves room for.
 
 mod alarms;

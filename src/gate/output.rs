@@ -1,4 +1,4 @@
-//! The output: a wrong answer is no speedup.
+//! The output: a wrong answer is not a speedup.
 
 use super::outcome::{Against, Figure, Finding, Verdict};
 use super::plan::Judge;

@@ -1,7 +1,7 @@
 //! The times of a run: the answers of [`super::questions`] as findings.
 //!
-//! Against the committed baseline a time fails, beside a base revision, only where this change moved one of its sides: what the
-//! machine or earlier changes did is told as drift.
+//! With a base revision, a time that is worse than the committed baseline fails only if this change moved one of its sides: what
+//! the machine or earlier changes did is reported as drift.
 
 use std::collections::BTreeMap;
 

@@ -1,15 +1,14 @@
-//! The artifact that a benchmark job leaves for the workflow that comments: made by a fork's code, so data of a
-//! stranger.
+//! The artifact that a benchmark job leaves for the workflow that comments: made by a fork's code, so untrusted data.
 //!
-//! Its figures are taken in a strict form, to compute the verdict anew by the base branch's configuration and
+//! Its figures are taken in a strict form, to recompute the verdict by the base branch's configuration and
 //! baselines. Its text (`warnings`, reasons, standard error, `base.loosened`, names) decides nothing: it is only shown,
 //! and every renderer of a report escapes what it shows. `base.accepted` is compared with names alone, and counts only
 //! where the base branch's own baseline holds an acceptance of that case, up to the change that was accepted there. A
 //! pull request named in it is a claim, which [`super::identity`] holds against what GitHub says.
 //!
-//! What a stranger can still do is to invent fast samples, in a form as good as measured ones: nothing in a file proves
-//! that it was measured. That is why maintainers approve the runs of outside contributors and read the change first,
-//! and why no baseline is recorded from an artifact without a maintainer.
+//! A fork's code can still invent fast samples that look like measured ones: nothing in a file proves that it was
+//! measured. That is why maintainers approve the runs of outside contributors and read the change first, and why no
+//! baseline is recorded from an artifact without a maintainer.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read};

@@ -1,4 +1,4 @@
-//! One check run a configuration on a commit: made once, updated in place from then on.
+//! One check run per configuration and commit: created once, then updated in place.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};

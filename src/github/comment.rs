@@ -1,4 +1,4 @@
-//! One comment a configuration on a pull request: made once, updated in place from then on.
+//! One comment per configuration and pull request: created once, then updated in place.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What Actions tell about the event that started them, in the file that `GITHUB_EVENT_PATH` names.
+//! The event that started a workflow, as Actions describe it in the file that `GITHUB_EVENT_PATH` names.
 //!
 //! Only what is needed is read; GitHub adds to its events as it likes.
 

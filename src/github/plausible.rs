@@ -1,4 +1,4 @@
-//! What a stranger's record must be beyond what [`crate::store::valid`] asks of every record. Pure.
+//! What an untrusted record must satisfy beyond what [`crate::store::valid`] asks of every record. Pure.
 //!
 //! Reading a [`RunRecord`] is strict already: unknown and repeated keys, numbers beyond what JSON's types hold, a depth
 //! beyond any record's and figures that cannot be true are errors there. Here are the limits on how much it holds, its

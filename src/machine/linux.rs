@@ -1,6 +1,6 @@
-//! What Linux tells in `/proc` and `/sys`, and NVIDIA's driver about its GPUs.
+//! What Linux reports in `/proc` and `/sys`, and NVIDIA's driver about its GPUs.
 //!
-//! Thin functions read, pure ones judge the text. A file that is missing is no finding.
+//! Thin functions read, pure ones judge the text. A missing file is not a finding.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! One measuring run at a time on a machine, whoever starts it: two would measure each other.
+//! One measuring run at a time on a machine, for all users: concurrent runs would distort each other.
 
 use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Seek, Write};

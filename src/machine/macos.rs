@@ -1,4 +1,4 @@
-//! What macOS's own tools tell, as text. Compiled on every system, asked on macOS only.
+//! What macOS's own tools report, as text. Compiled on every system, called on macOS only.
 //!
 //! The samples in the tests are taken from public sources that print these tools' output, as each says: nothing
 //! here has run on a Mac yet.

@@ -1,4 +1,4 @@
-//! What a reviewer is to know besides the verdict: the regressions that are acknowledged, and what a change loosens.
+//! What a reviewer should know besides the verdict: the accepted regressions, and what a change relaxes.
 
 use jiff::tz::TimeZone;
 

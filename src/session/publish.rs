@@ -1,7 +1,7 @@
-//! What a judgement tells GitHub: annotations, the job's summary, a step's outputs, the pull request's comment, a check run.
+//! What is published of a judgement: annotations, the job's summary, a step's outputs, the pull request's comment, a check run.
 //!
-//! None of it changes a verdict: what cannot be written or posted is a warning. Only `comment`, which is asked for nothing
-//! else, ends with its status.
+//! Posting never affects the verdict: what cannot be written or posted is a warning. Only `comment`, which does nothing else,
+//! ends with the status of the post.
 
 use std::path::Path;
 
@@ -24,7 +24,7 @@ const COMMENT_LIMIT: usize = 65_536;
 /// Most bytes of a job's summary: GitHub's 1 MiB a step, with room for what a step's other commands write.
 const JOB_SUMMARY_LIMIT: usize = 900_000;
 
-/// Where a judgement is told, and as whom.
+/// Where a judgement is published, and as whom.
 pub struct Publisher<'a> {
     args: &'a Publication,
     terminal: &'a Terminal,
@@ -87,7 +87,7 @@ impl<'a> Publisher<'a> {
         self.terminal.print(&rendered.annotations)
     }
 
-    /// Tells that nothing could be measured, and why: an older comment or check run must not stand as this one's outcome.
+    /// Publishes that nothing could be measured, and why: an older comment or check run must not be taken for this run's outcome.
     pub fn publish_failure(&self, error: &Error, measure: &Measure) {
         let suite = measure.selection.suite.as_deref().unwrap_or("default");
         let marker = Marker::new(self.args.id.as_deref().unwrap_or(&identity(suite, &machine_name())));
@@ -174,7 +174,7 @@ impl<'a> Publisher<'a> {
         self.args.sha.clone().or_else(of_event).or_else(|| variable("GITHUB_SHA"))
     }
 
-    /// Tells why something was not written or posted. In Actions a warning is seen on the run's page.
+    /// Warns that something was not written or posted. In Actions a warning appears on the run's page.
     fn warn(&self, what: &str, outcome: Result<()>) -> ExitStatus {
         let Err(error) = outcome else { return ExitStatus::Passed };
         let warning = format!("{what} could not be written: {error}");

@@ -1,4 +1,4 @@
-//! The verdict, what to do next, what deserves a look, why cases failed, what was accepted and what is loosened.
+//! The verdict, what to do next, what was found, why cases failed, what was accepted and what is relaxed.
 
 use super::super::headline::{self, Notable};
 use super::super::{Report, next_steps, review};
