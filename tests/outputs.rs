@@ -64,7 +64,7 @@ fn an_output_that_cannot_be_compared_fails() {
         let ran = check(&project, &["--launches", "2"]);
         assert_eq!(case(&project, 1)["parity"], json!({"relative_error": null}), "{what}");
         assert_eq!(ran.status, 1, "{what}: {}{}", ran.stdout, ran.stderr);
-        let words = ["the output cannot be compared with slow/5f/none's", "has another number of elements"];
+        let words = ["the output cannot be compared with slow/5f/none's", "has a different number of elements"];
         assert!(words.iter().any(|words| ran.flat().contains(words)), "{what}: {}", ran.stdout);
     }
 }

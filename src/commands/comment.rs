@@ -36,7 +36,7 @@ pub fn comment(args: &cli::Comment, terminal: &Terminal) -> Result<ExitStatus> {
     }
     if args.publication.dry_run {
         terminal.print(&rendered.comment())?;
-        terminal.say("wanbench: nothing is posted, as --dry-run asks");
+        terminal.say("wanbench: nothing was posted (--dry-run)");
         return Ok(ExitStatus::Passed);
     }
     let status = publisher.post(&rendered, args.markdown.as_deref());
@@ -49,7 +49,9 @@ pub fn comment(args: &cli::Comment, terminal: &Terminal) -> Result<ExitStatus> {
 fn note_differences(mut record: RunRecord, config: &Config) -> RunRecord {
     let unknown = config.suites.get(&record.suite).map(|suite| artifact::unknown_cases(&record, suite));
     if let Some(names) = unknown.filter(|names| !names.is_empty()) {
-        record.warnings.push(format!("measured, but not so in this configuration: {}", names.join(", ")));
+        record
+            .warnings
+            .push(format!("these cases differ from this configuration's, or are not in it: {}", names.join(", ")));
     }
     record
 }

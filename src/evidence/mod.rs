@@ -28,7 +28,7 @@ pub struct Evidence {
 pub struct CaseEvidence {
     /// Its figures; `None` where a launch failed, or none was started.
     pub figures: Option<Figures>,
-    /// Its peaks.
+    /// Peaks of head's processes.
     pub peaks: Peaks,
     /// ln of the median step of each launch, in seconds.
     pub log_steps: Vec<f64>,
@@ -66,7 +66,7 @@ pub struct Outputs {
 pub struct BaseFigures {
     /// Median over launches of the launch's median step.
     pub step: Seconds,
-    /// Its peaks.
+    /// Peaks of the base revision's processes.
     pub peaks: Peaks,
 }
 

@@ -1,7 +1,7 @@
 //! The one judge: from what was asked for, the evidence and the demands to an outcome. Pure: no clock, no files.
 //!
-//! A pass is earned: every asked case has evidence that was decided. What was asked for and has none is not judged, with its
-//! reason, unless it is exempt, which is named and counted. docs/verdicts.md is the table of it.
+//! A pass is earned: every asked case has evidence that was decided. A case that was asked for and has none is not judged,
+//! with the reason, unless it is exempt, which is named and counted. docs/verdicts.md is the table of it.
 
 use super::control::{self, Control};
 use super::outcome::{Against, Figure, Finding, Gap, Judged, Outcome, Standing, Verdict};
@@ -15,7 +15,7 @@ use crate::store::record::{CaseRecord, Failure};
 use crate::text::format;
 
 impl Judge<'_> {
-    /// The outcome.
+    /// Judges every case that was measured or asked for, and the run as a whole.
     pub fn outcome(&self) -> Outcome {
         let evidence = Evidence::of(self.record);
         let controls = control::controls(self.record, &evidence, self.thresholds);
@@ -104,10 +104,12 @@ impl Judge<'_> {
         let asked = self.plan.case(&case.name)?;
         let is_alone = case.reference.is_none() && asked.reference.is_some();
         let why = match () {
-            () if asked.workload != case.workload => "it was measured with another workload than the configuration has",
+            () if asked.workload != case.workload => {
+                "it was measured with a different workload than the configuration's"
+            }
             () if is_alone && !self.plan.may_leave_out => "it was measured without its reference",
             () if !is_alone && asked.reference != case.reference => {
-                "it was measured with another reference than the configuration has"
+                "it was measured with a different reference than the configuration's"
             }
             () => return None,
         };
@@ -120,7 +122,7 @@ impl Judge<'_> {
         left_out.map(|case| {
             let (is_gap, reason) = match self.plan.may_leave_out {
                 true => (false, "left out by hand"),
-                false => (true, "the suite has it, the results do not: measure the whole suite"),
+                false => (true, "the suite has it, but the results do not: measure the whole suite"),
             };
             let baseline = self.stored(case).cloned();
             Judged { case: Some(case.clone()), ..unmeasured(&case.name, Verdict::LeftOut, is_gap, reason, baseline) }
@@ -133,7 +135,7 @@ impl Judge<'_> {
         let is_missing = |name: &String| !self.plan.known.contains(name) && self.record.case(name).is_none();
         let missing = cases.filter(move |(name, _)| is_missing(name));
         missing.map(|(name, stored)| {
-            let reason = "the baseline has it, the configuration no longer does";
+            let reason = "the baseline has it, but the configuration no longer does";
             unmeasured(name, Verdict::Missing, true, reason, Some(stored.clone()))
         })
     }
@@ -179,10 +181,10 @@ impl Judge<'_> {
         let machine = self.record.machine.name(self.record.device);
         let others = match self.baselines.others {
             1 => "another machine has one".to_owned(),
-            others => format!("{others} other machines have them"),
+            others => format!("{others} other machines have one"),
         };
         let reason = format!(
-            "this machine ({machine}) has no baseline, though {others} recorded: compare with a base revision (--base), or record one"
+            "this machine ({machine}) has no baseline, although {others}: compare with a base revision (--base), or record one"
         );
         Some(Gap { reason, fails: false })
     }
@@ -199,14 +201,14 @@ impl Judge<'_> {
         exempt(count(|case| case.verdict == Verdict::LeftOut && !case.is_gap), "left out by hand");
         exempt(
             count(|case| case.verdict == Verdict::Skipped && !case.is_gap),
-            "skipped for want of memory, which no baseline has",
+            "skipped for lack of memory, without a baseline",
         );
         let is_not_compared = |case: &Judged| {
             let is_output =
                 |finding: &Finding| finding.figure == Figure::Output && finding.verdict == Verdict::NotGated;
             case.findings.iter().any(is_output)
         };
-        exempt(count(is_not_compared), "without a compared output");
+        exempt(count(is_not_compared), "whose output was not compared");
         let has_no_peak = |case: &Judged| {
             let is_peak = |finding: &Finding| matches!(finding.figure, Figure::ProcessPeak | Figure::FrameworkPeak);
             case.findings.iter().any(|finding| is_peak(finding) && finding.verdict == Verdict::NotGated)
@@ -215,13 +217,13 @@ impl Judge<'_> {
         if self.demands.allows_inconclusive {
             exempt(
                 count(|case| case.verdict == Verdict::Inconclusive),
-                "inconclusive, which --allow-inconclusive lets pass",
+                "inconclusive, allowed by --allow-inconclusive",
             );
         }
         let is_without_times = self.baselines.machine.is_none() && self.baseline_gap().is_none();
         if is_without_times && cases.iter().any(|case| case.now.is_some()) {
             let what_was_judged = match &self.record.base {
-                Some(_) => "the base revision alone was the measure",
+                Some(_) => "cases are compared with the base revision only",
                 None => "only model bytes and outputs could be judged",
             };
             exemptions.push(format!("this machine has no baseline, so {what_was_judged}"));

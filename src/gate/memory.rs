@@ -24,7 +24,7 @@ pub(super) fn model_bytes(figures: &Figures, recorded: Option<Bytes>) -> Finding
         _ if !figures.model_bytes_agree => (
             Verdict::Regressed,
             format!(
-                "the launches disagree on the model's bytes, which are exact: up to {}, recorded are {}",
+                "the launches disagree on the model's bytes, which are exact: up to {}, {} are recorded",
                 exact(now),
                 exact(recorded)
             ),
@@ -42,7 +42,7 @@ pub(super) fn model_bytes(figures: &Figures, recorded: Option<Bytes>) -> Finding
         Ordering::Less => (
             Verdict::Improved,
             format!(
-                "the model's weights take {} bytes, {} fewer than the recorded {}; the figure is exact, so a saving must be recorded",
+                "the model's weights take {} bytes, {} fewer than the recorded {}; the figure is exact, so an improvement must be recorded",
                 exact(now),
                 format::exact(recorded.0 - now.0),
                 exact(recorded)

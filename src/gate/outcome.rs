@@ -79,25 +79,25 @@ pub struct Judged {
 pub struct Finding {
     /// Which figure.
     pub figure: Figure,
-    /// What it is held against.
+    /// What it is compared with.
     pub against: Against,
     /// The figure before, if there is one: always as measured, never derived from today's.
     pub before: Option<Quantity>,
     /// Today's figure; `None` where there is none.
     pub now: Option<Quantity>,
-    /// How much worse it is, by the statistic that is gated.
+    /// How much worse it is, as a share, by the statistic that is gated; positive is worse.
     pub change: Option<Change>,
     /// The change's interval at 95%, where it is a speed.
     pub interval: Option<(Change, Change)>,
     /// The smallest slowdown that this run would have found with a probability of 80%.
     pub detectable: Option<Change>,
-    /// The launches that would settle an undecided speed.
+    /// The number of launches that would decide an undecided time.
     pub settling_launches: Option<usize>,
     /// The judgement.
     pub verdict: Verdict,
     /// Whether the gate fails on it.
     pub fails: bool,
-    /// The judgement in words, for a stranger.
+    /// The judgement in words, complete in itself.
     pub message: String,
 }
 
@@ -119,7 +119,7 @@ pub enum Figure {
     Output,
 }
 
-/// What a figure is held against.
+/// What a figure is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Against {
@@ -143,7 +143,7 @@ pub enum Verdict {
     Unchanged,
     /// Better than before by more than the tolerance.
     Improved,
-    /// Worse than the baseline, but not by this change: beside each other head and base do not differ.
+    /// Worse than the baseline, but not by this change: head and base do not differ in the same blocks.
     Drifted,
     /// There is nothing before it to compare with.
     New,
@@ -153,7 +153,7 @@ pub enum Verdict {
     Missing,
     /// The machine has too little memory for it: nothing was launched.
     Skipped,
-    /// The launches cannot tell: chance could explain the change, or hide one.
+    /// All planned launches were made and do not decide: chance could explain the change, or hide one.
     Inconclusive,
     /// It was asked for, and there is no evidence that could be judged.
     NotJudged,

@@ -1,4 +1,4 @@
-//! The output: a wrong answer is no speedup.
+//! The output: a wrong answer is not a speedup.
 
 use super::outcome::{Against, Figure, Finding, Verdict};
 use super::plan::Judge;
@@ -19,15 +19,7 @@ pub(super) fn judge(judge: &Judge, case: &CaseRecord, outputs: &Outputs, others:
     let is_improved = others.iter().any(|finding| finding.verdict == Verdict::Improved && finding.change.is_some());
     let demand = judge.plan.output_demand(&case.case.backend);
     let absent = |against, whose: &str, is_written| {
-        let (verdict, why) = not_compared(demand, is_written, is_improved);
-        let way_out = match demand {
-            OutputDemand::Waived => format!("[backends.{}] output = false", case.case.backend),
-            _ => format!(
-                "write `job.output` (docs/protocol.md), or set `output = false` under [backends.{}]",
-                case.case.backend
-            ),
-        };
-        let message = format!("output not compared with {whose}: {why}; {way_out}");
+        let (verdict, message) = not_compared(demand, &case.case.backend, whose, is_written, is_improved);
         Finding::new(Figure::Output, against, verdict, message)
     };
     let mut findings = Vec::new();
@@ -55,14 +47,14 @@ fn disagreement(outputs: &Outputs, tolerance: f64) -> Option<Finding> {
     };
     if let Some((least, most)) = outputs.norms.filter(|(least, most)| most - least > tolerance * most) {
         let message = format!(
-            "its launches' outputs differ from each other: their norms are from {least:.4} to {most:.4}, more than {tolerance:.1e} apart"
+            "the outputs of its launches differ from each other: their norms range from {least:.4} to {most:.4}, more than {tolerance:.1e} apart"
         );
         return Some(fails((most - least) / most, message));
     }
     (!outputs.are_of_one_size).then(|| {
         fails(
             f64::MAX,
-            "its output has another number of elements than the reference's or the base revision's".to_owned(),
+            "its output has a different number of elements than the reference's or the base revision's".to_owned(),
         )
     })
 }
@@ -76,13 +68,15 @@ fn compared(parity: Parity, against: Against, whose: &str, tolerance: f64) -> Fi
             error,
             Verdict::Regressed,
             format!(
-                "the output is not {whose}: relative error {error:.1e}, tolerance {tolerance:.1e}; a wrong answer is no speedup"
+                "the output differs from {whose}: relative error {error:.1e}, tolerance {tolerance:.1e}; a wrong answer is not a speedup"
             ),
         ),
         None => (
             f64::MAX,
             Verdict::Regressed,
-            format!("the output cannot be compared with {whose}: another size, unreadable, zero, or not finite"),
+            format!(
+                "the output cannot be compared with {whose}: it has another size, is unreadable, all zeros or not finite"
+            ),
         ),
     };
     Finding {
@@ -92,14 +86,32 @@ fn compared(parity: Parity, against: Against, whose: &str, tolerance: f64) -> Fi
     }
 }
 
-/// What it means that an output was not compared, and why. Where either side writes outputs, the evidence was to be had.
-fn not_compared(demand: OutputDemand, is_written: bool, is_improved: bool) -> (Verdict, &'static str) {
+/// What it means that an output was not compared with `whose`, and why. Where either side writes outputs, the evidence was to
+/// be had.
+fn not_compared(
+    demand: OutputDemand,
+    backend: &str,
+    whose: &str,
+    is_written: bool,
+    is_improved: bool,
+) -> (Verdict, String) {
+    let way_out = format!("write `job.output` (docs/protocol.md), or set `output = false` under [backends.{backend}]");
     match demand {
-        OutputDemand::Waived => (Verdict::NotGated, "the configuration says that the worker writes none"),
-        OutputDemand::Expected if !is_written && !is_improved => (Verdict::NotGated, "the worker writes none"),
-        OutputDemand::Expected if !is_written => {
-            (Verdict::NotJudged, "the worker writes none, so that no improvement counts")
+        OutputDemand::Waived => {
+            (Verdict::NotGated, format!("the output is not compared, as set in [backends.{backend}]"))
         }
-        OutputDemand::Expected | OutputDemand::Required => (Verdict::NotJudged, "one of the two was not written"),
+        OutputDemand::Expected if !is_written && !is_improved => {
+            (Verdict::NotGated, format!("the output is not compared with {whose}: the worker writes none; {way_out}"))
+        }
+        OutputDemand::Expected if !is_written => (
+            Verdict::NotJudged,
+            format!(
+                "the output is not compared with {whose}, so an improvement does not count: the worker writes none; {way_out}"
+            ),
+        ),
+        OutputDemand::Expected | OutputDemand::Required => (
+            Verdict::NotJudged,
+            format!("the output is not compared with {whose}: one of the two is missing; {way_out}"),
+        ),
     }
 }

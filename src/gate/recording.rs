@@ -125,7 +125,7 @@ fn uncertain(record: &RunRecord, evidence: &Evidence, thresholds: &Thresholds) -
     let (first, rest) = names.split_first()?;
     let more = if rest.is_empty() { String::new() } else { format!(" and {} more", format::count(rest.len(), "case")) };
     Some(format!(
-        "the speedup of {first}{more} is not known to its tolerance of {tolerance}%: measure with more launches, or on a quieter \
+        "the speedup of {first}{more} is not known to within its tolerance of {tolerance}%: measure with more launches, or on a quieter \
          machine"
     ))
 }

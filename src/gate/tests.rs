@@ -150,7 +150,7 @@ fn a_case_that_is_not_in_the_results_is_a_gap_unless_left_out_by_hand() {
     without.record.cases.retain(|case| case.case.name != CASE);
     let plan = Plan { may_leave_out: false, ..Plan::of_record(&now.record) };
     let outcome = judged(&Scenario { plan: Some(plan.clone()), ..without.clone() });
-    assert_not_judged(&outcome, "the suite has it, the results do not");
+    assert_not_judged(&outcome, "the suite has it, but the results do not");
     let by_hand = judged(&Scenario { plan: Some(Plan { may_leave_out: true, ..plan.clone() }), ..without.clone() });
     assert_eq!(
         (by_hand.standing, &by_hand.exemptions[..]),
@@ -184,7 +184,7 @@ fn a_case_measured_under_other_terms_than_asked_is_not_judged() {
         required(plan);
         plan.cases.iter_mut().find(|case| case.name == CASE).unwrap().workload.steps += 1;
     });
-    assert_not_judged(&other, "another workload");
+    assert_not_judged(&other, "a different workload");
 }
 
 #[test]
@@ -195,12 +195,12 @@ fn an_output_that_nobody_compared_is_told_and_no_improvement_counts_by_it() {
     let exempt = judged(&now);
     assert_eq!(
         (exempt.standing, &exempt.exemptions[..]),
-        (Standing::Passed, &["1 case without a compared output".to_owned()][..])
+        (Standing::Passed, &["1 case whose output was not compared".to_owned()][..])
     );
     let demand = |demand| move |plan: &mut Plan| plan.outputs = [("mlx".to_owned(), demand)].into();
-    assert_not_judged(&planned(&now, demand(OutputDemand::Required)), "output not compared");
+    assert_not_judged(&planned(&now, demand(OutputDemand::Required)), "the output is not compared");
     now.slow_down(CASE, 0.5);
-    assert_not_judged(&judged(&now), "so that no improvement counts");
+    assert_not_judged(&judged(&now), "so an improvement does not count");
     assert_eq!(planned(&now, demand(OutputDemand::Waived)).standing, Standing::Passed);
 }
 
@@ -245,7 +245,7 @@ fn a_machine_without_baseline_where_others_have_one_is_not_judged_but_beside_a_b
     let first = judged(&now);
     assert_eq!((first.standing, of(&first, CASE).verdict), (Standing::Passed, Verdict::New));
     now.others = 2;
-    assert_gap(&judged(&now), "though 2 other machines have them recorded");
+    assert_gap(&judged(&now), "although 2 other machines have one");
     let demanding = Demands { baseline: true, ..Demands::default() };
     assert_eq!(judged(&Scenario { demands: demanding, ..now.clone() }).standing, Standing::Failed);
     let mut beside = Scenario::beside_base();
@@ -278,12 +278,12 @@ fn a_base_that_lacks_a_case_makes_it_new() {
     let mut now = Scenario::beside_base();
     now.case(CASE).base_launches.clear();
     now.baseline = None;
-    assert_not_judged(&judged(&now), "nothing was launched of the base revision");
+    assert_not_judged(&judged(&now), "the base revision's worker was not launched");
     now.record.base.as_mut().unwrap().lacks.push(CASE.to_owned());
     let outcome = judged(&now);
     assert_eq!((outcome.standing, of(&outcome, CASE).verdict), (Standing::Passed, Verdict::New));
     // A stranger's record does not decide which cases are new.
-    assert_not_judged(&planned(&now, |plan| plan.trusts_record = false), "nothing was launched of the base revision");
+    assert_not_judged(&planned(&now, |plan| plan.trusts_record = false), "the base revision's worker was not launched");
 }
 
 #[test]
@@ -310,7 +310,7 @@ fn a_skipped_case_is_a_gap_only_where_the_baseline_has_it() {
     forget(&mut now, CASE);
     let outcome = judged(&now);
     assert_eq!((outcome.standing, of(&outcome, CASE).verdict), (Standing::Passed, Verdict::Skipped));
-    assert_eq!(outcome.exemptions, ["1 case skipped for want of memory, which no baseline has"]);
+    assert_eq!(outcome.exemptions, ["1 case skipped for lack of memory, without a baseline"]);
 
     // What the baseline has under the name is of another shape, so it is of another case.
     let mut other = Scenario::new();

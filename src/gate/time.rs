@@ -1,7 +1,7 @@
 //! The times of a run: the answers of [`super::questions`] as findings.
 //!
-//! Against the committed baseline a time fails, beside a base revision, only where this change moved one of its sides: what the
-//! machine or earlier changes did is told as drift.
+//! With a base revision, a time that is worse than the committed baseline fails only if this change moved one of its sides: what
+//! the machine or earlier changes did is reported as drift.
 
 use std::collections::BTreeMap;
 
@@ -70,7 +70,7 @@ impl Times<'_> {
         if self.case.base_launches.is_empty() {
             let is_vouched = self.judge.plan.trusts_record || self.judge.plan.case(name).is_none();
             if !base.lacks.contains(name) || !is_vouched {
-                return not_judged("nothing was launched of the base revision");
+                return not_judged("the base revision's worker was not launched");
             }
             let new = finding(Verdict::New, "the base revision has no such case".to_owned());
             return self.judge.stored(&self.case.case).is_none().then_some(new);
@@ -80,7 +80,7 @@ impl Times<'_> {
         }
         match (self.answers.beside_base.get(name), self.evidence.base) {
             (Some(answer), Some(base)) => Some(self.step_time(answer, base.step)),
-            _ => not_judged("it shares no block with the base revision"),
+            _ => not_judged("no block measured both head and base"),
         }
     }
 
@@ -140,7 +140,7 @@ impl Times<'_> {
         let before = stored_speedup(stored?, self.judge.thresholds)?;
         let (verdict, is_drift) = self.against_baseline_verdict(answer, tolerance, Figure::Speedup);
         let mut message = format!(
-            "speedup {} the baseline's {before} to {now}: in proportion to the reference's, the step time changed by {}, {} the \
+            "speedup {} the baseline's {before} to {now}: relative to the reference's, the step time changed by {}, {} the \
              tolerance of {tolerance}%",
             direction(Change(-change.0)),
             with_interval(change, interval),
@@ -193,13 +193,13 @@ impl Times<'_> {
         };
         let Some(answer) = self.answers.step_times.get(&self.case.case.name) else {
             let change = Change(now.0 / before.0 - 1.0);
-            let message = format!("its own step time was {before} in an imported table, which is shown and not gated");
+            let message = format!("its own step time was {before} in an imported table, which is shown but not gated");
             return Some(Finding { change: Some(change), ..finding(Verdict::NotGated, message) });
         };
         let tolerance = self.judge.thresholds.step_time_tolerance_percent;
         let (change, interval) = (Change::from_log(answer.change), interval(answer));
         if self.answers.is_told_by_speedup(&self.case.case.name) {
-            let message = "its own step time is not gated, since the speedup is decided".to_owned();
+            let message = "its own step time is not gated, since the speedup already decides".to_owned();
             return Some(Finding { change: Some(change), interval, ..finding(Verdict::NotGated, message) });
         }
         let (verdict, is_drift) = self.against_baseline_verdict(answer, tolerance, Figure::StepTime);
@@ -270,11 +270,11 @@ impl Times<'_> {
         let is_beyond = Change::from_log(answer.change).is_beyond(tolerance_percent);
         let why = match (answer.decision, answer.interval) {
             (Decision::Slower | Decision::Faster | Decision::Unchanged, _) => return String::new(),
-            (Decision::Open, None) => ", but one launch cannot tell a change from chance",
+            (Decision::Open, None) => ", but one launch cannot distinguish a change from chance",
             (Decision::Open, Some(_)) if is_beyond => {
                 ", but not significant at the stricter level that bounds the false alarms of the whole run"
             }
-            (Decision::Open, Some(_)) => ", but its interval reaches beyond: a regression could hide in it",
+            (Decision::Open, Some(_)) => ", but its interval extends beyond it, so a regression cannot be ruled out",
         };
         if self.is_short(answer) {
             let planned = format::launches(self.judge.plan.launches);
@@ -282,7 +282,7 @@ impl Times<'_> {
         }
         match answer.settling_launches {
             Some(launches) if launches <= MOST_ADVISED_LAUNCHES => {
-                format!("{why}; about {launches} launches would settle it")
+                format!("{why}; about {launches} launches would decide it")
             }
             _ => why.to_owned(),
         }
@@ -298,8 +298,8 @@ impl Times<'_> {
         let other = Side { backend: display_name(&reference.case.backend).to_owned(), before: Seconds(before), now };
         let factor = self.judge.thresholds.attribution_factor;
         let mover = match (own.change().log().abs(), other.change().log().abs()) {
-            (one, two) if one > factor * two => format!("it is {} that moved", own.backend),
-            (one, two) if two > factor * one => format!("it is {} that moved", other.backend),
+            (one, two) if one > factor * two => format!("{} moved", own.backend),
+            (one, two) if two > factor * one => format!("{} moved", other.backend),
             _ => "both moved".to_owned(),
         };
         Some(format!("; step times: {}, {}: {mover}", own.describe(), other.describe()))
@@ -315,7 +315,7 @@ impl Times<'_> {
 }
 
 /// Why a drift is told and does not fail.
-const NOT_THIS_CHANGE: &str = "; beside each other, head and base do not show it, so it is not this change's doing";
+const NOT_THIS_CHANGE: &str = "; head and base do not show it in the same blocks, so this change did not cause it";
 
 /// A backend's step time then and now.
 struct Side {
@@ -374,7 +374,7 @@ fn uncalibrated(stored: &BaselineCase, verdict: Verdict, thresholds: &Thresholds
         _ if verdict == Verdict::Unchanged => String::new(),
         jobs if jobs >= thresholds.calibrated_jobs => String::new(),
         jobs => format!(
-            " (uncalibrated: {} in the baseline, {} would tell how much jobs differ)",
+            " (uncalibrated: {} in the baseline, {} are needed to know how much jobs differ)",
             format::count(jobs, "job"),
             thresholds.calibrated_jobs
         ),

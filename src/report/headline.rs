@@ -24,7 +24,7 @@ pub(super) fn reason(report: &Report) -> String {
     parts.extend(outcome.gaps.iter().filter(|gap| gap.fails).map(|gap| gap.reason.clone()));
     for (verdict, words) in [
         (Verdict::Failed, "could not be measured"),
-        (Verdict::Skipped, "skipped for want of memory, though the baseline has figures"),
+        (Verdict::Skipped, "skipped for lack of memory, although the baseline has figures"),
         (Verdict::NotJudged, "not judged"),
         (Verdict::LeftOut, "not in the results"),
         (Verdict::Missing, "no longer in the configuration"),
@@ -108,8 +108,8 @@ pub(super) fn notable(outcome: &Outcome) -> Vec<Notable<'_>> {
 fn why(case: &Judged) -> String {
     let reason = case.reason.clone().unwrap_or_default();
     match (case.verdict, case.is_gap) {
-        (Verdict::Skipped, true) => format!("{reason}; the baseline has its figures, so it counts as not measured"),
-        (Verdict::Skipped, false) => format!("{reason}; no baseline asks for it"),
+        (Verdict::Skipped, true) => format!("{reason}; the baseline has its figures, so it should have been measured"),
+        (Verdict::Skipped, false) => format!("{reason}; no baseline has it"),
         _ => reason,
     }
 }
