@@ -60,7 +60,7 @@ impl Judge<'_> {
         let mut findings = Vec::new();
         if let Some((evidence, now)) = evidence.and_then(|evidence| Some((evidence, evidence.figures.as_ref()?))) {
             findings.extend(speeds);
-            findings.push(memory::model_bytes(now, recorded_bytes));
+            findings.push(memory::model_bytes(evidence, now, recorded_bytes));
             findings.extend(memory::peaks(evidence, stored, self.thresholds));
             findings.extend(output::judge(self, case, &evidence.outputs, &findings));
             self.accept(name, stored, &mut findings);
@@ -189,7 +189,7 @@ impl Judge<'_> {
         Some(Gap { reason, fails: false })
     }
 
-    /// What was asked for and is exempt: the cases counted, the lack of a baseline told.
+    /// What was asked for and is exempt: the cases counted, the lack of a baseline and relaxed rules told.
     fn exemptions(&self, cases: &[Judged]) -> Vec<String> {
         let count = |is_meant: fn(&Judged) -> bool| cases.iter().filter(|case| is_meant(case)).count();
         let mut exemptions = Vec::new();
@@ -209,6 +209,11 @@ impl Judge<'_> {
             case.findings.iter().any(is_output)
         };
         exempt(count(is_not_compared), "whose output was not compared");
+        let is_without_reference = |case: &Judged| {
+            let speedup = case.finding(Figure::Speedup, Against::Baseline);
+            speedup.is_some_and(|finding| finding.verdict == Verdict::NotGated && finding.now.is_none())
+        };
+        exempt(count(is_without_reference), "whose speedup is not judged, since its reference was left out by hand");
         let has_no_peak = |case: &Judged| {
             let is_peak = |finding: &Finding| matches!(finding.figure, Figure::ProcessPeak | Figure::FrameworkPeak);
             case.findings.iter().any(|finding| is_peak(finding) && finding.verdict == Verdict::NotGated)
@@ -220,10 +225,14 @@ impl Judge<'_> {
                 "inconclusive, allowed by --allow-inconclusive",
             );
         }
+        let relaxed = self.record.base.as_ref().map_or(0, |base| base.loosened.len());
+        if relaxed > 0 {
+            exemptions.push(format!("this change relaxes {} that it is judged by", format::count(relaxed, "rule")));
+        }
         let is_without_times = self.baselines.machine.is_none() && self.baseline_gap().is_none();
         if is_without_times && cases.iter().any(|case| case.now.is_some()) {
             let what_was_judged = match &self.record.base {
-                Some(_) => "cases are compared with the base revision only",
+                Some(_) => "they are compared with the base revision only",
                 None => "only model bytes and outputs could be judged",
             };
             exemptions.push(format!("this machine has no baseline, so {what_was_judged}"));

@@ -6,13 +6,12 @@ use crate::config::OutputDemand;
 use crate::evidence::Outputs;
 use crate::evidence::parity::denoised_tolerance;
 use crate::evidence::quantity::{Quantity, RelativeError};
-use crate::store::record::{CaseRecord, Parity};
+use crate::store::record::{CaseRecord, Parity, failure};
 
 /// Holds the case's final latent against the reference's and the base revision's, and its launches' against each other.
 /// `others` are the findings on the case's other figures: of an output that is exempt an improvement does not count.
 pub(super) fn judge(judge: &Judge, case: &CaseRecord, outputs: &Outputs, others: &[Finding]) -> Vec<Finding> {
-    let quantization = denoised_tolerance(case.case.quant, case.case.dtype, judge.record.device);
-    let tolerance = judge.thresholds.parity_tolerance_factor * quantization;
+    let tolerance = tolerance(judge, case);
     if let Some(finding) = disagreement(outputs, tolerance) {
         return vec![finding];
     }
@@ -30,12 +29,34 @@ pub(super) fn judge(judge: &Judge, case: &CaseRecord, outputs: &Outputs, others:
         let absent = || (!case.case.is_reference()).then(|| absent(Against::Reference, &whose, outputs.are_written));
         findings.extend(compared.or_else(absent));
     }
-    if judge.record.base.is_some() && !case.base_launches.is_empty() {
+    let has_base = judge.record.base.is_some() && !case.base_launches.is_empty();
+    if has_base && failure(&case.base_launches).is_none() {
         let whose = "the base revision's";
         let compared = outputs.base.map(|parity| compared(parity, Against::Base, whose, tolerance));
         findings.push(compared.unwrap_or_else(|| absent(Against::Base, whose, outputs.are_written_beside_base)));
     }
+    if findings.is_empty() && is_improved && demand != OutputDemand::Waived && !is_agreed_with(judge, case) {
+        let message = "the output is compared with nothing, so an improvement does not count: measure it together with \
+                       another backend, or beside a base revision (--base)";
+        findings.push(Finding::new(Figure::Output, Against::Reference, Verdict::NotJudged, message));
+    }
     findings
+}
+
+/// The relative error that is allowed to the output of `case`.
+fn tolerance(judge: &Judge, case: &CaseRecord) -> f64 {
+    let quantization = denoised_tolerance(case.case.quant, case.case.dtype, judge.record.device);
+    judge.thresholds.parity_tolerance_factor * quantization
+}
+
+/// Whether another case's output agrees with that of `case`, its reference.
+fn is_agreed_with(judge: &Judge, case: &CaseRecord) -> bool {
+    let others = judge.record.cases.iter().filter(|other| other.case.name != case.case.name);
+    let mut referring = others.filter(|other| other.case.reference.as_ref() == Some(&case.case.name));
+    referring.any(|other| {
+        let error = other.parity.and_then(|parity| parity.relative_error);
+        error.is_some_and(|error| error <= tolerance(judge, other))
+    })
 }
 
 /// Where launches of the case, or it and its reference or base, cannot have computed the same.

@@ -477,6 +477,60 @@ fn a_case_that_the_base_lacks_is_judged_by_the_baseline_that_this_change_brings(
 }
 
 #[test]
+fn model_bytes_that_are_not_recorded_are_the_base_revisions() {
+    let mut now = Scenario::beside_base();
+    now.memory.models.clear();
+    assert_eq!(judged(&now).standing, Standing::Passed);
+    for launch in now.launches(CASE) {
+        launch.model_bytes += 1;
+    }
+    let outcome = judged(&now);
+    assert_eq!(outcome.standing, Standing::Failed);
+    assert!(of(&outcome, CASE).finding(Figure::ModelBytes, Against::Base).unwrap().message.contains("1 more than"));
+}
+
+#[test]
+fn an_improvement_whose_output_nothing_agrees_with_is_not_judged() {
+    let mut alone = Scenario::new();
+    alone.record.cases.retain(|case| case.case.name == REFERENCE);
+    alone.baseline.as_mut().unwrap().cases.retain(|name, _| name == REFERENCE);
+    assert_eq!(judged(&alone).standing, Standing::Passed);
+    for kind in [ArmKind::Head, ArmKind::Control] {
+        stretch(&mut alone, REFERENCE, kind, 0.5);
+    }
+    let outcome = judged(&alone);
+    let case = of(&outcome, REFERENCE);
+    assert_eq!(case.verdict, Verdict::NotJudged, "{case:?}");
+    assert!(case.findings.iter().any(|finding| finding.message.contains("compared with nothing")), "{case:?}");
+}
+
+#[test]
+fn drift_is_told_only_where_the_base_revision_decides() {
+    let mut now = drifted(1.3);
+    now.case(CASE).base_launches.truncate(1);
+    let outcome = judged(&now);
+    let case = of(&outcome, CASE);
+    assert!(matches!(case.verdict, Verdict::Inconclusive | Verdict::NotJudged), "{case:?}");
+    assert!(!case.findings.iter().any(|finding| finding.message.contains("this change did not cause it")), "{case:?}");
+}
+
+#[test]
+fn a_failed_base_says_nothing_of_the_output() {
+    let mut now = Scenario::beside_base();
+    let failure = crate::store::record::Failure { reason: "exited with status 7".to_owned(), stderr_tail: Vec::new() };
+    now.case(CASE).base_launches[0].outcome = LaunchOutcome::Failed(failure);
+    now.case(CASE).base_parity = None;
+    assert!(of(&judged(&now), CASE).finding(Figure::Output, Against::Base).is_none());
+}
+
+#[test]
+fn rules_that_the_change_relaxes_are_counted() {
+    let mut now = Scenario::beside_base();
+    now.record.base.as_mut().unwrap().loosened.push("removes suite wide (63 cases)".to_owned());
+    assert_eq!(judged(&now).exemptions, ["this change relaxes 1 rule that it is judged by"]);
+}
+
+#[test]
 fn a_worker_that_never_reported_a_peak_is_counted() {
     let mut now = Scenario::new();
     let stored = now.baseline.as_mut().unwrap().cases.get_mut(CASE).unwrap();

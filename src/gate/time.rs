@@ -93,8 +93,8 @@ impl Times<'_> {
         let mut message = format!(
             "{}'s own step time {} the base revision's {before} to {now}: {}, {} the tolerance of {tolerance}%{}",
             self.backend(),
-            direction(change),
-            with_interval(change, interval),
+            direction(medians),
+            gated_change(change, interval, medians),
             side(change, tolerance),
             self.doubt(answer, tolerance)
         );
@@ -222,24 +222,30 @@ impl Times<'_> {
         })
     }
 
-    /// The verdict against the baseline, and whether it is drift: beside a base revision a figure fails or improves only where
-    /// this change moved it that way; else what is beyond its tolerance has drifted, and what is undecided does not matter.
+    /// The verdict against the baseline, and whether it is drift. Beside a base revision a figure fails or improves only where
+    /// this change moved it that way: what else is beyond its tolerance has drifted, or, where that is not decided beside the
+    /// base revision either, says nothing about this change.
     fn against_baseline_verdict(&self, answer: &Answer, tolerance_percent: f64, figure: Figure) -> (Verdict, bool) {
-        let is_beside_base = self.judge.record.base.is_some() && !self.case.base_launches.is_empty();
         let verdict = self.verdict(answer);
-        if !is_beside_base {
+        if self.judge.record.base.is_none() || self.case.base_launches.is_empty() {
             return (verdict, false);
         }
         let is_worse = self.has_moved(figure, Decision::Slower, Decision::Faster);
         let is_better = self.has_moved(figure, Decision::Faster, Decision::Slower);
-        match verdict {
-            Verdict::Regressed if is_worse => return (verdict, false),
-            Verdict::Improved if is_better => return (verdict, false),
-            Verdict::Inconclusive | Verdict::NotJudged if is_worse || is_better => return (Verdict::NotGated, false),
-            _ => {}
-        }
         let is_beyond = Change::from_log(answer.change).is_beyond(tolerance_percent);
-        (if is_beyond { Verdict::Drifted } else { Verdict::Unchanged }, is_beyond)
+        match verdict {
+            Verdict::Regressed if is_worse => (verdict, false),
+            Verdict::Improved if is_better => (verdict, false),
+            Verdict::Inconclusive | Verdict::NotJudged if is_worse || is_better => (Verdict::NotGated, false),
+            _ if !is_beyond => (Verdict::Unchanged, false),
+            _ if self.is_decided_beside_base() => (Verdict::Drifted, true),
+            _ => (Verdict::NotGated, false),
+        }
+    }
+
+    fn is_decided_beside_base(&self) -> bool {
+        let verdict = self.beside_base().map(|finding| finding.verdict);
+        verdict.is_some_and(|verdict| !matches!(verdict, Verdict::Inconclusive | Verdict::NotJudged))
     }
 
     /// Whether this change moved the case itself like `own`, or, where the figure is in proportion to it, the reference like
@@ -360,6 +366,14 @@ fn withdraw(finding: &mut Finding) {
 
 fn interval(answer: &Answer) -> Option<(Change, Change)> {
     answer.interval.map(|(low, high)| (Change::from_log(low), Change::from_log(high)))
+}
+
+/// The change that is gated, said to be the fastest quarter's where the medians beside it tell otherwise.
+fn gated_change(change: Change, interval: Option<(Change, Change)>, medians: Change) -> String {
+    let (low, high) = interval.unwrap_or((change, change));
+    let is_as_medians = (low.0..=high.0).contains(&medians.0) || change.to_string() == medians.to_string();
+    let words = with_interval(change, interval);
+    if is_as_medians { words } else { format!("{words} in the fastest quarter of the steps") }
 }
 
 /// What a run could have seen and would need.
