@@ -10,8 +10,8 @@ use wanbench::wan::{DType, Quant};
 
 /// Tracks the speed and memory of the Wan diffusion transformer on MLX and PyTorch, and fails on regressions.
 ///
-/// Exit status: 0 passed, 1 the gate failed, 2 usage or configuration error, 3 something asked for could not be measured or judged.
-/// or posted.
+/// Exit status: 0 passed, 1 the gate failed, 2 usage or configuration error, 3 something asked for could not be
+/// measured, judged, saved or posted.
 #[derive(Debug, Parser)]
 #[command(name = "wanbench", version, propagate_version = true)]
 pub struct Cli {
@@ -397,7 +397,7 @@ pub struct Publication {
     /// Also report a check run on that commit
     #[arg(long)]
     pub check_run: bool,
-    /// The comment's name: comments of other names are left alone [default: the suites' names]
+    /// The comment's name: comments of other names are left alone [default: the suites and machines]
     #[arg(long, value_name = "NAME")]
     pub id: Option<String>,
     /// Who posts: others' comments are left alone [default: whose the token is, else github-actions[bot]]
