@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::config::Thresholds;
 use crate::gate::recording::Doubts;
-use crate::gate::{Outcome, Standing};
+use crate::gate::{Gap, Outcome, Standing};
 use crate::store::baseline::{Baseline, Import};
 use crate::store::record::RunRecord;
 use crate::text::shell;
@@ -87,6 +87,15 @@ impl Report {
     /// How the run stands: what the exit status says.
     pub fn standing(&self) -> Standing {
         self.outcome.standing
+    }
+
+    /// The same report where something is missing that the judgement cannot know of, for `reason`: a sentence without its
+    /// period. It does not pass any more.
+    #[must_use]
+    pub fn lacking(mut self, reason: String) -> Self {
+        self.outcome.gaps.push(Gap { reason, fails: false });
+        self.outcome.standing = self.outcome.standing.max(Standing::NotJudged);
+        self
     }
 }
 

@@ -129,9 +129,25 @@ pub fn text(report: &Report, terminal: &Terminal) -> String {
     report::text::render(report, terminal.layout())
 }
 
-/// Saves the report as Markdown where asked.
-pub fn save_markdown(report: &Report, path: Option<&Path>) -> Result<()> {
-    let Some(path) = path else { return Ok(()) };
-    save::atomically(path, |out| out.write_all(report::markdown::render(report).as_bytes()))
+/// Saves the report as Markdown where asked. Whatever of the run could not be saved, the record `unsaved` for this reason
+/// included, is missing in the report that is handed back: it must not be told as a pass.
+pub fn save_report(report: Report, unsaved: Option<Error>, markdown: Option<&Path>, terminal: &Terminal) -> Report {
+    let report = match unsaved {
+        Some(error) => report.lacking(error.to_string()),
+        None => report,
+    };
+    let written = markdown.map_or(Ok(()), |path| save_text(path, &report::markdown::render(&report)));
+    match written {
+        Ok(()) => report,
+        Err(error) => {
+            terminal.say_always(&format!("warning: {error}"));
+            report.lacking(error.to_string())
+        }
+    }
+}
+
+/// Saves a rendered report.
+pub fn save_text(path: &Path, text: &str) -> Result<()> {
+    save::atomically(path, |out| out.write_all(text.as_bytes()))
         .or_incomplete(|| format!("cannot write {}", path.display()))
 }
