@@ -61,7 +61,7 @@ fn judge(args: &cli::Comment) -> Result<Vec<Result<Report>>> {
     judged::read_baselines(&args.sources)?;
     let judge = |path: &Path| -> Result<Report> {
         let record = note_differences(RunRecord::open(path)?, &config);
-        let invocation = judged::invocation(path, &args.sources, judged::flags_of(&record, &args.sources));
+        let invocation = judged::invocation(path, &args.sources, judged::flags_of(&record));
         let plan = Plan::of_stranger(&config, &record);
         let judging = Judging::by_committed(&record, plan, Demands::default(), &config, &args.sources, invocation)?;
         Ok(judging.report(record))

@@ -45,7 +45,7 @@ pub fn accept(args: &cli::Accept, terminal: &Terminal) -> Result<ExitStatus> {
 
     let judge = Judge {
         record: &record,
-        plan: &Plan::of_record(&record),
+        plan: &Plan { outputs: Plan::of(&config, &record).outputs, ..Plan::of_record(&record) },
         baselines: Baselines { machine: Some(&old), memory: &memory, others: 0 },
         thresholds: &config.gate,
         demands: Demands::default(),
