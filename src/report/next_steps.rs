@@ -54,9 +54,9 @@ pub(super) fn steps(report: &Report) -> Vec<Step<'_>> {
         )));
     } else {
         steps.extend(more_launches(report).map(Step::Do));
-        steps.extend(base_failed(report).map(Step::Do));
         steps.extend(measure_again(report).map(Step::Do));
     }
+    steps.extend(base_failed(report).map(Step::Do));
     steps.extend(no_output(report).map(Step::Do));
     steps.extend(no_peak(report).map(Step::Do));
     if let Some(case) = gaps(report, Verdict::Missing).next() {
@@ -201,13 +201,14 @@ fn has_failed_base(report: &Report, case: &Judged, finding: &Finding) -> bool {
 /// Where another run would have the evidence: too few launches, copied ones, no reference, another workload than asked for, an
 /// end before the last launch, peaks that disagree.
 fn measure_again(report: &Report) -> Option<String> {
-    let is_cut_short =
-        report.record.interrupted || report.outcome.gaps.iter().any(|_| report.record.ended_early.is_some());
+    // An end before the last launch is no gap where all was decided by then.
+    let has_ended = report.record.ended_early.is_some() && !report.outcome.gaps.is_empty();
     let lacks_times = not_judged(report, &TIMES).any(|(case, finding)| !has_failed_base(report, case, finding));
     let disagrees = |finding: &Finding| finding.verdict == Verdict::Inconclusive && !TIMES.contains(&finding.figure);
     let is_open = report.standing() != Standing::Passed && report.outcome.findings().any(|(_, it)| disagrees(it));
-    (is_cut_short || lacks_times || is_open)
-        .then(|| format!("Measure the whole suite again, with all of its launches: `{}`.", check_whole(report)))
+    let time = if has_ended { ", and with more time (--time-limit)" } else { "" };
+    (report.record.interrupted || has_ended || lacks_times || is_open)
+        .then(|| format!("Measure the whole suite again, with all of its launches{time}: `{}`.", check_whole(report)))
 }
 
 /// Where an output has nothing to be compared with.
