@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use secrecy::SecretString;
 use wanbench::protocol::DeviceChoice;
+use wanbench::report::Flags;
 use wanbench::wan::{DType, Quant};
 
 /// Catches performance and memory regressions of the Wan transformer on MLX and PyTorch
@@ -102,16 +103,19 @@ impl Sources {
         self.baselines_given.clone().unwrap_or(beside)
     }
 
-    /// These flags again, if they are not the defaults.
-    pub fn flags(&self) -> Vec<String> {
-        let mut flags = Vec::new();
-        if self.config != Path::new(DEFAULT_CONFIG) {
-            flags.extend(["--config".to_owned(), self.config.display().to_string()]);
-        }
-        if let Some(folder) = &self.baselines_given {
-            flags.extend(["--baselines".to_owned(), folder.display().to_string()]);
-        }
-        flags
+    /// The configuration's flag again, where it is not the default.
+    pub fn config_flags(&self) -> Vec<String> {
+        let mut words = Words::default();
+        let is_default = self.config == Path::new(DEFAULT_CONFIG);
+        words.optional("--config", (!is_default).then(|| self.config.display()));
+        words.0
+    }
+
+    /// The baselines' flag again, where it was given.
+    pub fn baselines_flags(&self) -> Vec<String> {
+        let mut words = Words::default();
+        words.optional("--baselines", self.baselines_given.as_ref().map(|folder| folder.display()));
+        words.0
     }
 }
 
@@ -230,28 +234,27 @@ pub struct Measure {
 }
 
 impl Measure {
-    /// All flags that repeat this measurement, without the number of launches and the files to write.
-    pub fn flags(&self) -> Vec<String> {
-        let mut flags = Flags(self.sources.flags());
-        let Selection { suite, filter, backend, device, ckpt_dir, seed } = &self.selection;
-        flags.optional("--suite", suite.as_deref());
-        flags.each("--filter", filter);
-        flags.each("--backend", backend);
+    /// The flags that measure the same again.
+    pub fn flags(&self) -> Flags {
+        let [mut flags, mut selection, mut axes] = [const { Words(Vec::new()) }; 3];
+        let Selection { suite: _, filter, backend, device, ckpt_dir, seed } = &self.selection;
+        selection.each("--filter", filter);
+        selection.each("--backend", backend);
         flags.other_than("--device", device, &DeviceChoice::default());
         flags.optional("--ckpt-dir", ckpt_dir.as_ref().map(|folder| folder.display()));
         flags.optional("--seed", (*seed != 0).then_some(seed));
         let AxesArgs { frames, steps, quant, dtype, expert } = &self.axes;
-        flags.each("--frames", frames);
-        flags.optional("--steps", *steps);
-        flags.each("--quant", quant);
-        flags.each("--dtype", dtype);
-        flags.optional("--expert", expert.map(|expert| value_name(&expert)));
+        axes.each("--frames", frames);
+        axes.optional("--steps", *steps);
+        axes.each("--quant", quant);
+        axes.each("--dtype", dtype);
+        axes.optional("--expert", expert.map(|expert| value_name(&expert)));
         let Effort { cool_down, time_limit, loading, launches: _ } = &self.effort;
         flags.optional("--cool-down", *cool_down);
         flags.optional("--time-limit", *time_limit);
         flags.optional("--memory", loading.memory);
         flags.0.extend(loading.no_cache.then(|| "--no-cache".to_owned()));
-        flags.0
+        Flags { measure: flags.0, selection: selection.0, axes: axes.0, check: Vec::new() }
     }
 
     /// Whether flags leave some of the suite's cases out, or put others in their place.
@@ -264,9 +267,9 @@ impl Measure {
 }
 
 impl Check {
-    /// All flags that repeat this check, without the number of launches and the files to write.
-    pub fn flags(&self) -> Vec<String> {
-        let mut flags = Flags(self.measure.flags());
+    /// The flags that check the same again.
+    pub fn flags(&self) -> Flags {
+        let mut flags = Words::default();
         flags.optional("--base", self.base.base.as_deref());
         flags.optional("--base-workers", self.base.base_workers.as_ref().map(|folder| folder.display()));
         for (flag, is_given) in [
@@ -276,14 +279,15 @@ impl Check {
         ] {
             flags.0.extend(is_given.then(|| flag.to_owned()));
         }
-        flags.0
+        Flags { check: flags.0, ..self.measure.flags() }
     }
 }
 
-/// The arguments of a command line.
-struct Flags(Vec<String>);
+/// Words of a command line.
+#[derive(Default)]
+struct Words(Vec<String>);
 
-impl Flags {
+impl Words {
     fn optional(&mut self, flag: &str, value: Option<impl ToString>) {
         self.0.extend(value.into_iter().flat_map(|value| [flag.to_owned(), value.to_string()]));
     }
@@ -397,7 +401,7 @@ pub struct Publication {
     /// Also report a check run on that commit
     #[arg(long)]
     pub check_run: bool,
-    /// Identity of the comment and the check run; comments with another are left alone [default: suites and machines]
+    /// Name of the comment and the check run; those of other names are left alone [default: the suites and machines]
     #[arg(long, value_name = "NAME")]
     pub id: Option<String>,
     /// Only update comments by this login [default: the token's owner, else github-actions[bot]]

@@ -120,6 +120,29 @@ fn a_step_time_that_regressed_beside_its_base_is_accepted_whatever_the_baseline(
 }
 
 #[test]
+fn only_what_force_overrode_of_this_case_is_remembered() {
+    let project = regressed();
+    project.edit("results.json", |results| {
+        let other = &mut results["cases"][2];
+        assert_eq!(other["case"]["name"], "other/5f/none");
+        for (launch, seconds) in other["launches"].as_array_mut().unwrap().iter_mut().zip([0.04, 0.05, 0.08]) {
+            launch["outcome"]["measured"]["step_seconds"] = json!([seconds, seconds]);
+        }
+    });
+    let forced = || project.json(&project.machine_baseline())["cases"][CASE]["jobs"][0]["forced"].clone();
+    let baseline = project.machine_baseline();
+    let before = std::fs::read_to_string(project.path(&baseline)).unwrap();
+    assert_eq!(accept(&project).status, 0);
+    assert_eq!(forced(), Value::Null, "nothing was forced");
+    project.write(&baseline, &before);
+    project.edit("results.json", |results| results["tool"]["debug_build"] = true.into());
+    succeeds(&project, &["baseline", "accept", CASE, "--reason", "a mask", "--yes", "--force"]);
+    let reason = forced();
+    let reason = reason.as_str().unwrap();
+    assert!(reason.contains("debug build") && !reason.contains("other/5f/none"), "{reason}");
+}
+
+#[test]
 fn there_must_be_something_to_accept() {
     let project = regressed();
     refused(&project, &["other/5f/none", "--reason", "x", "--yes"], "nothing to accept: other/5f/none did not regress");

@@ -182,6 +182,25 @@ fn a_run_is_judged_by_an_earlier_one() {
     assert!(elsewhere.stderr.contains("only runs of the same machine"), "{}", elsewhere.stderr);
 }
 
+#[test]
+fn earlier_results_that_are_no_evidence_are_no_measure() {
+    let project = beside_base();
+    assert_eq!(project.wanbench(&["run", "--seed", "7", "--json", "before.json"]).status, 0);
+    std::fs::copy(project.path("before.json"), project.path("now.json")).unwrap();
+    assert_eq!(project.wanbench(&["compare", "before.json", "now.json"]).status, 0);
+    project.edit("before.json", |before| before["interrupted"] = true.into());
+    let ran = project.wanbench(&["compare", "before.json", "now.json"]);
+    assert_eq!(ran.status, 3, "{}", ran.stdout);
+    assert!(ran.flat().contains("the earlier results are no measure: the run was interrupted"), "{}", ran.stdout);
+    assert!(ran.flat().contains("check --suite tiny --seed 7"), "{}", ran.stdout);
+
+    project.write("fast.sh", "exit 1");
+    assert_eq!(project.wanbench(&["run", "--json", "before.json"]).status, 3);
+    let ran = project.wanbench(&["compare", "before.json", "now.json"]);
+    assert_eq!(ran.status, 3, "{}", ran.stdout);
+    assert!(ran.flat().contains("the earlier results are no measure: fast/5f/none failed"), "{}", ran.stdout);
+}
+
 fn git(project: &Project, arguments: &[&str]) {
     let user = ["-c", "user.name=nobody", "-c", "user.email=nobody@localhost"];
     let ran = std::process::Command::new("git").args(user).args(arguments).current_dir(project.path("")).status();

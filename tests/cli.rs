@@ -2,6 +2,9 @@
 
 mod support;
 
+use std::path::Path;
+use std::process::Command;
+
 use support::{Project, worker};
 
 const FOUNDING_REPORT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/mlx-benchmarks-m3-ultra.md");
@@ -113,8 +116,14 @@ fn the_founding_report_is_imported_as_it_is_committed() {
 fn results_overwrite_nothing_but_results() {
     let project = project();
     let config = std::fs::read_to_string(project.path("config.toml")).unwrap();
+    let baseline = Path::new(env!("CARGO_MANIFEST_DIR")).join("baselines/apple-m3-ultra-512gb.json");
+    std::fs::copy(baseline, project.path("m.json")).unwrap();
+    std::fs::write(project.path("bytes"), [0xff; 4]).unwrap();
     for (arguments, message) in [
         (&["run", "--json", "config.toml"][..], "holds no results"),
+        (&["run", "--json", "m.json"], "holds no results"),
+        (&["run", "--json", "bytes"], "holds no results"),
+        (&["calibrate", "--json", "m.json"], "holds no calibration"),
         (&["run", "--json", "/dev/null"], "is not a regular file"),
         (&["run", "--json", "same", "--markdown", "same"], "name the same file"),
     ] {
@@ -125,6 +134,28 @@ fn results_overwrite_nothing_but_results() {
     assert_eq!(std::fs::read_to_string(project.path("config.toml")).unwrap(), config);
     assert_eq!(project.wanbench(&["run"]).status, 0);
     assert_eq!(project.wanbench(&["run"]).status, 0, "results may be replaced by results");
+    project.edit("results.json", |results| results["schema"] = 2.into());
+    assert_eq!(project.wanbench(&["run"]).status, 0, "and so may those of another version");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_run_that_cannot_begin_its_results_leaves_no_older_ones() {
+    let project = project();
+    assert_eq!(project.wanbench(&["run"]).status, 0);
+    // No file may grow beyond 512 bytes: an empty one can be made, and results cannot be written.
+    let script = format!("trap '' XFSZ; ulimit -f 1; exec {} check", env!("CARGO_BIN_EXE_wanbench"));
+    let ran = Command::new("sh")
+        .args(["-c", &script])
+        .current_dir(project.path(""))
+        .env("WANBENCH_CACHE", project.path("cache"))
+        .env("WANBENCH_LOCK", project.path("lock"))
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8(ran.stderr).unwrap();
+    assert_eq!(ran.status.code(), Some(3), "{stderr}");
+    assert!(stderr.contains("the older results there were removed; nothing was measured"), "{stderr}");
+    assert!(!project.path("results.json").exists());
 }
 
 /// A file that each command is given, as FILE.

@@ -66,6 +66,73 @@ fn a_dry_run_prints_the_comment_and_touches_nothing() {
 }
 
 #[test]
+fn a_dry_run_of_a_check_posts_nothing_either() {
+    let project = project();
+    let ran = in_actions(&project, &["check", "--github", "--check-run", "--dry-run"], Some(TOKEN));
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert!(ran.stdout.contains("<!-- wanbench:tiny-on-"), "{}", ran.stdout);
+    assert!(ran.stderr.contains("nothing is posted, as --dry-run asks"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("could not be written"), "{}", ran.stderr);
+    assert!(!project.path("summary.md").exists() && !project.path("output").exists());
+}
+
+#[test]
+fn what_could_not_be_measured_is_told_in_the_place_of_the_results() {
+    let marker = |ran: &Ran| {
+        let line = ran.stdout.lines().find(|line| line.starts_with("<!-- wanbench:"));
+        line.unwrap_or_else(|| panic!("{}{}", ran.stdout, ran.stderr)).to_owned()
+    };
+    let project = project();
+    let check = &["check", "--github", "--dry-run", "--device", "cpu"];
+    let measured = in_actions(&project, check, None);
+    std::fs::create_dir(project.path("baselines")).unwrap();
+    project.write("baselines/broken.json", "{");
+    let failed = in_actions(&project, check, None);
+    assert_eq!((measured.status, failed.status), (0, 2), "{}", failed.stderr);
+    assert_eq!(marker(&failed), marker(&measured));
+}
+
+#[test]
+fn what_is_posted_is_no_success_where_a_file_could_not_be_saved() {
+    let project = project();
+    project.write("fast.sh", &format!("rm -rf out\n: > out\n{}", worker(0.1, 1000)));
+    for file in [["--json", "out/results.json"], ["--markdown", "out/report.md"]] {
+        let _ = std::fs::remove_file(project.path("out"));
+        let ran = in_actions(&project, &[&["check", "--github"], &file[..]].concat(), None);
+        assert_eq!(ran.status, 3, "{file:?}: {}", ran.stderr);
+        assert!(read(&project, "output").starts_with("verdict=not_judged\n"), "{}", read(&project, "output"));
+        assert!(ran.stdout.contains("cannot"), "{}", ran.stdout);
+        std::fs::remove_file(project.path("output")).unwrap();
+    }
+}
+
+#[test]
+fn a_comment_tells_of_results_that_cannot_be_read() {
+    let project = project();
+    assert_eq!(project.wanbench(&["run"]).status, 0);
+    project.write("other.json", "{}");
+    let both = &["comment", "--results", "results.json", "other.json", "--dry-run"];
+    let ran = in_actions(&project, both, None);
+    assert_eq!(ran.status, 2, "{}", ran.stderr);
+    assert!(ran.stdout.contains("Not judged") && ran.stdout.contains("other.json"), "{}", ran.stdout);
+    let ran = in_actions(&project, &["comment", "--results", "other.json", "--dry-run", "--id", "mine"], None);
+    assert_eq!(ran.status, 2, "{}", ran.stderr);
+    assert!(ran.stdout.contains("nothing could be measured"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_comment_without_a_pull_request_is_no_success() {
+    let project = project();
+    assert_eq!(project.wanbench(&["run"]).status, 0);
+    project.write("event.json", "{}");
+    let comment = &["comment", "--results", "results.json"];
+    let ran = in_actions(&project, comment, Some(TOKEN));
+    assert_eq!(ran.status, 3, "{}", ran.stderr);
+    assert!(ran.stderr.contains("--pull-request names one"), "{}", ran.stderr);
+    assert_eq!(in_actions(&project, &[comment, &["--best-effort"][..]].concat(), Some(TOKEN)).status, 0);
+}
+
+#[test]
 fn a_post_that_fails_is_a_warning_and_the_verdict_stands() {
     let project = project();
     assert_eq!(project.wanbench(&["run"]).status, 0);

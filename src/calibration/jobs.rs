@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use crate::files::save;
 use crate::store::record::{self, RunRecord};
-use crate::store::{ReadError, read_versioned, valid};
+use crate::store::{ReadError, has_form, read_versioned, valid};
 
 /// Schema version of calibration.json; the records in it have [`record::SCHEMA`].
 pub const SCHEMA: u32 = 1;
@@ -23,7 +24,21 @@ pub struct Jobs {
     pub records: Vec<RunRecord>,
 }
 
+/// What calibrations of every schema have.
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "only whether it can be read is asked")]
+struct AnyJobs {
+    schema: u64,
+    planned: u64,
+    records: Vec<IgnoredAny>,
+}
+
 impl Jobs {
+    /// Whether `path` holds saved jobs, of this wanbench or of one with another schema.
+    pub fn is_in(path: &Path) -> bool {
+        has_form::<AnyJobs>(path)
+    }
+
     /// Nothing measured yet of `planned` jobs.
     pub fn new(planned: usize) -> Self {
         Self { schema: SCHEMA, planned, records: Vec::new() }

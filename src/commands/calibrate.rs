@@ -25,8 +25,7 @@ pub fn calibrate(args: &cli::Calibrate, terminal: &Terminal) -> Result<ExitStatu
         if jobs.records.len() < LEAST_JOBS {
             return Err(Error::usage(format!("--from {}: {}", path.display(), too_few(&jobs))));
         }
-        terminal.print(&text::render(&calibration::calibrate(&jobs, &config.gate), terminal.columns()))?;
-        return Ok(ExitStatus::Passed);
+        return tell(&jobs, &config, terminal);
     }
     if args.effort.launches == Some(1) {
         return Err(Error::usage("--launches 1: at least 2 launches are needed to measure how launches differ"));
@@ -35,10 +34,17 @@ pub fn calibrate(args: &cli::Calibrate, terminal: &Terminal) -> Result<ExitStatu
     if jobs.records.len() < LEAST_JOBS {
         return Err(Error::incomplete(format!("interrupted: {}", too_few(&jobs))));
     }
-    let calibration = calibration::calibrate(&jobs, &config.gate);
-    terminal.print(&text::render(&calibration, terminal.columns()))?;
-    jobs.save(&args.json).or_incomplete(|| format!("cannot save {}", args.json.display()))?;
+    let saved = jobs.save(&args.json).or_incomplete(|| format!("cannot save {}", args.json.display()));
+    let status = tell(&jobs, &config, terminal)?;
+    saved?;
     terminal.say(&format!("jobs saved in {}", args.json.display()));
+    Ok(status)
+}
+
+/// Prints what `jobs` tell; 3 if a job or a case is missing, be they measured now or saved before.
+fn tell(jobs: &Jobs, config: &Config, terminal: &Terminal) -> Result<ExitStatus> {
+    let calibration = calibration::calibrate(jobs, &config.gate);
+    terminal.print(&text::render(&calibration, terminal.columns()))?;
     let is_whole = jobs.records.len() == jobs.planned && calibration.left_out.is_empty();
     Ok(if is_whole { ExitStatus::Passed } else { ExitStatus::Incomplete })
 }
@@ -67,7 +73,7 @@ fn measure_jobs(args: &cli::Calibrate, config: &Config, terminal: &Terminal) -> 
             fitness: if number == 1 { Fitness::Told } else { Fitness::Ignored },
             is_selection: false,
         };
-        let record = measurement.measure(&interrupted, terminal, |_| {})?;
+        let record = measurement.measure(&interrupted, terminal, |_| Ok(()), |_| {})?;
         if record.interrupted {
             break;
         }
@@ -91,5 +97,5 @@ fn measure_jobs(args: &cli::Calibrate, config: &Config, terminal: &Terminal) -> 
 /// Refuses now what could not, or should not, be written after a job.
 fn check_target(path: &Path) -> Result<()> {
     check_writable(path, "jobs")?;
-    check_replaceable(path, "calibration", Jobs::open(path))
+    check_replaceable(path, "calibration", Jobs::is_in(path))
 }

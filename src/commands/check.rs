@@ -10,7 +10,7 @@ use crate::session::judged::{self, Judging};
 use crate::session::measure::{MeasuredRun, Measuring, measure};
 use crate::session::measurement::Fitness;
 use crate::session::publish::Publisher;
-use crate::session::status::{ExitStatus, Result, status};
+use crate::session::status::{Error, ExitStatus, Result, status};
 use crate::session::terminal::Terminal;
 
 /// Measures, saves, compares with the committed baselines and the base revision, prints the report.
@@ -27,42 +27,38 @@ pub fn check(args: &cli::Check, terminal: &Terminal) -> Result<ExitStatus> {
             return Err(error);
         }
     };
-    let Some((report, is_saved)) = judged else { return Ok(ExitStatus::Passed) };
+    let Some((report, unsaved)) = judged else { return Ok(ExitStatus::Passed) };
     let markdown = args.measure.markdown.as_deref();
-    let written = judged::save_markdown(&report, markdown);
+    // Before anything is posted, so that what is posted is what the exit status says.
+    let report = judged::save_report(report, unsaved, markdown, terminal);
     let (standing, text) = (report.standing(), judged::text(&report, terminal));
     let rendered = publisher.as_ref().map(|publisher| {
         let rendered = publisher.render(vec![report], &args.measure.sources.config);
-        (publisher, publisher.post(&rendered, markdown), rendered)
+        publisher.post(&rendered, markdown);
+        (publisher, rendered)
     });
     let printed = terminal.print(&text);
     drop(stopped);
-    if let Some((publisher, _, rendered)) = &rendered {
-        publisher.annotate(rendered)?;
-    }
-    printed.and(written).map_or_else(
-        |error| {
-            terminal.say_always(&format!("wanbench: {error}"));
-            Ok(status(standing).if_saved(false))
-        },
-        |()| Ok(status(standing).if_saved(is_saved)),
-    )
+    let annotated = rendered.map_or(Ok(()), |(publisher, rendered)| publisher.annotate(&rendered));
+    let is_printed =
+        printed.and(annotated).inspect_err(|error| terminal.say_always(&format!("wanbench: {error}"))).is_ok();
+    Ok(status(standing).if_saved(is_printed))
 }
 
-/// Measures and judges; whether the record was saved. `None` where the cases were only listed.
-fn judge(args: &cli::Check, terminal: &Terminal) -> Result<Option<(Report, bool)>> {
+/// Measures and judges; with it why the record could not be saved, if so. `None` where the cases were only listed.
+fn judge(args: &cli::Check, terminal: &Terminal) -> Result<Option<(Report, Option<Error>)>> {
     let measuring = &args.measure;
     let config = Config::open(&measuring.sources.config)?;
     // Unreadable baselines are told before minutes are spent on measuring.
     judged::read_baselines(&measuring.sources)?;
     let fitness = if args.strict { Fitness::Demanded } else { Fitness::Told };
     let asked = Measuring { args: measuring, config: &config, base: Some(&args.base), ends_at_looks: true, fitness };
-    let Some(MeasuredRun { record, is_saved }) = measure(&asked, terminal)? else { return Ok(None) };
+    let Some(MeasuredRun { record, unsaved }) = measure(&asked, terminal)? else { return Ok(None) };
     let demands = Demands { baseline: args.require_baseline, allows_inconclusive: args.allow_inconclusive };
     let plan = Plan::of(&config, &record);
     // By hand cases may be left out; what is posted is about the whole suite.
     let plan = Plan { may_leave_out: plan.may_leave_out && !args.github, ..plan };
     let invocation = judged::invocation(&measuring.json, &measuring.sources, args.flags());
     let judging = Judging::by_committed(&record, plan, demands, &config, &measuring.sources, invocation)?;
-    Ok(Some((judging.report(record), is_saved)))
+    Ok(Some((judging.report(record), unsaved)))
 }

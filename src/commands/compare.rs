@@ -1,12 +1,13 @@
 //! `wanbench compare`: judge one recorded run by another.
 
 use wanbench::config::Config;
+use wanbench::gate::recording::Doubts;
 use wanbench::gate::{Demands, Plan};
-use wanbench::report::Invocation;
+use wanbench::report::Report;
 use wanbench::store::baseline::{Baseline, ModelMemory};
-use wanbench::store::record::RunRecord;
+use wanbench::store::record::{RunRecord, Tool};
 
-use crate::cli;
+use crate::cli::{self, Sources};
 use crate::session::judged::{self, Judging};
 use crate::session::status::{Error, ExitStatus, Result, status};
 use crate::session::terminal::Terminal;
@@ -26,10 +27,12 @@ pub fn compare(args: &cli::Compare, terminal: &Terminal) -> Result<ExitStatus> {
         )));
     }
     // What either measured is asked for: a case that the later run lacks is left out.
-    let mut plan = Plan { may_leave_out: false, ..Plan::of_record(&now) };
+    let outputs = Plan::of(&config, &now).outputs;
+    let mut plan = Plan { may_leave_out: false, outputs, ..Plan::of_record(&now) };
     let earlier = Plan::of_record(&before);
     plan.cases.extend(earlier.cases.into_iter().filter(|case| now.case(&case.name).is_none()));
     plan.known.extend(earlier.known);
+    let sources = Sources { config: args.config.clone(), baselines_given: None };
     let thresholds = config.gate;
     let judging = Judging {
         plan,
@@ -42,13 +45,18 @@ pub fn compare(args: &cli::Compare, terminal: &Terminal) -> Result<ExitStatus> {
         others: 0,
         thresholds,
         baseline_file: None,
-        invocation: Invocation {
-            program: std::env::args().next().unwrap_or_else(|| "wanbench".to_owned()),
-            results_file: args.now.display().to_string(),
-            ..Invocation::default()
-        },
+        invocation: judged::invocation(&args.now, &sources, judged::flags_of(&now)),
     };
-    let report = judging.report(now);
+    let report = lacking(&before, judging.report(now));
     terminal.print(&judged::render(&report, args.format, terminal))?;
     Ok(status(report.standing()))
+}
+
+/// `report` where `before`, its measure, is no evidence: unfit, interrupted, ended early, or without figures of a case that it
+/// was to have.
+fn lacking(before: &RunRecord, report: Report) -> Report {
+    // What builds they are of concerns a baseline, and not two runs of one user's.
+    let release = RunRecord { tool: Tool { debug_build: false, ..before.tool.clone() }, ..before.clone() };
+    let doubts = Doubts::about(&release, &report.thresholds).run;
+    doubts.iter().fold(report, |report, doubt| report.lacking(format!("the earlier results are no measure: {doubt}")))
 }

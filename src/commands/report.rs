@@ -14,7 +14,7 @@ pub fn report(args: &cli::Report, terminal: &Terminal) -> Result<ExitStatus> {
     let config = Config::open(&args.sources.config)?;
     judged::read_baselines(&args.sources)?;
     let record = RunRecord::open(&args.results)?;
-    let flags = judged::flags_of(&record, &args.sources);
+    let flags = judged::flags_of(&record);
     let invocation = judged::invocation(&args.results, &args.sources, flags);
     let plan = Plan::of(&config, &record);
     let judging = Judging::by_committed(&record, plan, Demands::default(), &config, &args.sources, invocation)?;

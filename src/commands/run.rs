@@ -14,14 +14,17 @@ pub fn run(args: &cli::Measure, terminal: &Terminal) -> Result<ExitStatus> {
     let config = Config::open(&args.sources.config)?;
     judged::read_baselines(&args.sources)?;
     let measured = measure(&Measuring::plain(args, &config), terminal)?;
-    let Some(MeasuredRun { record, is_saved }) = measured else { return Ok(ExitStatus::Passed) };
+    let Some(MeasuredRun { record, unsaved }) = measured else { return Ok(ExitStatus::Passed) };
     let plan = Plan::of(&config, &record);
     let invocation = judged::invocation(&args.json, &args.sources, args.flags());
     let report =
         Judging::by_committed(&record, plan, Demands::default(), &config, &args.sources, invocation)?.report(record);
-    judged::save_markdown(&report, args.markdown.as_deref())?;
+    let (is_recorded, gaps) = (unsaved.is_none(), report.outcome.gaps.len());
+    let report = judged::save_report(report, unsaved, args.markdown.as_deref(), terminal);
+    // What could not be saved is a further gap.
+    let is_saved = report.outcome.gaps.len() == gaps;
     terminal.print(&judged::text(&report, terminal))?;
-    if is_saved {
+    if is_recorded {
         terminal.say(&format!("results saved in {}", args.json.display()));
     }
     let is_lost = |verdict| report.outcome.with_verdict(verdict).any(|case| case.is_gap);

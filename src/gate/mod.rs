@@ -25,3 +25,4 @@ pub use control::{Control, is_unfit};
 pub use outcome::{Against, Figure, Finding, Gap, Judged, Outcome, Standing, Verdict};
 pub use plan::{Baselines, Demands, Judge, Plan};
 pub use questions::settled;
+pub use time::MOST_ADVISED_LAUNCHES;

@@ -23,7 +23,7 @@ use crate::text::format;
 const CONTRADICTION_PERCENT: f64 = 5.0;
 
 /// Launches beyond which more of them are no advice.
-const MOST_ADVISED_LAUNCHES: usize = 60;
+pub const MOST_ADVISED_LAUNCHES: usize = 60;
 
 /// The findings on every case's times, by the case's name.
 pub(super) fn judge(judge: &Judge, evidence: &Evidence, controls: &[Control]) -> BTreeMap<String, Vec<Finding>> {

@@ -11,6 +11,7 @@ use super::caps::Caps;
 use super::event::is_commit;
 use crate::config::{Case, Workload};
 use crate::store::record::RunRecord;
+use crate::store::valid::{Checked, require};
 use crate::text::escape;
 
 /// GitHub lets no job run longer on a machine of one's own: 5 days.
@@ -27,8 +28,6 @@ const LONGEST_NAME: usize = 100;
 
 /// Most characters of a stranger's text in a message.
 const SHOWN: usize = 500;
-
-type Checked = Result<(), String>;
 
 /// Whether a stranger's `record`, which is valid, is taken as of `now`.
 pub(super) fn check(record: &RunRecord, caps: &Caps, now: Timestamp) -> Checked {
@@ -53,10 +52,6 @@ pub(super) fn shown(text: &str) -> String {
 /// Whether `text` can be the name of a file, a backend or a workload.
 pub(super) fn is_plain(text: &str) -> bool {
     text.len() <= LONGEST_NAME && escape::is_plain(text)
-}
-
-fn require(holds: bool, reason: impl FnOnce() -> String) -> Checked {
-    if holds { Ok(()) } else { Err(reason()) }
 }
 
 fn header(record: &RunRecord, caps: &Caps, now: Timestamp) -> Checked {

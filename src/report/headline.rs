@@ -12,8 +12,8 @@ const MOST_NAMES: usize = 3;
 /// What is behind the standing, without its name: `1 of 8 cases …`.
 pub(super) fn reason(report: &Report) -> String {
     let outcome = &report.outcome;
-    let measured = outcome.cases.iter().filter(|case| case.case.is_some()).count();
-    let all = format::count(measured, "case");
+    let asked = outcome.cases.iter().filter(|case| case.case.is_some()).count();
+    let all = format::count(asked, "case");
     let mut parts = Vec::new();
     let failing = outcome.failing().count();
     if failing > 0 {
@@ -27,13 +27,17 @@ pub(super) fn reason(report: &Report) -> String {
         (Verdict::Skipped, "skipped for lack of memory, although the baseline has figures"),
         (Verdict::NotJudged, "not judged"),
         (Verdict::LeftOut, "not in the results"),
-        (Verdict::Missing, "no longer in the configuration"),
     ] {
-        let names: Vec<&str> =
-            outcome.with_verdict(verdict).filter(|case| case.is_gap).map(|case| case.name.as_str()).collect();
+        let names = gaps(outcome, verdict);
         if !names.is_empty() {
             parts.push(format!("{} of {all} {words} ({})", names.len(), some_names(&names)));
         }
+    }
+    // These are none of the cases that are asked for.
+    let missing = gaps(outcome, Verdict::Missing);
+    if !missing.is_empty() {
+        let cases = format::count(missing.len(), "case");
+        parts.push(format!("{cases} of the baseline no longer in the configuration ({})", some_names(&missing)));
     }
     let inconclusive: Vec<&str> = outcome.with_verdict(Verdict::Inconclusive).map(|case| case.name.as_str()).collect();
     if !inconclusive.is_empty() && report.standing() != crate::gate::Standing::Passed {
@@ -45,6 +49,11 @@ pub(super) fn reason(report: &Report) -> String {
     }
     parts.extend(outcome.exemptions.iter().cloned());
     parts.join("; ")
+}
+
+/// The names of the cases of this verdict that leave a gap.
+fn gaps(outcome: &Outcome, verdict: Verdict) -> Vec<&str> {
+    outcome.with_verdict(verdict).filter(|case| case.is_gap).map(|case| case.name.as_str()).collect()
 }
 
 fn some_names(names: &[&str]) -> String {

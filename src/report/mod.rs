@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::config::Thresholds;
 use crate::gate::recording::Doubts;
-use crate::gate::{Outcome, Standing};
+use crate::gate::{Gap, Outcome, Standing};
 use crate::store::baseline::{Baseline, Import};
 use crate::store::record::RunRecord;
 use crate::text::shell;
@@ -64,9 +64,24 @@ pub struct Invocation {
     pub program: String,
     /// Path, as a user would type it, of the saved record: what `wanbench baseline update --from` takes.
     pub results_file: String,
-    /// Flags for the configuration and the baselines, where the usual places do not serve.
-    pub sources: Vec<String>,
-    /// All flags that measure the same again, but for the number of launches.
+    /// The flag for the configuration, where the usual place does not serve.
+    pub config: Vec<String>,
+    /// The flag for the baselines, likewise.
+    pub baselines: Vec<String>,
+    /// What else measures the same again.
+    pub flags: Flags,
+}
+
+/// The flags that measured a record, but for the suite, the sources, the number of launches and the files that were written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Flags {
+    /// Of every command that measures: device, checkpoint, seed, how long, how weights come into memory.
+    pub measure: Vec<String>,
+    /// That leave cases out.
+    pub selection: Vec<String>,
+    /// That put other cases in the place of the suite's.
+    pub axes: Vec<String>,
+    /// Of a check alone, such as the base revision.
     pub check: Vec<String>,
 }
 
@@ -88,20 +103,57 @@ impl Report {
     pub fn standing(&self) -> Standing {
         self.outcome.standing
     }
+
+    /// The same report where something is missing that the judgement cannot know of, for `reason`: a sentence without its
+    /// period. It does not pass any more.
+    #[must_use]
+    pub fn lacking(mut self, reason: String) -> Self {
+        self.outcome.gaps.push(Gap { reason, fails: false });
+        self.outcome.standing = self.outcome.standing.max(Standing::NotJudged);
+        self
+    }
 }
 
 impl Invocation {
     /// A command of this program with the flags for the configuration and the baselines, for a shell.
     pub fn command<'a>(&'a self, words: impl IntoIterator<Item = &'a str>) -> String {
-        let flags = self.sources.iter().map(String::as_str);
-        shell::command([self.program.as_str()].into_iter().chain(words).chain(flags))
+        self.line(words, &[&self.config, &self.baselines])
+    }
+
+    /// The command that looks for what is here, and what disturbs this machine; it knows no baselines.
+    pub fn doctor(&self) -> String {
+        self.line(["doctor"], &[&self.config])
+    }
+
+    /// The command that measures what this machine can tell apart in `suite`; it knows no baselines.
+    pub fn calibrate(&self, suite: &str) -> String {
+        self.line(["calibrate", "--suite", suite], &[&self.flags.measure, &self.config])
     }
 
     /// The command that measures and judges the same again, with so many launches.
-    pub fn check(&self, launches: usize) -> String {
-        let launches = launches.to_string();
-        let words = [self.program.as_str(), "check"].into_iter().chain(self.check.iter().map(String::as_str));
-        shell::command(words.chain(["--launches", &launches]))
+    pub fn check(&self, suite: &str, launches: usize) -> String {
+        let Flags { measure, selection, axes, check } = &self.flags;
+        let launches = ["--launches".to_owned(), launches.to_string()];
+        let flags: [&[String]; 7] = [selection, axes, measure, check, &self.config, &self.baselines, &launches];
+        self.line(["check", "--suite", suite], &flags)
+    }
+
+    /// The command that measures and judges the whole of `suite`, without flags that leave cases out.
+    pub fn check_whole(&self, suite: &str) -> String {
+        let Flags { measure, check, .. } = &self.flags;
+        self.line(["check", "--suite", suite], &[measure, check, &self.config, &self.baselines])
+    }
+
+    /// The command that measures one case alone and tells every launch.
+    pub fn run_alone(&self, suite: &str, case: &str) -> String {
+        let Flags { measure, axes, .. } = &self.flags;
+        let words = ["run", "--suite", suite, "--filter", case, "--verbose"];
+        self.line(words, &[axes, measure, &self.config, &self.baselines])
+    }
+
+    fn line<'a>(&'a self, words: impl IntoIterator<Item = &'a str>, flags: &[&'a [String]]) -> String {
+        let flags = flags.iter().copied().flatten().map(String::as_str);
+        shell::command([self.program.as_str()].into_iter().chain(words).chain(flags))
     }
 }
 

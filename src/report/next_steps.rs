@@ -4,12 +4,13 @@
 //! quoted for a shell.
 
 use super::{Report, short};
-use crate::gate::{Against, Figure, Finding, Judged, Standing, Verdict};
+use crate::gate::{Against, Figure, Finding, Judged, MOST_ADVISED_LAUNCHES, Standing, Verdict};
 use crate::store::baseline::MODEL_MEMORY;
+use crate::store::record::failure;
 use crate::text::format;
 
-/// Launches beyond which more of them are no advice.
-const MOST_LAUNCHES: usize = 60;
+/// The figures that launches are compared by.
+const TIMES: [Figure; 2] = [Figure::StepTime, Figure::Speedup];
 
 /// One thing to do.
 pub(super) enum Step<'a> {
@@ -47,13 +48,17 @@ pub(super) fn steps(report: &Report) -> Vec<Step<'_>> {
     }
     steps.extend([failed(report), left_out(report), more_memory(report)].into_iter().flatten().map(Step::Do));
     if outcome.unfit().next().is_some() || report.record.has_given_up() {
-        let doctor = report.invocation.command(["doctor"]);
+        let doctor = report.invocation.doctor();
         steps.push(Step::Do(format!(
             "Wait until the machine is idle and measure again; `{doctor}` looks for what disturbs it."
         )));
     } else {
         steps.extend(more_launches(report).map(Step::Do));
+        steps.extend(measure_again(report).map(Step::Do));
     }
+    steps.extend(base_failed(report).map(Step::Do));
+    steps.extend(no_output(report).map(Step::Do));
+    steps.extend(no_peak(report).map(Step::Do));
     if let Some(case) = gaps(report, Verdict::Missing).next() {
         steps.push(Step::Do(format!(
             "Put {} and any other missing cases back into the configuration, or delete the entries from {}.",
@@ -61,7 +66,11 @@ pub(super) fn steps(report: &Report) -> Vec<Step<'_>> {
             baseline_file(report)
         )));
     }
-    steps.extend(gain(report).map(Step::Record));
+    let gain = gain(report);
+    if steps.is_empty() && gain.is_none() && outcome.standing != Standing::Passed {
+        steps.push(Step::Do(format!("See to what is missing, then check again: `{}`.", check_whole(report))));
+    }
+    steps.extend(gain.map(Step::Record));
     steps.extend(doubted(report).map(Step::Do));
     steps
 }
@@ -158,17 +167,74 @@ fn failed(report: &Report) -> Option<String> {
     let invocation = &report.invocation;
     Some(format!(
         "Read why the cases failed; `{}` checks the machine, `{}` runs one of them alone.",
-        invocation.command(["doctor"]),
-        invocation.command(["run", "--suite", &report.record.suite, "--filter", &case.name, "--verbose"])
+        invocation.doctor(),
+        invocation.run_alone(&report.record.suite, &case.name)
     ))
 }
 
 fn left_out(report: &Report) -> Option<String> {
     gaps(report, Verdict::LeftOut).next()?;
+    Some(format!("Measure the whole suite, without flags that leave cases out: `{}`.", check_whole(report)))
+}
+
+/// What is not judged of a figure that is `meant`, with the case.
+fn not_judged<'a>(report: &'a Report, meant: &'a [Figure]) -> impl Iterator<Item = (&'a Judged, &'a Finding)> {
+    let is_meant = |finding: &Finding| finding.verdict == Verdict::NotJudged && meant.contains(&finding.figure);
+    report.outcome.findings().filter(move |(_, finding)| is_meant(finding))
+}
+
+/// Where the base revision's worker failed, so that head's times have nothing beside them.
+fn base_failed(report: &Report) -> Option<String> {
+    let (case, _) = not_judged(report, &TIMES).find(|(case, finding)| has_failed_base(report, case, finding))?;
     Some(format!(
-        "Measure the whole suite, without flags that leave cases out: `{}`.",
-        report.invocation.command(["check", "--suite", &report.record.suite])
+        "See why the base revision's worker failed on {}, or compare with another revision; then check again: `{}`.",
+        case.name,
+        check_whole(report)
     ))
+}
+
+fn has_failed_base(report: &Report, case: &Judged, finding: &Finding) -> bool {
+    let launches = report.record.case(&case.name).map_or(&[][..], |case| &case.base_launches);
+    finding.against == Against::Base && failure(launches).is_some()
+}
+
+/// Where another run would have the evidence: too few launches, copied ones, no reference, another workload than asked for, an
+/// end before the last launch, peaks that disagree.
+fn measure_again(report: &Report) -> Option<String> {
+    // An end before the last launch is no gap where all was decided by then.
+    let has_ended = report.record.ended_early.is_some() && !report.outcome.gaps.is_empty();
+    let lacks_times = not_judged(report, &TIMES).any(|(case, finding)| !has_failed_base(report, case, finding));
+    let disagrees = |finding: &Finding| finding.verdict == Verdict::Inconclusive && !TIMES.contains(&finding.figure);
+    let is_open = report.standing() != Standing::Passed && report.outcome.findings().any(|(_, it)| disagrees(it));
+    let time = if has_ended { ", and with more time (--time-limit)" } else { "" };
+    (report.record.interrupted || has_ended || lacks_times || is_open)
+        .then(|| format!("Measure the whole suite again, with all of its launches{time}: `{}`.", check_whole(report)))
+}
+
+/// Where an output has nothing to be compared with.
+fn no_output(report: &Report) -> Option<String> {
+    let (case, _) = not_judged(report, &[Figure::Output]).next()?;
+    let backend = case.case.as_ref().map_or("the backend", |case| &case.backend);
+    Some(format!(
+        "Let every launch of {} write its output (docs/protocol.md), or set output = false under [backends.{backend}]; then check \
+         again: `{}`.",
+        case.name,
+        check_whole(report)
+    ))
+}
+
+/// Where a peak is not reported any more.
+fn no_peak(report: &Report) -> Option<String> {
+    let (case, finding) = not_judged(report, &[Figure::ProcessPeak, Figure::FrameworkPeak]).next()?;
+    let can_record = finding.against == Against::Baseline && !report.is_comparison && report.doubts.is_empty();
+    let record =
+        if can_record { format!(", or record figures without it: `{}`", update(report, &[])) } else { String::new() };
+    Some(format!("Let the worker of {} report its {} again{record}.", case.name, finding.figure))
+}
+
+/// The command that measures and judges the whole suite.
+fn check_whole(report: &Report) -> String {
+    report.invocation.check_whole(&report.record.suite)
 }
 
 /// How skipped cases get measured, where they are due.
@@ -184,15 +250,14 @@ fn more_memory(report: &Report) -> Option<String> {
 
 /// How inconclusive times get settled, with the time that it takes; `None` where there are none.
 fn more_launches(report: &Report) -> Option<String> {
-    let is_time = |finding: &Finding| matches!(finding.figure, Figure::StepTime | Figure::Speedup);
-    let is_open = |finding: &Finding| finding.verdict == Verdict::Inconclusive && is_time(finding);
+    let is_open = |finding: &Finding| finding.verdict == Verdict::Inconclusive && TIMES.contains(&finding.figure);
     let open: Vec<&Finding> =
         report.outcome.findings().map(|(_, finding)| finding).filter(|finding| is_open(finding)).collect();
     if open.iter().any(|finding| finding.interval.is_none()) {
-        let launches = report.thresholds.looks.last().copied().unwrap_or(MOST_LAUNCHES);
+        let launches = report.thresholds.looks.last().copied().unwrap_or(MOST_ADVISED_LAUNCHES);
         return Some(format!("Measure again with more than one launch: {}.", timed_check(report, launches)));
     }
-    let settling = |finding: &&Finding| finding.settling_launches.filter(|launches| *launches <= MOST_LAUNCHES);
+    let settling = |finding: &&Finding| finding.settling_launches.filter(|launches| *launches <= MOST_ADVISED_LAUNCHES);
     let most = open.iter().filter_map(settling).max();
     let never = open.iter().filter(|finding| settling(finding).is_none()).count();
     let mut sentences = Vec::new();
@@ -201,10 +266,10 @@ fn more_launches(report: &Report) -> Option<String> {
     }
     if never > 0 {
         sentences.push(format!(
-            "{} would not be decided by {MOST_LAUNCHES} launches: measure on a quieter machine, or with more steps per launch; \
+            "{} would not be decided by {MOST_ADVISED_LAUNCHES} launches: measure on a quieter machine, or with more steps per launch; \
              `{}` shows which changes this machine can detect.",
             format::count(never, "inconclusive figure"),
-            report.invocation.command(["calibrate"])
+            report.invocation.calibrate(&report.record.suite)
         ));
     }
     (!sentences.is_empty()).then(|| sentences.join(" "))
@@ -213,7 +278,7 @@ fn more_launches(report: &Report) -> Option<String> {
 /// The command that measures the same again with so many launches, and about how long that takes.
 fn timed_check(report: &Report, launches: usize) -> String {
     let seconds = report.record.wall_seconds / report.record.blocks().max(1) as f64 * launches as f64;
-    format!("`{}`, about {}", report.invocation.check(launches), format::duration(seconds))
+    format!("`{}`, about {}", report.invocation.check(&report.record.suite, launches), format::duration(seconds))
 }
 
 /// Why nothing is to be recorded, where something would be but for that.
@@ -230,7 +295,7 @@ fn gain(report: &Report) -> Option<Recording<'static>> {
 
 fn recordable(report: &Report) -> Option<Recording<'static>> {
     let outcome = &report.outcome;
-    if outcome.standing == Standing::Failed || outcome.cases.iter().any(|case| case.is_gap) {
+    if outcome.failing().next().is_some() || outcome.cases.iter().any(|case| case.is_gap) {
         return None;
     }
     if !outcome.has_machine_baseline {

@@ -141,13 +141,17 @@ pub(super) fn gated(report: &Report) -> String {
         peak_tolerance_mib,
         ..
     } = &report.thresholds;
-    let speed = match (&report.record.base, report.outcome.has_machine_baseline) {
-        (Some(_), _) => format!("step time beside the base revision ({base_tolerance_percent}%), "),
-        (None, true) => format!(
-            "speedup ({speedup_tolerance_percent}%) and step time ({step_time_tolerance_percent}%) against the baseline, "
-        ),
-        (None, false) => String::new(),
-    };
+    let beside_base = report.record.base.as_ref();
+    let beside_base = beside_base.map(|_| format!("step time beside the base revision ({base_tolerance_percent}%), "));
+    // Beside a base revision, what the machine or earlier changes did is told as drift.
+    let moved = if beside_base.is_some() { " where this change moved them" } else { "" };
+    let against_baseline = report.outcome.has_machine_baseline.then(|| {
+        format!(
+            "speedup ({speedup_tolerance_percent}%) and step time ({step_time_tolerance_percent}%) against the \
+             baseline{moved}, "
+        )
+    });
+    let speed: String = beside_base.into_iter().chain(against_baseline).collect();
     format!(
         "Gated: {speed}model memory (to the byte), process and framework peak ({peak_tolerance_percent}% + \
          {peak_tolerance_mib} MiB), output. All else is shown only."

@@ -6,7 +6,8 @@ use wanbench::config::{Config, Thresholds};
 use wanbench::files::save;
 use wanbench::gate::recording::Doubts;
 use wanbench::gate::{Baselines, Demands, Judge, Plan};
-use wanbench::report::{self, Invocation, Report, Source};
+use wanbench::protocol::DeviceKind;
+use wanbench::report::{self, Flags, Invocation, Report, Source};
 use wanbench::store::baseline::{Baseline, ModelMemory};
 use wanbench::store::record::RunRecord;
 
@@ -83,24 +84,30 @@ impl Judging {
     }
 }
 
-/// How the commands in the advice on a record, saved in `results`, are called; `check` are the flags that measured it.
-pub fn invocation(results: &Path, sources: &Sources, check: Vec<String>) -> Invocation {
+/// How the commands in the advice on a record, saved in `results`, are called; `flags` measured it.
+pub fn invocation(results: &Path, sources: &Sources, flags: Flags) -> Invocation {
     Invocation {
         program: std::env::args().next().unwrap_or_else(|| "wanbench".to_owned()),
         results_file: results.display().to_string(),
-        sources: sources.flags(),
-        check,
+        config: sources.config_flags(),
+        baselines: sources.baselines_flags(),
+        flags,
     }
 }
 
 /// The flags that measured a saved record, as far as it tells.
-pub fn flags_of(record: &RunRecord, sources: &Sources) -> Vec<String> {
-    let mut flags = sources.flags();
-    flags.extend(["--suite".to_owned(), record.suite.clone()]);
-    match &record.base {
-        Some(base) if base.commit.is_some() => flags.extend(["--base".to_owned(), base.name.clone()]),
-        Some(base) => flags.extend(["--base-workers".to_owned(), base.name.clone()]),
-        None => {}
+pub fn flags_of(record: &RunRecord) -> Flags {
+    let mut flags = Flags::default();
+    if record.device != record.machine.default_device() {
+        let device = if record.device == DeviceKind::Gpu { "gpu" } else { "cpu" };
+        flags.measure.extend(["--device".to_owned(), device.to_owned()]);
+    }
+    if record.seed != 0 {
+        flags.measure.extend(["--seed".to_owned(), record.seed.to_string()]);
+    }
+    if let Some(base) = &record.base {
+        let flag = if base.commit.is_some() { "--base" } else { "--base-workers" };
+        flags.check.extend([flag.to_owned(), base.name.clone()]);
     }
     flags
 }
@@ -129,9 +136,26 @@ pub fn text(report: &Report, terminal: &Terminal) -> String {
     report::text::render(report, terminal.layout())
 }
 
-/// Saves the report as Markdown where asked.
-pub fn save_markdown(report: &Report, path: Option<&Path>) -> Result<()> {
-    let Some(path) = path else { return Ok(()) };
-    save::atomically(path, |out| out.write_all(report::markdown::render(report).as_bytes()))
+/// Saves the report as Markdown where asked. Whatever of the run could not be saved, the record `unsaved` for this reason
+/// included, is missing in the report that is handed back: it must not be told as a pass.
+pub fn save_report(mut report: Report, unsaved: Option<Error>, markdown: Option<&Path>, terminal: &Terminal) -> Report {
+    if let Some(error) = unsaved {
+        // Nothing is there for an update to read.
+        report.doubts.run.push(error.to_string());
+        report = report.lacking(error.to_string());
+    }
+    let written = markdown.map_or(Ok(()), |path| save_text(path, &report::markdown::render(&report)));
+    match written {
+        Ok(()) => report,
+        Err(error) => {
+            terminal.say_always(&format!("warning: {error}"));
+            report.lacking(error.to_string())
+        }
+    }
+}
+
+/// Saves a rendered report.
+pub fn save_text(path: &Path, text: &str) -> Result<()> {
+    save::atomically(path, |out| out.write_all(text.as_bytes()))
         .or_incomplete(|| format!("cannot write {}", path.display()))
 }

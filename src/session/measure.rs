@@ -1,12 +1,12 @@
 //! What `run`, `check` and `baseline update` share: from flags to a saved record.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use wanbench::config::Config;
 use wanbench::files::save;
-use wanbench::store::ReadError;
 use wanbench::store::baseline::Baseline;
 use wanbench::store::record::RunRecord;
 
@@ -42,8 +42,8 @@ impl<'a> Measuring<'a> {
 /// What was measured.
 pub struct MeasuredRun {
     pub record: RunRecord,
-    /// Whether it was saved whole, in the file that `--json` names.
-    pub is_saved: bool,
+    /// Why it could not be saved whole in the file that `--json` names, if so.
+    pub unsaved: Option<Error>,
 }
 
 /// Measures and saves the record; `None` where the cases were only listed. A record that cannot be saved is told and handed
@@ -72,21 +72,38 @@ pub fn measure(measuring: &Measuring, terminal: &Terminal) -> Result<Option<Meas
         fitness: measuring.fitness,
         is_selection: args.is_selection(),
     };
+    let begin = |record: &RunRecord| begin(record, &args.json);
     // What a full disk refuses now it may take at the end; the measurements are still at hand.
-    let record = measurement.measure(&interrupted, terminal, |record| drop(record.save(&args.json)))?;
-    let saved = record.save(&args.json);
-    if let Err(error) = &saved {
-        terminal.say_always(&format!("warning: cannot save {}: {error}", args.json.display()));
+    let record = measurement.measure(&interrupted, terminal, begin, |record| drop(record.save(&args.json)))?;
+    let unsaved = record.save(&args.json).or_incomplete(|| format!("cannot save {}", args.json.display())).err();
+    if let Some(error) = &unsaved {
+        terminal.say_always(&format!("warning: {error}"));
     }
     if record.interrupted {
         let launches: usize = record.cases.iter().map(|case| case.launches.len()).sum();
+        let what = if unsaved.is_none() { "what was measured" } else { "only what could be saved on the way" };
         return Err(Error::incomplete(format!(
-            "interrupted after {launches} of {} launches; the measured launches are in {}",
+            "interrupted after {launches} of {} launches; {what} is in {}",
             record.launches * record.cases.len(),
             args.json.display()
         )));
     }
-    Ok(Some(MeasuredRun { record, is_saved: saved.is_ok() }))
+    Ok(Some(MeasuredRun { record, unsaved }))
+}
+
+/// Saves `record`, of which nothing is measured yet, so that no older results in the file `path` can pass for this run's. An
+/// error where that cannot be: the older results are then removed, or named as such.
+fn begin(record: &RunRecord, path: &Path) -> Result<()> {
+    let Err(error) = record.save(path) else { return Ok(()) };
+    let older = match std::fs::remove_file(path) {
+        Ok(()) => "; the older results there were removed",
+        Err(error) if error.kind() == io::ErrorKind::NotFound => "",
+        Err(_) => "; what is there are an older run's results",
+    };
+    Err(Error::incomplete(format!(
+        "cannot save {}: {error}{older}; nothing was measured: make room, or name another file with --json",
+        path.display()
+    )))
 }
 
 /// A flag that Ctrl-C sets. A process can ask for it once.
@@ -105,7 +122,7 @@ fn check_targets(args: &cli::Measure) -> Result<()> {
     for path in args.markdown.iter().chain([&args.json]) {
         check_writable(path, "results")?;
     }
-    check_replaceable(&args.json, "results", RunRecord::open(&args.json))
+    check_replaceable(&args.json, "results", RunRecord::is_in(&args.json))
 }
 
 /// Refuses a target that is no file, or that cannot be written; `what` is to be written there.
@@ -119,13 +136,13 @@ pub fn check_writable(path: &Path, what: &str) -> Result<()> {
     save::probe(path).or_incomplete(|| format!("cannot write {}", path.display()))
 }
 
-/// Refuses to replace a file by `what` that was `opened` as such, and is something else.
-pub fn check_replaceable<T>(path: &Path, what: &str, opened: Result<T, ReadError>) -> Result<()> {
-    match opened {
-        Err(ReadError::Malformed { .. }) => Err(Error::usage(format!(
+/// Refuses to replace the file `path`, if there is one, by `what` unless it `holds` such.
+pub fn check_replaceable(path: &Path, what: &str, holds: bool) -> Result<()> {
+    match holds || !path.exists() {
+        true => Ok(()),
+        false => Err(Error::usage(format!(
             "--json {}: the file exists and holds no {what}: choose another path, or remove the file",
             path.display()
         ))),
-        _ => Ok(()),
     }
 }

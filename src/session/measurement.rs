@@ -58,11 +58,13 @@ pub enum Fitness {
 }
 
 impl Measurement<'_> {
-    /// Measures with live progress, alone on the machine; `on_block` sees what there is after every block, to save it.
+    /// Measures with live progress, alone on the machine. `begin` sees the record before anything is measured, and may refuse;
+    /// `on_block` sees what there is after every block, to save it.
     pub fn measure(
         &self,
         interrupted: &AtomicBool,
         terminal: &Terminal,
+        begin: impl FnOnce(&RunRecord) -> Result<()>,
         mut on_block: impl FnMut(&RunRecord),
     ) -> Result<RunRecord> {
         let _lock = MeasuringLock::acquire()?;
@@ -94,9 +96,8 @@ impl Measurement<'_> {
         let mut record = RunRecord { warnings, ..self.header(&plan) };
         let arms = plan.all_arms();
         let names: Vec<_> = arms.iter().map(|arm| (arm.name(&plan), &plan.cases[arm.case])).collect();
+        begin(&record)?;
         let mut progress = Progress::new(&names, plan.launches, terminal.progress_style());
-        // From now on no older file can be taken for this run's.
-        on_block(&record);
         let (start, warnings) = (Instant::now(), record.warnings.clone());
         let update = |record: &mut RunRecord, run: &Progressed| {
             record.cases = with_skipped(cases, &run.cases, &fit.skipped);

@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use wanbench::config::Config;
 use wanbench::gate::Standing;
 use wanbench::github::check_run::{self, CheckRun};
 use wanbench::github::client::Client;
@@ -15,6 +16,7 @@ use wanbench::machine::Machine;
 use wanbench::report::{Invocation, Report, annotations, comment};
 
 use super::actions::{append, asking, has_token, open_event, repository, variable};
+use super::selected::{programs, resolve_device, select};
 use super::status::{Error, ExitStatus, Result};
 use super::terminal::Terminal;
 use crate::cli::{Measure, Publication};
@@ -62,14 +64,20 @@ impl<'a> Publisher<'a> {
             title: comment::title(&reports),
             job_summary: comment::render(&reports, &self.origin, JOB_SUMMARY_LIMIT),
             annotations: annotations::render(&reports, &config.display().to_string()),
-            standing: reports.iter().map(Report::standing).max().unwrap_or(Standing::Passed),
+            standing: reports.iter().map(Report::standing).max().unwrap_or(Standing::NotJudged),
             marker,
         }
     }
 
     /// Writes and posts everything but the annotations; `markdown` is the file that holds the report too, for the step's
     /// outputs. Returns the status of the gravest warning, which is the status of `comment`; a check has its verdict's.
+    ///
+    /// A dry run prints the comment instead.
     pub fn post(&self, rendered: &Rendered, markdown: Option<&Path>) -> ExitStatus {
+        if self.args.dry_run {
+            self.terminal.say("wanbench: nothing is posted, as --dry-run asks");
+            return self.warn("the comment", self.terminal.print(&rendered.comment()));
+        }
         let report = markdown.map_or_else(String::new, |path| format!("report={}\n", path.display()));
         let outputs = format!("verdict={}\n{report}", rendered.standing.key());
         let summary = append(self.args.step_summary.as_deref(), &rendered.job_summary);
@@ -82,22 +90,26 @@ impl<'a> Publisher<'a> {
         gravest(&statuses)
     }
 
-    /// Prints the annotations, which Actions show on the run's page.
+    /// Prints the annotations, which Actions show on the run's page; not in a dry run.
     pub fn annotate(&self, rendered: &Rendered) -> Result<()> {
-        self.terminal.print(&rendered.annotations)
+        if self.args.dry_run { Ok(()) } else { self.terminal.print(&rendered.annotations) }
     }
 
     /// Publishes that nothing could be measured, and why: an older comment or check run must not be taken for this run's outcome.
     pub fn publish_failure(&self, error: &Error, measure: &Measure) {
-        let suite = measure.selection.suite.as_deref().unwrap_or("default");
-        let marker = Marker::new(self.args.id.as_deref().unwrap_or(&identity(suite, &machine_name())));
-        let reason = error.to_string();
-        let body = comment::without_results(&reason, &self.origin);
+        let name = self.args.id.clone().unwrap_or_else(|| name_asked(measure, self.terminal));
+        self.post_reason(&name, &error.to_string());
+    }
+
+    /// Tells `reason` in the place of results, whose comment is called `name`.
+    pub fn post_reason(&self, name: &str, reason: &str) {
+        let marker = Marker::new(name);
+        let body = comment::without_results(reason, &self.origin);
         let rendered = Rendered {
-            title: comment::title_without_results(&reason),
+            title: comment::title_without_results(reason),
             job_summary: body.clone(),
             body,
-            annotations: annotations::failure(&reason),
+            annotations: annotations::failure(reason),
             standing: Standing::NotJudged,
             marker,
         };
@@ -123,7 +135,11 @@ impl<'a> Publisher<'a> {
                     let posted = self.post_comment(&client, &repository, number, rendered).await;
                     statuses.push(self.warn("the comment", posted));
                 }
-                None => say("no comment was posted, since this is not a pull request; pass --pull-request to name one"),
+                None => {
+                    say("no comment was posted, since this is not a pull request; pass --pull-request to name one");
+                    // Somebody who asks for nothing else gets nothing.
+                    statuses.extend((!self.args.check_run).then_some(ExitStatus::Incomplete));
+                }
             }
             if self.args.check_run {
                 let posted = self.post_check_run(&client, &repository, rendered).await;
@@ -233,8 +249,17 @@ fn for_readers_elsewhere(report: Report) -> Report {
     Report { invocation, ..report }
 }
 
-/// This machine, as its baselines are called on its own device.
-fn machine_name() -> String {
-    let machine = Machine::detect();
-    machine.name(machine.default_device())
+/// What the results would be called that `measure` asks for: its suite and this machine on the device for it, by the
+/// configuration. Where that cannot tell, the suite's name by the flags and the machine on the device of its own.
+fn name_asked(measure: &Measure, terminal: &Terminal) -> String {
+    let (selection, machine) = (&measure.selection, Machine::detect());
+    let asked = Config::open(&measure.sources.config).map_err(Error::from).and_then(|config| {
+        let (suite, device) = select(&config, selection, &machine, &programs(&config), terminal)?;
+        Ok((suite.name.clone(), device))
+    });
+    let (suite, device) = asked.unwrap_or_else(|_| {
+        let device = resolve_device(selection.device, &machine, std::iter::empty(), terminal);
+        (selection.suite.clone().unwrap_or_else(|| "default".to_owned()), device)
+    });
+    identity(&suite, &machine.name(device))
 }

@@ -2,15 +2,33 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
 use crate::files::save;
 use crate::machine::Machine;
 use crate::protocol::DeviceKind;
 use crate::store::baseline::{self, Baseline, MODEL_MEMORY, ModelMemory};
 use crate::store::record::{self, RunRecord};
 use crate::store::valid;
-use crate::store::versioned::{ReadError, parse_versioned, read};
+use crate::store::versioned::{ReadError, has_form, parse_versioned, read};
+
+/// What results files of every schema have; a baseline's cases are no list, and it has no suite.
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "only whether it can be read is asked")]
+struct AnyRunRecord {
+    schema: u64,
+    suite: String,
+    launches: u64,
+    cases: Vec<IgnoredAny>,
+}
 
 impl RunRecord {
+    /// Whether `path` holds a saved record, of this wanbench or of one with another schema.
+    pub fn is_in(path: &Path) -> bool {
+        has_form::<AnyRunRecord>(path)
+    }
+
     /// Saves the record, atomically.
     pub fn save(&self, path: &Path) -> std::io::Result<()> {
         debug_assert_eq!(valid::run(self), Ok(()), "what a worker reports is validated when it arrives");

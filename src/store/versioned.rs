@@ -66,6 +66,11 @@ pub fn read_versioned<T: DeserializeOwned>(path: &Path, what: &'static str, expe
     parse_versioned(&read(path)?, path, what, expected)
 }
 
+/// Whether `path` holds a file of the form `T`, whatever its schema version: `T` has what is common to all of them.
+pub fn has_form<T: DeserializeOwned>(path: &Path) -> bool {
+    read(path).is_ok_and(|text| serde_json::from_str::<T>(&text).is_ok())
+}
+
 /// The text of `path`.
 pub(super) fn read(path: &Path) -> Result<String, ReadError> {
     std::fs::read_to_string(path).map_err(|cause| ReadError::Io { path: path.display().to_string(), cause })

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use wanbench::config::Config;
+use wanbench::config::{Config, Thresholds};
 use wanbench::gate::recording::Doubts;
 use wanbench::gate::{Against, Baselines, Demands, Figure, Finding, Judge, Judged, Plan, Verdict};
 use wanbench::store::baseline::{Acceptance, Baseline, MODEL_MEMORY, ModelMemory};
@@ -45,7 +45,7 @@ pub fn accept(args: &cli::Accept, terminal: &Terminal) -> Result<ExitStatus> {
 
     let judge = Judge {
         record: &record,
-        plan: &Plan::of_record(&record),
+        plan: &Plan { outputs: Plan::of(&config, &record).outputs, ..Plan::of_record(&record) },
         baselines: Baselines { machine: Some(&old), memory: &memory, others: 0 },
         thresholds: &config.gate,
         demands: Demands::default(),
@@ -66,9 +66,11 @@ pub fn accept(args: &cli::Accept, terminal: &Terminal) -> Result<ExitStatus> {
         commit: record.tool.commit.clone(),
         change: regression.change,
     };
+    let accepting = old.accepting(&record, &args.case, acceptance, &config.gate);
+    let overridden = if args.force { doubts_about(&record, case, &config.gate) } else { Doubts::default() };
     let files = [
         Change::new(folder.join(MODEL_MEMORY), &memory.with(case))?,
-        Change::new(path, &old.accepting(&record, &args.case, acceptance, &config.gate).forced(&record, &doubts))?,
+        Change::new(path, &accepting.forced(&record, &overridden))?,
     ];
     apply(&files, args.yes, terminal)
 }
@@ -101,6 +103,15 @@ impl Regression {
         let mut others = judged.findings.iter().filter(|finding| finding.verdict == Verdict::Regressed);
         others.any(is_acceptable).then_some(Self { change: None })
     }
+}
+
+/// The doubts about `record` as far as they are about `case`, or its reference.
+fn doubts_about(record: &RunRecord, case: &CaseRecord, thresholds: &Thresholds) -> Doubts {
+    let is_about = |other: &&CaseRecord| {
+        other.case.name == case.case.name || Some(&other.case.name) == case.case.reference.as_ref()
+    };
+    let cases = record.cases.iter().filter(is_about).cloned().collect();
+    Doubts::about(&RunRecord { cases, ..record.clone() }, thresholds)
 }
 
 fn checked_reason(reason: &str) -> Result<&str> {

@@ -8,7 +8,6 @@ mod update;
 use std::path::{Path, PathBuf};
 
 use wanbench::machine::Machine;
-use wanbench::protocol::DeviceKind;
 use wanbench::store::baseline::Baseline;
 use wanbench::store::committed;
 
@@ -28,7 +27,7 @@ pub fn show(args: &cli::Show, terminal: &Terminal) -> Result<ExitStatus> {
         Some(name) => folder.join(format!("{}.json", name.trim_end_matches(".json"))),
         None => {
             let machine = Machine::detect();
-            let device = if machine.has_gpu() { DeviceKind::Gpu } else { DeviceKind::Cpu };
+            let device = machine.default_device();
             let found = Baseline::find(folder, &machine, device)?.map(|(path, _)| path);
             found.ok_or_else(|| {
                 Error::usage(format!(

@@ -20,8 +20,8 @@ pub fn update(args: &cli::Update, terminal: &Terminal) -> Result<ExitStatus> {
     let sources = &args.measure.sources;
     check_can_ask("update", args.yes)?;
     let config = Config::open(&sources.config)?;
-    let MeasuredRun { record, is_saved } = match &args.from {
-        Some(path) => MeasuredRun { record: RunRecord::open(path)?, is_saved: true },
+    let MeasuredRun { record, unsaved } = match &args.from {
+        Some(path) => MeasuredRun { record: RunRecord::open(path)?, unsaved: None },
         None if cfg!(debug_assertions) => {
             return Err(Error::usage("a debug build cannot record a baseline: use a release build (`make build`)"));
         }
@@ -42,7 +42,7 @@ pub fn update(args: &cli::Update, terminal: &Terminal) -> Result<ExitStatus> {
         Change::new(folder.join(MODEL_MEMORY), &memory.updated(&record))?,
         Change::new(path, &old.updated(&record, &config.gate).forced(&record, &doubts))?,
     ];
-    Ok(apply(&files, args.yes, terminal)?.if_saved(is_saved))
+    Ok(apply(&files, args.yes, terminal)?.if_saved(unsaved.is_none()))
 }
 
 /// Refuses a command that asks where nobody answers.

@@ -12,7 +12,7 @@ pub(super) mod tests;
 use std::collections::BTreeSet;
 
 use super::headline::{self, Notable};
-use super::markdown::syntax::{code, details, escape_prose, list};
+use super::markdown::syntax::{code, details, escape_prose, list, titled};
 use super::markdown::verdict::{self, Bounds};
 use super::markdown::{analysis, configuration, method, results, throughput};
 use super::next_steps::{Step, steps};
@@ -249,10 +249,6 @@ impl Comment<'_> {
         let sentences: Vec<String> = left_out.into_iter().chain(run).collect();
         if sentences.is_empty() { String::new() } else { sentences.join(" ") + "\n" }
     }
-}
-
-fn titled(title: &str, lines: &str) -> String {
-    if lines.is_empty() { String::new() } else { format!("{title}:\n\n{lines}") }
 }
 
 /// The charts of the changed cases, folded away; `None` where no earlier job is known of one.

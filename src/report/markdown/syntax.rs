@@ -43,3 +43,8 @@ pub(in crate::report) fn escape_prose(prose: &str) -> String {
     let parts = prose.split('`').enumerate();
     parts.map(|(index, part)| if index % 2 == 0 { escape(part) } else { code(part) }).collect()
 }
+
+/// `lines` under a title; nothing where there is no line.
+pub(in crate::report) fn titled(title: &str, lines: &str) -> String {
+    if lines.is_empty() { String::new() } else { format!("{title}:\n\n{lines}") }
+}

@@ -2,7 +2,7 @@
 
 use super::super::headline::{self, Notable};
 use super::super::{Report, next_steps, review};
-use super::syntax::{code, details, escape_prose, list};
+use super::syntax::{code, details, escape_prose, list, titled};
 use crate::gate::Judged;
 use crate::text::escape::{self, cut, fenced, markdown as escape};
 
@@ -21,20 +21,15 @@ impl Bounds {
 }
 
 pub(super) fn section(report: &Report) -> String {
-    let mut text = format!("## Verdict\n\n**{}**: {}.\n", report.standing().name(), escape(&headline::reason(report)));
+    let lead = format!("## Verdict\n\n**{}**: {}.\n", report.standing().name(), escape(&headline::reason(report)));
     let steps = list(next_steps::steps(report).iter().map(|step| escape_prose(&step.words(report))));
     let found = list(headline::notable(&report.outcome).iter().map(|notable| finding(notable, "", Bounds::NONE)));
-    for (title, lines) in [("What to do next", steps), ("What was found", found)] {
-        text += &titled(title, &lines);
-    }
-    text.extend(report.outcome.cases.iter().filter_map(stderr).map(|tail| format!("\n{tail}")));
-    text += &titled("Accepted", &list(review::accepted(report).map(|(name, words)| acceptance(name, &words))));
-    text + &titled(review::LOOSENS, &list(review::loosened(report).iter().map(|change| escape(change))))
-}
-
-/// `lines` under a title, after an empty line; nothing where there is no line.
-fn titled(title: &str, lines: &str) -> String {
-    if lines.is_empty() { String::new() } else { format!("\n{title}:\n\n{lines}") }
+    let mut parts = vec![lead, titled("What to do next", &steps), titled("What was found", &found)];
+    parts.extend(report.outcome.cases.iter().filter_map(stderr));
+    parts.push(titled("Accepted", &list(review::accepted(report).map(|(name, words)| acceptance(name, &words)))));
+    parts.push(titled(review::LOOSENS, &list(review::loosened(report).iter().map(|change| escape(change)))));
+    parts.retain(|part| !part.is_empty());
+    parts.join("\n")
 }
 
 /// What was found, on one line; `place`, which is Markdown, stands behind the cases.

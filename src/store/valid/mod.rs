@@ -14,6 +14,7 @@ pub use record::run;
 /// Nothing, or what cannot be true.
 pub type Checked = Result<(), String>;
 
-fn require(holds: bool, reason: impl FnOnce() -> String) -> Checked {
+/// Nothing where it `holds`, else the reason.
+pub(crate) fn require(holds: bool, reason: impl FnOnce() -> String) -> Checked {
     if holds { Ok(()) } else { Err(reason()) }
 }
