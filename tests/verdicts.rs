@@ -59,6 +59,33 @@ fn a_strangers_record_is_judged_by_the_launches_of_the_suite() {
 }
 
 #[test]
+fn launches_are_lowered_by_hand_alone() {
+    let project = recorded();
+    let lowered = ["check", "--launches", "1", "--allow-inconclusive"];
+    ends(&project, &lowered, 0, "Gate passed");
+    let posted = [&lowered[..], &["--github"]].concat();
+    ends(&project, &posted, 3, "only 1 of the 3 launches planned were made");
+    ends(&project, &["report", "results.json"], 0, "only 1 of the 3 launches planned were made");
+}
+
+#[test]
+fn a_device_that_went_away_is_no_first_measure() {
+    let project = recorded();
+    let gpu = project.machine_baseline();
+    project.edit(&gpu, |baseline| baseline["device"] = "gpu".into());
+    std::fs::rename(project.path(&gpu), project.path("baselines/own-gpu.json")).unwrap();
+    ends(&project, &["check"], 3, "has no baseline, though another machine has one recorded");
+}
+
+#[test]
+fn a_comment_passes_no_suite_that_the_configuration_lacks() {
+    let project = recorded();
+    project.edit("results.json", |results| results["suite"] = "easy".into());
+    let comment = &["comment", "--results", "results.json", "--dry-run"];
+    ends(&project, comment, 0, "**? Not judged**: the configuration has no suite easy");
+}
+
+#[test]
 fn a_case_left_out_by_hand_is_counted_and_what_is_posted_has_all() {
     let project = recorded();
     ends(&project, &["check", "--backend", "fast"], 0, "1 case left out by hand");

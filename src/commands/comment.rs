@@ -5,7 +5,6 @@ use std::path::Path;
 use wanbench::config::Config;
 use wanbench::files::save;
 use wanbench::gate::{Demands, Plan};
-use wanbench::github::artifact;
 use wanbench::report::Report;
 use wanbench::store::record::RunRecord;
 
@@ -21,7 +20,7 @@ pub fn comment(args: &cli::Comment, terminal: &Terminal) -> Result<ExitStatus> {
     let config = Config::open(&args.sources.config)?;
     judged::read_baselines(&args.sources)?;
     let judge = |path: &Path| -> Result<Report> {
-        let record = note_differences(RunRecord::open(path)?, &config);
+        let record = RunRecord::open(path)?;
         let invocation = judged::invocation(path, &args.sources, judged::flags_of(&record, &args.sources));
         let plan = Plan::of_stranger(&config, &record);
         let judging = Judging::by_committed(&record, plan, Demands::default(), &config, &args.sources, invocation)?;
@@ -42,14 +41,4 @@ pub fn comment(args: &cli::Comment, terminal: &Terminal) -> Result<ExitStatus> {
     let status = publisher.post(&rendered, args.markdown.as_deref());
     publisher.annotate(&rendered)?;
     Ok(if args.best_effort { ExitStatus::Passed } else { status })
-}
-
-/// `record`, with a warning where it has cases that the configuration does not have so: a change may add some, and nothing
-/// that is committed vouches for those.
-fn note_differences(mut record: RunRecord, config: &Config) -> RunRecord {
-    let unknown = config.suites.get(&record.suite).map(|suite| artifact::unknown_cases(&record, suite));
-    if let Some(names) = unknown.filter(|names| !names.is_empty()) {
-        record.warnings.push(format!("measured, but not so in this configuration: {}", names.join(", ")));
-    }
-    record
 }

@@ -222,7 +222,7 @@ mod tests {
 
     use super::*;
     use crate::config::OutputDemand;
-    use crate::store::baseline::Acceptance;
+    use crate::store::baseline::{Acceptance, Accepted};
     use crate::testing::Scenario;
 
     const SHIPPED: &str = include_str!("../../config.toml");
@@ -403,6 +403,7 @@ mod tests {
             date: scenario.record.started,
             commit: None,
             change: Some(0.25),
+            covers: Accepted::before_outputs(),
         };
         let head =
             base.accepting(&scenario.record, "mlx/41f/int8", acceptance("a correct mask"), &Thresholds::default());

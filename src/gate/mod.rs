@@ -22,5 +22,5 @@ mod tests;
 
 pub use control::{Control, is_unfit};
 pub use outcome::{Against, Figure, Finding, Gap, Judged, Outcome, Standing, Verdict};
-pub use plan::{Baselines, Demands, Judge, Plan};
+pub use plan::{Baselines, Demands, Judge, Plan, Terms};
 pub use questions::settled;

@@ -197,6 +197,7 @@ fn job(record: &RunRecord, case: &CaseRecord, evidence: &CaseEvidence) -> Record
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::baseline::Accepted;
     use crate::testing::Scenario;
 
     const CASE: &str = "mlx/41f/int8";
@@ -219,6 +220,7 @@ mod tests {
             date: "2026-03-01T00:00:00Z".parse().unwrap(),
             commit: None,
             change: Some(0.25),
+            covers: Accepted::before_outputs(),
         }
     }
 
