@@ -74,7 +74,7 @@ fn a_device_that_went_away_is_no_first_measure() {
     let gpu = project.machine_baseline();
     project.edit(&gpu, |baseline| baseline["device"] = "gpu".into());
     std::fs::rename(project.path(&gpu), project.path("baselines/own-gpu.json")).unwrap();
-    ends(&project, &["check"], 3, "has no baseline, though another machine has one recorded");
+    ends(&project, &["check"], 3, "has no baseline, though another machine or device has one recorded");
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn another_machines_baselines_are_no_licence() {
     let project = recorded();
     project.edit(&project.machine_baseline(), |baseline| baseline["machine"]["chip"] = "Apple M9".into());
     std::fs::rename(project.path(&project.machine_baseline()), project.path("baselines/m9.json")).unwrap();
-    ends(&project, &["check"], 3, "has no baseline, though another machine has one recorded");
+    ends(&project, &["check"], 3, "has no baseline, though another machine or device has one recorded");
     // A table that was imported is nobody's measurement.
     project.edit("baselines/m9.json", |baseline| baseline["imported"] = json!({"source": "r.md", "generated": "once"}));
     ends(&project, &["check"], 0, "only model bytes and outputs could be judged");

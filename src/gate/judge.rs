@@ -211,8 +211,8 @@ impl Judge<'_> {
         }
         let machine = self.record.machine.name(self.record.device);
         let others = match self.baselines.others {
-            1 => "another machine has one".to_owned(),
-            others => format!("{others} other machines have them"),
+            1 => "another machine or device has one".to_owned(),
+            others => format!("{others} other machines or devices have them"),
         };
         let reason = format!(
             "this machine ({machine}) has no baseline, though {others} recorded: compare with a base revision (--base), or record one"

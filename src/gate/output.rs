@@ -48,48 +48,46 @@ pub(super) fn judge(judge: &Judge, case: &CaseRecord, outputs: &Outputs, others:
 
 /// Where launches of the case, or it and its reference or base, cannot have computed the same.
 fn disagreement(outputs: &Outputs, tolerance: f64) -> Option<Finding> {
-    let fails = |error: f64, message: String| Finding {
+    let fails = |error: Option<f64>, message: String| Finding {
         fails: true,
-        ..Finding::new(Figure::Output, Against::Reference, Verdict::Regressed, message)
-            .between(None, Some(Quantity::Error(RelativeError(error))))
+        ..Finding::new(Figure::Output, Against::Reference, Verdict::Regressed, message).between(None, quantity(error))
     };
     if let Some((least, most)) = outputs.norms.filter(|(least, most)| most - least > tolerance * most) {
         let message = format!(
             "its launches' outputs differ from each other: their norms are from {least:.4} to {most:.4}, more than {tolerance:.1e} apart"
         );
-        return Some(fails((most - least) / most, message));
+        return Some(fails(Some((most - least) / most), message));
     }
     (!outputs.are_of_one_size).then(|| {
-        fails(
-            f64::MAX,
-            "its output has another number of elements than the reference's or the base revision's".to_owned(),
-        )
+        fails(None, "its output has another number of elements than the reference's or the base revision's".to_owned())
     })
 }
 
 fn compared(parity: Parity, against: Against, whose: &str, tolerance: f64) -> Finding {
-    let (error, verdict, message) = match parity.relative_error {
+    let (verdict, message) = match parity.relative_error {
         Some(error) if error <= tolerance => {
-            (error, Verdict::Unchanged, format!("the output agrees with {whose}: relative error {error:.1e}"))
+            (Verdict::Unchanged, format!("the output agrees with {whose}: relative error {error:.1e}"))
         }
         Some(error) => (
-            error,
             Verdict::Regressed,
             format!(
                 "the output is not {whose}: relative error {error:.1e}, tolerance {tolerance:.1e}; a wrong answer is no speedup"
             ),
         ),
         None => (
-            f64::MAX,
             Verdict::Regressed,
             format!("the output cannot be compared with {whose}: another size, unreadable, zero, or not finite"),
         ),
     };
     Finding {
         fails: verdict == Verdict::Regressed,
-        ..Finding::new(Figure::Output, against, verdict, message)
-            .between(None, Some(Quantity::Error(RelativeError(error))))
+        ..Finding::new(Figure::Output, against, verdict, message).between(None, quantity(parity.relative_error))
     }
+}
+
+/// `None` for outputs that cannot be compared.
+fn quantity(error: Option<f64>) -> Option<Quantity> {
+    error.map(|error| Quantity::Error(RelativeError(error)))
 }
 
 /// What it means that an output was not compared, and why. Where either side writes outputs, the evidence was to be had.

@@ -236,6 +236,9 @@ fn outputs_of_another_number_of_elements_fail() {
     now.launches(CASE).into_iter().for_each(|launch| launch.output = Some(digest(64)));
     let outcome = judged(&now);
     assert_eq!((outcome.standing, of(&outcome, CASE).fails()), (Standing::Failed, true));
+    // There is no error to tell, however great.
+    let finding = of(&outcome, CASE).finding(Figure::Output, Against::Reference).unwrap();
+    assert_eq!(finding.now, None);
 }
 
 #[test]
@@ -245,7 +248,7 @@ fn a_machine_without_baseline_where_others_have_one_is_not_judged_but_beside_a_b
     let first = judged(&now);
     assert_eq!((first.standing, of(&first, CASE).verdict), (Standing::Passed, Verdict::New));
     now.others = 2;
-    assert_gap(&judged(&now), "though 2 other machines have them recorded");
+    assert_gap(&judged(&now), "though 2 other machines or devices have them recorded");
     let demanding = Demands { baseline: true, ..Demands::default() };
     assert_eq!(judged(&Scenario { demands: demanding, ..now.clone() }).standing, Standing::Failed);
     let mut beside = Scenario::beside_base();
@@ -587,7 +590,7 @@ fn a_base_of_which_nothing_was_launched_is_no_measure() {
     now.baseline = None;
     assert_eq!(judged(&now).standing, Standing::Passed);
     now.others = 1;
-    assert_gap(&judged(&now), "though another machine has one recorded");
+    assert_gap(&judged(&now), "though another machine or device has one recorded");
 }
 
 #[test]
