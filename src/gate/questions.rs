@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::plan::Judge;
-use super::speed::{Against, Answer, Decision, Question, answer};
+use super::speed::{Answer, Decision, NoChange, Question, answer};
 use crate::config::{Look, Thresholds};
 use crate::evidence::{CaseEvidence, Evidence};
 use crate::stats::{mean, standard_deviation};
@@ -165,17 +165,17 @@ fn against(
     latest: Option<f64>,
     job: impl Fn(&RecordedRun) -> Option<(f64, Option<(f64, usize)>)>,
     thresholds: &Thresholds,
-) -> Option<Against> {
+) -> Option<NoChange> {
     let jobs: Vec<_> = stored.jobs.iter().filter_map(job).collect();
     if jobs.len() >= thresholds.calibrated_jobs.max(2) {
-        return Some(Against::Jobs(jobs.iter().map(|(mean, _)| *mean).collect()));
+        return Some(NoChange::Jobs(jobs.iter().map(|(mean, _)| *mean).collect()));
     }
     let variance = jobs.last().and_then(|(_, deviation)| {
         let (deviation, launches) = (*deviation)?;
         let number = launches as f64;
         (launches >= 2).then_some((deviation.powi(2) / number, number - 1.0))
     });
-    Some(Against::Level { mean: latest?, variance })
+    Some(NoChange::Level { mean: latest?, variance })
 }
 
 fn stored<'a>(baseline: Option<&'a Baseline>, case: &CaseRecord) -> Option<&'a BaselineCase> {
