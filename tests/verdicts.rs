@@ -86,6 +86,19 @@ fn a_comment_passes_no_suite_that_the_configuration_lacks() {
 }
 
 #[test]
+fn a_comment_tells_what_was_not_measured_as_asked() {
+    let project = recorded();
+    project.edit("results.json", |results| {
+        for case in results["cases"].as_array_mut().unwrap() {
+            case["case"]["workload"]["latent"] = json!([1, 4, 4]);
+        }
+    });
+    let comment = &["comment", "--results", "results.json", "--dry-run"];
+    let ran = ends(&project, comment, 0, "it was measured with another workload than the configuration has");
+    assert!(ran.flat().contains("2 of 2 cases not judged (slow/5f/none, fast/5f/none)"), "{}", ran.stdout);
+}
+
+#[test]
 fn a_case_left_out_by_hand_is_counted_and_what_is_posted_has_all() {
     let project = recorded();
     ends(&project, &["check", "--backend", "fast"], 0, "1 case left out by hand");

@@ -312,8 +312,8 @@ fn case_verdict(findings: &[Finding], has_before: bool) -> Verdict {
     judged.max().filter(|verdict| *verdict != Verdict::Unchanged || has_before).unwrap_or(Verdict::New)
 }
 
-/// Lets a finding that fails against the base revision pass where it was accepted: a step time that is not shown to be beyond the accepted one, within
-/// the tolerance, and another output than the base's. Against the baseline everything is judged as ever.
+/// Lets a finding that fails against the base revision pass where it was accepted: a step time that is not shown to be beyond
+/// the accepted one, within the tolerance, and another output than the base's. Against the baseline everything is judged as ever.
 fn accept(finding: &mut Finding, acceptance: &Acceptance, thresholds: &Thresholds) {
     let tolerance = 1.0 + thresholds.base_tolerance_percent / 100.0;
     let allowed = acceptance.change.map(|change| Change((1.0 + change) * tolerance - 1.0));
