@@ -1,6 +1,6 @@
 # `make check` and `make test` need Rust, a C++ compiler and python3 with pip; native/setup.py fetches the rest.
 
-# One profile and one set of features everywhere: torch-sys takes minutes, and cargo builds it anew for any other choice.
+# One profile and one set of features everywhere: torch-sys takes minutes, and cargo rebuilds it for any other choice.
 FEATURES := --features mlx,torch
 CARGO_FLAGS := --release $(FEATURES)
 BIN := $(or $(CARGO_TARGET_DIR),target)/release
@@ -18,7 +18,7 @@ test: setup
 	cargo test $(CARGO_FLAGS) $(ARGS)
 	@$(MAKE) --no-print-directory test-github
 
-# What wanbench sends to GitHub, held against GitHub's own description of its API: tests/openapi.rs.
+# Validates what wanbench sends to GitHub against GitHub's own description of its API: tests/openapi.rs.
 test-github: setup
 	@mock=$$($(PYTHON) native/setup.py openapi-mock) && \
 	WANBENCH_OPENAPI_MOCK="$$mock" cargo test $(CARGO_FLAGS) --test openapi -- --ignored
@@ -29,12 +29,12 @@ lint: setup shellcheck workflows
 	cargo clippy --all-targets -- -D warnings
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 
-# What wanbench itself costs, in shares and ratios of one run.
+# The overhead of wanbench itself, as shares and ratios of one run.
 bench: setup
 	cargo bench $(FEATURES) --bench overhead
 
-# Records launches with known slowdowns on this machine, half an hour long, and judges rules by them: docs/detection.md.
-# `make bench-detection ARGS=judge` judges the committed recording.
+# Records launches with known slowdowns on this machine for half an hour, and evaluates rules on them: docs/detection.md.
+# `make bench-detection ARGS=judge` evaluates them on the committed recording.
 bench-detection: setup
 	cargo bench $(FEATURES) --bench detection -- $(ARGS)
 
@@ -45,13 +45,13 @@ build: setup
 setup:
 	@$(PYTHON) native/setup.py
 
-# Every file, committed or not yet, whose first line calls for a shell.
+# Every file, committed or not, whose first line names a shell.
 shellcheck:
 	@shellcheck=$$($(PYTHON) native/setup.py shellcheck) && \
 	git grep --untracked -nIE '^#!.*[/ ](ba|da)?sh( |$$)' | sed -n 's/:1:#!.*//p' | \
 	while IFS= read -r script; do "$$shellcheck" "$$script" || exit 1; done
 
-# Both linters work offline once they are there.
+# Both linters work offline once they are installed.
 workflows:
 	@zizmor=$$($(PYTHON) native/setup.py zizmor) && "$$zizmor" --offline --quiet --config .github/zizmor.yml $(WORKFLOWS) action.yml
 	@actionlint=$$($(PYTHON) native/setup.py actionlint) && "$$actionlint" $(WORKFLOWS)

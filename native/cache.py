@@ -94,4 +94,4 @@ def home() -> Path:
     try:
         return Path.home()
     except RuntimeError as error:
-        raise Failure("no home folder is known to hold the cache: name one in WANBENCH_CACHE.") from error
+        raise Failure("cannot determine the home folder for the cache: set WANBENCH_CACHE to a folder.") from error

@@ -63,7 +63,7 @@ def require_tools(target: Platform) -> None:
 def require_linux_compilers() -> None:
     for command in (c_compiler()[0], cxx_compiler()[0]):
         if shutil.which(command) is None:
-            raise Failure(f"no C++ compiler: `{command}` is not on PATH: {INSTALL_COMPILER}, or name yours in CC and CXX.")
+            raise Failure(f"no C++ compiler: `{command}` is not on PATH: {INSTALL_COMPILER}, or set CC and CXX to yours.")
     if shutil.which("g++") is None:
         raise Failure(f"`g++` is not on PATH, and MLX compiles its fused CPU kernels with it at run time: {INSTALL_COMPILER}.")
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Lays out MLX and libtorch in the user's cache and tells cargo where they are.
+"""Sets up MLX and libtorch in the user's cache and configures cargo to use them.
 
 `setup.py` makes what is missing and writes `.cargo/native.toml`; with everything present it is done in an instant, silently.
 `setup.py PROGRAM`, such as `setup.py shellcheck`, does the same for that program alone and prints its path. The way each part is made:

@@ -8,10 +8,10 @@ use secrecy::SecretString;
 use wanbench::protocol::DeviceChoice;
 use wanbench::wan::{DType, Quant};
 
-/// Tracks the speed and memory of the Wan diffusion transformer on MLX and PyTorch, and fails on regressions.
+/// Catches performance and memory regressions of the Wan transformer on MLX and PyTorch
 ///
-/// Exit status: 0 passed, 1 the gate failed, 2 usage or configuration error, 3 something asked for could not be measured or judged.
-/// or posted.
+/// Exit status: 0 passed, 1 the gate failed, 2 usage or configuration error, 3 something asked for could not be measured,
+/// judged, saved or posted.
 #[derive(Debug, Parser)]
 #[command(name = "wanbench", version, propagate_version = true)]
 pub struct Cli {
@@ -28,30 +28,30 @@ pub enum Command {
     Check(Check),
     /// Measure a suite and save the results
     Run(Measure),
-    /// Tell what a suite will take, in memory and time, before it is run
+    /// Show the memory and time that a suite will take, without running it
     Plan(Plan),
-    /// Tell where the time of one case's step goes
+    /// Show where the time of one case's step goes
     Profile(Profile),
-    /// Save a checkpoint's weights quantized, for runs to load
+    /// Quantize a checkpoint's weights once and save them for later runs
     Quantize(Quantize),
     /// Compare the outputs of the backends with a golden case, or with each other
     Parity(Parity),
     /// Record, show and compare baselines
     #[command(subcommand)]
     Baseline(Baseline),
-    /// Judge saved results by earlier ones of the same machine
+    /// Judge saved results against earlier results of the same machine
     Compare(Compare),
     /// Render saved results
     Report(Report),
-    /// Post saved results on the pull request, as one comment that is kept up to date
+    /// Post saved results on the pull request, as one comment that is updated in place
     Comment(Comment),
-    /// Check results that a pull request's job left behind, before anything of them is posted
+    /// Validate the results artifact of a pull request's job before any of it is posted
     ValidateArtifact(ValidateArtifact),
-    /// Measure this machine's noise, and propose tolerances that it supports
+    /// Measure this machine's noise and propose tolerances that it supports
     Calibrate(Calibrate),
-    /// Write a configuration and a GitHub workflow to begin with; leaves what is there
+    /// Write a starter configuration and GitHub workflow; existing files are kept
     Init(Init),
-    /// List what was found on this machine, and what would spoil a measurement
+    /// Check this machine and its backends for what would spoil a measurement
     Doctor(Doctor),
 }
 
@@ -62,13 +62,13 @@ pub struct Output {
     /// Print results only
     #[arg(long, short, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Print a line for every launch, with its parts
+    /// Print a line for every launch, with its phases
     #[arg(long, short, global = true)]
     pub verbose: bool,
-    /// Draw no live lines
+    /// Do not draw live progress
     #[arg(long, global = true)]
     pub no_progress: bool,
-    /// When to use colour; the words say all that colour says
+    /// When to use colour; colour never carries information alone
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
     pub color: Color,
 }
@@ -81,16 +81,16 @@ pub enum Color {
     Never,
 }
 
-/// The configuration where none is named.
+/// The configuration if none is named.
 pub const DEFAULT_CONFIG: &str = "config.toml";
 
 /// Where configuration and baselines are.
 #[derive(Clone, Debug, Args)]
 pub struct Sources {
-    /// The configuration
+    /// The configuration file
     #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
     pub config: PathBuf,
-    /// The folder of the committed baselines [default: baselines, beside the configuration]
+    /// Folder of the committed baselines [default: `baselines` beside the configuration]
     #[arg(long = "baselines", value_name = "DIR")]
     pub baselines_given: Option<PathBuf>,
 }
@@ -102,7 +102,7 @@ impl Sources {
         self.baselines_given.clone().unwrap_or(beside)
     }
 
-    /// These flags again, where they are not the defaults.
+    /// These flags again, if they are not the defaults.
     pub fn flags(&self) -> Vec<String> {
         let mut flags = Vec::new();
         if self.config != Path::new(DEFAULT_CONFIG) {
@@ -115,26 +115,26 @@ impl Sources {
     }
 }
 
-/// Which cases.
+/// Which cases, on which device.
 #[derive(Clone, Debug, Args)]
 pub struct Selection {
-    /// The suite [default: by config.toml, for a GPU or a CPU]
+    /// The suite [default: the configuration's default_suite for a GPU or a CPU]
     #[arg(long, value_name = "NAME")]
     pub suite: Option<String>,
-    /// Only cases whose name contains this, such as mlx/41f/int8, and their references; may be repeated
+    /// Only cases whose name contains TEXT, such as mlx/41f/int8, and their references; may be repeated
     #[arg(long, value_name = "TEXT")]
     pub filter: Vec<String>,
     /// Only this backend's cases; may be repeated
     #[arg(long, value_name = "NAME")]
     pub backend: Vec<String>,
-    /// Where to run
+    /// The device to run on
     #[arg(long, value_enum, default_value_t = DeviceChoice::Auto)]
     pub device: DeviceChoice,
-    /// The checkpoint of the suite's model: a download with low_noise_model and high_noise_model, or one network's folder
-    /// [default: config.toml's]
+    /// Checkpoint of the suite's model: a download with low_noise_model and high_noise_model, or one network's folder
+    /// [default: the configuration's]
     #[arg(long, alias = "ckpt_dir", value_name = "DIR")]
     pub ckpt_dir: Option<PathBuf>,
-    /// Seed of weights, inputs and launch order
+    /// Seed for weights, inputs and launch order
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
 }
@@ -148,28 +148,28 @@ pub struct Effort {
     /// Pause between blocks of launches, to cool down [default: the suite's]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(..=3600))]
     pub cool_down: Option<u32>,
-    /// End with what there is, rather than take longer than this [default: the suite's]
+    /// Stop measuring after this time and judge what there is [default: the suite's]
     #[arg(long, value_name = "MINUTES")]
     pub time_limit: Option<NonZero<u32>>,
     #[command(flatten)]
     pub loading: LoadingArgs,
 }
 
-/// How weights come into memory.
+/// How weights are loaded.
 #[derive(Clone, Debug, Args)]
 pub struct LoadingArgs {
-    /// Memory that a case may take; those that need more are skipped [default: what the device has free]
+    /// Memory that a case may use; cases that need more are skipped [default: the device's free memory]
     #[arg(long, value_name = "GIB")]
     pub memory: Option<NonZero<u32>>,
-    /// Quantize from the checkpoint, whatever `wanbench quantize` saved
+    /// Quantize from the checkpoint, even if `wanbench quantize` saved the result
     #[arg(long)]
     pub no_cache: bool,
 }
 
-/// Cases that are looked at, and not measured.
+/// Cases that are planned or profiled, not measured.
 #[derive(Clone, Debug, Args)]
 pub struct Asked {
-    /// The configuration
+    /// The configuration file
     #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
     pub config: PathBuf,
     #[command(flatten)]
@@ -180,23 +180,23 @@ pub struct Asked {
     pub loading: LoadingArgs,
 }
 
-/// What stands in place of the suite's own entries.
+/// What replaces the suite's own entries.
 #[derive(Clone, Debug, Default, Args)]
 pub struct AxesArgs {
-    /// Video frames: the suite's workloads of so many, or such as its resolution gives; may be repeated
+    /// Video frames: the suite's workloads of N frames, or its resolution with N frames; may be repeated
     #[arg(long, value_name = "N")]
     pub frames: Vec<usize>,
     /// Timed steps per launch
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub steps: Option<u16>,
-    /// Weight quantization, beside the unquantized reference; may be repeated
+    /// Weight quantization, in addition to the unquantized reference; may be repeated
     #[arg(long, value_enum, value_name = "QUANT")]
     pub quant: Vec<Quant>,
-    /// Arithmetic: f32, f16, bf16; may be repeated
+    /// Arithmetic; may be repeated
     #[arg(long, value_enum, value_name = "DTYPE")]
     pub dtype: Vec<DType>,
-    /// The network of a checkpoint that has two; both: whole denoising runs that switch from high to low noise, with both
-    /// in memory and with one at a time
+    /// Network of a checkpoint that has two; `both` measures whole denoising runs that switch from high to low noise, with
+    /// both networks in memory and with one at a time
     #[arg(long, value_enum, value_name = "EXPERT")]
     pub expert: Option<ExpertChoice>,
 }
@@ -224,13 +224,13 @@ pub struct Measure {
     /// Also save the report as Markdown
     #[arg(long, value_name = "FILE")]
     pub markdown: Option<PathBuf>,
-    /// List the cases and measure nothing
+    /// List the cases without measuring
     #[arg(long)]
     pub list: bool,
 }
 
 impl Measure {
-    /// All flags that measure the same again, but for the number of launches and the files that are written.
+    /// All flags that repeat this measurement, without the number of launches and the files to write.
     pub fn flags(&self) -> Vec<String> {
         let mut flags = Flags(self.sources.flags());
         let Selection { suite, filter, backend, device, ckpt_dir, seed } = &self.selection;
@@ -264,7 +264,7 @@ impl Measure {
 }
 
 impl Check {
-    /// All flags that check the same again, but for the number of launches and the files that are written.
+    /// All flags that repeat this check, without the number of launches and the files to write.
     pub fn flags(&self) -> Vec<String> {
         let mut flags = Flags(self.measure.flags());
         flags.optional("--base", self.base.base.as_deref());
@@ -280,7 +280,7 @@ impl Check {
     }
 }
 
-/// Words of a command line.
+/// The arguments of a command line.
 struct Flags(Vec<String>);
 
 impl Flags {
@@ -309,7 +309,7 @@ pub struct Plan {
     /// Fresh processes per case [default: the suite's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub launches: Option<u16>,
-    /// How to render it
+    /// Output format
     #[arg(long, value_enum, default_value_t = DataFormat::Text)]
     pub format: DataFormat,
 }
@@ -321,10 +321,10 @@ pub struct Profile {
     pub case: String,
     #[command(flatten)]
     pub asked: Asked,
-    /// Passes that are timed as a whole, and as many whose parts are
+    /// Number of passes to time whole, and again part by part
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     pub passes: u16,
-    /// How to render it
+    /// Output format
     #[arg(long, value_enum, default_value_t = DataFormat::Text)]
     pub format: DataFormat,
 }
@@ -343,19 +343,19 @@ pub struct Quantize {
     /// The quantization
     #[arg(long, value_enum, value_name = "QUANT")]
     pub quant: Quant,
-    /// Arithmetic of all that is not packed
+    /// Arithmetic of everything that is not quantized
     #[arg(long, value_enum, value_name = "DTYPE", default_value_t = DType::F32)]
     pub dtype: DType,
-    /// The network of a checkpoint that has two
+    /// Network of a checkpoint that has two
     #[arg(long, value_enum, value_name = "EXPERT", default_value_t = ExpertChoice::Low)]
     pub expert: ExpertChoice,
-    /// Where to save it; a run finds it there too [default: the cache]
+    /// Where to save it; runs look there too [default: the cache]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Where to quantize
+    /// The device to quantize on
     #[arg(long, value_enum, default_value_t = DeviceChoice::Auto)]
     pub device: DeviceChoice,
-    /// Memory that it may take [default: what the device has free]
+    /// Memory that quantizing may use [default: the device's free memory]
     #[arg(long, value_name = "GIB")]
     pub memory: Option<NonZero<u32>>,
 }
@@ -366,29 +366,29 @@ pub struct Check {
     pub measure: Measure,
     #[command(flatten)]
     pub base: BaseArgs,
-    /// Fail where this machine has no baseline
+    /// Fail if this machine has no baseline
     #[arg(long)]
     pub require_baseline: bool,
     /// Refuse to measure on a machine whose state would distort the figures
     #[arg(long)]
     pub strict: bool,
-    /// Pass although some cases are inconclusive
+    /// Let inconclusive cases pass
     #[arg(long)]
     pub allow_inconclusive: bool,
-    /// Tell GitHub too: job summary, annotations, and with a token the pull request's comment
+    /// Report to GitHub: job summary, annotations and, with a token, the pull request's comment
     #[arg(long)]
     pub github: bool,
     #[command(flatten)]
     pub publication: Publication,
 }
 
-/// What is told to GitHub, and how.
+/// What is posted on GitHub, and how.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "GitHub")]
 pub struct Publication {
     #[command(flatten)]
     pub api: GitHubApi,
-    /// The pull request [default: the event's]
+    /// Number of the pull request [default: the event's]
     #[arg(long, value_name = "N")]
     pub pull_request: Option<NonZero<u64>>,
     /// The commit that was measured, for a check run [default: the pull request's head, else GITHUB_SHA]
@@ -397,52 +397,52 @@ pub struct Publication {
     /// Also report a check run on that commit
     #[arg(long)]
     pub check_run: bool,
-    /// The comment's name: comments of other names are left alone [default: the suites' names]
+    /// Identity of the comment and the check run; comments with another are left alone [default: suites and machines]
     #[arg(long, value_name = "NAME")]
     pub id: Option<String>,
-    /// Who posts: others' comments are left alone [default: whose the token is, else github-actions[bot]]
+    /// Only update comments by this login [default: the token's owner, else github-actions[bot]]
     #[arg(long, value_name = "LOGIN")]
     pub author: Option<String>,
-    /// The artifact that holds the results, for the commands in the comment
+    /// Artifact with the results, for the commands in the comment
     #[arg(long, value_name = "NAME", default_value = "wanbench-results")]
     pub artifact: String,
-    /// Where the job's summary goes
+    /// File that the job summary is appended to
     #[arg(long, value_name = "FILE", env = "GITHUB_STEP_SUMMARY", hide_env_values = true)]
     pub step_summary: Option<PathBuf>,
-    /// Print what would be posted, and post nothing
+    /// Print what would be posted, without posting
     #[arg(long)]
     pub dry_run: bool,
 }
 
-/// How GitHub is asked. Actions sets all of it but the token, which a step must be given: `env: GITHUB_TOKEN`.
+/// How GitHub is reached. Actions sets all of it except the token, which a step must pass: `env: GITHUB_TOKEN`.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "GitHub")]
 pub struct GitHubApi {
     /// The repository
     #[arg(long, value_name = "OWNER/NAME", env = "GITHUB_REPOSITORY", hide_env_values = true)]
     pub repository: Option<String>,
-    /// The event that started the workflow, JSON
+    /// JSON file of the event that started the workflow
     #[arg(long, value_name = "FILE", env = "GITHUB_EVENT_PATH", hide_env_values = true)]
     pub event: Option<PathBuf>,
-    /// The API [default: GitHub's own]
+    /// Address of the API [default: GitHub's own]
     #[arg(long, value_name = "URL", env = "GITHUB_API_URL", hide_env_values = true)]
     pub api_url: Option<String>,
-    /// A token that may write pull requests, and checks for a check run
+    /// Token with permission to write pull requests and, for a check run, checks
     #[arg(long, value_name = "TOKEN", env = "GITHUB_TOKEN", hide_env_values = true)]
     pub token: Option<SecretString>,
-    /// Where a step's outputs go
+    /// File that the step's outputs are appended to
     #[arg(long, value_name = "FILE", env = "GITHUB_OUTPUT", hide_env_values = true)]
     pub output: Option<PathBuf>,
 }
 
-/// What head is measured beside.
+/// The base that head is measured beside.
 #[derive(Clone, Debug, Args)]
 pub struct BaseArgs {
-    /// Measure this revision's workers beside head's: exactly this commit, so in CI give the merge base or the base's
-    /// commit. They are built at first use; the builds of the five commits used last stay in the cache
+    /// Measure this revision's workers beside head's. It is taken exactly, so in CI pass the merge base. Its workers are
+    /// built at first use; the builds of the five commits used last are cached
     #[arg(long, value_name = "REV")]
     pub base: Option<String>,
-    /// Measure the workers in this folder beside head's: wanbench-mlx, wanbench-torch
+    /// Measure the workers in this folder (wanbench-mlx, wanbench-torch) beside head's
     #[arg(long, value_name = "DIR", conflicts_with = "base")]
     pub base_workers: Option<PathBuf>,
 }
@@ -459,7 +459,7 @@ pub struct Parity {
     /// Only this quantization; may be repeated
     #[arg(long, value_enum, value_name = "QUANT")]
     pub quant: Vec<Quant>,
-    /// Of a golden case, which is in f32: in this arithmetic; may be repeated
+    /// Run the golden case, which is in f32, in this arithmetic; may be repeated
     #[arg(long, value_enum, value_name = "DTYPE", requires = "golden")]
     pub dtype: Vec<DType>,
 }
@@ -469,13 +469,13 @@ pub struct Parity {
 pub enum Baseline {
     /// Record this machine's figures, after showing what changes
     Update(Update),
-    /// Record one case's regression as acknowledged, with the reason
+    /// Accept one case's regression, with the reason
     Accept(Accept),
     /// Print a baseline
     Show(Show),
-    /// Print what differs between two baseline files
+    /// Print the differences between two baseline files
     Diff(Diff),
-    /// Read a report in the founding report's format as a baseline
+    /// Import a report in the founding report's format as a baseline
     Import(Import),
 }
 
@@ -483,16 +483,16 @@ pub enum Baseline {
 pub struct Update {
     #[command(flatten)]
     pub measure: Measure,
-    /// Record these saved results; measures where it is not given
+    /// Record these saved results [default: measure now]
     #[arg(long, value_name = "FILE", conflicts_with_all = ["suite", "filter", "backend", "ckpt_dir", "frames", "steps", "quant", "dtype", "expert", "launches", "cool_down", "time_limit", "memory", "no_cache", "list"])]
     pub from: Option<PathBuf>,
-    /// The machine that the results are of, where it is not this one
+    /// The machine that measured the results [default: this one]
     #[arg(long, value_name = "NAME", requires = "from")]
     pub machine: Option<String>,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     pub yes: bool,
-    /// Record it although the run is unfit, incomplete or too uncertain; the baseline remembers why that was in doubt
+    /// Record the run even if it is unfit, incomplete or too uncertain; the baseline stores the reasons
     #[arg(long)]
     pub force: bool,
 }
@@ -504,19 +504,19 @@ pub struct Accept {
     /// The case, such as mlx/41f/int8
     #[arg(value_name = "CASE")]
     pub case: String,
-    /// Why the regression may stay: one line, shown in every report until the case's next update
+    /// Why the regression is acceptable: one line, shown in every report until the case's next update
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
-    /// The saved results in which it regressed
+    /// The saved results with the regression
     #[arg(long, value_name = "FILE", default_value = "results.json")]
     pub from: PathBuf,
-    /// The machine that the results are of, where it is not this one
+    /// The machine that measured the results [default: this one]
     #[arg(long, value_name = "NAME")]
     pub machine: Option<String>,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     pub yes: bool,
-    /// Record it although the run is unfit, incomplete or too uncertain; the baseline remembers why that was in doubt
+    /// Record the run even if it is unfit, incomplete or too uncertain; the baseline stores the reasons
     #[arg(long)]
     pub force: bool,
 }
@@ -532,9 +532,9 @@ pub struct Show {
 
 #[derive(Debug, Args)]
 pub struct Diff {
-    /// The older file
+    /// The older baseline file
     pub old: PathBuf,
-    /// The newer file
+    /// The newer baseline file
     pub new: PathBuf,
 }
 
@@ -542,10 +542,10 @@ pub struct Diff {
 pub struct Import {
     #[command(flatten)]
     pub sources: Sources,
-    /// The report, Markdown
+    /// The report, in Markdown
     #[arg(value_name = "FILE.md")]
     pub report: PathBuf,
-    /// Replace a baseline that is there already
+    /// Replace an existing baseline
     #[arg(long)]
     pub replace: bool,
 }
@@ -557,7 +557,7 @@ pub struct Report {
     /// Saved results
     #[arg(value_name = "RESULTS.json")]
     pub results: PathBuf,
-    /// How to render them
+    /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 }
@@ -566,13 +566,13 @@ pub struct Report {
 pub struct Comment {
     #[command(flatten)]
     pub sources: Sources,
-    /// Saved results; several machines' make one comment
+    /// Saved results; those of several machines make one comment
     #[arg(long, value_name = "RESULTS.json", required = true, num_args = 1..)]
     pub results: Vec<PathBuf>,
     /// Also save the comment as Markdown
     #[arg(long, value_name = "FILE")]
     pub markdown: Option<PathBuf>,
-    /// Exit with 0 although something could not be posted
+    /// Exit with 0 even if something could not be posted
     #[arg(long)]
     pub best_effort: bool,
     #[command(flatten)]
@@ -581,10 +581,10 @@ pub struct Comment {
 
 #[derive(Debug, Args)]
 pub struct ValidateArtifact {
-    /// The configuration that the results are judged by
+    /// The configuration that judges the results
     #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
     pub config: PathBuf,
-    /// The artifact's files: `pull-request`, which holds the number, and results
+    /// Folder of the artifact: results, and `pull-request` with the number
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
     #[command(flatten)]
@@ -602,7 +602,7 @@ pub struct Compare {
     /// The later results
     #[arg(value_name = "NOW.json")]
     pub now: PathBuf,
-    /// How to render the judgement
+    /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 }
@@ -616,7 +616,7 @@ pub enum Format {
 
 #[derive(Debug, Args)]
 pub struct Init {
-    /// The repository
+    /// Folder of the repository
     #[arg(value_name = "DIR", default_value = ".")]
     pub folder: PathBuf,
 }
@@ -630,12 +630,12 @@ pub struct Doctor {
 
 #[derive(Debug, Args)]
 pub struct Calibrate {
-    /// The configuration
+    /// The configuration file
     #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
     pub config: PathBuf,
     #[command(flatten)]
     pub selection: Selection,
-    /// Runs of the suite, with the same programs as head and as base
+    /// Number of A/A jobs: runs of the suite with the same programs as head and as base
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(2..))]
     pub jobs: u16,
     #[command(flatten)]
@@ -643,7 +643,7 @@ pub struct Calibrate {
     /// Where to save the jobs
     #[arg(long, value_name = "FILE", default_value = "calibration.json")]
     pub json: PathBuf,
-    /// Report these saved jobs again, and measure nothing
+    /// Report these saved jobs again, without measuring
     #[arg(long, value_name = "FILE", conflicts_with_all = ["suite", "filter", "backend", "device", "seed", "jobs", "launches", "cool_down", "time_limit", "json"])]
     pub from: Option<PathBuf>,
 }

@@ -129,7 +129,7 @@ fn there_must_be_something_to_accept() {
     refused(
         &project,
         &["fast/41f/none", "--reason", "x", "--yes"],
-        "results.json has no case `fast/41f/none`; there are slow/5f/none, fast/5f/none, other/5f/none",
+        "results.json has no case `fast/41f/none`; it has slow/5f/none, fast/5f/none, other/5f/none",
     );
 }
 
@@ -137,9 +137,11 @@ fn there_must_be_something_to_accept() {
 fn a_reason_is_one_line_of_some_length() {
     let project = regressed();
     let long = "x".repeat(501);
-    for (reason, message) in
-        [(" ", "--reason is empty"), (&*long, "has 501 characters, 500 are allowed"), ("a\nb", "not one line")]
-    {
+    for (reason, message) in [
+        (" ", "--reason is empty"),
+        (&*long, "has 501 characters: at most 500 are allowed"),
+        ("a\nb", "not a single line"),
+    ] {
         refused(&project, &[CASE, "--reason", reason, "--yes"], message);
     }
     assert_eq!(project.wanbench(&["baseline", "accept", CASE]).status, 2);
@@ -148,10 +150,12 @@ fn a_reason_is_one_line_of_some_length() {
 #[test]
 fn results_that_would_mislead_are_refused_as_in_an_update() {
     let project = regressed();
-    refused(&project, &[CASE, "--reason", "x"], "nobody is there to ask");
+    refused(&project, &[CASE, "--reason", "x"], "standard input is not a terminal: pass --yes");
     let in_ci = project.command(&["baseline", "accept", CASE, "--reason", "x"]).env("CI", "true").output().unwrap();
     assert_eq!(in_ci.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&in_ci.stderr).contains("baseline accept asks, and CI cannot answer"));
+    assert!(
+        String::from_utf8_lossy(&in_ci.stderr).contains("baseline accept asks for confirmation, which CI cannot give")
+    );
     project.edit("results.json", |results| results["tool"]["debug_build"] = true.into());
     refused(&project, &[CASE, "--reason", "x", "--yes"], "debug build");
     project.pretend_release_build();

@@ -128,11 +128,11 @@ fn only_the_expected_plain_files_are_opened() {
         ("holds ??error::x", &|upload| upload.write("\n#error::x", "{}")),
         ("holds r?sum?.json", &|upload| upload.write("résumé.json", "{}")),
         ("holds folder", &|upload| fs::create_dir(upload.path("folder")).unwrap()),
-        ("folder.json: is no plain file", &|upload| fs::create_dir(upload.path("folder.json")).unwrap()),
-        ("link.json: is no plain file", &|upload| {
+        ("folder.json: is not a plain file", &|upload| fs::create_dir(upload.path("folder.json")).unwrap()),
+        ("link.json: is not a plain file", &|upload| {
             symlink(secret.path().join("results.json"), upload.path("link.json")).unwrap();
         }),
-        ("pull-request: is no plain file", &|upload| {
+        ("pull-request: is not a plain file", &|upload| {
             fs::remove_file(upload.path(PULL_REQUEST)).unwrap();
             symlink("results.json", upload.path(PULL_REQUEST)).unwrap();
         }),
@@ -150,7 +150,7 @@ fn a_pipe_is_refused_and_not_waited_for() {
     let upload = Upload::new();
     let made = std::process::Command::new("mkfifo").arg(upload.path("pipe.json")).status().unwrap();
     assert!(made.success());
-    assert!(upload.refusal().contains("pipe.json: is no plain file"));
+    assert!(upload.refusal().contains("pipe.json: is not a plain file"));
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn the_number_is_of_ten_digits_at_most() {
     }
     let upload = Upload::new();
     upload.write(PULL_REQUEST, [0xff, 0xfe]);
-    assert!(upload.refusal().contains("is no text in UTF-8"));
+    assert!(upload.refusal().contains("is not UTF-8 text"));
 }
 
 #[test]
@@ -227,7 +227,7 @@ fn a_record_must_be_of_its_form() {
         ("invalid value", text.replacen(&seed, "\"seed\":-1", 1)),
         ("invalid type", text.replacen(&seed, "\"seed\":null", 1)),
         ("expected value", text.replacen(&seed, "\"seed\":NaN", 1)),
-        ("written with schema 1, this wanbench reads 3", json!({"schema": 1}).to_string()),
+        ("has schema 1, but this wanbench reads schema 3", json!({"schema": 1}).to_string()),
         ("missing field", json!({"schema": 3}).to_string()),
     ] {
         upload.write("results.json", spoilt);
@@ -264,7 +264,11 @@ fn figures_that_nobody_measured_are_refused() {
         (format!("{measured}/quantize_seconds"), json!(-1.0), "quantize_seconds is -1.0"),
         (format!("{measured}/quantize_seconds"), json!(1e9), "quantize_seconds is 1000000000.0"),
         (format!("{measured}/switch_seconds"), json!(1e300), "switch_seconds is 1e300"),
-        (format!("{measured}/switch_seconds"), json!(0.1), "it has switch_seconds, and its workload has one network"),
+        (
+            format!("{measured}/switch_seconds"),
+            json!(0.1),
+            "it has switch_seconds, but its workload has only one network",
+        ),
         (format!("{measured}/rates/gemm_flops_per_second"), json!(0.0), "gemm_flops_per_second is 0.0"),
         (format!("{measured}/rates/gemm_flops_per_second"), json!(2e18), "gemm_flops_per_second is 2e18"),
         (format!("{measured}/rates/copy_bytes_per_second"), json!(-1.0), "copy_bytes_per_second is -1.0"),
@@ -273,9 +277,9 @@ fn figures_that_nobody_measured_are_refused() {
         (format!("{measured}/process_peak_bytes"), json!(0), "process_peak_bytes is 0"),
         (format!("{measured}/load_peak_bytes"), json!(0), "load_peak_bytes is 0"),
         (format!("{measured}/step_seconds"), json!([]), "step_seconds is empty"),
-        (format!("{measured}/step_seconds"), json!([0.1]), "step_seconds has 1 steps, and the workload 2"),
-        (format!("{measured}/step_seconds"), json!(vec![0.1; 100]), "step_seconds has 100 steps, and the workload 2"),
-        (format!("{measured}/device/kind"), json!("gpu"), "it ran on the gpu, and the run on the cpu"),
+        (format!("{measured}/step_seconds"), json!([0.1]), "step_seconds has 1 steps, but the workload 2"),
+        (format!("{measured}/step_seconds"), json!(vec![0.1; 100]), "step_seconds has 100 steps, but the workload 2"),
+        (format!("{measured}/device/kind"), json!("gpu"), "it ran on the gpu, but the run on the cpu"),
         (format!("{measured}/output/norm"), json!(-1.0), "norm is -1.0"),
         (format!("{measured}/output/elements"), json!(0), "elements is 0"),
         (format!("{measured}/output/sha256"), json!("beef"), "sha256 is \"beef\", which is not 64 hexadecimal digits"),
@@ -319,13 +323,13 @@ fn arms_that_no_run_has_are_refused() {
             list.push(list[0].clone());
         })
     };
-    // A sample that is there twice would count as two.
+    // A sample that appears twice would count as two.
     assert!(
         repeat("/cases/1/launches")
             .contains("case fast/5f/none: its launches are of the blocks 0, 1, 2, 0, not of one planned block")
     );
     assert!(repeat("/cases/1/base_launches").contains("not of one planned block"));
-    assert!(repeat("/cases").contains("case slow/5f/none is there twice"));
+    assert!(repeat("/cases").contains("case slow/5f/none appears twice"));
     assert!(refusal_with("/cases/1/launches/2/block", json!(3)).contains("not of one planned block"));
     assert!(refusal_with("/base", Value::Null).contains("launches of a base revision"));
     let control = refusal_of(|record| {
@@ -340,9 +344,9 @@ fn a_skipped_case_lacks_memory_and_has_no_launch() {
     let with = |skipped: Value| refusal_with("/cases/1/skipped", skipped);
     assert!(
         with(skipped(1000, 1000))
-            .contains("case fast/5f/none: it was skipped for want of memory, and needs 1000 of 1000 bytes")
+            .contains("case fast/5f/none: it was skipped for lack of memory, but needs 1000 of 1000 bytes")
     );
-    assert!(with(skipped(2000, 1000)).contains("it was skipped, and has launches"));
+    assert!(with(skipped(2000, 1000)).contains("it was skipped, but has launches"));
     let upload = Upload::new();
     let mut record = saved_json();
     let skip = |case: &mut Value| {
@@ -355,7 +359,7 @@ fn a_skipped_case_lacks_memory_and_has_no_launch() {
     assert!(taken(record.to_string().as_bytes()));
     record["cases"][0]["control_launches"] = saved_json()["cases"][0]["control_launches"].clone();
     upload.write("results.json", record.to_string());
-    assert!(upload.refusal().contains("case slow/5f/none: it was skipped, and has launches"));
+    assert!(upload.refusal().contains("case slow/5f/none: it was skipped, but has launches"));
 }
 
 #[test]
@@ -375,7 +379,7 @@ fn counts_beyond_the_caps_are_refused() {
     for (pointer, value) in [("/frames", json!(0)), ("/text_rows", json!(u64::MAX)), ("/latent/1", json!(1_u64 << 40))]
     {
         let refusal = with_workload(pointer, value);
-        assert!(refusal.contains("a shape that no configuration takes"), "{refusal}");
+        assert!(refusal.contains("a shape that no configuration allows"), "{refusal}");
     }
     assert!(with_workload("/steps", json!(0)).contains("case slow/5f/none: steps is 0"));
     let long = refusal_of(|record| {
@@ -388,7 +392,7 @@ fn counts_beyond_the_caps_are_refused() {
             }
         }
     });
-    assert!(long.contains("not from 1 to 10000 steps"), "{long}");
+    assert!(long.contains("a number of steps outside 1 to 10000"), "{long}");
     let caps = Caps { cases: 1, ..Caps::default() };
     assert!(Upload::new().refusal_within(&caps).contains("has 2 cases, which is not from 1 to 1"));
 }
@@ -415,11 +419,11 @@ fn every_text_and_list_has_a_cap() {
 fn names_commits_and_dates_must_be_such() {
     for name in ["../../etc/passwd", "fast/5f/none\n::error::x", "fast/5f/int8", ""] {
         let refusal = refusal_with("/cases/1/case/name", json!(name));
-        assert!(refusal.contains("it is not named for what it is, fast/5f/none"), "{refusal}");
+        assert!(refusal.contains("its name does not match its content, fast/5f/none"), "{refusal}");
     }
     for (pointer, value) in [("backend", "a|b"), ("backend", ""), ("workload/name", "../x"), ("workload/name", "@me")] {
         let refusal = refusal_with(&format!("/cases/1/case/{pointer}"), json!(value));
-        assert!(refusal.contains("which is not of letters, digits, -, _ and ."), "{refusal}");
+        assert!(refusal.contains("only letters, digits, -, _ and . are allowed"), "{refusal}");
     }
     let long = refusal_of(|record| {
         let name = "x".repeat(101);
@@ -430,12 +434,16 @@ fn names_commits_and_dates_must_be_such() {
     for reference in [json!("none/5f/none"), json!("fast/5f/none\n"), json!("")] {
         let refusal = refusal_with("/cases/1/case/reference", reference);
         assert!(
-            refusal.contains("case fast/5f/none: reference is ") && refusal.contains("which is no reference beside it"),
+            refusal.contains("case fast/5f/none: reference is ")
+                && refusal.contains("but the run has no such reference"),
             "{refusal}"
         );
     }
     let apart = refusal_with("/cases/1/case/workload/camera", json!(true));
-    assert!(apart.contains("case fast/5f/none: another workload 5f has another shape"), "{apart}");
+    assert!(
+        apart.contains("case fast/5f/none: another case has a different shape or number of steps for the workload 5f"),
+        "{apart}"
+    );
     let shapes = refusal_of(|record| {
         for case in record["cases"].as_array_mut().unwrap() {
             case["case"]["reference"] = Value::Null;
@@ -443,10 +451,13 @@ fn names_commits_and_dates_must_be_such() {
         }
         record["cases"][1]["case"]["workload"]["camera"] = json!(true);
     });
-    assert!(shapes.contains("case fast/5f/none: another workload 5f has another shape or number of steps"), "{shapes}");
+    assert!(
+        shapes.contains("case fast/5f/none: another case has a different shape or number of steps for the workload 5f"),
+        "{shapes}"
+    );
     for commit in ["main", "", "../x", &"g".repeat(40), &"a".repeat(41)] {
-        assert!(refusal_with("/tool/commit", json!(commit)).contains("no whole commit's name"), "{commit}");
-        assert!(refusal_with("/base/commit", json!(commit)).contains("no whole commit's name"), "{commit}");
+        assert!(refusal_with("/tool/commit", json!(commit)).contains("not a full commit hash"), "{commit}");
+        assert!(refusal_with("/base/commit", json!(commit)).contains("not a full commit hash"), "{commit}");
     }
     let at = |hours| (Timestamp::now() + SignedDuration::from_hours(hours)).to_string();
     assert!(refusal_with("/started", json!(at(25))).contains("which is in the future"));
@@ -500,8 +511,11 @@ fn what_the_base_branch_does_not_have_so_is_told() {
     };
     let itself = |record: &mut Value| record["cases"][1]["case"]["reference"] = json!("fast/5f/none");
     type Change<'a> = &'a dyn Fn(&mut Value);
-    let changes: [(Change, &str); 3] =
-        [(&without_reference, "without its reference"), (&smaller, "another workload"), (&itself, "another reference")];
+    let changes: [(Change, &str); 3] = [
+        (&without_reference, "without its reference"),
+        (&smaller, "a different workload"),
+        (&itself, "a different reference"),
+    ];
     for (change, words) in changes {
         let outcome = outcome(change);
         let fast = outcome.cases.iter().find(|case| case.name == "fast/5f/none").unwrap();

@@ -86,7 +86,7 @@ fn git_names_commits_and_reads_their_files() {
     let toy = Toy::new(&[("a/config.toml", "old"), ("a/baselines/é b.json", "{}"), ("a/baselines/below/c", "c")]);
     let (repository, folder) = (toy.repository(), toy.repository().join("a"));
     let commit = toy.git(&["rev-parse", "HEAD"]);
-    toy.git(&["tag", "--annotate", "-m", "a tag is no commit, but names one", "v1"]);
+    toy.git(&["tag", "--annotate", "-m", "a tag is not a commit, but names one", "v1"]);
     toy.commit(&[("a/config.toml", "new")]);
 
     assert_eq!(git::resolve(&folder, "v1").unwrap(), Some(commit.clone()));

@@ -85,7 +85,7 @@ fn an_interrupted_calibration_reports_its_whole_jobs() {
     let project = interrupting_after(9);
     let ran = project.wanbench(&["calibrate", "--launches", "2"]);
     assert_eq!(ran.status, 3, "{}{}", ran.stdout, ran.stderr);
-    assert_says(&ran, &["2 jobs, 2 launches", "Interrupted: 2 of 5 jobs are whole and counted.", "[gate]"]);
+    assert_says(&ran, &["2 jobs, 2 launches", "Interrupted: 2 of 5 jobs are complete and counted.", "[gate]"]);
     assert_eq!(project.json("calibration.json")["records"].as_array().unwrap().len(), 2);
     let again = project.wanbench(&["calibrate", "--from", "calibration.json"]);
     assert_eq!((again.status, again.stdout), (0, ran.stdout));
@@ -96,7 +96,7 @@ fn one_whole_job_is_no_calibration() {
     let project = interrupting_after(5);
     let ran = project.wanbench(&["calibrate", "--launches", "2"]);
     assert_eq!((ran.status, ran.stdout.as_str()), (3, ""), "{}", ran.stderr);
-    assert!(ran.stderr.contains("interrupted: 1 of 5 jobs are whole, and a calibration needs 2"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("interrupted: 1 of 5 jobs are complete, but a calibration needs 2"), "{}", ran.stderr);
     assert!(!ran.stderr.contains("failed"), "what was interrupted did not fail: {}", ran.stderr);
     let ran = project.wanbench(&["calibrate", "--from", "calibration.json"]);
     assert_eq!(ran.status, 2, "{}", ran.stdout);
@@ -122,11 +122,11 @@ fn what_cannot_be_is_a_usage_error() {
     let config = std::fs::read_to_string(project.path("config.toml")).unwrap();
     for (arguments, message) in [
         (&["--jobs", "1"][..], "1 is not in 2.."),
-        (&["--launches", "1"], "from two on"),
-        (&["--suite", "wide"], "no suite `wide`; there are tiny"),
-        (&["--json", "config.toml"], "--json config.toml: the file is there and holds no calibration"),
-        (&["--json", "/dev/null"], "no regular file"),
-        (&["--from", "config.toml"], "not a calibration of this wanbench"),
+        (&["--launches", "1"], "at least 2 launches"),
+        (&["--suite", "wide"], "no suite `wide`; the configuration has tiny"),
+        (&["--json", "config.toml"], "--json config.toml: the file exists and holds no calibration"),
+        (&["--json", "/dev/null"], "is not a regular file"),
+        (&["--from", "config.toml"], "config.toml: not a valid calibration"),
         (&["--from", "nowhere.json"], "cannot read nowhere.json"),
         (&["--from", "calibration.json", "--jobs", "3"], "cannot be used with"),
     ] {

@@ -91,7 +91,7 @@ fn without_a_baseline_model_bytes_are_judged_all_the_same() {
     let ran = project.wanbench(&["check"]);
     assert_eq!(ran.status, 0, "{}", ran.stdout);
     assert!(
-        ran.stdout.contains("No baseline should be made of this run: the figures come from a debug build"),
+        ran.stdout.contains("Do not record this run as a baseline: the figures come from a debug build"),
         "{}",
         ran.stdout
     );
@@ -196,7 +196,7 @@ fn one_launch_cannot_tell_change_from_chance() {
     project.edit(&project.machine_baseline(), |baseline| baseline["cases"]["fast/5f/none"]["speedup"] = json!(3.0));
     let ran = project.wanbench(&["check", "--launches", "1"]);
     assert_eq!(ran.status, 3, "{}", ran.stdout);
-    assert!(ran.stdout.contains("one launch cannot tell"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("one launch cannot distinguish"), "{}", ran.stdout);
     assert_eq!(project.wanbench(&["check", "--launches", "1", "--allow-inconclusive"]).status, 0);
 }
 

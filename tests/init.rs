@@ -20,7 +20,7 @@ fn a_starter_is_written_once_and_its_configuration_is_valid() {
     std::fs::write(folder.path().join("config.toml"), "mine").unwrap();
     let (status, stdout, _) = init(folder.path());
     assert_eq!(status, 0);
-    assert!(stdout.contains("left as it is: ./config.toml"), "{stdout}");
+    assert!(stdout.contains("exists, not changed: ./config.toml"), "{stdout}");
     assert_eq!(std::fs::read_to_string(folder.path().join("config.toml")).unwrap(), "mine");
 }
 

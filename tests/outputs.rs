@@ -62,7 +62,7 @@ fn an_output_that_cannot_be_compared_fails() {
         let ran = check(&project, &["--launches", "2"]);
         assert_eq!(case(&project, 1)["parity"], json!({"relative_error": null}), "{what}");
         assert_eq!(ran.status, 1, "{what}: {}{}", ran.stdout, ran.stderr);
-        let words = ["the output cannot be compared with slow/5f/none's", "has another number of elements"];
+        let words = ["the output cannot be compared with slow/5f/none's", "has a different number of elements"];
         assert!(words.iter().any(|words| ran.flat().contains(words)), "{what}: {}", ran.stdout);
     }
     for (what, script) in [
@@ -71,7 +71,7 @@ fn an_output_that_cannot_be_compared_fails() {
     ] {
         let ran = check(&beside_reference(&script), &["--launches", "2"]);
         assert_eq!(ran.status, 1, "{what}: {}{}", ran.stdout, ran.stderr);
-        assert!(ran.flat().contains("has another number of elements"), "{what}: {}", ran.stdout);
+        assert!(ran.flat().contains("has a different number of elements"), "{what}: {}", ran.stdout);
     }
 }
 
@@ -154,7 +154,7 @@ fn a_base_that_tells_another_number_of_elements_cannot_be_compared() {
     let project = beside_base(FULL, &base);
     let ran = check(&project, &["--base-workers", "base", "--launches", "2"]);
     assert_eq!(ran.status, 1, "{}{}", ran.stdout, ran.stderr);
-    assert!(ran.flat().contains("has another number of elements"), "{}", ran.stdout);
+    assert!(ran.flat().contains("has a different number of elements"), "{}", ran.stdout);
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn a_worker_that_stops_writing_is_found_without_any_digest() {
     let slow = case(&project, 0);
     assert_eq!((&slow["has_output"], &slow["has_base_output"]), (&json!(false), &json!(true)));
     assert_eq!(ran.status, 3, "{}{}", ran.stdout, ran.stderr);
-    assert!(ran.flat().contains("one of the two was not written"), "{}", ran.stdout);
+    assert!(ran.flat().contains("one of the two is missing"), "{}", ran.stdout);
     // Where neither writes, there is nothing to compare.
     project.write("base/slow.sh", &silent);
     assert_eq!(check(&project, &["--base-workers", "base"]).status, 0);

@@ -122,7 +122,7 @@ fn a_profile_is_told_as_tables_and_as_json() {
     assert!(ran.stderr.contains("does not fit into memory: needs 5.6 GiB, has 4.0 GiB"), "{}", ran.stderr);
     let ran = project.wanbench(&["profile", "fast/5f/none", "--expert", "high"]);
     assert_eq!(ran.status, 2);
-    assert!(ran.stderr.contains("runs the built-in model, which is one network"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("runs the built-in model, which has only one network"), "{}", ran.stderr);
     let ran = project.wanbench(&["profile", "fast/6f/none"]);
     assert_eq!(ran.status, 2);
     assert!(ran.stderr.contains("no case `fast/6f/none`; suite `tiny` has slow/5f/none"), "{}", ran.stderr);

@@ -34,14 +34,14 @@ fn events(index: usize, key: &str, value: &Value) -> Vec<Value> {
 #[test]
 fn a_figure_that_cannot_be_true_fails_its_launch_with_its_name_and_value() {
     let faults = [
-        ("model", 0, "/model_bytes", json!(0), "model_bytes is 0, which is not from 1 to 1152921504606846976"),
+        ("model", 0, "/model_bytes", json!(0), "model_bytes is 0, which is not between 1 and 1152921504606846976"),
         ("load", 0, "/seconds", json!(-1.0), "seconds of `loaded` is -1.0"),
         ("quantize", 0, "/quantize_seconds", json!(1e300), "quantize_seconds is 1e300"),
         ("load-peak", 0, "/process_peak_bytes", json!(0), "process_peak_bytes is 0"),
         ("warm-up", 1, "/seconds", json!(-0.5), "seconds of `warmed` is -0.5"),
-        ("step", 3, "/seconds", json!(1e-300), "seconds of step 1 is 1e-300, which is not from 1e-9 to 432000.0"),
+        ("step", 3, "/seconds", json!(1e-300), "seconds of step 1 is 1e-300, which is not between 1e-9 and 432000.0"),
         ("peak", 4, "/process_peak_bytes", json!(0), "process_peak_bytes is 0"),
-        ("framework", 4, "/framework_peak_bytes", json!(0), "null is for what is not known"),
+        ("framework", 4, "/framework_peak_bytes", json!(0), "report an unknown figure as null"),
         ("digest", 4, "/output/sha256", json!("beef"), "sha256 is \"beef\""),
         ("elements", 4, "/output/elements", json!(0), "elements is 0"),
         ("norm", 4, "/output/norm", json!(-1.0), "norm is -1.0"),
@@ -59,7 +59,7 @@ fn a_figure_that_cannot_be_true_fails_its_launch_with_its_name_and_value() {
     for ((name, .., reason), case) in faults.iter().zip(&results["cases"].as_array().unwrap()[1..]) {
         assert_eq!(case["case"]["backend"], *name);
         let found = case["launches"][0]["outcome"]["failed"]["reason"].as_str().unwrap_or_default();
-        assert!(found.contains("reported what cannot be true: ") && found.contains(reason), "{name}: {found:?}");
+        assert!(found.contains("reported an impossible figure: ") && found.contains(reason), "{name}: {found:?}");
     }
     assert_eq!(project.wanbench(&["report", "results.json"]).status, 0, "the results can be read");
 }
@@ -74,7 +74,7 @@ fn a_case_that_is_twice_in_results_is_refused() {
     });
     let ran = project.wanbench(&["report", "results.json"]);
     assert_eq!(ran.status, 2, "{}", ran.stdout);
-    assert!(ran.stderr.contains("results.json: case fast/5f/none is there twice"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("results.json: case fast/5f/none appears twice"), "{}", ran.stderr);
 }
 
 /// A baseline with one case, of which one figure is another.
@@ -142,10 +142,10 @@ fn a_case_that_is_twice_in_a_baseline_is_refused() {
     let case = baseline("/steps", &json!(3))["cases"]["fast/5f/none"].to_string();
     let twice = text.replacen("\"cases\":{", &format!("\"cases\":{{\"fast/5f/none\":{case},"), 1);
     let error = Baseline::open(&written(folder.path(), "machine.json", &twice)).unwrap_err().to_string();
-    assert!(error.contains("machine.json") && error.contains("fast/5f/none is there twice"), "{error}");
+    assert!(error.contains("machine.json") && error.contains("fast/5f/none appears twice"), "{error}");
     written(folder.path(), "model-memory.json", r#"{"schema": 1, "models": {"a/b/c/d": 1, "a/b/c/d": 2}}"#);
     let error = ModelMemory::open(folder.path()).unwrap_err().to_string();
-    assert!(error.contains("a/b/c/d is there twice"), "{error}");
+    assert!(error.contains("a/b/c/d appears twice"), "{error}");
 }
 
 #[test]

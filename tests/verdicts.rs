@@ -74,7 +74,7 @@ fn a_device_that_went_away_is_no_first_measure() {
     let gpu = project.machine_baseline();
     project.edit(&gpu, |baseline| baseline["device"] = "gpu".into());
     std::fs::rename(project.path(&gpu), project.path("baselines/own-gpu.json")).unwrap();
-    ends(&project, &["check"], 3, "has no baseline, though another machine or device has one recorded");
+    ends(&project, &["check"], 3, "has no baseline, although another machine or device has one");
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn a_comment_tells_what_was_not_measured_as_asked() {
         }
     });
     let comment = &["comment", "--results", "results.json", "--dry-run"];
-    let ran = ends(&project, comment, 0, "it was measured with another workload than the configuration has");
+    let ran = ends(&project, comment, 0, "it was measured with a different workload than the configuration's");
     assert!(ran.flat().contains("2 of 2 cases not judged (slow/5f/none, fast/5f/none)"), "{}", ran.stdout);
 }
 
@@ -127,7 +127,7 @@ fn another_machines_baselines_are_no_licence() {
     let project = recorded();
     project.edit(&project.machine_baseline(), |baseline| baseline["machine"]["chip"] = "Apple M9".into());
     std::fs::rename(project.path(&project.machine_baseline()), project.path("baselines/m9.json")).unwrap();
-    ends(&project, &["check"], 3, "has no baseline, though another machine or device has one recorded");
+    ends(&project, &["check"], 3, "has no baseline, although another machine or device has one");
     // A table that was imported is nobody's measurement.
     project.edit("baselines/m9.json", |baseline| baseline["imported"] = json!({"source": "r.md", "generated": "once"}));
     ends(&project, &["check"], 0, "only model bytes and outputs could be judged");
@@ -220,7 +220,7 @@ fn beside_a_base_that_lacks_cases_they_are_new() {
     git(&project, &["add", "config.toml", "fast.sh"]);
     git(&project, &["commit", "--quiet", "-m", "adopts wanbench"]);
     let ran = ends(&project, &["check", "--base", "HEAD~1"], 0, "Gate passed: 2 cases (2 new)");
-    assert!(ran.stderr.contains("lacks fast/5f/none, slow/5f/none, which are new"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("does not have fast/5f/none, slow/5f/none: these cases are new"), "{}", ran.stderr);
 
     // The base has one of two backends.
     let config = std::fs::read_to_string(project.path("config.toml")).unwrap();
@@ -243,14 +243,14 @@ fn a_run_that_would_mislead_is_not_recorded_but_by_force_which_is_remembered() {
     let ran = succeeds(&project, &["run"]);
     project.pretend_release_build();
     let report = project.wanbench(&["report", "results.json"]);
-    assert!(report.flat().contains("No baseline should be made of this run"), "{}", report.stdout);
+    assert!(report.flat().contains("Do not record this run as a baseline"), "{}", report.stdout);
     assert!(!report.stdout.contains("baseline update") && !ran.stdout.contains("baseline update"), "{}", report.stdout);
     let update = ["baseline", "update", "--from", "results.json", "--yes"];
-    ends(&project, &update, 2, "the speedup of fast/5f/none is not known to its tolerance of 5%");
+    ends(&project, &update, 2, "the speedup of fast/5f/none is not known to within its tolerance of 5%");
     succeeds(&project, &[&update[..], &["--force"]].concat());
     let baseline = project.json(&project.machine_baseline());
     let forced: &Value = &baseline["cases"]["fast/5f/none"]["jobs"][0]["forced"];
-    assert!(forced.as_str().unwrap().contains("not known to its tolerance"), "{forced}");
+    assert!(forced.as_str().unwrap().contains("not known to within its tolerance"), "{forced}");
 }
 
 #[test]

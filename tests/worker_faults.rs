@@ -26,7 +26,7 @@ fn a_faulty_worker_fails_its_case_alone() {
         (
             "garbage",
             format!("{READY}\necho 'Hello from the framework'"),
-            "no event of the protocol: \"Hello from the framework\"",
+            "not an event of the protocol: \"Hello from the framework\"",
         ),
         (
             "unknown",
@@ -37,7 +37,7 @@ fn a_faulty_worker_fails_its_case_alone() {
         (
             "zero",
             format!("{READY}\n{}", after_ready(0.0, 8)),
-            "reported what cannot be true: seconds of step 0 is 0.0, which is not from 1e-9 to 432000.0",
+            "reported an impossible figure: seconds of step 0 is 0.0, which is not between 1e-9 and 432000.0",
         ),
         ("short", format!("{READY}\n{}", after_ready(0.1, 8)), "exited without finishing"),
         ("late", format!("{}\nexit 9", worker(0.1, 8)), "exited with status 9"),
@@ -47,7 +47,7 @@ fn a_faulty_worker_fails_its_case_alone() {
             format!("{READY}\n{}\nexit 3", say(r#"{"type":"failed","kind":"unsupported","message":"no GPU here"}"#)),
             "no GPU here",
         ),
-        ("elsewhere", READY.replace("\"kind\":\"cpu\"", "\"kind\":\"gpu\""), "asked for another device"),
+        ("elsewhere", READY.replace("\"kind\":\"cpu\"", "\"kind\":\"gpu\""), "another device was requested"),
         ("talks", format!("{}\necho more", worker(0.1, 8)), "after its last event"),
         ("hangs", format!("{READY}\nsleep 1000 & echo $! > sleeper\nwait"), "did not finish within 5 s"),
     ];

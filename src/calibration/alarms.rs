@@ -1,4 +1,4 @@
-//! How often the present gate sees a regression where there is none.
+//! How often the thresholds in force report a regression where there is none.
 
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;

@@ -1,6 +1,6 @@
-//! How noisy a machine is, from A/A jobs: what the gate may ask of it. Pure: no clock, no processes.
+//! How noisy a machine is, from A/A jobs, and which tolerances it supports. Pure: no clock, no processes.
 //!
-//! In an A/A job the same programs are head and base, so whatever differs is the machine's doing. `noise` splits it by
+//! In an A/A job the same programs are head and base, so any difference comes from the machine. `noise` splits it by
 //! layer, `alarms` counts what the present gate makes of it, `proposal` says which tolerances it leaves room for.
 
 mod alarms;
@@ -24,21 +24,21 @@ use crate::store::record::RunRecord;
 use proposal::noisiest;
 use sample::Samples;
 
-/// Launches that a smallest tolerance is told for.
+/// Numbers of launches for which the smallest tolerance is reported.
 pub const TOLERANCE_LAUNCHES: [usize; 3] = [4, 6, 10];
 
-/// What A/A jobs tell of their machine.
+/// What A/A jobs show about their machine.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Calibration<'a> {
-    /// The jobs.
+    /// The A/A jobs, as they were saved.
     pub jobs: &'a Jobs,
-    /// The present gate.
+    /// The thresholds in force when the calibration is reported.
     pub gate: &'a Thresholds,
-    /// Every case that a job tells something of, in the order of the configuration.
+    /// Every case that at least one job measured, in the order of the configuration.
     pub cases: Vec<CaseNoise>,
-    /// Where a job tells nothing of a case.
+    /// Cases that a job did not measure, or not usably.
     pub left_out: Vec<LeftOut>,
-    /// How often the present gate sees what is not there.
+    /// How often the thresholds in force raise a false alarm.
     pub alarms: FalseAlarms,
     /// The smallest tolerance in percent of a step time against the base revision's, for each of [`TOLERANCE_LAUNCHES`].
     pub tolerances_percent: [Option<f64>; 3],
@@ -51,13 +51,13 @@ pub struct Calibration<'a> {
 pub struct CaseNoise {
     /// The case's name.
     pub name: String,
-    /// Jobs that tell something of it.
+    /// Jobs that measured it.
     pub jobs: usize,
-    /// Its noise.
+    /// Its noise by layer.
     pub noise: Noise,
 }
 
-/// A case of which a job tells nothing.
+/// A case that a job did not measure, or not usably.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeftOut {
     /// The case's name.

@@ -127,7 +127,7 @@ fn speedup_tolerance(cases: &[CaseNoise], gate: &Thresholds) -> Proposed {
     if jobs < gate.calibrated_jobs && proposed < gate.speedup_tolerance_percent {
         proposed = gate.speedup_tolerance_percent;
         reason += &format!(
-            "; {} are too few to lower the present {proposed}%, {} would do",
+            "; {} are too few to lower the present {proposed}%: {} would be enough",
             format::count(jobs, "job"),
             gate.calibrated_jobs
         );

@@ -1,4 +1,4 @@
-//! What one job tells of one case, as logarithms: a difference of 0.01 is 1%.
+//! What one job measured of one case, as logarithms: a difference of 0.01 is 1%.
 
 use crate::evidence::{CaseEvidence, Evidence};
 use crate::stats;

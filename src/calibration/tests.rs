@@ -149,7 +149,7 @@ fn the_text_says_what_it_rests_on() {
     jobs.records[1].cases[1].launches[2].outcome = failed("the worker died");
     let text = text::render(&calibrate(&jobs, &gate), 100);
     for part in [
-        "Interrupted: 3 of 5 jobs are whole and counted.",
+        "Interrupted: 3 of 5 jobs are complete and counted.",
         "Warning: on battery",
         "Left out: mlx/5f/none of job 2: the worker died",
         "largest of the cases",
@@ -158,7 +158,7 @@ fn the_text_says_what_it_rests_on() {
         "8 blocks in a row out of the 24 that were measured",
         "at  4 launches: ",
         "\n[gate]\n",
-        "2 jobs are too few to lower the present 5%, 5 would do",
+        "2 jobs are too few to lower the present 5%: 5 would be enough",
         "\nspeedup_tolerance_percent = ",
     ] {
         assert!(unwrapped(&text).contains(&unwrapped(part)), "{part}:\n{text}");
@@ -179,7 +179,7 @@ fn jobs_are_read_as_they_were_saved() {
     assert_eq!(Jobs::open(&path).unwrap(), jobs);
     jobs.records[1].schema = 1;
     jobs.save(&path).unwrap();
-    assert!(Jobs::open(&path).unwrap_err().to_string().contains("written with schema 1"));
+    assert!(Jobs::open(&path).unwrap_err().to_string().contains("has schema 1, but"));
     jobs.records[1].schema = jobs.records[0].schema;
     jobs.records[1].cases[2].base_launches[1] = launch(1, vec![0.1, 0.0]);
     jobs.save(&path).unwrap();

@@ -26,10 +26,10 @@ fn header(calibration: &Calibration, width: usize) -> String {
         format::launches(jobs.launches()),
         format::duration(jobs.span_seconds())
     );
-    text.push_str("Head and base are the same programs: whatever differs is the machine's doing.\n");
+    text.push_str("Head and base are the same programs: any difference comes from the machine.\n");
     if jobs.records.len() < jobs.planned {
         let planned = format::count(jobs.planned, "job");
-        text.push_str(&format!("Interrupted: {} of {planned} are whole and counted.\n", jobs.records.len()));
+        text.push_str(&format!("Interrupted: {} of {planned} are complete and counted.\n", jobs.records.len()));
     }
     if jobs.records.iter().any(|record| record.tool.debug_build) {
         text.push_str("Warning: a debug build was measured\n");
@@ -50,7 +50,7 @@ const LAYERS: [&str; 6] = ["Standard deviation", "Step", "Launch", "Block", "Job
 fn noise(calibration: &Calibration, width: usize) -> String {
     let cases = &calibration.cases;
     if cases.is_empty() {
-        return "No case was measured: there is no noise to tell of.\n".to_owned();
+        return "No case was measured, so there is no noise to report.\n".to_owned();
     }
     let largest = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);
     let all = || cases.iter().map(|case| &case.noise);
@@ -65,10 +65,10 @@ fn noise(calibration: &Calibration, width: usize) -> String {
     let mut text = table(&LAYERS, rows.iter().map(cells));
     for line in [
         "Step: of a step within its launch (1.0483 × the median absolute difference of two).",
-        "Launch: of a launch's time (its fastest quarter of steps) within its job: what a comparison without pairing pays, √2 of it for two arms.",
-        "Block: of the log-ratio of head and base in a block: what `wanbench check --base` pays.",
-        "Job: of a job's mean of those, beyond what its blocks explain.",
-        "Speedup: of a job's speedup over the reference: what a comparison with a committed baseline pays.",
+        "Launch: of a launch's time (its fastest quarter of steps) within its job: the noise of an unpaired comparison, times √2 for two arms.",
+        "Block: of the log-ratio of head and base in a block: the noise of `wanbench check --base`.",
+        "Job: of a job's mean of these log-ratios, beyond what its blocks explain.",
+        "Speedup: of a job's speedup over the reference: the noise of a comparison with a committed baseline.",
     ] {
         text.push_str(&wrap(line, "  ", "    ", width));
     }
@@ -82,7 +82,7 @@ fn job_doubt(calibration: &Calibration, width: usize) -> String {
     let line = match job_noise_factors(jobs) {
         Some((low, high)) => format!(
             "Job and Speedup come from {jobs} jobs, {}: the true ones lie between {low:.2} and {high:.1} times these \
-             (95%). The jobs ran within {}: what differs from day to day is not in them.",
+             (95%). The jobs ran within {}: differences from day to day are not included.",
             if jobs == 2 { "1 degree of freedom".to_owned() } else { format!("{} degrees of freedom", jobs - 1) },
             format::duration(calibration.jobs.span_seconds())
         ),
@@ -110,13 +110,13 @@ fn alarms(calibration: &Calibration, width: usize) -> String {
     text.push_str(&format!("  Step time, measured: {}\n", observed(alarms.step_time)));
     text.push_str(&format!("  Peak memory, measured: {}\n", observed(alarms.peak)));
     if alarms.unfit > 0 {
-        let line = format!("Not judged, since the control said that the machine is unfit: {}", observed(alarms.unfit));
+        let line = format!("Not judged, since the control showed an unfit machine: {}", observed(alarms.unfit));
         text.push_str(&wrap(&line, "  ", "    ", width));
     }
     if let Some(simulated) = alarms.simulated {
         let line = format!(
-            "Step time, simulated: {} of {DRAWS} runs, each of {} in a row out of the {} that were measured; they tell \
-             of no more than those hold",
+            "Step time, simulated: {} of {DRAWS} runs, each of {} in a row out of the {} that were measured; they show \
+             no more than those contain",
             share(simulated),
             format::count(calibration.jobs.launches(), "block"),
             alarms.blocks
@@ -132,8 +132,8 @@ fn tolerances(calibration: &Calibration, width: usize) -> String {
         let percent = percent.map_or_else(|| NOTHING.to_owned(), |percent| format!("{percent:.2}%"));
         format!("  at {:>2} launches: {percent}\n", launches)
     };
-    let text = "Smallest tolerance of a step time against the base revision's, by the noisiest case: an unchanged one \
-                passes, and a slowing of that size is significant at the last look, each with a probability of 80%";
+    let text = "Smallest tolerance of a step time against the base revision's, by the noisiest case: an unchanged case \
+                passes, and a slowdown of that size is significant at the last look, each with a probability of 80%";
     wrap(text, "", "  ", width) + &figures.map(cell).collect::<String>()
 }
 

@@ -29,7 +29,7 @@ pub fn calibrate(args: &cli::Calibrate, terminal: &Terminal) -> Result<ExitStatu
         return Ok(ExitStatus::Passed);
     }
     if args.effort.launches == Some(1) {
-        return Err(Error::usage("--launches 1: what differs between launches shows from two on"));
+        return Err(Error::usage("--launches 1: at least 2 launches are needed to measure how launches differ"));
     }
     let jobs = measure_jobs(args, &config, terminal)?;
     if jobs.records.len() < LEAST_JOBS {
@@ -44,7 +44,7 @@ pub fn calibrate(args: &cli::Calibrate, terminal: &Terminal) -> Result<ExitStatu
 }
 
 fn too_few(jobs: &Jobs) -> String {
-    format!("{} of {} jobs are whole, and a calibration needs {LEAST_JOBS}", jobs.records.len(), jobs.planned)
+    format!("{} of {} jobs are complete, but a calibration needs {LEAST_JOBS}", jobs.records.len(), jobs.planned)
 }
 
 /// Measures job after job until all are done or the user interrupts; saved after every one, so that nothing is lost.

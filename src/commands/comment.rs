@@ -35,7 +35,7 @@ pub fn comment(args: &cli::Comment, terminal: &Terminal) -> Result<ExitStatus> {
     }
     if args.publication.dry_run {
         terminal.print(&rendered.comment())?;
-        terminal.say("wanbench: nothing is posted, as --dry-run asks");
+        terminal.say("wanbench: nothing was posted (--dry-run)");
         return Ok(ExitStatus::Passed);
     }
     let status = publisher.post(&rendered, args.markdown.as_deref());

@@ -18,7 +18,7 @@ pub fn compare(args: &cli::Compare, terminal: &Terminal) -> Result<ExitStatus> {
     let names = [&before, &now].map(|record| record.machine.name(record.device));
     if !before.machine.agrees_with(&now.machine) || before.device != now.device {
         return Err(Error::usage(format!(
-            "{} is of {}, {} of {}: only runs on one machine and device can be compared",
+            "{} was measured on {}, {} on {}: only runs of the same machine and device can be compared",
             args.before.display(),
             names[0],
             args.now.display(),

@@ -7,6 +7,7 @@ use wanbench::report::doctor::{self, BackendState, Doctor};
 use wanbench::runner;
 
 use crate::cli;
+use crate::session::find_program::find_program;
 use crate::session::selected::programs;
 use crate::session::status::{ExitStatus, Result};
 use crate::session::terminal::Terminal;
@@ -16,7 +17,7 @@ pub fn doctor(args: &cli::Doctor, terminal: &Terminal) -> Result<ExitStatus> {
     let config = Config::open(&args.config)?;
     let backends = programs(&config).into_iter().map(|(name, program)| {
         let state = runner::probe(&program, DeviceChoice::Auto).map_err(|failure| failure.reason);
-        let found = program.command.first().and_then(|command| doctor::find_program(command));
+        let found = program.command.first().and_then(|command| find_program(command));
         let is_built_in = config.backends[&name].command.is_none();
         BackendState { name, is_built_in, command: program.command, program: found, state }
     });

@@ -14,12 +14,12 @@ pub fn init(args: &cli::Init, terminal: &Terminal) -> Result<ExitStatus> {
     for starter in STARTERS {
         let path = args.folder.join(starter.path);
         let is_new = starter.write(&args.folder).or_incomplete(|| format!("cannot write {}", path.display()))?;
-        let what = if is_new { "wrote" } else { "is there already, left as it is:" };
+        let what = if is_new { "wrote" } else { "exists, not changed:" };
         terminal.print(&format!("{what} {}\n", path.display()))?;
     }
     terminal.say(
-        "\nNext: make the suite in config.toml yours, commit both files, and register a self-hosted runner with the\n\
-         labels of the workflow (docs/github.md of wanbench, step by step). The first run on the main branch offers a\n\
+        "\nNext: adapt the suite in config.toml, commit both files, and register a self-hosted runner with the labels of\n\
+         the workflow (see docs/github.md of wanbench). The first run on the main branch offers a\n\
          baseline to commit; from then on every pull request is judged by it.",
     );
     Ok(ExitStatus::Passed)

@@ -28,7 +28,7 @@ pub fn parity(args: &cli::Parity, terminal: &Terminal) -> Result<ExitStatus> {
     let programs = programs(&config);
     // It loads the machine, which a run that measures would see.
     let _lock = MeasuringLock::acquire()?;
-    let outputs = tempfile::tempdir().or_incomplete(|| "cannot make a temporary folder")?;
+    let outputs = tempfile::tempdir().or_incomplete(|| "cannot create a temporary folder")?;
     let run = ParityRun { config: &config, programs: &programs, folder: outputs.path(), args, terminal };
     let rows = match &args.golden {
         Some(folder) => run.golden(folder)?,
@@ -96,7 +96,7 @@ impl ParityRun<'_> {
                     backend: name.clone(),
                     what: wanted.iter().map(Quant::to_string).collect::<Vec<_>>().join(", "),
                     tolerance: golden_tolerance(Quant::None, DType::F32, device),
-                    outcome: Err("the golden case records no output of it".to_owned()),
+                    outcome: Err("the golden case has no output for it".to_owned()),
                 });
             }
             let dtypes: Vec<DType> = if asked.is_empty() { vec![DType::F32] } else { asked.clone() };
@@ -107,7 +107,7 @@ impl ParityRun<'_> {
         }
         if rows.is_empty() {
             return Err(Error::usage(format!(
-                "{} records no output of what --backend, --quant and --dtype ask for",
+                "{} has no output for the given --backend, --quant and --dtype",
                 folder.display()
             )));
         }
@@ -125,7 +125,7 @@ impl ParityRun<'_> {
     ) -> Result<Option<Row>> {
         let Some(expected) = golden.expected.tensor(recorded_name(quant)) else { return Ok(None) };
         let expected = expected.to_f32().ok_or_else(|| {
-            Error::usage(format!("{}: the recorded output is no float", golden.expected.path().display()))
+            Error::usage(format!("{}: the recorded output is not a float tensor", golden.expected.path().display()))
         })?;
         let job = Job {
             case: format!("{backend}/golden/{quant}/{dtype}"),
@@ -176,7 +176,9 @@ impl ParityRun<'_> {
             }
         }
         if rows.is_empty() {
-            return Err(Error::usage("the selected cases hold no two backends to compare"));
+            return Err(Error::usage(
+                "the selected cases are all of one backend: select cases of two backends to compare",
+            ));
         }
         Ok(rows)
     }

@@ -28,7 +28,7 @@ const TIMEOUT: Duration = Duration::from_secs(12 * 3600);
 
 /// Quantizes and saves the networks that are asked for; nothing is left behind of one that fails.
 pub fn quantize(args: &cli::Quantize, terminal: &Terminal) -> Result<ExitStatus> {
-    let layout = args.quant.layout().ok_or_else(|| Error::usage("--quant none quantizes nothing"))?;
+    let layout = args.quant.layout().ok_or_else(|| Error::usage("--quant none: choose a quantization to save"))?;
     let experts: &[Expert] = match args.expert {
         ExpertChoice::Low => &[Expert::Low],
         ExpertChoice::High => &[Expert::High],
@@ -43,7 +43,7 @@ pub fn quantize(args: &cli::Quantize, terminal: &Terminal) -> Result<ExitStatus>
     let _lock = MeasuringLock::acquire()?;
     for target in &targets {
         if target.is_there(layout, args.dtype)? {
-            terminal.say(&format!("{} is there already, of this checkpoint as it is", target.out.display()));
+            terminal.say(&format!("{} is up to date: nothing to do", target.out.display()));
         } else {
             target.check_memory(args, device)?;
             target.make(args, layout, &program, device, &interrupted, terminal)?;
@@ -76,7 +76,7 @@ impl Target {
         let is_free = !out.exists() || std::fs::read_dir(&out).is_ok_and(|mut entries| entries.next().is_none());
         if !is_free && Manifest::open(&out)?.is_none() {
             return Err(Error::usage(format!(
-                "--out {}: is there and no quantized checkpoint; name another",
+                "--out {}: exists and is not a quantized checkpoint: choose another folder",
                 out.display()
             )));
         }
@@ -91,7 +91,7 @@ impl Target {
             return Ok(true);
         }
         Err(Error::usage(format!(
-            "{} holds another quantized checkpoint: remove it, or name another folder",
+            "{} holds another quantized checkpoint: remove it, or choose another folder",
             self.out.display()
         )))
     }
@@ -144,9 +144,9 @@ impl Target {
         save::json(&making.path().join(quantized::MANIFEST), &manifest).or_incomplete(cannot_write)?;
         let config = "config.json";
         std::fs::copy(self.network.folder.join(config), making.path().join(config)).or_incomplete(cannot_write)?;
-        Quantized::open(making.path(), &self.network.spec).or_incomplete(|| "what was saved cannot be read again")?;
+        Quantized::open(making.path(), &self.network.spec).or_incomplete(|| "the saved checkpoint cannot be read")?;
         if quantized::fingerprint(&self.network.folder)? != self.fingerprint {
-            return Err(Error::incomplete(format!("{name} changed while it was read: quantize it again")));
+            return Err(Error::incomplete(format!("{name} changed while it was being read: quantize it again")));
         }
         save::folder(making, &self.out).or_incomplete(cannot_write)?;
         terminal.print(&format!(
@@ -159,7 +159,8 @@ impl Target {
         let quantizing = loaded
             .quantize_seconds
             .map_or_else(String::new, |seconds| format!(", {} of them for quantizing", format::duration(seconds)));
-        terminal.say(&format!("read in {}{quantizing}; runs load it from there", format::duration(loaded.seconds)));
+        terminal
+            .say(&format!("read in {}{quantizing}; runs will load it from there", format::duration(loaded.seconds)));
         Ok(())
     }
 

@@ -19,7 +19,7 @@ pub fn validate_artifact(args: &cli::ValidateArtifact, terminal: &Terminal) -> R
     let config = Config::open(&args.config)?;
     let repository = repository(&args.api)?;
     let Some(run) = open_event(&args.api)?.workflow_run else {
-        return Err(Error::usage("--event, or GITHUB_EVENT_PATH: that is not the event of a `workflow_run`"));
+        return Err(Error::usage("--event (or GITHUB_EVENT_PATH): not the event of a `workflow_run`"));
     };
     let refused = |reason: String| Error::usage(format!("the artifact is refused: {reason}"));
     let artifact = Artifact::open(&args.folder, &Caps::default(), Timestamp::now());

@@ -77,7 +77,7 @@ impl Axes {
                 let mut there: Vec<String> = own.iter().map(|workload| workload.frames.to_string()).collect();
                 there.dedup();
                 return Err(format!(
-                    "--frames {frames}: suite `{}` has {} frames, and no resolution that others could be computed from",
+                    "--frames {frames}: suite `{}` has {} frames, and no resolution from which another latent could be computed",
                     suite.name,
                     there.join(", ")
                 ));

@@ -82,18 +82,18 @@ impl Checker<'_> {
             let error = |message: &str| self.source.error(Some(entry.span()), &key, message.to_owned());
             let entry = entry.get_ref();
             if entry.command.first().is_none_or(String::is_empty) {
-                return Err(error("command is empty: give the program and its arguments"));
+                return Err(error("command is empty: it needs the program and its arguments"));
             }
             if !is_name(name) {
-                return Err(error("a backend's name is of letters, digits, - and _"));
+                return Err(error("the name of a backend may have letters, digits, - and _ only"));
             }
             let built_in = backends.get(name);
             let quants = match &entry.quants {
-                Some(quants) => unique(quants).ok_or_else(|| error("quants is empty or names one twice"))?,
+                Some(quants) => unique(quants).ok_or_else(|| error("quants is empty or has duplicates"))?,
                 None => built_in.map_or(BTreeSet::from([Quant::None]), |backend| backend.quants.clone()),
             };
             let dtypes = match &entry.dtypes {
-                Some(dtypes) => unique(dtypes).ok_or_else(|| error("dtypes is empty or names one twice"))?,
+                Some(dtypes) => unique(dtypes).ok_or_else(|| error("dtypes is empty or has duplicates"))?,
                 None => built_in.map_or(BTreeSet::from([DType::F32]), |backend| backend.dtypes.clone()),
             };
             let output = match entry.output {
@@ -127,7 +127,7 @@ impl Checker<'_> {
         }
         if suite.cool_down_seconds > 3_600 {
             let line = self.source.key_in(entry.span(), "cool_down_seconds");
-            let message = format!("{} is not in 0..=3600", suite.cool_down_seconds);
+            let message = format!("is {}: at most 3600 is allowed", suite.cool_down_seconds);
             return Err(self.source.error(Some(line), &key(".cool_down_seconds"), message));
         }
         for (name, count, most) in [
@@ -152,7 +152,7 @@ impl Checker<'_> {
                 let key = key(&format!(".cases[{index}]"));
                 for case in self.cases(&key, entry, &workload, backends)? {
                     if cases.iter().any(|other: &Case| other.name == case.name) {
-                        let message = format!("case `{}` is there twice", case.name);
+                        let message = format!("case `{}` appears twice", case.name);
                         return Err(self.source.error(Some(entry.span()), &key, message));
                     }
                     cases.push(case);
@@ -162,7 +162,7 @@ impl Checker<'_> {
         link_references(&mut cases, suite.reference.get_ref());
         if let Some(alone) = cases.iter().find(|case| case.dtype == DType::F32 && case.reference.is_none()) {
             let message = format!(
-                "`{}` has no unquantized f32 case in this suite, so that {} would have no speedup",
+                "`{}` has no unquantized f32 case in this suite, so {} would have no speedup",
                 suite.reference.get_ref(),
                 alone.name
             );
@@ -209,12 +209,12 @@ impl Checker<'_> {
                 return Err(error(".text_rows", format!("is more than the model's {} rows", spec.text_len)));
             }
             if !entry.experts.is_default() {
-                return Err(error(".experts", "the built-in model is one network".to_owned()));
+                return Err(error(".experts", "the built-in model has only one network".to_owned()));
             }
         }
         let name = match &entry.name {
             Some(name) if !is_name(name) => {
-                return Err(error(".name", "is of letters, digits, - and _".to_owned()));
+                return Err(error(".name", "may have letters, digits, - and _ only".to_owned()));
             }
             Some(name) => name.clone(),
             None => entry.default_name(),
@@ -241,7 +241,7 @@ impl Checker<'_> {
         let entry = entry.get_ref();
         let name = entry.backend.get_ref();
         let Some(backend) = backends.get(name) else {
-            let message = format!("no backend `{name}`; there are {}", join(backends.keys()));
+            let message = format!("no backend `{name}`; the configuration has {}", join(backends.keys()));
             return Err(self.source.error(Some(entry.backend.span()), &format!("{key}.backend"), message));
         };
         let quants = self.entries(&format!("{key}.quants"), &entry.quants, name, &backend.quants)?;
@@ -267,11 +267,11 @@ impl Checker<'_> {
             return error("is empty".to_owned());
         }
         if let Some(foreign) = values.iter().find(|value| !has.contains(value)) {
-            return error(format!("backend `{backend}` has no `{foreign}`; it has {}", join(has)));
+            return error(format!("backend `{backend}` does not support `{foreign}`; it supports {}", join(has)));
         }
         let mut seen = BTreeSet::new();
         if let Some(twice) = values.iter().find(|value| !seen.insert(**value)) {
-            return error(format!("`{twice}` is there twice"));
+            return error(format!("`{twice}` appears twice"));
         }
         Ok(values.clone())
     }
@@ -285,7 +285,7 @@ impl Checker<'_> {
             let same = Workload { steps: other.steps, ..case.workload.clone() } == **other;
             if !same {
                 let message = format!(
-                    "two workloads of other shapes or models are named `{}`: give one of them another `name`",
+                    "two workloads with different shapes or models are named `{}`: give one of them another `name`",
                     other.name
                 );
                 let span = self.file.suites[suite].span();
@@ -300,7 +300,7 @@ impl Checker<'_> {
         if (1..=most).contains(&count) {
             return Ok(());
         }
-        let message = format!("is {count}, which is not from 1 to {most}");
+        let message = format!("is {count}: a number from 1 to {most} is expected");
         Err(self.source.error(Some(self.source.key_in(table, name)), &format!("{key}.{name}"), message))
     }
 

@@ -114,7 +114,7 @@ impl WorkloadEntry {
         match (self.latent, self.video()) {
             (Some(latent), None) if self.vae_stride.is_none() => Ok(latent),
             (None, Some(video)) => video.latent(self.frames),
-            _ => Err("give either latent = [frames, height, width], or resolution = [height, width] \
+            _ => Err("set either latent = [frames, height, width], or resolution = [height, width] \
                       (with vae_stride = [time, height, width] if it is not [4, 8, 8])"
                 .to_owned()),
         }

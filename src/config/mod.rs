@@ -82,7 +82,7 @@ pub enum OutputDemand {
 /// A matrix and how it is measured.
 #[derive(Clone, Debug)]
 pub struct Suite {
-    /// Its name.
+    /// Its name, unique in the configuration.
     pub name: String,
     /// Name of the model that its workloads run.
     pub model: String,
@@ -137,7 +137,7 @@ impl Config {
             path: path.to_owned(),
             line: None,
             key: String::new(),
-            message: format!("cannot be read: {error}; name a configuration with --config"),
+            message: format!("cannot be read: {error}; pass another configuration with --config"),
         })?;
         Self::parse(&text, path)
     }
@@ -159,7 +159,10 @@ impl Config {
         let default = if has_gpu { &self.default_suite.gpu } else { &self.default_suite.cpu };
         let name = name.unwrap_or(default);
         self.suites.get(name).ok_or_else(|| {
-            format!("no suite `{name}`; there are {}", self.suites.keys().cloned().collect::<Vec<_>>().join(", "))
+            format!(
+                "no suite `{name}`; the configuration has {}",
+                self.suites.keys().cloned().collect::<Vec<_>>().join(", ")
+            )
         })
     }
 

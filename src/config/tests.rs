@@ -42,7 +42,10 @@ fn a_workload_is_named_for_its_networks_and_the_built_in_model_is_one() {
     let config = parse(&text).unwrap();
     assert_eq!(config.suites["production"].cases[0].name, "torch/480p-41f-both/none");
     let error = parse(&SHIPPED.replacen("frames = 5", "frames = 5\nexperts = \"high\"", 1)).unwrap_err();
-    assert!(error.contains("suites.synthetic.workloads[0].experts: the built-in model is one network"), "{error}");
+    assert!(
+        error.contains("suites.synthetic.workloads[0].experts: the built-in model has only one network"),
+        "{error}"
+    );
 }
 
 /// Every fault is named with file, line and key.
@@ -65,7 +68,7 @@ fn faults_are_named_with_file_line_and_key() {
         (
             "frames = 5",
             "frames = 0",
-            format!("config.toml:{}: suites.synthetic.workloads[0].frames: is 0, which", workload + 1),
+            format!("config.toml:{}: suites.synthetic.workloads[0].frames: is 0: a number", workload + 1),
         ),
         (
             "[4, 16, 32]",
@@ -80,13 +83,13 @@ fn faults_are_named_with_file_line_and_key() {
         (
             "quants = [\"none\"]",
             "quants = [\"none\", \"none\"]",
-            format!("config.toml:{}: suites.synthetic.cases[0].quants: `none` is there twice", cases + 2),
+            format!("config.toml:{}: suites.synthetic.cases[0].quants: `none` appears twice", cases + 2),
         ),
         (
             "quants = [\"none\"]",
             "quants = [\"int8\"]",
             format!(
-                "config.toml:{}: suites.synthetic.cases[0].quants: backend `torch` has no `int8`; it has none",
+                "config.toml:{}: suites.synthetic.cases[0].quants: backend `torch` does not support `int8`; it supports none",
                 cases + 2
             ),
         ),
@@ -103,7 +106,7 @@ fn faults_are_named_with_file_line_and_key() {
         (
             "backend = \"torch\"\nquants = [\"none\"]",
             "backend = \"mlx\"\nquants = [\"int8\"]",
-            "case `mlx/5f/int8` is there twice".to_owned(),
+            "case `mlx/5f/int8` appears twice".to_owned(),
         ),
         (
             "gpu = \"synthetic\"",
@@ -113,7 +116,7 @@ fn faults_are_named_with_file_line_and_key() {
         (
             "speedup_tolerance_percent = 5.0",
             "speedup_tolerance_percent = -1.0",
-            format!("config.toml:{}: gate.speedup_tolerance_percent: -1 is not", line("speedup_tolerance")),
+            format!("config.toml:{}: gate.speedup_tolerance_percent: is -1: a finite", line("speedup_tolerance")),
         ),
         (
             "launches = 10 ",
@@ -123,7 +126,7 @@ fn faults_are_named_with_file_line_and_key() {
         (
             "launches = 10 ",
             "launches = 5000000000000 ",
-            "suites.synthetic.launches: is 5000000000000, which is not from 1 to 1000".to_owned(),
+            "suites.synthetic.launches: is 5000000000000: a number from 1 to 1000".to_owned(),
         ),
         ("[12, 30, 52]", "[12, 30000000000, 52000000000]", "is too large".to_owned()),
         ("[gate]", "[gate", format!("config.toml:{}: ", line("[gate]"))),

@@ -95,18 +95,18 @@ impl Thresholds {
         let is_tolerance = |value: f64| value.is_finite() && value >= 0.0;
         if let Some((key, value)) = self.tolerances().into_iter().chain(others).find(|(_, value)| !is_tolerance(*value))
         {
-            return Some((key, format!("{value} is not a tolerance")));
+            return Some((key, format!("is {value}: a finite number from 0 on is expected")));
         }
         let rises = self.looks.windows(2).all(|pair| pair[0] < pair[1]);
         if !rises || self.looks.first().is_none_or(|first| *first < 2) {
-            return Some(("looks", format!("{:?} do not rise from at least 2 launches", self.looks)));
+            return Some(("looks", format!("are {:?}: rising numbers from 2 on are expected", self.looks)));
         }
         if self.look_alphas.len() != self.looks.len() {
-            return Some(("look_alphas", format!("is not one for each of the {} looks", self.looks.len())));
+            return Some(("look_alphas", format!("must have one value for each of the {} looks", self.looks.len())));
         }
         let is_probability = |alpha: &f64| *alpha > 0.0 && *alpha < 0.5;
         if !self.look_alphas.iter().all(is_probability) || self.alpha() >= 0.5 {
-            return Some(("look_alphas", "are not probabilities that sum to less than 0.5".to_owned()));
+            return Some(("look_alphas", "must be probabilities above 0 that sum to less than 0.5".to_owned()));
         }
         (self.calibrated_jobs < 2).then(|| ("calibrated_jobs", "is less than 2".to_owned()))
     }

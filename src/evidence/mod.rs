@@ -15,7 +15,7 @@ use crate::stats::mean;
 use crate::store::record::{CaseRecord, Launch, Parity, RunRecord, failure, measured};
 use figures::{Figures, Peak, figures_of, log_ratios, median_step, peak};
 use parity::element_counts_agree;
-use quantity::Seconds;
+use quantity::{Bytes, Seconds};
 
 /// The evidence of a whole run.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,7 +28,7 @@ pub struct Evidence {
 pub struct CaseEvidence {
     /// Its figures; `None` where a launch failed, or none was started.
     pub figures: Option<Figures>,
-    /// Its peaks.
+    /// Peaks of head's processes.
     pub peaks: Peaks,
     /// ln of the median step of each launch, in seconds.
     pub log_steps: Vec<f64>,
@@ -66,8 +66,17 @@ pub struct Outputs {
 pub struct BaseFigures {
     /// Median over launches of the launch's median step.
     pub step: Seconds,
-    /// Its peaks.
+    /// Bytes of its model's weights: the most that a launch reports.
+    pub model_bytes: Bytes,
+    /// Peaks of the base revision's processes.
     pub peaks: Peaks,
+}
+
+impl BaseFigures {
+    fn of(launches: &[Launch]) -> Option<Self> {
+        let model_bytes = measured(launches).map(|(_, launch)| launch.model_bytes).max()?;
+        Some(Self { step: median_step(launches)?, model_bytes: Bytes(model_bytes), peaks: Peaks::of(launches) })
+    }
 }
 
 /// The peaks of one arm's processes; `None` where a launch does not report one.
@@ -113,7 +122,7 @@ impl CaseEvidence {
             figures: figures_of(case, head, &against_reference),
             peaks: Peaks::of(head),
             log_steps: measured(head).map(|(_, launch)| launch.median_step_seconds().ln()).collect(),
-            base: median_step(base).map(|step| BaseFigures { step, peaks: Peaks::of(base) }),
+            base: BaseFigures::of(base),
             against_base: log_ratios(head, base),
             against_reference,
             control: log_ratios(&case.control_launches, &case.launches),

@@ -1,4 +1,4 @@
-//! Parity: how far two outputs are apart, and how far they may be.
+//! Parity: how far two outputs differ, and how far they may.
 
 use crate::protocol::DeviceKind;
 use crate::store::record::{Launch, measured};

@@ -34,7 +34,7 @@ pub struct RelativeError(pub f64);
 pub enum Quantity {
     /// A step time.
     Time(Seconds),
-    /// A speedup.
+    /// A speedup over the reference.
     Speedup(Ratio),
     /// Weights, or a peak.
     Memory(Bytes),

@@ -1,4 +1,4 @@
-//! How fast a step's work is done, beside what the machine could do: a slow program is told from a slow machine. Pure.
+//! How fast a step's work is done, beside what the machine could do, which distinguishes a slow program from a slow machine. Pure.
 
 use serde::Serialize;
 

@@ -37,8 +37,8 @@ pub fn fit(cases: &[(Case, Forecast, usize)], has_bytes: Option<u64>, side_by_si
     let largest = blocks.into_iter().max_by_key(|(_, bytes)| *bytes).filter(|(_, bytes)| *bytes > has_bytes);
     let warning = largest.filter(|_| side_by_side).map(|(workload, needs_bytes)| {
         format!(
-            "the processes of a block run one after the other, and the machine's noise comes in: side by side those of \
-             {workload} need {}, and there are {}",
+            "the processes of a block run one after the other, which adds the machine's noise: side by side, those of \
+             {workload} need {}, but only {} are available",
             format::gibibytes(needs_bytes),
             format::gibibytes(has_bytes)
         )
@@ -81,7 +81,7 @@ mod tests {
     fn a_block_that_does_not_fit_side_by_side_runs_one_after_the_other() {
         let apart = fit(&cases(), Some(100 * GIB), true);
         assert!(apart.skipped.is_empty() && !apart.side_by_side);
-        assert!(apart.warning.unwrap().contains("need 174 GiB, and there are 100 GiB"));
+        assert!(apart.warning.unwrap().contains("need 174 GiB, but only 100 GiB"));
         assert_eq!(fit(&cases(), Some(100 * GIB), false).warning, None);
         assert!(fit(&cases(), None, true).side_by_side);
     }

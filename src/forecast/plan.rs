@@ -32,7 +32,7 @@ pub struct SuitePlan {
     pub warning: Option<String>,
     /// The machine's rates.
     pub rates: Vec<BackendRates>,
-    /// The cases.
+    /// The cases, in the order of the suite.
     pub cases: Vec<PlannedCase>,
     /// Most seconds of all cases' steps together, as far as they are known; loading is not in it.
     pub most_seconds: f64,
@@ -41,7 +41,7 @@ pub struct SuitePlan {
 /// What a machine does in one framework and arithmetic.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct BackendRates {
-    /// The backend.
+    /// Name of the backend, as in the configuration.
     pub backend: String,
     /// The arithmetic.
     pub dtype: DType,
@@ -54,7 +54,7 @@ pub struct BackendRates {
 /// What one case will take.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PlannedCase {
-    /// The case.
+    /// What would be measured.
     pub case: Case,
     /// What a launch takes.
     pub forecast: Forecast,

@@ -1,4 +1,4 @@
-//! The A/A control: one arm twice in every block. What differs between the two is the machine's doing.
+//! The A/A control: one arm twice in every block. Any difference between the two comes from the machine.
 
 use serde::Serialize;
 
@@ -67,8 +67,8 @@ pub fn is_unfit(controls: &[Control], workload: &str) -> bool {
     controls.iter().any(|control| control.workload == workload && control.unfit.is_some())
 }
 
-/// Unfit is a machine whose control differs by more than `limit` and by more than chance explains: a wide scatter alone
-/// makes verdicts inconclusive, which their own intervals say, but a bias would make them wrong.
+/// A machine is unfit if its control differs by more than `limit` and by more than chance explains: a wide scatter alone
+/// makes verdicts inconclusive, as their own intervals show, but a bias would make them wrong.
 fn control(case: &CaseRecord, values: &[f64], limit: f64, alpha: f64) -> Option<Control> {
     if values.is_empty() {
         return None;
@@ -87,7 +87,7 @@ fn control(case: &CaseRecord, values: &[f64], limit: f64, alpha: f64) -> Option<
         launches: values.len(),
         unfit: is_unfit.then(|| {
             format!(
-                "the machine is unfit: the control of {} differs from itself by {}, and {:.1}% is allowed",
+                "the machine is unfit: the A/A control of {} differs from itself by {}, more than the allowed {:.1}%",
                 case.case.name,
                 Change::from_log(difference),
                 100.0 * limit

@@ -1,7 +1,7 @@
 //! The one judge: from what was asked for, the evidence and the demands to an outcome. Pure: no clock, no files.
 //!
-//! A pass is earned: every asked case has evidence that was decided. What was asked for and has none is not judged, with its
-//! reason, unless it is exempt, which is named and counted. docs/verdicts.md is the table of it.
+//! A pass is earned: every asked case has evidence that was decided. A case that was asked for and has none is not judged,
+//! with the reason, unless it is exempt, which is named and counted. docs/verdicts.md is the table of it.
 
 use super::control::{self, Control};
 use super::outcome::{Against, Figure, Finding, Gap, Judged, Outcome, Standing, Verdict};
@@ -15,7 +15,7 @@ use crate::store::record::{CaseRecord, Failure};
 use crate::text::format;
 
 impl Judge<'_> {
-    /// The outcome.
+    /// Judges every case that was measured or asked for, and the run as a whole.
     pub fn outcome(&self) -> Outcome {
         let evidence = Evidence::of(self.record);
         let controls = control::controls(self.record, &evidence, self.thresholds);
@@ -60,7 +60,7 @@ impl Judge<'_> {
         let mut findings = Vec::new();
         if let Some((evidence, now)) = evidence.and_then(|evidence| Some((evidence, evidence.figures.as_ref()?))) {
             findings.extend(speeds);
-            findings.push(memory::model_bytes(now, recorded_bytes));
+            findings.push(memory::model_bytes(evidence, now, recorded_bytes));
             let acceptance = self.acceptance(name, stored);
             let accepts_memory = acceptance.is_some_and(|acceptance| acceptance.covers.contains(&Accepted::Memory));
             findings.extend(memory::peaks(evidence, stored, accepts_memory, self.thresholds));
@@ -72,7 +72,7 @@ impl Judge<'_> {
         let difference = evidence.and_then(|_| self.difference(&case.case));
         let verdict = match (evidence, case.skipped) {
             (Some(_), _) => {
-                let verdict = case_verdict(&findings, stored.is_some() || !case.base_launches.is_empty());
+                let verdict = case_verdict(&findings);
                 if difference.is_some() { verdict.max(Verdict::NotJudged) } else { verdict }
             }
             (None, Some(_)) => Verdict::Skipped,
@@ -116,11 +116,11 @@ impl Judge<'_> {
         let is_alone = case.reference.is_none() && asked.reference.is_some();
         match () {
             () if asked.workload != case.workload => {
-                Some("it was measured with another workload than the configuration has")
+                Some("it was measured with a different workload than the configuration's")
             }
             () if is_alone && !self.plan.may_leave_out => Some("it was measured without its reference"),
             () if !is_alone && asked.reference != case.reference => {
-                Some("it was measured with another reference than the configuration has")
+                Some("it was measured with a different reference than the configuration's")
             }
             () => None,
         }
@@ -132,7 +132,7 @@ impl Judge<'_> {
         left_out.map(|case| {
             let (is_gap, reason) = match self.plan.may_leave_out {
                 true => (false, "left out by hand"),
-                false => (true, "the suite has it, the results do not: measure the whole suite"),
+                false => (true, "the suite has it, but the results do not: measure the whole suite"),
             };
             let baseline = self.stored(case).cloned();
             Judged { case: Some(case.clone()), ..unmeasured(&case.name, Verdict::LeftOut, is_gap, reason, baseline) }
@@ -145,7 +145,7 @@ impl Judge<'_> {
         let is_missing = |name: &String| !self.plan.known.contains(name) && self.record.case(name).is_none();
         let missing = cases.filter(move |(name, _)| is_missing(name));
         missing.map(|(name, stored)| {
-            let reason = "the baseline has it, the configuration no longer does";
+            let reason = "the baseline has it, but the configuration no longer does";
             unmeasured(name, Verdict::Missing, true, reason, Some(stored.clone()))
         })
     }
@@ -212,10 +212,10 @@ impl Judge<'_> {
         let machine = self.record.machine.name(self.record.device);
         let others = match self.baselines.others {
             1 => "another machine or device has one".to_owned(),
-            others => format!("{others} other machines or devices have them"),
+            others => format!("{others} other machines or devices have one"),
         };
         let reason = format!(
-            "this machine ({machine}) has no baseline, though {others} recorded: compare with a base revision (--base), or record one"
+            "this machine ({machine}) has no baseline, although {others}: compare with a base revision (--base), or record one"
         );
         Some(Gap { reason, fails: false })
     }
@@ -246,7 +246,7 @@ impl Judge<'_> {
         self.record.cases.iter().any(|case| !case.base_launches.is_empty())
     }
 
-    /// What was asked for and is exempt: the cases counted, the lack of a baseline told.
+    /// What was asked for and is exempt: the cases counted, the lack of a baseline and relaxed rules told.
     fn exemptions(&self, cases: &[Judged]) -> Vec<String> {
         let count = |is_meant: fn(&Judged) -> bool| cases.iter().filter(|case| is_meant(case)).count();
         let mut exemptions = Vec::new();
@@ -258,25 +258,39 @@ impl Judge<'_> {
         exempt(count(|case| case.verdict == Verdict::LeftOut && !case.is_gap), "left out by hand");
         exempt(
             count(|case| case.verdict == Verdict::Skipped && !case.is_gap),
-            "skipped for want of memory, which no baseline has",
+            "skipped for lack of memory, without a baseline",
         );
         let is_not_compared = |case: &Judged| {
             let is_output =
                 |finding: &Finding| finding.figure == Figure::Output && finding.verdict == Verdict::NotGated;
             case.findings.iter().any(is_output)
         };
-        exempt(count(is_not_compared), "without a compared output");
+        exempt(count(is_not_compared), "whose output was not compared");
+        let is_without_reference = |case: &Judged| {
+            let speedup = case.finding(Figure::Speedup, Against::Baseline);
+            speedup.is_some_and(|finding| finding.verdict == Verdict::NotGated && finding.now.is_none())
+        };
+        exempt(count(is_without_reference), "whose speedup is not judged, since its reference was left out by hand");
+        let has_no_peak = |case: &Judged| {
+            let is_peak = |finding: &Finding| matches!(finding.figure, Figure::ProcessPeak | Figure::FrameworkPeak);
+            case.findings.iter().any(|finding| is_peak(finding) && finding.verdict == Verdict::NotGated)
+        };
+        exempt(count(has_no_peak), "whose worker reports no process peak");
         if self.demands.allows_inconclusive {
             exempt(
                 count(|case| case.verdict == Verdict::Inconclusive),
-                "inconclusive, which --allow-inconclusive lets pass",
+                "inconclusive, allowed by --allow-inconclusive",
             );
         }
         exemptions.extend(self.not_asked().into_iter().chain(self.not_known()));
+        let relaxed = self.record.base.as_ref().map_or(0, |base| base.loosened.len());
+        if relaxed > 0 {
+            exemptions.push(format!("this change relaxes {} that it is judged by", format::count(relaxed, "rule")));
+        }
         let is_without_times = self.baselines.machine.is_none() && self.baseline_gap().is_none();
         if is_without_times && cases.iter().any(|case| case.now.is_some()) {
             let what_was_judged = match self.has_base_launches() {
-                true => "the base revision alone was the measure",
+                true => "they are compared with the base revision only",
                 false => "only model bytes and outputs could be judged",
             };
             exemptions.push(format!("this machine has no baseline, so {what_was_judged}"));
@@ -304,12 +318,16 @@ fn unmeasured(name: &str, verdict: Verdict, is_gap: bool, reason: &str, baseline
     }
 }
 
-/// The gravest finding; a figure without anything before it does not hide what another says. A case that has nothing before
-/// it stays new even where its model's bytes are as recorded.
-fn case_verdict(findings: &[Finding], has_before: bool) -> Verdict {
-    let judged = findings.iter().map(|finding| finding.verdict);
-    let judged = judged.filter(|verdict| !matches!(verdict, Verdict::New | Verdict::NotGated));
-    judged.max().filter(|verdict| *verdict != Verdict::Unchanged || has_before).unwrap_or(Verdict::New)
+/// The gravest finding; a figure without anything before it does not hide what another says. Nothing is unchanged whose times
+/// were not judged: without any before them the case is new, and where none of them is gated, so is the case.
+fn case_verdict(findings: &[Finding]) -> Verdict {
+    let judged = |finding: &&Finding| !matches!(finding.verdict, Verdict::New | Verdict::NotGated);
+    let mut times = findings.iter().filter(|finding| matches!(finding.figure, Figure::StepTime | Figure::Speedup));
+    match findings.iter().filter(judged).map(|finding| finding.verdict).max() {
+        Some(verdict) if verdict != Verdict::Unchanged || times.clone().any(|time| judged(&time)) => verdict,
+        _ if times.any(|time| time.verdict == Verdict::NotGated) => Verdict::NotGated,
+        _ => Verdict::New,
+    }
 }
 
 /// Lets a finding that fails against the base revision pass where it was accepted: a step time that is not shown to be beyond

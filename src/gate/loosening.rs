@@ -1,7 +1,7 @@
-//! What a change makes looser than its base: gates, suites, baselines. Pure.
+//! What a change relaxes relative to its base: tolerances, suites, baselines. Pure.
 //!
-//! A change that slows a case can pass by moving what it is judged by. That is for a reviewer to allow, so the report
-//! lists it. Only what is looser is listed, and what may be: a threshold of which it is not known counts with any change.
+//! A change that slows a case down can pass by moving what it is judged by. A reviewer has to allow that, so the report lists
+//! it. Only what is relaxed is listed; a threshold whose direction is not known here is listed whenever it changes.
 
 use std::cmp::Ordering;
 
@@ -23,7 +23,7 @@ pub struct Committed<'a> {
     pub baseline: Option<&'a Baseline>,
 }
 
-/// What `head` makes looser than it is in `base`, in words such as `gate.base_tolerance_percent from 2 to 4`.
+/// What `head` relaxes relative to `base`, in words such as `gate.base_tolerance_percent from 2 to 4`.
 ///
 /// A configuration that one side does not have is not compared; a baseline that only the base has is removed.
 pub fn loosened(base: &Committed, head: &Committed) -> Vec<String> {
@@ -91,13 +91,13 @@ fn suites(base: &Config, head: &Config) -> Vec<String> {
         .backends
         .iter()
         .filter(|(name, backend)| head.backends.get(*name).is_some_and(|now| now.command != backend.command));
-    let commands = commands.map(|(name, _)| format!("another command for backend {name}"));
+    let commands = commands.map(|(name, _)| format!("changes the command of backend {name}"));
     let outputs = base.backends.iter().filter_map(|(name, backend)| {
         let now = head.backends.get(name)?;
-        (now.output < backend.output).then(|| format!("asks less of the outputs of backend {name}"))
+        (now.output < backend.output).then(|| format!("requires less of the outputs of backend {name}"))
     });
     let models = base.models.iter().filter(|(name, model)| head.models.get(*name).is_some_and(|now| now != *model));
-    let models = models.map(|(name, _)| format!("another checkpoint for model {name}"));
+    let models = models.map(|(name, _)| format!("changes the checkpoint of model {name}"));
     let looser = base.suites.values().flat_map(|base| match head.suites.get(&base.name) {
         Some(head) => suite(base, head),
         None => vec![format!("removes suite {} ({})", base.name, format::count(base.cases.len(), "case"))],
@@ -117,13 +117,13 @@ fn suite(base: &Suite, head: &Suite) -> Vec<String> {
         }
     }
     if base.side_by_side && !head.side_by_side {
-        looser.push(format!("side_by_side off in suite {name}"));
+        looser.push(format!("turns side_by_side off in suite {name}"));
     }
     if base.canary && !head.canary {
-        looser.push(format!("canary off in suite {name}"));
+        looser.push(format!("turns the canary off in suite {name}"));
     }
     if head.time_limit_minutes.is_some_and(|limit| base.time_limit_minutes.is_none_or(|base| limit < base)) {
-        looser.push(format!("a shorter time limit in suite {name}"));
+        looser.push(format!("shortens the time limit of suite {name}"));
     }
     let (mut removed, mut other) = (Vec::new(), Vec::new());
     for case in &base.cases {
@@ -138,7 +138,7 @@ fn suite(base: &Suite, head: &Suite) -> Vec<String> {
         looser.push(format!("removes {} from suite {name}", removed.join(", ")));
     }
     if !other.is_empty() {
-        looser.push(format!("another workload or reference for {} in suite {name}", other.join(", ")));
+        looser.push(format!("changes the workload or reference of {} in suite {name}", other.join(", ")));
     }
     looser
 }
@@ -176,7 +176,7 @@ fn case(base: &BaselineCase, head: &BaselineCase) -> Vec<String> {
         peak("process peak", base.process_peak_bytes, head.process_peak_bytes),
         peak("framework peak", base.framework_peak_bytes, head.framework_peak_bytes),
         (!is_continued(&base.jobs, &head.jobs)).then(|| "recorded jobs edited".to_owned()),
-        is_other.then(|| "of another shape or reference".to_owned()),
+        is_other.then(|| "shape or reference changed".to_owned()),
     ]
     .into_iter()
     .flatten()
@@ -287,7 +287,7 @@ mod tests {
     fn outputs_that_need_not_be_compared_any_more_are_listed() {
         let (base, mut head) = (config(&[]), config(&[]));
         head.backends.get_mut("mlx").unwrap().output = OutputDemand::Waived;
-        assert_eq!(loosened_configs(&base, &head), ["asks less of the outputs of backend mlx"]);
+        assert_eq!(loosened_configs(&base, &head), ["requires less of the outputs of backend mlx"]);
         assert_eq!(loosened_configs(&head, &base), [""; 0]);
     }
 
@@ -300,7 +300,7 @@ mod tests {
         let expected = [
             "launches of suite smoke from 10 to 4",
             "warmup_steps of suite smoke from 2 to 1",
-            "side_by_side off in suite smoke",
+            "turns side_by_side off in suite smoke",
             "removes mlx/5f/none, mlx/5f/int8, mlx/41f/none, mlx/41f/int8 from suite synthetic",
         ];
         assert_eq!(there, expected);
@@ -315,7 +315,7 @@ mod tests {
         case.workload.latent = [1, 2, 2];
         let expected = [
             "default_suite.cpu from smoke to synthetic",
-            "another workload or reference for mlx/5f/nf4 in suite smoke",
+            "changes the workload or reference of mlx/5f/nf4 in suite smoke",
             "removes suite wide (63 cases)",
         ];
         assert_eq!(loosened_configs(&config(&[]), &head), expected);
@@ -353,7 +353,9 @@ mod tests {
         );
         assert_eq!(back, [""; 0]);
         assert!(edited(|case| case.speedup = None).0[0].contains("speedup of 2.46x removed"));
-        assert!(edited(|case| case.shape.as_mut().unwrap().latent = [1, 2, 2]).0[0].contains("another shape"));
+        assert!(
+            edited(|case| case.shape.as_mut().unwrap().latent = [1, 2, 2]).0[0].contains("shape or reference changed")
+        );
     }
 
     #[test]

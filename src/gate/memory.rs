@@ -11,48 +11,54 @@ use crate::evidence::{CaseEvidence, Peaks};
 use crate::store::baseline::BaselineCase;
 use crate::text::format;
 
-/// Exact, in either direction: an unrecorded saving has to be recorded too.
-pub(super) fn model_bytes(figures: &Figures, recorded: Option<Bytes>) -> Finding {
-    let now = figures.model_bytes;
-    let finding = |verdict, message| Finding::new(Figure::ModelBytes, Against::Recorded, verdict, message);
-    let quantity = |bytes: Bytes| Some(Quantity::Memory(bytes));
-    let Some(recorded) = recorded else {
-        return finding(Verdict::New, "no model bytes are recorded".to_owned()).between(None, quantity(now));
-    };
+/// Exact, in either direction: an unrecorded improvement has to be recorded too. What is not recorded is compared with the base
+/// revision's, of which fewer bytes are a plain improvement.
+pub(super) fn model_bytes(evidence: &CaseEvidence, now: &Figures, recorded: Option<Bytes>) -> Finding {
+    let of_base = evidence.base.map(|base| (base.model_bytes, Against::Base));
+    let before = recorded.map(|bytes| (bytes, Against::Recorded)).or(of_base);
+    let bytes = now.model_bytes;
     let exact = |bytes: Bytes| format::exact(bytes.0);
-    let (verdict, message) = match now.cmp(&recorded) {
-        _ if !figures.model_bytes_agree => (
-            Verdict::Regressed,
-            format!(
-                "the launches disagree on the model's bytes, which are exact: up to {}, recorded are {}",
-                exact(now),
-                exact(recorded)
-            ),
-        ),
-        Ordering::Equal => (Verdict::Unchanged, format!("the model's weights take {} bytes, as recorded", exact(now))),
+    let quantity = |bytes: Bytes| Some(Quantity::Memory(bytes));
+    if !now.model_bytes_agree {
+        let message = format!("the launches disagree on the model's bytes, which are exact: up to {}", exact(bytes));
+        let against = before.map_or(Against::Recorded, |(_, against)| against);
+        let finding = Finding::new(Figure::ModelBytes, against, Verdict::Regressed, message);
+        return Finding {
+            fails: true,
+            ..finding.between(before.and_then(|(before, _)| quantity(before)), quantity(bytes))
+        };
+    }
+    let Some((before, against)) = before else {
+        let message = "no model bytes are recorded";
+        return Finding::new(Figure::ModelBytes, Against::Recorded, Verdict::New, message)
+            .between(None, quantity(bytes));
+    };
+    let is_recorded = against == Against::Recorded;
+    let (as_before, whose) = match is_recorded {
+        true => ("as recorded", "the recorded"),
+        false => ("as at the base revision", "the base revision's"),
+    };
+    let difference = exact(Bytes(bytes.0.abs_diff(before.0)));
+    let (verdict, words) = match bytes.cmp(&before) {
+        Ordering::Equal => (Verdict::Unchanged, as_before.to_owned()),
         Ordering::Greater => (
             Verdict::Regressed,
-            format!(
-                "the model's weights take {} bytes, {} more than the recorded {}; the figure is exact, so any difference fails",
-                exact(now),
-                format::exact(now.0 - recorded.0),
-                exact(recorded)
-            ),
+            format!("{difference} more than {whose} {}; the figure is exact, so any difference fails", exact(before)),
         ),
-        Ordering::Less => (
+        Ordering::Less if is_recorded => (
             Verdict::Improved,
             format!(
-                "the model's weights take {} bytes, {} fewer than the recorded {}; the figure is exact, so a saving must be recorded",
-                exact(now),
-                format::exact(recorded.0 - now.0),
-                exact(recorded)
+                "{difference} fewer than {whose} {}; the figure is exact, so an improvement must be recorded",
+                exact(before)
             ),
         ),
+        Ordering::Less => (Verdict::Improved, format!("{difference} fewer than {whose} {}", exact(before))),
     };
+    let message = format!("the model's weights take {} bytes, {words}", exact(bytes));
     Finding {
-        change: Some(Change::of_bytes(recorded, now)),
-        fails: verdict != Verdict::Unchanged,
-        ..finding(verdict, message).between(quantity(recorded), quantity(now))
+        change: Some(Change::of_bytes(before, bytes)),
+        fails: verdict == Verdict::Regressed || verdict == Verdict::Improved && is_recorded,
+        ..Finding::new(Figure::ModelBytes, against, verdict, message).between(quantity(before), quantity(bytes))
     }
 }
 

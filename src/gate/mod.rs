@@ -1,8 +1,9 @@
 //! From a record and what is asked of it to an outcome. Pure: no clock, no files.
 //!
-//! [`Judge`] is the one place that decides whether a run passes; everything else renders its [`Outcome`]. `time`, `memory`,
-//! `output` and `control` judge one kind of figure each; `questions` asks about times, and `speed` decides all of it together. [`recording`]
-//! is what a run changes in the baselines and whether it may, [`loosening`] what a change relaxes for itself.
+//! [`Judge`] is the only place that decides whether a run passes; everything else renders its [`Outcome`]. `time`, `memory`,
+//! `output` and `control` each judge one kind of figure; `questions` collects the questions about times, and [`speed`] answers
+//! them together. [`recording`] is what a run changes in the baselines and whether it may, [`loosening`] what a change relaxes
+//! for itself.
 
 mod control;
 mod judge;

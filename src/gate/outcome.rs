@@ -79,25 +79,25 @@ pub struct Judged {
 pub struct Finding {
     /// Which figure.
     pub figure: Figure,
-    /// What it is held against.
+    /// What it is compared with.
     pub against: Against,
     /// The figure before, if there is one: always as measured, never derived from today's.
     pub before: Option<Quantity>,
     /// Today's figure; `None` where there is none.
     pub now: Option<Quantity>,
-    /// How much worse it is, by the statistic that is gated.
+    /// How much worse it is, as a share, by the statistic that is gated; positive is worse.
     pub change: Option<Change>,
     /// The change's interval at 95%, where it is a speed.
     pub interval: Option<(Change, Change)>,
     /// The smallest slowdown that this run would have found with a probability of 80%.
     pub detectable: Option<Change>,
-    /// The launches that would settle an undecided speed.
+    /// The number of launches that would decide an undecided time.
     pub settling_launches: Option<usize>,
     /// The judgement.
     pub verdict: Verdict,
     /// Whether the gate fails on it.
     pub fails: bool,
-    /// The judgement in words, for a stranger.
+    /// The judgement in words, complete in itself.
     pub message: String,
 }
 
@@ -119,7 +119,7 @@ pub enum Figure {
     Output,
 }
 
-/// What a figure is held against.
+/// What a figure is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Against {
@@ -143,7 +143,7 @@ pub enum Verdict {
     Unchanged,
     /// Better than before by more than the tolerance.
     Improved,
-    /// Worse than the baseline, but not by this change: beside each other head and base do not differ.
+    /// Worse than the baseline, but not by this change: head and base do not differ in the same blocks.
     Drifted,
     /// There is nothing before it to compare with.
     New,
@@ -153,7 +153,7 @@ pub enum Verdict {
     Missing,
     /// The machine has too little memory for it: nothing was launched.
     Skipped,
-    /// The launches cannot tell: chance could explain the change, or hide one.
+    /// All planned launches were made and do not decide: chance could explain the change, or hide one.
     Inconclusive,
     /// It was asked for, and there is no evidence that could be judged.
     NotJudged,
@@ -207,12 +207,18 @@ impl Judged {
         self.findings.iter().find(|finding| finding.figure == Figure::StepTime)
     }
 
-    /// The finding that decides about the case's speed: its own step time beside a base revision, or else its speedup, or
-    /// else its step time against the baseline.
+    /// The finding that decides about the case's speed: the one that fails or is undecided, or else its own step time beside a
+    /// base revision, its speedup, or its step time against the baseline.
     pub fn speed(&self) -> Option<&Finding> {
-        self.finding(Figure::StepTime, Against::Base)
-            .or_else(|| self.finding(Figure::Speedup, Against::Baseline))
-            .or_else(|| self.step_time())
+        let all = || {
+            let base = self.finding(Figure::StepTime, Against::Base);
+            let speedup = self.finding(Figure::Speedup, Against::Baseline);
+            [base, speedup, self.finding(Figure::StepTime, Against::Baseline)].into_iter().flatten()
+        };
+        let is_undecided = |finding: &&Finding| {
+            matches!(finding.verdict, Verdict::Inconclusive | Verdict::NotJudged) && finding.change.is_some()
+        };
+        all().find(|finding| finding.fails).or_else(|| all().find(is_undecided)).or_else(|| all().next())
     }
 
     /// Whether any of its figures fails the gate.

@@ -1,4 +1,4 @@
-//! The output: a wrong answer is no speedup.
+//! The output: a wrong answer is not a speedup.
 
 use super::outcome::{Against, Figure, Finding, Verdict};
 use super::plan::Judge;
@@ -6,28 +6,19 @@ use crate::config::OutputDemand;
 use crate::evidence::Outputs;
 use crate::evidence::parity::denoised_tolerance;
 use crate::evidence::quantity::{Quantity, RelativeError};
-use crate::store::record::{CaseRecord, Parity};
+use crate::store::record::{CaseRecord, Parity, failure};
 
 /// Holds the case's final latent against the reference's and the base revision's, and its launches' against each other.
 /// `others` are the findings on the case's other figures: of an output that is exempt an improvement does not count.
 pub(super) fn judge(judge: &Judge, case: &CaseRecord, outputs: &Outputs, others: &[Finding]) -> Vec<Finding> {
-    let quantization = denoised_tolerance(case.case.quant, case.case.dtype, judge.record.device);
-    let tolerance = judge.thresholds.parity_tolerance_factor * quantization;
+    let tolerance = tolerance(judge, case);
     if let Some(finding) = disagreement(outputs, tolerance) {
         return vec![finding];
     }
     let is_improved = others.iter().any(|finding| finding.verdict == Verdict::Improved && finding.change.is_some());
     let demand = judge.plan.output_demand(&case.case.backend);
     let absent = |against, whose: &str, is_written| {
-        let (verdict, why) = not_compared(demand, is_written, is_improved);
-        let way_out = match demand {
-            OutputDemand::Waived => format!("[backends.{}] output = false", case.case.backend),
-            _ => format!(
-                "write `job.output` (docs/protocol.md), or set `output = false` under [backends.{}]",
-                case.case.backend
-            ),
-        };
-        let message = format!("output not compared with {whose}: {why}; {way_out}");
+        let (verdict, message) = not_compared(demand, &case.case.backend, whose, is_written, is_improved);
         Finding::new(Figure::Output, against, verdict, message)
     };
     let mut findings = Vec::new();
@@ -38,12 +29,34 @@ pub(super) fn judge(judge: &Judge, case: &CaseRecord, outputs: &Outputs, others:
         let absent = || (!case.case.is_reference()).then(|| absent(Against::Reference, &whose, outputs.are_written));
         findings.extend(compared.or_else(absent));
     }
-    if judge.record.base.is_some() && !case.base_launches.is_empty() {
+    let has_base = judge.record.base.is_some() && !case.base_launches.is_empty();
+    if has_base && failure(&case.base_launches).is_none() {
         let whose = "the base revision's";
         let compared = outputs.base.map(|parity| compared(parity, Against::Base, whose, tolerance));
         findings.push(compared.unwrap_or_else(|| absent(Against::Base, whose, outputs.are_written_beside_base)));
     }
+    if findings.is_empty() && is_improved && demand != OutputDemand::Waived && !is_agreed_with(judge, case) {
+        let message = "the output is compared with nothing, so an improvement does not count: measure it together with \
+                       another backend, or beside a base revision (--base)";
+        findings.push(Finding::new(Figure::Output, Against::Reference, Verdict::NotJudged, message));
+    }
     findings
+}
+
+/// The relative error that is allowed to the output of `case`.
+fn tolerance(judge: &Judge, case: &CaseRecord) -> f64 {
+    let quantization = denoised_tolerance(case.case.quant, case.case.dtype, judge.record.device);
+    judge.thresholds.parity_tolerance_factor * quantization
+}
+
+/// Whether another case's output agrees with that of `case`, its reference.
+fn is_agreed_with(judge: &Judge, case: &CaseRecord) -> bool {
+    let others = judge.record.cases.iter().filter(|other| other.case.name != case.case.name);
+    let mut referring = others.filter(|other| other.case.reference.as_ref() == Some(&case.case.name));
+    referring.any(|other| {
+        let error = other.parity.and_then(|parity| parity.relative_error);
+        error.is_some_and(|error| error <= tolerance(judge, other))
+    })
 }
 
 /// Where launches of the case, or it and its reference or base, cannot have computed the same.
@@ -54,12 +67,15 @@ fn disagreement(outputs: &Outputs, tolerance: f64) -> Option<Finding> {
     };
     if let Some((least, most)) = outputs.norms.filter(|(least, most)| most - least > tolerance * most) {
         let message = format!(
-            "its launches' outputs differ from each other: their norms are from {least:.4} to {most:.4}, more than {tolerance:.1e} apart"
+            "the outputs of its launches differ from each other: their norms range from {least:.4} to {most:.4}, more than {tolerance:.1e} apart"
         );
         return Some(fails(Some((most - least) / most), message));
     }
     (!outputs.are_of_one_size).then(|| {
-        fails(None, "its output has another number of elements than the reference's or the base revision's".to_owned())
+        fails(
+            None,
+            "its output has a different number of elements than the reference's or the base revision's".to_owned(),
+        )
     })
 }
 
@@ -71,12 +87,14 @@ fn compared(parity: Parity, against: Against, whose: &str, tolerance: f64) -> Fi
         Some(error) => (
             Verdict::Regressed,
             format!(
-                "the output is not {whose}: relative error {error:.1e}, tolerance {tolerance:.1e}; a wrong answer is no speedup"
+                "the output differs from {whose}: relative error {error:.1e}, tolerance {tolerance:.1e}; a wrong answer is not a speedup"
             ),
         ),
         None => (
             Verdict::Regressed,
-            format!("the output cannot be compared with {whose}: another size, unreadable, zero, or not finite"),
+            format!(
+                "the output cannot be compared with {whose}: it has another size, is unreadable, all zeros or not finite"
+            ),
         ),
     };
     Finding {
@@ -90,14 +108,32 @@ fn quantity(error: Option<f64>) -> Option<Quantity> {
     error.map(|error| Quantity::Error(RelativeError(error)))
 }
 
-/// What it means that an output was not compared, and why. Where either side writes outputs, the evidence was to be had.
-fn not_compared(demand: OutputDemand, is_written: bool, is_improved: bool) -> (Verdict, &'static str) {
+/// What it means that an output was not compared with `whose`, and why. Where either side writes outputs, the evidence was to
+/// be had.
+fn not_compared(
+    demand: OutputDemand,
+    backend: &str,
+    whose: &str,
+    is_written: bool,
+    is_improved: bool,
+) -> (Verdict, String) {
+    let way_out = format!("write `job.output` (docs/protocol.md), or set `output = false` under [backends.{backend}]");
     match demand {
-        OutputDemand::Waived => (Verdict::NotGated, "the configuration says that the worker writes none"),
-        OutputDemand::Expected if !is_written && !is_improved => (Verdict::NotGated, "the worker writes none"),
-        OutputDemand::Expected if !is_written => {
-            (Verdict::NotJudged, "the worker writes none, so that no improvement counts")
+        OutputDemand::Waived => {
+            (Verdict::NotGated, format!("the output is not compared, as set in [backends.{backend}]"))
         }
-        OutputDemand::Expected | OutputDemand::Required => (Verdict::NotJudged, "one of the two was not written"),
+        OutputDemand::Expected if !is_written && !is_improved => {
+            (Verdict::NotGated, format!("the output is not compared with {whose}: the worker writes none; {way_out}"))
+        }
+        OutputDemand::Expected if !is_written => (
+            Verdict::NotJudged,
+            format!(
+                "the output is not compared with {whose}, so an improvement does not count: the worker writes none; {way_out}"
+            ),
+        ),
+        OutputDemand::Expected | OutputDemand::Required => (
+            Verdict::NotJudged,
+            format!("the output is not compared with {whose}: one of the two is missing; {way_out}"),
+        ),
     }
 }

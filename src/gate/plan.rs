@@ -23,7 +23,7 @@ pub struct Judge<'a> {
 /// What a configuration and the flags ask for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// The cases.
+    /// The cases that are asked for; each needs decided evidence.
     pub cases: Vec<Case>,
     /// The launches of each: evidence from fewer has to be decided at a look on the way.
     pub launches: usize,

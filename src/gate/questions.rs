@@ -6,9 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::plan::Judge;
 use super::speed::{Answer, Decision, NoChange, Question, answer};
 use crate::config::{Look, Thresholds};
+use crate::evidence::quantity::Ratio;
 use crate::evidence::{CaseEvidence, Evidence};
 use crate::stats::{mean, standard_deviation};
 use crate::store::baseline::{Baseline, BaselineCase, RecordedRun};
@@ -25,12 +25,18 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    pub fn of(judge: &Judge, evidence: &Evidence) -> Self {
-        let (record, thresholds, baseline) = (judge.record, judge.thresholds, judge.baselines.machine);
+    /// The answers of a run that plans so many `launches`.
+    pub fn of(
+        record: &RunRecord,
+        evidence: &Evidence,
+        baseline: Option<&Baseline>,
+        thresholds: &Thresholds,
+        launches: usize,
+    ) -> Self {
         let beside_base = Questions::beside_base(record, evidence, thresholds);
         let speedups = Questions::speedups(record, evidence, baseline, thresholds);
         let step_times = Questions::step_times(record, evidence, baseline, thresholds);
-        let looks = thresholds.looks(judge.plan.launches, record.blocks());
+        let looks = thresholds.looks(launches, record.blocks());
         // Whatever else is asked is one question at the end.
         let end = [Look { launches: record.blocks(), alpha: thresholds.alpha(), is_early: false }];
         let speedup_looks = if beside_base.names.is_empty() { &looks[..] } else { &end };
@@ -41,47 +47,67 @@ impl Answers {
         }
     }
 
-    /// Whether this change moved the case or its reference, as is decided beside the base revision.
-    pub fn has_moved(&self, case: &CaseRecord) -> bool {
-        let mut sides = [Some(&case.case.name), case.case.reference.as_ref()].into_iter().flatten();
-        sides.any(|name| {
-            let answer = self.beside_base.get(name);
-            answer.is_some_and(|answer| matches!(answer.decision, Decision::Slower | Decision::Faster))
-        })
+    /// Whether this change made the case slower or faster, as is decided beside the base revision.
+    pub fn has_moved(&self, case: &str, decision: Decision) -> bool {
+        self.beside_base.get(case).is_some_and(|answer| answer.decision == decision)
+    }
+
+    /// Whether the speedup is decided to have changed: then the reference's own time does not hide what the case's did.
+    pub fn is_told_by_speedup(&self, case: &str) -> bool {
+        let answer = self.speedups.get(case);
+        answer.is_some_and(|answer| matches!(answer.decision, Decision::Slower | Decision::Faster))
+    }
+
+    /// Whether further launches are needed for `case`, at a look of the run on its way. A step time against the baseline is
+    /// asked once: before the last launch, only its being unchanged settles it.
+    fn is_open(&self, record: &RunRecord, case: &CaseRecord) -> bool {
+        let name = &case.case.name;
+        let is_open = |answer: &Answer| answer.decision == Decision::Open;
+        if !self.beside_base.is_empty() {
+            return self.beside_base.get(name).map_or_else(|| is_asked(record, case), is_open);
+        }
+        let speedup = self.speedups.get(name);
+        if speedup.is_some_and(is_open) || self.is_told_by_speedup(name) {
+            return speedup.is_some_and(is_open);
+        }
+        match self.step_times.get(name) {
+            Some(answer) => answer.decision != Decision::Unchanged,
+            None => speedup.is_none() && is_asked(record, case),
+        }
     }
 }
 
 /// The workloads of a run on its way that need no further launches: it stands at a look, and every question about them is
 /// decided. A workload about which nothing is asked yet goes on to the last launch, for a baseline.
 pub fn settled(record: &RunRecord, baseline: Option<&Baseline>, thresholds: &Thresholds) -> BTreeSet<String> {
-    let done = record.blocks();
-    if !thresholds.is_look(record.launches, done) {
+    if !thresholds.is_look(record.launches, record.blocks()) {
         return BTreeSet::new();
     }
-    let evidence = Evidence::of(record);
-    let step_times = Questions::beside_base(record, &evidence, thresholds);
-    let asked = if step_times.names.is_empty() {
-        Questions::speedups(record, &evidence, baseline, thresholds)
-    } else {
-        step_times
-    };
-    let answers = asked.answers(&thresholds.looks(record.launches, done));
-    let is_open = |case: &&CaseRecord| match answers.get(&case.case.name) {
-        Some(answer) => answer.decision == Decision::Open,
-        None => is_asked(record, case),
-    };
+    let answers = Answers::of(record, &Evidence::of(record), baseline, thresholds, record.launches);
+    let is_open = |case: &&CaseRecord| answers.is_open(record, case);
     let open: BTreeSet<&str> =
         record.cases.iter().filter(is_open).map(|case| case.case.workload.name.as_str()).collect();
     let all = record.cases.iter().map(|case| case.case.workload.name.as_str());
     all.filter(|workload| !open.contains(workload)).map(str::to_owned).collect()
 }
 
-/// Whether `case`, of which nothing is asked yet, is to go on. What failed or was skipped asks nothing more; neither
-/// does a reference without a base beside it, nor a case whose reference was skipped.
+/// Whether `case`, of which nothing is asked yet, is to go on. What failed or was skipped asks nothing more; neither does
+/// a reference to which other cases are compared, for they ask, nor a case whose reference was skipped.
 fn is_asked(record: &RunRecord, case: &CaseRecord) -> bool {
-    let reference = case.case.reference.as_ref().filter(|_| !case.case.is_reference());
+    let name = &case.case.name;
+    let has_others = |reference: &String| {
+        record
+            .cases
+            .iter()
+            .any(|other| other.case.name != *reference && other.case.reference.as_ref() == Some(reference))
+    };
     let is_skipped = |name: &String| record.case(name).is_some_and(|reference| reference.skipped.is_some());
-    case.failure().is_none() && case.skipped.is_none() && reference.is_some_and(|name| !is_skipped(name))
+    let is_left_to_others = match &case.case.reference {
+        Some(reference) if reference == name => has_others(reference),
+        Some(reference) => is_skipped(reference),
+        None => false,
+    };
+    case.failure().is_none() && case.skipped.is_none() && !is_left_to_others
 }
 
 /// Questions, with the names of the cases they are about.
@@ -104,14 +130,9 @@ impl Questions {
         Self::of(record, evidence, |case, evidence| {
             let stored = stored(baseline, case)?;
             let values = evidence.against_reference.clone();
-            let latest = Some(-stored.speedup?.ln());
-            let job = |job: &RecordedRun| {
-                let deviation = job.deviation_log_speedup.map(|deviation| (deviation, job.launches));
-                Some((-job.mean_log_speedup?, deviation))
-            };
             (!values.is_empty()).then_some(Question {
                 values,
-                against: against(stored, latest, job, thresholds)?,
+                against: against_speedup(stored, thresholds)?,
                 tolerance: 1.0 + thresholds.speedup_tolerance_percent / 100.0,
             })
         })
@@ -156,6 +177,20 @@ impl Questions {
     fn answers(&self, looks: &[Look]) -> BTreeMap<String, Answer> {
         self.names.iter().cloned().zip(answer(&self.questions, looks)).collect()
     }
+}
+
+/// What the baseline holds a speedup against, as ln(case / reference).
+fn against_speedup(stored: &BaselineCase, thresholds: &Thresholds) -> Option<NoChange> {
+    let job = |job: &RecordedRun| {
+        let deviation = job.deviation_log_speedup.map(|deviation| (deviation, job.launches));
+        Some((-job.mean_log_speedup?, deviation))
+    };
+    against(stored, Some(-stored.speedup?.ln()), job, thresholds)
+}
+
+/// The speedup that the baseline holds: the mean of its jobs where they are enough, else the latest.
+pub(super) fn stored_speedup(stored: &BaselineCase, thresholds: &Thresholds) -> Option<Ratio> {
+    against_speedup(stored, thresholds).map(|against| Ratio((-against.level()).exp()))
 }
 
 /// What the baseline holds a value against: its jobs where they are enough, else its `latest` value. `job` gives a job's

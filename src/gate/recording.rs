@@ -154,7 +154,7 @@ fn unknown(what: &str, names: &[&str], tolerance: f64) -> Option<String> {
     let (first, rest) = names.split_first()?;
     let more = if rest.is_empty() { String::new() } else { format!(" and {} more", format::count(rest.len(), "case")) };
     Some(format!(
-        "the {what} of {first}{more} is not known to its tolerance of {tolerance}%: measure with more launches, or on a quieter \
+        "the {what} of {first}{more} is not known to within its tolerance of {tolerance}%: measure with more launches, or on a quieter \
          machine"
     ))
 }
@@ -313,7 +313,7 @@ mod tests {
         let doubts = |scenario: &Scenario| Doubts::about(&scenario.record, &Thresholds::default());
         assert!(doubts(&alone).is_empty(), "{:?}", doubts(&alone));
         alone.record.cases.iter_mut().for_each(|case| case.launches.truncate(1));
-        let expected = "the step time of torch/5f/none and 1 case more is not known to its tolerance of 10%";
+        let expected = "the step time of torch/5f/none and 1 case more is not known to within its tolerance of 10%";
         assert!(doubts(&alone).cases[0].starts_with(expected), "{:?}", doubts(&alone));
     }
 

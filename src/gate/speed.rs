@@ -49,6 +49,17 @@ pub enum NoChange {
     Jobs(Vec<f64>),
 }
 
+impl NoChange {
+    /// The value that no change would give; 0 beside the base.
+    pub(super) fn level(&self) -> f64 {
+        match self {
+            Self::SameBlocks => 0.0,
+            Self::Level { mean, .. } => *mean,
+            Self::Jobs(means) => mean(means),
+        }
+    }
+}
+
 /// The answer to one question.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Answer {
@@ -147,12 +158,12 @@ impl Interim {
         let limit = question.tolerance.ln();
         let deviation = standard_deviation(values).filter(|deviation| deviation.is_finite());
         let own = deviation.map(|deviation| (deviation.powi(2) / values.len() as f64, (values.len() - 1) as f64));
-        let (level, error, null) = match &question.against {
-            NoChange::SameBlocks => (0.0, own, 0.0),
-            NoChange::Level { mean, variance } => (*mean, own.map(|own| sum_of_variances(own, *variance)), limit),
-            NoChange::Jobs(means) => (mean(means), own.and_then(|own| prediction(means, own.0)), 0.0),
+        let (error, null) = match &question.against {
+            NoChange::SameBlocks => (own, 0.0),
+            NoChange::Level { variance, .. } => (own.map(|own| sum_of_variances(own, *variance)), limit),
+            NoChange::Jobs(means) => (own.and_then(|own| prediction(means, own.0)), 0.0),
         };
-        let change = if values.is_empty() { 0.0 } else { mean(values) - level };
+        let change = if values.is_empty() { 0.0 } else { mean(values) - question.against.level() };
         let error = error.map(|(variance, degrees)| (variance.sqrt(), degrees));
         let p = |distance: f64| error.map_or(1.0, |error| p_value(distance, error));
         Self {

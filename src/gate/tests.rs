@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::{OutputDemand, Thresholds};
-use crate::store::baseline::{Acceptance, Accepted, Baseline};
+use crate::store::baseline::{Acceptance, Accepted, Baseline, Import};
 use crate::store::record::{ArmKind, Outcome as LaunchOutcome, Parity, RunRecord};
 use crate::testing::Scenario;
 
@@ -150,7 +150,7 @@ fn a_case_that_is_not_in_the_results_is_a_gap_unless_left_out_by_hand() {
     without.record.cases.retain(|case| case.case.name != CASE);
     let plan = Plan { may_leave_out: false, ..Plan::of_record(&now.record) };
     let outcome = judged(&Scenario { plan: Some(plan.clone()), ..without.clone() });
-    assert_not_judged(&outcome, "the suite has it, the results do not");
+    assert_not_judged(&outcome, "the suite has it, but the results do not");
     let by_hand = judged(&Scenario { plan: Some(Plan { may_leave_out: true, ..plan.clone() }), ..without.clone() });
     assert_eq!(
         (by_hand.standing, &by_hand.exemptions[..]),
@@ -184,7 +184,7 @@ fn a_case_measured_under_other_terms_than_asked_is_not_judged() {
         required(plan);
         plan.cases.iter_mut().find(|case| case.name == CASE).unwrap().workload.steps += 1;
     });
-    assert_not_judged(&other, "another workload");
+    assert_not_judged(&other, "a different workload");
 }
 
 #[test]
@@ -195,12 +195,12 @@ fn an_output_that_nobody_compared_is_told_and_no_improvement_counts_by_it() {
     let exempt = judged(&now);
     assert_eq!(
         (exempt.standing, &exempt.exemptions[..]),
-        (Standing::Passed, &["1 case without a compared output".to_owned()][..])
+        (Standing::Passed, &["1 case whose output was not compared".to_owned()][..])
     );
     let demand = |demand| move |plan: &mut Plan| plan.outputs = [("mlx".to_owned(), demand)].into();
-    assert_not_judged(&planned(&now, demand(OutputDemand::Required)), "output not compared");
+    assert_not_judged(&planned(&now, demand(OutputDemand::Required)), "the output is not compared");
     now.slow_down(CASE, 0.5);
-    assert_not_judged(&judged(&now), "so that no improvement counts");
+    assert_not_judged(&judged(&now), "so an improvement does not count");
     assert_eq!(planned(&now, demand(OutputDemand::Waived)).standing, Standing::Passed);
 }
 
@@ -248,7 +248,7 @@ fn a_machine_without_baseline_where_others_have_one_is_not_judged_but_beside_a_b
     let first = judged(&now);
     assert_eq!((first.standing, of(&first, CASE).verdict), (Standing::Passed, Verdict::New));
     now.others = 2;
-    assert_gap(&judged(&now), "though 2 other machines or devices have them recorded");
+    assert_gap(&judged(&now), "although 2 other machines or devices have one");
     let demanding = Demands { baseline: true, ..Demands::default() };
     assert_eq!(judged(&Scenario { demands: demanding, ..now.clone() }).standing, Standing::Failed);
     let mut beside = Scenario::beside_base();
@@ -281,12 +281,12 @@ fn a_base_that_lacks_a_case_makes_it_new() {
     let mut now = Scenario::beside_base();
     now.case(CASE).base_launches.clear();
     now.baseline = None;
-    assert_not_judged(&judged(&now), "nothing was launched of the base revision");
+    assert_not_judged(&judged(&now), "the base revision's worker was not launched");
     now.record.base.as_mut().unwrap().lacks.push(CASE.to_owned());
     let outcome = judged(&now);
     assert_eq!((outcome.standing, of(&outcome, CASE).verdict), (Standing::Passed, Verdict::New));
     // A stranger's record does not decide which cases are new.
-    assert_not_judged(&planned(&now, |plan| plan.trusts_record = false), "nothing was launched of the base revision");
+    assert_not_judged(&planned(&now, |plan| plan.trusts_record = false), "the base revision's worker was not launched");
 }
 
 #[test]
@@ -313,7 +313,7 @@ fn a_skipped_case_is_a_gap_only_where_the_baseline_has_it() {
     forget(&mut now, CASE);
     let outcome = judged(&now);
     assert_eq!((outcome.standing, of(&outcome, CASE).verdict), (Standing::Passed, Verdict::Skipped));
-    assert_eq!(outcome.exemptions, ["1 case skipped for want of memory, which no baseline has"]);
+    assert_eq!(outcome.exemptions, ["1 case skipped for lack of memory, without a baseline"]);
 
     // What the baseline has under the name is of another shape, so it is of another case.
     let mut other = Scenario::new();
@@ -420,6 +420,151 @@ fn an_acceptance_holds_until_a_run_shows_more_than_was_accepted() {
         launch.step_seconds.iter_mut().for_each(|step| *step *= factor);
     }
     assert_eq!(standing(&now, 0.25), Standing::Passed);
+}
+
+/// A run beside a base in which both sides of a case are so much slower than the baseline has it.
+fn drifted(factor: f64) -> Scenario {
+    let mut now = Scenario::beside_base();
+    for kind in [ArmKind::Head, ArmKind::Base] {
+        stretch(&mut now, CASE, kind, factor);
+    }
+    now
+}
+
+#[test]
+fn old_drift_fails_no_change_that_moved_the_figure_the_other_way() {
+    // This change made the case faster; main is slower than its baseline.
+    let mut faster = drifted(1.3);
+    stretch(&mut faster, CASE, ArmKind::Head, 0.9);
+    let outcome = judged(&faster);
+    assert_eq!(outcome.standing, Standing::Passed, "{:?}", of(&outcome, CASE));
+    assert_eq!(of(&outcome, CASE).verdict, Verdict::Drifted);
+    // This change made the reference faster: the speedup is its doing, the case's own step time is not.
+    let mut reference = drifted(1.3);
+    for kind in [ArmKind::Head, ArmKind::Control] {
+        stretch(&mut reference, REFERENCE, kind, 0.9);
+    }
+    let outcome = judged(&reference);
+    let case = of(&outcome, CASE);
+    assert!(case.finding(Figure::Speedup, Against::Baseline).unwrap().fails, "{case:?}");
+    assert!(!case.finding(Figure::StepTime, Against::Baseline).unwrap().fails, "{case:?}");
+}
+
+#[test]
+fn model_bytes_alone_make_no_case_unchanged() {
+    let mut now = Scenario::new();
+    now.slow_down(CASE, 10.0);
+    let stored = now.baseline.as_mut().unwrap().cases.get_mut(CASE).unwrap();
+    (stored.step_seconds, stored.speedup) = (None, None);
+    stored.jobs.clear();
+    let outcome = judged(&now);
+    assert_eq!(of(&outcome, CASE).verdict, Verdict::New, "{:?}", of(&outcome, CASE));
+    // An imported table's step times are not gated, and the reference was left out by hand.
+    let mut imported = Scenario::new();
+    imported.slow_down(CASE, 10.0);
+    imported.baseline.as_mut().unwrap().imported =
+        Some(Import { source: "table.md".to_owned(), generated: "2026-02-27".to_owned() });
+    imported.record.cases.retain(|case| case.case.name == CASE);
+    imported.record.cases[0].case.reference = None;
+    let outcome = judged(&imported);
+    assert_eq!(of(&outcome, CASE).verdict, Verdict::NotGated, "{:?}", of(&outcome, CASE));
+}
+
+#[test]
+fn a_case_that_the_base_lacks_is_judged_by_the_baseline_that_this_change_brings() {
+    let mut now = Scenario::beside_base();
+    now.case(CASE).base_launches.clear();
+    now.record.base.as_mut().unwrap().lacks.push(CASE.to_owned());
+    assert_eq!(of(&judged(&now), CASE).verdict, Verdict::Unchanged);
+    now.slow_down(CASE, 1.5);
+    assert_eq!(judged(&now).standing, Standing::Failed);
+}
+
+#[test]
+fn model_bytes_that_are_not_recorded_are_the_base_revisions() {
+    let mut now = Scenario::beside_base();
+    now.memory.models.clear();
+    assert_eq!(judged(&now).standing, Standing::Passed);
+    for launch in now.launches(CASE) {
+        launch.model_bytes += 1;
+    }
+    let outcome = judged(&now);
+    assert_eq!(outcome.standing, Standing::Failed);
+    assert!(of(&outcome, CASE).finding(Figure::ModelBytes, Against::Base).unwrap().message.contains("1 more than"));
+}
+
+#[test]
+fn an_improvement_whose_output_nothing_agrees_with_is_not_judged() {
+    let mut alone = Scenario::new();
+    alone.record.cases.retain(|case| case.case.name == REFERENCE);
+    alone.baseline.as_mut().unwrap().cases.retain(|name, _| name == REFERENCE);
+    assert_eq!(judged(&alone).standing, Standing::Passed);
+    for kind in [ArmKind::Head, ArmKind::Control] {
+        stretch(&mut alone, REFERENCE, kind, 0.5);
+    }
+    let outcome = judged(&alone);
+    let case = of(&outcome, REFERENCE);
+    assert_eq!(case.verdict, Verdict::NotJudged, "{case:?}");
+    assert!(case.findings.iter().any(|finding| finding.message.contains("compared with nothing")), "{case:?}");
+}
+
+#[test]
+fn drift_is_told_only_where_the_base_revision_decides() {
+    let mut now = drifted(1.3);
+    now.case(CASE).base_launches.truncate(1);
+    let outcome = judged(&now);
+    let case = of(&outcome, CASE);
+    assert!(matches!(case.verdict, Verdict::Inconclusive | Verdict::NotJudged), "{case:?}");
+    assert!(!case.findings.iter().any(|finding| finding.message.contains("this change did not cause it")), "{case:?}");
+}
+
+#[test]
+fn a_failed_base_says_nothing_of_the_output() {
+    let mut now = Scenario::beside_base();
+    let failure = crate::store::record::Failure { reason: "exited with status 7".to_owned(), stderr_tail: Vec::new() };
+    now.case(CASE).base_launches[0].outcome = LaunchOutcome::Failed(failure);
+    now.case(CASE).base_parity = None;
+    assert!(of(&judged(&now), CASE).finding(Figure::Output, Against::Base).is_none());
+}
+
+#[test]
+fn rules_that_the_change_relaxes_are_counted() {
+    let mut now = Scenario::beside_base();
+    now.record.base.as_mut().unwrap().loosened.push("removes suite wide (63 cases)".to_owned());
+    assert_eq!(judged(&now).exemptions, ["this change relaxes 1 rule that it is judged by"]);
+}
+
+#[test]
+fn a_worker_that_never_reported_a_peak_is_counted() {
+    let mut now = Scenario::new();
+    let stored = now.baseline.as_mut().unwrap().cases.get_mut(CASE).unwrap();
+    stored.process_peak_bytes = None;
+    for launch in now.launches(CASE) {
+        launch.process_peak_bytes = None;
+    }
+    let outcome = judged(&now);
+    assert_eq!(outcome.standing, Standing::Passed);
+    assert_eq!(outcome.exemptions, ["1 case whose worker reports no process peak"]);
+}
+
+#[test]
+fn a_run_goes_on_until_each_step_time_is_settled_too() {
+    // The speedup is unchanged, since the reference became slower as well.
+    let mut now = Scenario::new();
+    assert_eq!(settled_of(now.clone()), ["41f", "5f"]);
+    for name in now.record.cases.iter().map(|case| case.case.name.clone()).collect::<Vec<_>>() {
+        stretch(&mut now, &name, ArmKind::Head, 1.3);
+    }
+    assert!(settled_of(now).is_empty());
+    // Alone, a case has its step time only; without a baseline it goes on for one.
+    let mut alone = Scenario::new();
+    alone.record.cases.retain(|case| case.case.name == CASE);
+    alone.record.cases[0].case.reference = None;
+    assert_eq!(settled_of(alone.clone()), ["41f"]);
+    stretch(&mut alone, CASE, ArmKind::Head, 1.3);
+    assert!(settled_of(alone.clone()).is_empty());
+    alone.baseline = None;
+    assert!(settled_of(alone).is_empty());
 }
 
 /// The workloads of `scenario` that need no further launch at a look, were its launches planned to go on.
@@ -590,7 +735,7 @@ fn a_base_of_which_nothing_was_launched_is_no_measure() {
     now.baseline = None;
     assert_eq!(judged(&now).standing, Standing::Passed);
     now.others = 1;
-    assert_gap(&judged(&now), "though another machine or device has one recorded");
+    assert_gap(&judged(&now), "although another machine or device has one");
 }
 
 #[test]
@@ -628,5 +773,5 @@ fn a_failed_launch_of_head_is_not_judged() {
 fn a_case_that_shares_no_block_with_the_base_is_not_judged() {
     let mut now = Scenario::beside_base();
     now.case(CASE).base_launches.iter_mut().for_each(|launch| launch.block += 3);
-    assert_not_judged(&judged(&now), "it shares no block with the base revision");
+    assert_not_judged(&judged(&now), "no block measured both head and base");
 }

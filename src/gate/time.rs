@@ -1,17 +1,17 @@
 //! The times of a run: the answers of [`super::questions`] as findings.
 //!
-//! Against the committed baseline a time fails, beside a base revision, only where this change moved one of its sides: what the
-//! machine or earlier changes did is told as drift.
+//! With a base revision, a time that is worse than the committed baseline fails only if this change moved one of its sides: what
+//! the machine or earlier changes did is reported as drift.
 
 use std::collections::BTreeMap;
 
 use super::control::{Control, is_unfit};
 use super::outcome::{Against, Figure, Finding, Verdict};
 use super::plan::Judge;
-use super::questions::Answers;
+use super::questions::{Answers, stored_speedup};
 use super::speed::{Answer, Decision};
 use super::words::{direction, side, with_interval};
-use crate::config::{Thresholds, display_name};
+use crate::config::{Case, Thresholds, display_name};
 use crate::evidence::quantity::{Change, Quantity, Ratio, Seconds};
 use crate::evidence::{CaseEvidence, Evidence};
 use crate::store::baseline::BaselineCase;
@@ -27,7 +27,8 @@ const MOST_ADVISED_LAUNCHES: usize = 60;
 
 /// The findings on every case's times, by the case's name.
 pub(super) fn judge(judge: &Judge, evidence: &Evidence, controls: &[Control]) -> BTreeMap<String, Vec<Finding>> {
-    let answers = Answers::of(judge, evidence);
+    let Judge { record, thresholds, baselines, plan, .. } = judge;
+    let answers = Answers::of(record, evidence, baselines.machine, thresholds, plan.launches);
     let of_case = |case: &CaseRecord| {
         let name = &case.case.name;
         let Some(own) = evidence.case(name).filter(|evidence| evidence.figures.is_some()) else {
@@ -55,7 +56,8 @@ struct Times<'a> {
 }
 
 impl Times<'_> {
-    /// Its own step time beside the base revision's; `None` without a base.
+    /// Its own step time beside the base revision's; `None` without a base, and where the base lacks the case and the baseline
+    /// has it.
     fn beside_base(&self) -> Option<Finding> {
         let base = self.judge.record.base.as_ref()?;
         let name = &self.case.case.name;
@@ -67,18 +69,18 @@ impl Times<'_> {
         }
         if self.case.base_launches.is_empty() {
             let is_vouched = self.judge.plan.trusts_record || self.judge.plan.case(name).is_none();
-            let is_lacking = base.lacks.contains(name) && is_vouched && self.judge.stored(&self.case.case).is_none();
-            return match is_lacking {
-                true => Some(finding(Verdict::New, "the base revision has no such case".to_owned())),
-                false => not_judged("nothing was launched of the base revision"),
-            };
+            if !base.lacks.contains(name) || !is_vouched {
+                return not_judged("the base revision's worker was not launched");
+            }
+            let new = finding(Verdict::New, "the base revision has no such case".to_owned());
+            return self.judge.stored(&self.case.case).is_none().then_some(new);
         }
         if is_copied(self.case) {
             return not_judged("the base revision's launches are copies of this revision's");
         }
         match (self.answers.beside_base.get(name), self.evidence.base) {
             (Some(answer), Some(base)) => Some(self.step_time(answer, base.step)),
-            _ => not_judged("it shares no block with the base revision"),
+            _ => not_judged("no block measured both head and base"),
         }
     }
 
@@ -91,8 +93,8 @@ impl Times<'_> {
         let mut message = format!(
             "{}'s own step time {} the base revision's {before} to {now}: {}, {} the tolerance of {tolerance}%{}",
             self.backend(),
-            direction(change),
-            with_interval(change, interval),
+            direction(medians),
+            gated_change(change, interval, medians),
             side(change, tolerance),
             self.doubt(answer, tolerance)
         );
@@ -135,11 +137,10 @@ impl Times<'_> {
         };
         let tolerance = self.judge.thresholds.speedup_tolerance_percent;
         let (change, interval) = (Change::from_log(answer.change), interval(answer));
-        // What the stored jobs say, which need not be the latest of them.
-        let before = Ratio(now.0 * (1.0 + change.0));
-        let (verdict, is_drift) = self.against_baseline_verdict(answer, change, tolerance);
+        let before = stored_speedup(stored?, self.judge.thresholds)?;
+        let (verdict, is_drift) = self.against_baseline_verdict(answer, tolerance, Figure::Speedup);
         let mut message = format!(
-            "speedup {} the baseline's {before} to {now}: in proportion to the reference's, the step time changed by {}, {} the \
+            "speedup {} the baseline's {before} to {now}: relative to the reference's, the step time changed by {}, {} the \
              tolerance of {tolerance}%",
             direction(Change(-change.0)),
             with_interval(change, interval),
@@ -192,16 +193,16 @@ impl Times<'_> {
         };
         let Some(answer) = self.answers.step_times.get(&self.case.case.name) else {
             let change = Change(now.0 / before.0 - 1.0);
-            let message = format!("its own step time was {before} in an imported table, which is shown and not gated");
+            let message = format!("its own step time was {before} in an imported table, which is shown but not gated");
             return Some(Finding { change: Some(change), ..finding(Verdict::NotGated, message) });
         };
         let tolerance = self.judge.thresholds.step_time_tolerance_percent;
         let (change, interval) = (Change::from_log(answer.change), interval(answer));
-        if self.is_told_by_speedup() {
-            let message = "its own step time is not gated, since the speedup is decided".to_owned();
+        if self.answers.is_told_by_speedup(&self.case.case.name) {
+            let message = "its own step time is not gated, since the speedup already decides".to_owned();
             return Some(Finding { change: Some(change), interval, ..finding(Verdict::NotGated, message) });
         }
-        let (verdict, is_drift) = self.against_baseline_verdict(answer, change, tolerance);
+        let (verdict, is_drift) = self.against_baseline_verdict(answer, tolerance, Figure::StepTime);
         let mut message = format!(
             "{}'s own step time {} the baseline's {before} to {now}: {}, {} the tolerance of {tolerance}%",
             self.backend(),
@@ -221,26 +222,38 @@ impl Times<'_> {
         })
     }
 
-    /// Whether the speedup is decided to have changed: then the reference's own time does not hide what the case's did.
-    fn is_told_by_speedup(&self) -> bool {
-        let answer = self.answers.speedups.get(&self.case.case.name);
-        answer.is_some_and(|answer| matches!(answer.decision, Decision::Slower | Decision::Faster))
+    /// The verdict against the baseline, and whether it is drift. Beside a base revision a figure fails or improves only where
+    /// this change moved it that way: what else is beyond its tolerance has drifted, or, where that is not decided beside the
+    /// base revision either, says nothing about this change.
+    fn against_baseline_verdict(&self, answer: &Answer, tolerance_percent: f64, figure: Figure) -> (Verdict, bool) {
+        let verdict = self.verdict(answer);
+        if self.judge.record.base.is_none() || self.case.base_launches.is_empty() {
+            return (verdict, false);
+        }
+        let is_worse = self.has_moved(figure, Decision::Slower, Decision::Faster);
+        let is_better = self.has_moved(figure, Decision::Faster, Decision::Slower);
+        let is_beyond = Change::from_log(answer.change).is_beyond(tolerance_percent);
+        match verdict {
+            Verdict::Regressed if is_worse => (verdict, false),
+            Verdict::Improved if is_better => (verdict, false),
+            Verdict::Inconclusive | Verdict::NotJudged if is_worse || is_better => (Verdict::NotGated, false),
+            _ if !is_beyond => (Verdict::Unchanged, false),
+            _ if self.is_decided_beside_base() => (Verdict::Drifted, true),
+            _ => (Verdict::NotGated, false),
+        }
     }
 
-    /// The verdict against the baseline, and whether it is drift: beside a base revision a figure fails only where this change
-    /// moved a side; else what is beyond its tolerance has drifted, and what is undecided does not matter.
-    fn against_baseline_verdict(&self, answer: &Answer, change: Change, tolerance_percent: f64) -> (Verdict, bool) {
-        let is_beside_base = self.judge.record.base.is_some() && !self.case.base_launches.is_empty();
-        match self.verdict(answer) {
-            verdict if !is_beside_base => return (verdict, false),
-            Verdict::Inconclusive | Verdict::NotJudged if self.answers.has_moved(self.case) => {
-                return (Verdict::NotGated, false);
-            }
-            verdict if self.answers.has_moved(self.case) => return (verdict, false),
-            _ => {}
-        }
-        let is_beyond = change.is_beyond(tolerance_percent);
-        (if is_beyond { Verdict::Drifted } else { Verdict::Unchanged }, is_beyond)
+    fn is_decided_beside_base(&self) -> bool {
+        let verdict = self.beside_base().map(|finding| finding.verdict);
+        verdict.is_some_and(|verdict| !matches!(verdict, Verdict::Inconclusive | Verdict::NotJudged))
+    }
+
+    /// Whether this change moved the case itself like `own`, or, where the figure is in proportion to it, the reference like
+    /// `other`.
+    fn has_moved(&self, figure: Figure, own: Decision, other: Decision) -> bool {
+        let Case { name, reference, .. } = &self.case.case;
+        let is_by_reference = |name: &String| figure == Figure::Speedup && self.answers.has_moved(name, other);
+        self.answers.has_moved(name, own) || reference.as_ref().is_some_and(is_by_reference)
     }
 
     /// An undecided question is inconclusive where all launches were made that the plan asks for.
@@ -263,11 +276,11 @@ impl Times<'_> {
         let is_beyond = Change::from_log(answer.change).is_beyond(tolerance_percent);
         let why = match (answer.decision, answer.interval) {
             (Decision::Slower | Decision::Faster | Decision::Unchanged, _) => return String::new(),
-            (Decision::Open, None) => ", but one launch cannot tell a change from chance",
+            (Decision::Open, None) => ", but one launch cannot distinguish a change from chance",
             (Decision::Open, Some(_)) if is_beyond => {
                 ", but not significant at the stricter level that bounds the false alarms of the whole run"
             }
-            (Decision::Open, Some(_)) => ", but its interval reaches beyond: a regression could hide in it",
+            (Decision::Open, Some(_)) => ", but its interval extends beyond it, so a regression cannot be ruled out",
         };
         if self.is_short(answer) {
             let planned = format::launches(self.judge.plan.launches);
@@ -275,7 +288,7 @@ impl Times<'_> {
         }
         match answer.settling_launches {
             Some(launches) if launches <= MOST_ADVISED_LAUNCHES => {
-                format!("{why}; about {launches} launches would settle it")
+                format!("{why}; about {launches} launches would decide it")
             }
             _ => why.to_owned(),
         }
@@ -291,8 +304,8 @@ impl Times<'_> {
         let other = Side { backend: display_name(&reference.case.backend).to_owned(), before: Seconds(before), now };
         let factor = self.judge.thresholds.attribution_factor;
         let mover = match (own.change().log().abs(), other.change().log().abs()) {
-            (one, two) if one > factor * two => format!("it is {} that moved", own.backend),
-            (one, two) if two > factor * one => format!("it is {} that moved", other.backend),
+            (one, two) if one > factor * two => format!("{} moved", own.backend),
+            (one, two) if two > factor * one => format!("{} moved", other.backend),
             _ => "both moved".to_owned(),
         };
         Some(format!("; step times: {}, {}: {mover}", own.describe(), other.describe()))
@@ -308,7 +321,7 @@ impl Times<'_> {
 }
 
 /// Why a drift is told and does not fail.
-const NOT_THIS_CHANGE: &str = "; beside each other head and base do not differ, so it is not this change's doing";
+const NOT_THIS_CHANGE: &str = "; head and base do not show it in the same blocks, so this change did not cause it";
 
 /// A backend's step time then and now.
 struct Side {
@@ -355,6 +368,14 @@ fn interval(answer: &Answer) -> Option<(Change, Change)> {
     answer.interval.map(|(low, high)| (Change::from_log(low), Change::from_log(high)))
 }
 
+/// The change that is gated, said to be the fastest quarter's where the medians beside it tell otherwise.
+fn gated_change(change: Change, interval: Option<(Change, Change)>, medians: Change) -> String {
+    let (low, high) = interval.unwrap_or((change, change));
+    let is_as_medians = (low.0..=high.0).contains(&medians.0) || change.to_string() == medians.to_string();
+    let words = with_interval(change, interval);
+    if is_as_medians { words } else { format!("{words} in the fastest quarter of the steps") }
+}
+
 /// What a run could have seen and would need.
 fn reach(answer: &Answer, finding: Finding) -> Finding {
     let detectable = answer.detectable.map(Change::from_log);
@@ -367,7 +388,7 @@ fn uncalibrated(stored: &BaselineCase, verdict: Verdict, thresholds: &Thresholds
         _ if verdict == Verdict::Unchanged => String::new(),
         jobs if jobs >= thresholds.calibrated_jobs => String::new(),
         jobs => format!(
-            " (uncalibrated: {} in the baseline, {} would tell how much jobs differ)",
+            " (uncalibrated: {} in the baseline, {} are needed to know how much jobs differ)",
             format::count(jobs, "job"),
             thresholds.calibrated_jobs
         ),

@@ -1,14 +1,13 @@
-//! The artifact that a benchmark job leaves for the workflow that comments: made by a fork's code, so data of a
-//! stranger.
+//! The artifact that a benchmark job leaves for the workflow that comments: made by a fork's code, so untrusted data.
 //!
-//! Its figures are taken in a strict form, to compute the verdict anew by the base branch's configuration and
+//! Its figures are taken in a strict form, to recompute the verdict by the base branch's configuration and
 //! baselines. Its text (`warnings`, reasons, standard error, `base.loosened`, names) decides nothing: it is only shown,
 //! and every renderer of a report escapes what it shows. Nor do `base.accepted`, `base.lacks` and `skipped` excuse a
 //! case from being judged. A pull request named in it is a claim, which [`super::identity`] holds against what GitHub says.
 //!
-//! What a stranger can still do is to invent fast samples, in a form as good as measured ones: nothing in a file proves
-//! that it was measured. That is why maintainers approve the runs of outside contributors and read the change first,
-//! and why no baseline is recorded from an artifact without a maintainer.
+//! A fork's code can still invent fast samples that look like measured ones: nothing in a file proves that it was
+//! measured. That is why maintainers approve the runs of outside contributors and read the change first, and why no
+//! baseline is recorded from an artifact without a maintainer.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read};
@@ -120,7 +119,7 @@ fn is_expected(name: &str) -> bool {
     name == PULL_REQUEST || (is_plain(name) && !name.starts_with('.') && name.ends_with(".json"))
 }
 
-const NO_FILE: &str = "is no plain file: a link or a folder is not followed";
+const NO_FILE: &str = "is not a plain file: links and folders are not followed";
 
 /// The text of a plain file of at most `limit` bytes, even if it is another one than was listed.
 fn read(path: &Path, limit: u64) -> Result<String, ArtifactError> {
@@ -136,7 +135,7 @@ fn read(path: &Path, limit: u64) -> Result<String, ArtifactError> {
     if bytes.len() as u64 > limit {
         return Err(too_large(path, limit));
     }
-    String::from_utf8(bytes).map_err(|_| refused(path, "is no text in UTF-8"))
+    String::from_utf8(bytes).map_err(|_| refused(path, "is not UTF-8 text"))
 }
 
 /// At most ten decimal digits, with or without a line feed behind them; above zero.

@@ -1,9 +1,9 @@
-//! The limits on what is read of a stranger's artifact.
+//! The limits on what is read of an untrusted artifact.
 
 /// How much an artifact may hold: several times what an honest one does, and little enough to read at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caps {
-    /// Files.
+    /// Number of files.
     pub files: usize,
     /// Bytes of one file.
     pub file_bytes: u64,

@@ -1,4 +1,4 @@
-//! One check run a configuration on a commit: made once, updated in place from then on.
+//! One check run per configuration and commit: created once, then updated in place.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
@@ -31,9 +31,9 @@ pub struct CheckRun<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Conclusion {
-    /// Passed.
+    /// The run passed.
     Success,
-    /// Failed.
+    /// A figure fails the gate.
     Failure,
     /// Evidence is missing: a branch rule lets neither this nor a failure pass, but it does `neutral`.
     ActionRequired,

@@ -1,4 +1,4 @@
-//! GitHub's REST API through octocrab: no hidden repetition, a time-out for everything, bounded waiting.
+//! GitHub's REST API through octocrab: no hidden retries, a time-out for everything, bounded waiting.
 
 use std::fmt;
 use std::time::Duration;

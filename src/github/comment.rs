@@ -1,4 +1,4 @@
-//! One comment a configuration on a pull request: made once, updated in place from then on.
+//! One comment per configuration and pull request: created once, then updated in place.
 
 use std::fmt;
 
@@ -35,7 +35,7 @@ impl fmt::Display for Posted {
         match self {
             Self::Created { url } => write!(out, "new comment {url}"),
             Self::Updated { url } => write!(out, "comment updated: {url}"),
-            Self::Unchanged { url } => write!(out, "the comment says it already: {url}"),
+            Self::Unchanged { url } => write!(out, "the comment is up to date: {url}"),
         }
     }
 }

@@ -11,17 +11,17 @@ use octocrab::GitHubError;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ApiError {
     /// The address of the API is none. It is not shown: there may be a password in it.
-    #[error("the address of GitHub's API is none: give --api-url as https://HOST or https://HOST/api/v3")]
+    #[error("the address of GitHub's API is not valid: pass --api-url as https://HOST or https://HOST/api/v3")]
     Address,
     /// The token has characters that no token has.
-    #[error("the token has characters that no token has: look at GITHUB_TOKEN or --token")]
+    #[error("the token has characters that no token has: check GITHUB_TOKEN or --token")]
     Token,
     /// 401.
-    #[error("GitHub does not accept the token (401): give a valid one as GITHUB_TOKEN or --token")]
+    #[error("GitHub does not accept the token (401): pass a valid one in GITHUB_TOKEN or --token")]
     Unauthorized,
     /// 403 for other reasons than a rate limit.
     #[error(
-        "GitHub refuses this to the token (403: {message}): give the job `permissions:` `pull-requests: write`, for a \
+        "the token lacks a permission (403: {message}): give the job `permissions:` `pull-requests: write`, for a \
          check run `checks: write`; the token of a fork's pull request is always read-only: post from a second \
          workflow on `workflow_run`, as .github/workflows/bench-comment.yml does"
     )]
@@ -31,15 +31,15 @@ pub enum ApiError {
     },
     /// 404.
     #[error(
-        "GitHub shows this token no such repository, pull request or commit (404): check --repository, \
-         --pull-request, --sha and what the token may read"
+        "GitHub finds no such repository, pull request or commit for this token (404): check --repository, \
+         --pull-request, --sha and the token's read permissions"
     )]
     NotFound,
     /// 410.
     #[error("the pull request or its conversation is deleted (410): there is nothing to post to")]
     Gone,
     /// 3xx. It is not followed: the new address may be another host's.
-    #[error("GitHub answers that this has moved ({status}): give its present name as --repository or --api-url")]
+    #[error("GitHub answers that this has moved ({status}): pass its present name as --repository or --api-url")]
     Moved {
         /// HTTP status.
         status: u16,
@@ -65,7 +65,7 @@ pub enum ApiError {
         message: String,
     },
     /// 5xx.
-    #[error("GitHub has a fault of its own ({status}): run the job again later")]
+    #[error("GitHub has an internal error ({status}): run the job again later")]
     Server {
         /// HTTP status.
         status: u16,
@@ -80,7 +80,7 @@ pub enum ApiError {
         reason: String,
     },
     /// An answer of another form than GitHub documents.
-    #[error("the answer is not GitHub's ({reason}): check --api-url")]
+    #[error("the response is not from GitHub ({reason}): check --api-url")]
     Malformed {
         /// What is wrong with it.
         reason: String,

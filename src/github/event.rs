@@ -1,4 +1,4 @@
-//! What Actions tell about the event that started them, in the file that `GITHUB_EVENT_PATH` names.
+//! The event that started a workflow, as Actions describe it in the file that `GITHUB_EVENT_PATH` names.
 //!
 //! Only what is needed is read; GitHub adds to its events as it likes.
 
@@ -63,7 +63,7 @@ pub struct WorkflowRun {
 #[derive(Debug, thiserror::Error)]
 pub enum EventError {
     /// Its file cannot be read.
-    #[error("cannot read the event {path}: {cause}; name the file of GITHUB_EVENT_PATH with --event")]
+    #[error("cannot read the event {path}: {cause}; pass the file of GITHUB_EVENT_PATH as --event")]
     Io {
         /// The file.
         path: String,
@@ -71,13 +71,13 @@ pub enum EventError {
         cause: io::Error,
     },
     /// It is larger than GitHub's are.
-    #[error("the event {path} is of over {} MiB, which none of GitHub's is; name another file with --event", MOST_BYTES >> 20)]
+    #[error("the event {path} is larger than {} MiB, more than any event of GitHub; pass another file as --event", MOST_BYTES >> 20)]
     TooLarge {
         /// The file.
         path: String,
     },
     /// It is none of GitHub's.
-    #[error("{path} is no event of GitHub Actions: {cause}; name the file of GITHUB_EVENT_PATH with --event")]
+    #[error("{path} is not an event of GitHub Actions: {cause}; pass the file of GITHUB_EVENT_PATH as --event")]
     Malformed {
         /// The file.
         path: String,
@@ -170,7 +170,7 @@ impl From<WorkflowRunForm> for WorkflowRun {
 
 fn commit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = String::deserialize(deserializer)?;
-    if is_commit(&text) { Ok(text) } else { Err(D::Error::custom(format!("{text:?} is no commit"))) }
+    if is_commit(&text) { Ok(text) } else { Err(D::Error::custom(format!("{text:?} is not a commit"))) }
 }
 
 fn repository<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Repository, D::Error> {
@@ -243,7 +243,7 @@ mod tests {
     fn a_file_that_is_no_event_is_named_with_the_way_out() {
         for text in ["", "{", "[1]", "\"\"", r#"{"pull_request": {"number": 7}}"#] {
             let error = opened(text).unwrap_err().to_string();
-            assert!(error.contains("event.json is no event") && error.contains("--event"), "{text}: {error}");
+            assert!(error.contains("event.json is not an event") && error.contains("--event"), "{text}: {error}");
         }
         let mut no_commit = pull_request();
         no_commit["head"]["sha"] = json!("main");

@@ -1,6 +1,6 @@
 //! GitHub: what is posted there, once, and what of that which comes from there is believed.
 //!
-//! Nothing here changes a verdict: who cannot post is told so, and the gate stands as it stood.
+//! Posting never affects the verdict.
 
 pub mod artifact;
 mod caps;

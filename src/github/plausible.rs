@@ -1,4 +1,4 @@
-//! What a stranger's record must be beyond what [`crate::store::valid`] asks of every record. Pure.
+//! What an untrusted record must satisfy beyond what [`crate::store::valid`] asks of every record. Pure.
 //!
 //! Reading a [`RunRecord`] is strict already: unknown and repeated keys, numbers beyond what JSON's types hold, a depth
 //! beyond any record's and figures that cannot be true are errors there. Here are the limits on how much it holds, its
@@ -72,11 +72,11 @@ fn header(record: &RunRecord, caps: &Caps, now: Timestamp) -> Checked {
         format!("began at {}, which is in the future: set the clock of the machine that measured", record.started)
     })?;
     require(record.wall_seconds <= LONGEST_RUN_SECONDS, || {
-        format!("took {:?} s, and a job on GitHub takes {LONGEST_RUN_SECONDS} at most", record.wall_seconds)
+        format!("took {:?} s, but a job on GitHub takes at most {LONGEST_RUN_SECONDS}", record.wall_seconds)
     })?;
     let of_base = record.base.as_ref().and_then(|base| base.commit.as_ref());
     for commit in record.tool.commit.iter().chain(of_base) {
-        require(is_commit(commit), || format!("names {} as a commit, which is no whole commit's name", shown(commit)))?;
+        require(is_commit(commit), || format!("names {} as a commit, which is not a full commit hash", shown(commit)))?;
     }
     Ok(())
 }
@@ -90,7 +90,7 @@ fn shape(case: &Case, caps: &Caps) -> Checked {
     let extents = [frames, text_rows].into_iter().chain(latent);
     let is_shape = extents.into_iter().all(|extent| (1..=LARGEST_EXTENT).contains(extent));
     require(is_shape && (1..=caps.steps).contains(steps), || {
-        format!("has a shape that no configuration takes, or not from 1 to {} steps", caps.steps)
+        format!("has a shape that no configuration allows, or a number of steps outside 1 to {}", caps.steps)
     })
 }
 

@@ -1,4 +1,4 @@
-//! What was observed about a machine, and how it is told.
+//! What was observed about a machine, and how it is worded.
 
 use std::fmt;
 

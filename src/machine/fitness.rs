@@ -45,9 +45,9 @@ fn load(one_minute: f64, cores: usize, running: Option<usize>) -> Finding {
     if one_minute <= (0.25 * cores as f64).max(0.5) {
         return Finding::ok(Topic::Load, what);
     }
-    let way_out = "wait until other programs are done; `top` shows which they are";
+    let way_out = "wait until other programs have finished; `top` lists them";
     match running {
-        Some(0) => Finding::note(Topic::Load, what + ", though nothing else runs at this moment", way_out),
+        Some(0) => Finding::note(Topic::Load, what + ", although nothing else is running now", way_out),
         _ => Finding::warning(Topic::Load, what, way_out),
     }
 }
@@ -56,7 +56,7 @@ fn load(one_minute: f64, cores: usize, running: Option<usize>) -> Finding {
 fn free_memory(available: u64, total: u64) -> Finding {
     let what = format!("{} of {} memory available", gib(available), gib(total));
     if available < (total / 10).max(2 << 30) {
-        Finding::warning(Topic::Memory, what, "end programs that hold memory; `top` shows which they are")
+        Finding::warning(Topic::Memory, what, "quit programs that use memory; `top` lists them")
     } else {
         Finding::ok(Topic::Memory, what)
     }
@@ -64,7 +64,7 @@ fn free_memory(available: u64, total: u64) -> Finding {
 
 /// Judges swap in use, in bytes. A little is long-idle programs, which cost nothing.
 fn swap(used: u64, total_memory: u64) -> Option<Finding> {
-    let way_out = "end programs that hold memory, or restart the machine";
+    let way_out = "quit programs that use memory, or restart the machine";
     let what = || format!("{} of swap in use", gib(used));
     (used > total_memory / 4).then(|| Finding::warning(Topic::Memory, what(), way_out))
 }

@@ -1,6 +1,6 @@
-//! What Linux tells in `/proc` and `/sys`, and NVIDIA's driver about its GPUs.
+//! What Linux reports in `/proc` and `/sys`, and NVIDIA's driver about its GPUs.
 //!
-//! Thin functions read, pure ones judge the text. A file that is missing is no finding.
+//! Thin functions read, pure ones judge the text. A missing file is not a finding.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -107,7 +107,7 @@ fn frequency(policies: &[Policy]) -> Option<Finding> {
         Finding::warning(Topic::Power, what, way_out)
     } else {
         let what =
-            format!("frequency governor powersave ({}) holds the processor at its lowest frequency", slow.driver);
+            format!("frequency governor powersave ({}) keeps the processor at its lowest frequency", slow.driver);
         let way_out = "`echo performance | sudo tee /sys/devices/system/cpu/cpufreq/policy*/scaling_governor`";
         Finding::warning(Topic::Power, what, way_out)
     })
@@ -128,10 +128,10 @@ fn cooling(devices: &[(String, String)]) -> Option<Finding> {
     slowing.peek()?;
     let active = slowing.any(|(_, state)| state.parse::<i64>().is_ok_and(|state| state > 0));
     Some(if active {
-        let way_out = "let the machine cool down, and see that air gets through";
-        Finding::warning(Topic::Heat, "the processor is slowed to cool it", way_out)
+        let way_out = "let the machine cool down, and check the airflow";
+        Finding::warning(Topic::Heat, "the processor is throttled by heat", way_out)
     } else {
-        Finding::ok(Topic::Heat, "the processor is not slowed to cool it")
+        Finding::ok(Topic::Heat, "the processor is not throttled by heat")
     })
 }
 
@@ -152,7 +152,7 @@ fn memory_pressure(text: &str) -> Option<Finding> {
     let some = text.lines().find(|line| line.starts_with("some "))?;
     let share: f64 = some.split_whitespace().find_map(|field| field.strip_prefix("avg60="))?.parse().ok()?;
     let what = format!("programs waited for memory {share:.1}% of the last minute");
-    let way_out = "end programs that hold memory; `top` shows which they are";
+    let way_out = "quit programs that use memory; `top` lists them";
     (share >= 1.0).then(|| Finding::warning(Topic::Memory, what, way_out))
 }
 
@@ -160,11 +160,11 @@ fn memory_pressure(text: &str) -> Option<Finding> {
 fn virtual_machine(cpuinfo: &str, stat: &str) -> Option<Finding> {
     let flags = cpuinfo.lines().find(|line| line.starts_with("flags"))?;
     if !flags.split_whitespace().any(|flag| flag == "hypervisor") {
-        return Some(Finding::ok(Topic::Host, "no virtual machine"));
+        return Some(Finding::ok(Topic::Host, "not a virtual machine"));
     }
-    let way_out = "compare only runs of this machine, or measure on hardware of your own";
+    let way_out = "compare only runs of this machine, or measure on physical hardware";
     let stolen = stolen_share(stat).unwrap_or(0.0);
-    let what = "a virtual machine: the host's other guests share the processor";
+    let what = "a virtual machine: other guests of the host share the processor";
     Some(if stolen >= 0.01 {
         let what = format!("{what}, and got {:.0}% of its time since the system started", 100.0 * stolen);
         Finding::warning(Topic::Host, what, way_out)

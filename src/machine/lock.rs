@@ -1,4 +1,4 @@
-//! One measuring run at a time on a machine, whoever starts it: two would measure each other.
+//! One measuring run at a time on a machine, for all users: concurrent runs would distort each other.
 
 use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -28,14 +28,14 @@ pub struct MeasuringLock {
 pub enum LockError {
     /// Another run holds it.
     #[error(
-        "another run is measuring on this machine ({holder}), and two would measure each other: wait until it is done"
+        "another run is measuring on this machine ({holder}), and concurrent runs would distort each other: wait until it has finished"
     )]
     Held {
         /// What the other run wrote of itself.
         holder: String,
     },
     /// Its file cannot be opened.
-    #[error("cannot lock {path}: {cause}; {VARIABLE} names another file")]
+    #[error("cannot lock {path}: {cause}; set {VARIABLE} to use another file")]
     Io {
         /// The lock's file.
         path: PathBuf,
@@ -75,7 +75,7 @@ fn own_file(file: File) -> io::Result<File> {
     let metadata = file.metadata()?;
     match metadata.is_file() && metadata.nlink() == 1 {
         true => Ok(file),
-        false => Err(io::Error::other("it is no file of its own: remove it")),
+        false => Err(io::Error::other("it is not a regular file: remove it")),
     }
 }
 

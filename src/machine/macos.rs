@@ -1,4 +1,4 @@
-//! What macOS's own tools tell, as text. Compiled on every system, asked on macOS only.
+//! What macOS's own tools report, as text. Compiled on every system, called on macOS only.
 //!
 //! The samples in the tests are taken from public sources that print these tools' output, as each says: nothing
 //! here has run on a Mac yet.
@@ -106,30 +106,30 @@ fn thermal_pressure(text: &str) -> Option<Finding> {
         2 => "heavy",
         _ => "critical",
     };
-    let way_out = "let the Mac cool down for some minutes, and see that air gets through";
-    Some(Finding::warning(Topic::Heat, format!("thermal pressure is {name}: macOS lowers the clocks"), way_out))
+    let way_out = "let the Mac cool down for some minutes, and check the airflow";
+    Some(Finding::warning(Topic::Heat, format!("thermal pressure is {name}: macOS reduces the clock rates"), way_out))
 }
 
 fn time_machine(text: &str) -> Option<Finding> {
     let running = text.lines().any(|line| line.trim() == "Running = 1;");
-    let way_out = "wait for it, or `tmutil stopbackup`";
+    let way_out = "wait for it to finish, or run `tmutil stopbackup`";
     running.then(|| Finding::warning(Topic::Load, "Time Machine is backing up", way_out))
 }
 
 fn virtual_machine(text: &str) -> Option<Finding> {
-    let way_out = "compare only runs of this machine, or measure on hardware of your own";
+    let way_out = "compare only runs of this machine, or measure on physical hardware";
     match text.trim() {
         "1" => {
-            let what = "a virtual machine: its GPU is not the hardware's own, and others share the host";
+            let what = "a virtual machine: its GPU is virtual, and other guests share the host";
             Some(Finding::warning(Topic::Host, what, way_out))
         }
-        "0" => Some(Finding::ok(Topic::Host, "no virtual machine")),
+        "0" => Some(Finding::ok(Topic::Host, "not a virtual machine")),
         _ => None,
     }
 }
 
 fn translated(text: &str) -> Option<Finding> {
-    let what = "wanbench was built for Intel and runs translated by Rosetta, without MLX";
+    let what = "wanbench was built for Intel and runs under Rosetta, without MLX";
     let way_out = "install the arm64 toolchain (`rustup default stable-aarch64-apple-darwin`) and build again";
     (text.trim() == "1").then(|| Finding::warning(Topic::Host, what, way_out))
 }

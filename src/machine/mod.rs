@@ -1,7 +1,7 @@
 //! The machine: its fingerprint, and what about its present state would spoil a measurement.
 //!
 //! Everything read from the system is text first and judged by pure functions after, so that what only macOS or
-//! only a laptop shows is tested everywhere. Nothing here fails: what the system does not tell stays unknown.
+//! only a laptop shows is tested everywhere. Nothing here fails: what the system does not report stays unknown.
 
 mod command;
 mod finding;

@@ -141,7 +141,7 @@ pub struct Profiled {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PartTime {
-    /// The part.
+    /// Which part of the network.
     pub part: Part,
     /// Its time in each of the profiled passes.
     pub seconds: Vec<f64>,
@@ -151,7 +151,7 @@ pub struct PartTime {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rated {
-    /// The rates.
+    /// The machine's rates in this framework.
     pub rates: Rates,
 }
 

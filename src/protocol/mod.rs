@@ -1,6 +1,6 @@
-//! The JSON lines between the tool and a worker, version [`VERSION`].
+//! The JSON lines between wanbench and a worker, version [`VERSION`].
 //!
-//! The tool starts a worker, writes one [`Request`] line to its standard input and keeps that open; the worker
+//! wanbench starts a worker, writes one [`Request`] line to its standard input and keeps that open; the worker
 //! answers with [`Event`] lines on its standard output and exits. While it measures it waits for a [`Turn`] line before
 //! each timed step, so that workers side by side take turns. A worker ends when its standard input closes.
 //! `docs/protocol.md` describes the exchange, `docs/protocol.schema.json` is generated from these types.
@@ -29,7 +29,7 @@ pub enum DeviceChoice {
     Auto,
     /// The GPU; an error where there is none.
     Gpu,
-    /// The CPU.
+    /// The CPU, even where there is a GPU.
     Cpu,
 }
 
@@ -47,7 +47,7 @@ pub enum DeviceKind {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Device {
-    /// Its kind.
+    /// Whether it is a GPU or the CPU.
     pub kind: DeviceKind,
     /// Its name, such as `mps` or `cuda:0`.
     pub name: String,

@@ -4,7 +4,7 @@
 //! `ok`, `note`, `warn` or `fail`, and whatever is not `ok` is followed by the way out.
 
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::machine::{Finding, Machine, Severity, Topic};
 use crate::protocol::{self, Ready};
@@ -29,7 +29,7 @@ pub struct BackendState {
     pub is_built_in: bool,
     /// The command that starts its worker.
     pub command: Vec<String>,
-    /// Where its program is, see [`find_program`]; `None` where there is none.
+    /// Path of its program; `None` if there is none.
     pub program: Option<PathBuf>,
     /// What the worker answered to a probe, or why it did not.
     pub state: Result<Ready, String>,
@@ -39,7 +39,7 @@ pub struct BackendState {
 pub fn render(doctor: &Doctor) -> String {
     let (power, others): (Vec<_>, Vec<_>) =
         doctor.findings.iter().partition(|finding| matches!(finding.topic, Topic::Power | Topic::Heat));
-    let silent = Line::new("note", "the system tells nothing about power and heat")
+    let silent = Line::new("note", "the system reports nothing about power and heat")
         .then("measure on mains power and on a cool machine");
     let mut text = String::new();
     section(&mut text, "Machine", &machine_lines(&doctor.machine));
@@ -61,17 +61,6 @@ impl BackendState {
     fn is_open(&self) -> bool {
         self.state.as_ref().is_ok_and(|ready| ready.protocol == protocol::VERSION)
     }
-}
-
-/// Where the program of `command` is: the path itself if it names a folder, else the first in `PATH`.
-pub fn find_program(command: &str) -> Option<PathBuf> {
-    use std::os::unix::fs::PermissionsExt;
-    let runs = |path: &Path| path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0);
-    if command.contains('/') {
-        return Some(PathBuf::from(command)).filter(|path| runs(path));
-    }
-    let folders = std::env::var_os("PATH")?;
-    std::env::split_paths(&folders).map(|folder| folder.join(command)).find(|path| runs(path))
 }
 
 /// One line of a section: how it stands, and the text with its continuations.
@@ -100,9 +89,9 @@ fn machine_lines(machine: &Machine) -> Vec<Line> {
         (None, Some(cores), _) => Line::new("ok", format!("GPU of the chip, {cores} cores")),
         (None, None, true) => Line::new("ok", "GPU of the chip, number of cores unknown"),
         (None, None, false) => Line::new("note", "no GPU found: measurements run on the CPU")
-            .then("compare them only with others of this CPU; a Mac with Apple Silicon is the tool's home"),
+            .then("compare them only with measurements on this CPU; wanbench is made for Macs with Apple Silicon"),
     };
-    let baseline = format!("its baselines are called {}.json", machine.name(machine.default_device()));
+    let baseline = format!("its baseline file is {}.json", machine.name(machine.default_device()));
     vec![Line::new("ok", described), gpu, Line::new("ok", baseline)]
 }
 
@@ -174,9 +163,9 @@ fn summary(doctor: &Doctor) -> String {
     let closed: Vec<&str> =
         doctor.backends.iter().filter(|backend| !backend.is_open()).map(|backend| backend.name.as_str()).collect();
     let warned = match warnings {
-        0 => "nothing seen would spoil it".to_owned(),
-        1 => "1 warning above would distort it".to_owned(),
-        _ => format!("{warnings} warnings above would distort it"),
+        0 => "nothing was found that would distort a measurement".to_owned(),
+        1 => "the warning above would distort a measurement".to_owned(),
+        _ => format!("the {warnings} warnings above would distort a measurement"),
     };
     match doctor.healthy() {
         true => format!("Ready to measure; {warned}.\n"),
@@ -266,7 +255,7 @@ mod tests {
 Machine
   ok    Apple M3 Ultra, 32 logical processors, 512 GiB memory, macos
   ok    GPU of the chip, 80 cores
-  ok    its baselines are called apple-m3-ultra-80gpu-512gb.json
+  ok    its baseline file is apple-m3-ultra-80gpu-512gb.json
 
 Backends
   ok    mlx    metal (gpu)
@@ -294,7 +283,7 @@ Not ready to measure: cannot open torch.
         assert!(!doctor().healthy());
         let healthy = Doctor { backends: vec![open("mlx", protocol::VERSION)], ..doctor() };
         assert!(healthy.healthy());
-        assert!(render(&healthy).ends_with("Ready to measure; 1 warning above would distort it.\n"));
+        assert!(render(&healthy).ends_with("Ready to measure; the warning above would distort a measurement.\n"));
         let none = Doctor { backends: Vec::new(), ..doctor() };
         assert!(!none.healthy());
         assert!(render(&none).contains("fail  no backend is configured"));
@@ -331,17 +320,7 @@ Not ready to measure: cannot open torch.
     fn where_the_system_tells_nothing_the_sections_say_so() {
         let silent = Doctor { findings: Vec::new(), ..doctor() };
         let text = render(&silent);
-        assert!(text.contains("  note  the system tells nothing about power and heat\n"), "{text}");
+        assert!(text.contains("  note  the system reports nothing about power and heat\n"), "{text}");
         assert!(text.contains("  ok    nothing was found\n"), "{text}");
-    }
-
-    #[test]
-    fn programs_are_found_by_path_or_by_name() {
-        assert!(find_program("sh").unwrap().ends_with("sh"));
-        assert_eq!(find_program("/bin/sh"), Some("/bin/sh".into()));
-        assert_eq!(find_program("wanbench-has-no-such-command"), None);
-        assert_eq!(find_program("/etc/passwd"), None);
-        assert_eq!(find_program("/tmp"), None);
-        assert_eq!(find_program(""), None);
     }
 }

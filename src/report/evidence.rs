@@ -36,9 +36,9 @@ fn of_canary(canary: &Canary) -> String {
     let rest =
         format!("a step of {} on {} at rest", format::seconds(canary.cold_seconds), display_name(&canary.backend));
     match canary.dropped.len() {
-        0 => format!("{rest}; no block began when it was over {}% slower", canary.tolerance_percent),
+        0 => format!("{rest}; no block was started while it was over {}% slower", canary.tolerance_percent),
         dropped => format!(
-            "{rest}; {} put off when it was over {}% slower",
+            "{rest}; {} postponed while it was over {}% slower",
             format::count(dropped, "block"),
             canary.tolerance_percent
         ),

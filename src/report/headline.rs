@@ -21,7 +21,7 @@ pub(super) fn reason(report: &Report) -> String {
     parts.extend(outcome.gaps.iter().filter(|gap| gap.fails).map(|gap| gap.reason.clone()));
     for (verdict, words) in [
         (Verdict::Failed, "could not be measured"),
-        (Verdict::Skipped, "skipped for want of memory, though asked for"),
+        (Verdict::Skipped, "skipped for lack of memory, although asked for"),
         (Verdict::NotJudged, "not judged"),
         (Verdict::LeftOut, "not in the results"),
         (Verdict::Missing, "no longer in the configuration"),
@@ -107,8 +107,8 @@ fn why(case: &Judged) -> String {
         (Verdict::Skipped, true) if case.baseline.is_none() => {
             format!("{reason}, as nothing but the results say; so it counts as not measured")
         }
-        (Verdict::Skipped, true) => format!("{reason}; the baseline has its figures, so it counts as not measured"),
-        (Verdict::Skipped, false) => format!("{reason}; no baseline asks for it"),
+        (Verdict::Skipped, true) => format!("{reason}; the baseline has its figures, so it should have been measured"),
+        (Verdict::Skipped, false) => format!("{reason}; no baseline has it"),
         _ => reason,
     }
 }

@@ -36,7 +36,7 @@ pub(crate) mod tests;
 
 pub use progress::{Progress, Waiting};
 
-/// All that a report tells.
+/// Everything that a report shows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
     /// What was measured.

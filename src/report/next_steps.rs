@@ -49,14 +49,14 @@ pub(super) fn steps(report: &Report) -> Vec<Step<'_>> {
     if outcome.unfit().next().is_some() || report.record.has_given_up() {
         let doctor = report.invocation.command(["doctor"]);
         steps.push(Step::Do(format!(
-            "Let the machine come to rest and measure again; `{doctor}` looks for what disturbs it."
+            "Wait until the machine is idle and measure again; `{doctor}` looks for what disturbs it."
         )));
     } else {
         steps.extend(more_launches(report).map(Step::Do));
     }
     if let Some(case) = gaps(report, Verdict::Missing).next() {
         steps.push(Step::Do(format!(
-            "Put {} and whatever else is missing back into the configuration, or delete the entries from {}.",
+            "Put {} and any other missing cases back into the configuration, or delete the entries from {}.",
             case.name,
             baseline_file(report)
         )));
@@ -134,7 +134,7 @@ pub(super) fn update(report: &Report, flags: &[&str]) -> String {
 /// The command that accepts the regression of `case`.
 pub(super) fn accept(report: &Report, case: &str, flags: &[&str]) -> String {
     let invocation = &report.invocation;
-    let words = ["baseline", "accept", case, "--reason", "WHY IT MAY STAY", "--from", &invocation.results_file];
+    let words = ["baseline", "accept", case, "--reason", "WHY IT IS ACCEPTABLE", "--from", &invocation.results_file];
     invocation.command(words.into_iter().chain(flags.iter().copied()))
 }
 
@@ -157,7 +157,7 @@ fn failed(report: &Report) -> Option<String> {
     let case = gaps(report, Verdict::Failed).next()?;
     let invocation = &report.invocation;
     Some(format!(
-        "See the reasons of the failed cases; `{}` checks the machine, `{}` runs one alone.",
+        "Read why the cases failed; `{}` checks the machine, `{}` runs one of them alone.",
         invocation.command(["doctor"]),
         invocation.command(["run", "--suite", &report.record.suite, "--filter", &case.name, "--verbose"])
     ))
@@ -201,8 +201,8 @@ fn more_launches(report: &Report) -> Option<String> {
     }
     if never > 0 {
         sentences.push(format!(
-            "{} would not be settled by {MOST_LAUNCHES} launches: measure on a quieter machine, or with more steps a launch; \
-             `{}` measures what this machine can tell apart.",
+            "{} would not be decided by {MOST_LAUNCHES} launches: measure on a quieter machine, or with more steps per launch; \
+             `{}` shows which changes this machine can detect.",
             format::count(never, "inconclusive figure"),
             report.invocation.command(["calibrate"])
         ));
@@ -220,7 +220,7 @@ fn timed_check(report: &Report, launches: usize) -> String {
 fn doubted(report: &Report) -> Option<String> {
     let doubt = report.doubts.all().next()?;
     let is_worth_it = !report.is_comparison && recordable(report).is_some();
-    is_worth_it.then(|| format!("No baseline should be made of this run: {doubt}."))
+    is_worth_it.then(|| format!("Do not record this run as a baseline: {doubt}."))
 }
 
 /// What is there to record where nothing is wrong.

@@ -89,7 +89,7 @@ fn summary(plan: &SuitePlan) -> String {
     };
     let time = match plan.cases.iter().any(|case| case.most_seconds.is_some()) {
         true => format!(
-            " All launches' steps take about {} at the machine's full rates, and seldom less; loading comes on top.",
+            " The steps of all launches take about {} at the machine's full rates, and seldom less; loading is not included.",
             format::duration(plan.most_seconds)
         ),
         false => String::new(),

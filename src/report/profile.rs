@@ -68,13 +68,13 @@ fn blocks(profile: &Profile) -> String {
 fn summary(profile: &Profile) -> String {
     let difference = profile.difference();
     let mut text = format!(
-        "The parts take {} together, {} against the step; each was waited for, which a step does not do.",
+        "Together the parts take {}, {} against the step; the device is synchronized after each part, which a step does not do.",
         format::seconds(profile.sum_seconds),
         format::percent(difference)
     );
     if difference.abs() > TRUSTED_DIFFERENCE {
         text.push_str(&format!(
-            " More than {} apart, the shares are not those of the step: profile a larger workload, or a quieter machine.",
+            " They differ by more than {}, so the shares are not those of the step: profile a larger workload, or on a quieter machine.",
             format::share(TRUSTED_DIFFERENCE)
         ));
     }
@@ -116,17 +116,17 @@ mod tests {
             "head                    2.00 ms  20.0%        –        –",
             "0             3.00 ms        –  3.00 ms",
             "1             4.00 ms  1.00 ms  5.00 ms",
-            "The parts take 10.0 ms together, 0.0% against the step",
+            "Together the parts take 10.0 ms, 0.0% against the step",
         ] {
             assert!(text.contains(line), "{line}\n{text}");
         }
-        assert!(!text.contains("are not those of the step"));
+        assert!(!text.contains("They differ by more than"));
     }
 
     #[test]
     fn parts_that_do_not_add_up_to_the_step_say_so() {
         let apart = Profile { sum_seconds: 0.012, ..profile() };
-        assert!(text(&apart, 100).contains("are not those of the step"));
+        assert!(text(&apart, 100).contains("They differ by more than"));
         assert_eq!(serde_json::from_str::<serde_json::Value>(&json(&apart)).unwrap()["parts"][0]["part"]["block"], 0);
     }
 }

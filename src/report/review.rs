@@ -1,4 +1,4 @@
-//! What a reviewer is to know besides the verdict: the regressions that are acknowledged, and what a change loosens.
+//! What a reviewer should know besides the verdict: the accepted regressions, and what a change relaxes.
 
 use jiff::tz::TimeZone;
 
@@ -7,7 +7,7 @@ use crate::store::baseline::Acceptance;
 use crate::text::format;
 
 /// Stands before what the change loosens, in every rendering.
-pub(super) const LOOSENS: &str = "This change also loosens";
+pub(super) const LOOSENS: &str = "This change also relaxes";
 
 /// The cases whose regression is acknowledged, with the reason and how much it is.
 pub(super) fn accepted(report: &Report) -> impl Iterator<Item = (&str, String)> {

@@ -17,21 +17,17 @@ use crate::wan::{DType, Experts};
 /// One case's cells.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Row {
-    /// The case's name.
     pub name: String,
     /// The backend as the founding report writes it: `MLX`, `PYTORCH`.
     pub backend: String,
     /// Model of the workload; a dash for a missing case.
     pub model: String,
-    /// Workload's name.
     pub workload: String,
-    /// Frames.
     pub frames: String,
     /// Timed steps.
     pub steps: String,
     /// Quantization; `None` where there is none, as in the founding report.
     pub quant: String,
-    /// Arithmetic.
     pub dtype: String,
     /// Time of a step.
     pub step: String,
@@ -51,7 +47,6 @@ pub(super) struct Row {
     pub change: String,
     /// The smallest slowdown that the run would have found with a probability of 80%.
     pub detectable: String,
-    /// The judgement.
     pub verdict: Verdict,
     /// The verdict with the figures it is about.
     pub judgement: String,

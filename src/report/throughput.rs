@@ -6,8 +6,9 @@ use crate::text::NOTHING;
 use crate::text::format;
 
 /// How the table is read.
-pub(super) const LEGEND: &str = "Load includes Quantize. GEMM and Copy Rate are the machine's own, right after the \
-     steps: a slow result with slow rates is a slow machine, with the usual ones a slow program. None of this is gated.";
+pub(super) const LEGEND: &str = "Load includes Quantize. GEMM Rate and Copy Rate are the machine's own, measured right after the \
+     steps: slow results with slow rates mean a slow machine, with the usual rates a slow program. None of \
+     this is gated.";
 
 /// The table, in plain text.
 pub(super) struct Table<'a> {

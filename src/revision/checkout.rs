@@ -56,7 +56,7 @@ struct Whole {
 impl Checkout {
     /// The place of `commit` of `repository`, a whole checkout, in the folder `cache`; nothing is made yet.
     pub fn new(cache: &Path, repository: &Path, commit: &str) -> Result<Self> {
-        let bases = std::path::absolute(cache.join("base")).context("cannot tell the current folder")?;
+        let bases = std::path::absolute(cache.join("base")).context("cannot determine the current folder")?;
         Ok(Self { bases, commit: commit.to_owned(), is_wanbench: is_wanbench(repository, commit)? })
     }
 
@@ -85,7 +85,7 @@ impl Checkout {
     /// `say` is told about what takes long. The build prints to standard error or, if `quiet`, nothing until it fails.
     pub fn prepare(&self, repository: &Path, quiet: bool, say: &dyn Fn(&str)) -> Result<()> {
         let folder = self.folder();
-        let cannot_write = || format!("cannot write {}; WANBENCH_CACHE names another folder", folder.display());
+        let cannot_write = || format!("cannot write {}; set WANBENCH_CACHE to use another folder", folder.display());
         let _lock = lock(&self.bases, say).with_context(cannot_write)?;
         let expected = Whole { commit: self.commit.clone(), compiler: self.compiler(repository) };
         if Whole::read(&folder).as_ref() != Some(&expected) {
@@ -101,7 +101,7 @@ impl Checkout {
         let marker = File::open(Whole::path(&folder)).with_context(cannot_write)?;
         marker.set_modified(SystemTime::now()).with_context(cannot_write)?;
         if let Err(error) = prune(&self.bases) {
-            say(&format!("note: revisions used long ago stay in {}: {error}", self.bases.display()));
+            say(&format!("note: cannot remove old revisions from {}: {error}", self.bases.display()));
         }
         Ok(())
     }
@@ -186,7 +186,7 @@ fn lock(bases: &Path, say: &dyn Fn(&str)) -> io::Result<File> {
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            say("waiting for another wanbench that prepares a base revision");
+            say("waiting for another wanbench that is preparing a base revision");
             file.lock()?;
         }
         Err(TryLockError::Error(error)) => return Err(error),

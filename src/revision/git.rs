@@ -36,7 +36,7 @@ pub fn toplevel(folder: &Path) -> Result<PathBuf> {
 pub fn show(folder: &Path, commit: &str, path: &Path) -> Result<Option<String>> {
     let Some((blob, _)) = blobs(folder, commit, path.as_os_str())?.into_iter().next() else { return Ok(None) };
     let text = run(git(folder).args(["cat-file", "blob", &blob]))?;
-    Ok(Some(String::from_utf8(text).with_context(|| format!("{} at {commit} is no text", path.display()))?))
+    Ok(Some(String::from_utf8(text).with_context(|| format!("{} at {commit} is not text", path.display()))?))
 }
 
 /// The files that lie in the folder `dir`, relative to `folder`, at `commit`, without those of folders below it; paths

@@ -1,4 +1,4 @@
-//! The canary: a small fixed load whose time tells whether the machine is as it was.
+//! The canary: a small fixed load whose time shows whether the machine is as it was at rest.
 
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What a run tells while it goes on; reporters only consume these.
+//! The events of a run in progress; reporters only consume these.
 
 use crate::protocol::Loading;
 use crate::store::record::Outcome;

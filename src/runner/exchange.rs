@@ -116,7 +116,7 @@ fn ready(worker: &mut Worker, request: &Request, interrupted: &AtomicBool) -> Re
         return Err(format!("speaks protocol {}, this wanbench {}", ready.protocol, protocol::VERSION));
     }
     if !request.device().allows(ready.device.kind) {
-        return Err(format!("runs on the {}, though it was asked for another device", ready.device.kind.name()));
+        return Err(format!("runs on the {}, although another device was requested", ready.device.kind.name()));
     }
     Ok(ready)
 }
@@ -132,9 +132,11 @@ fn next_event(worker: &mut Worker, interrupted: &AtomicBool) -> Result<Event, St
         Ok(Event::Failed(Failed { message, .. })) => Err(message),
         Ok(event) => match valid::event(&event) {
             Ok(()) => Ok(event),
-            Err(reason) => Err(format!("reported what cannot be true: {reason}")),
+            Err(reason) => Err(format!("reported an impossible figure: {reason}")),
         },
-        Err(error) => Err(format!("printed what is no event of the protocol: {:?} ({error})", excerpt(&line))),
+        Err(error) => {
+            Err(format!("printed a line that is not an event of the protocol: {:?} ({error})", excerpt(&line)))
+        }
     }
 }
 

@@ -45,7 +45,7 @@ pub enum MaterialsError {
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     /// Weights that were quantized beforehand cannot be used.
-    #[error("{cause}\nmake it anew with `wanbench quantize`, or leave it aside with --no-cache")]
+    #[error("{cause}\nrecreate it with `wanbench quantize`, or ignore it with --no-cache")]
     Quantized {
         /// What is wrong with them.
         cause: CheckpointError,
@@ -201,7 +201,7 @@ impl Network {
 fn check(workload: &Workload, spec: &Spec) -> Result<(), String> {
     spec.grid(workload.latent)?;
     if workload.camera && !spec.camera {
-        return Err("it has camera = true, and the checkpoint has no camera layers".to_owned());
+        return Err("it has camera = true, but the checkpoint has no camera layers".to_owned());
     }
     Ok(())
 }

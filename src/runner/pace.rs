@@ -62,7 +62,7 @@ impl<'a> Pacer<'a> {
             Err(failure) => (
                 pacer,
                 Some(format!(
-                    "there is no canary, whether the machine stays as it is cannot be seen: {}",
+                    "there is no canary, so changes of the machine's state cannot be detected: {}",
                     failure.reason
                 )),
             ),

@@ -67,7 +67,7 @@ impl Worker {
         }
         let mut child = command.spawn().map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => {
-                format!("there is no worker `{name}`: `make build` builds our own, [backends.NAME] command names yours")
+                format!("there is no worker `{name}`: `make build` builds the built-in workers; set the command of your own under [backends.NAME]")
             }
             _ => format!("cannot start `{name}`: {error}"),
         })?;
@@ -189,7 +189,7 @@ impl Drop for Worker {
 fn describe(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exited with status {code}"),
-        (None, Some(9)) => "was killed by signal 9, as by a system out of memory".to_owned(),
+        (None, Some(9)) => "was killed by signal 9, as happens when the system is out of memory".to_owned(),
         (None, Some(signal)) => format!("was killed by signal {signal}"),
         (None, None) => "ended in an unknown way".to_owned(),
     }

@@ -18,7 +18,7 @@ use crate::cli::GitHubApi;
 pub fn asking<T>(api: &GitHubApi, ask: impl AsyncFnOnce(Client) -> Result<T>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let settings = Settings { api_url: given(api.api_url.as_deref()), token: api.token.clone(), ..Settings::default() };
-    runtime.or_incomplete(|| "cannot start asking GitHub")?.block_on(async { ask(Client::new(settings)?).await })
+    runtime.or_incomplete(|| "cannot start the GitHub client")?.block_on(async { ask(Client::new(settings)?).await })
 }
 
 /// Whether there is a token. Actions set a variable to nothing where a secret is not to be had.

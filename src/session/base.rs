@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use wanbench::config::{Case, Config};
 use wanbench::files::cache;
 use wanbench::protocol::DeviceChoice;
-use wanbench::report::doctor;
 use wanbench::revision::git;
 use wanbench::revision::{self, Checkout};
 use wanbench::runner::{self, Program};
 use wanbench::store::record::BaseRevision;
 
+use super::find_program::find_program;
 use super::status::{Error, OrStatus, Result};
 use super::terminal::Terminal;
 use crate::cli::BaseArgs;
@@ -56,12 +56,12 @@ fn of_revision(revision: &str, config_path: &Path, config: &Config, cache: &Path
     let asked = || format!("--base {revision}");
     let folder = config.folder.display();
     let repository = git::toplevel(&config.folder).map_err(|error| {
-        Error::usage(format!("--base {revision}: {folder} is no git checkout that can be read ({error:#})"))
+        Error::usage(format!("--base {revision}: {folder} is not a readable git checkout ({error:#})"))
     })?;
     let Some(commit) = git::resolve(&config.folder, revision).or_incomplete(asked)? else {
         return Err(Error::usage(format!(
             "--base {revision}: no such commit in {folder}: `git fetch` it first; \
-             in CI a shallow clone lacks it, so check out with fetch-depth: 0"
+             in CI check out with fetch-depth: 0, since a shallow clone lacks it"
         )));
     };
     let checkout = Checkout::new(cache, &repository, &commit).or_incomplete(asked)?;
@@ -78,19 +78,19 @@ fn of_revision(revision: &str, config_path: &Path, config: &Config, cache: &Path
         checkout.prepare(&repository, terminal.output.quiet, &|text| terminal.say(text)).or_incomplete(asked)?;
     } else if !programs.is_empty() {
         return Err(Error::usage(format!(
-            "--base {revision}: no backend comes from this repository, so head and base would be the same workers; \
-             name others with --base-workers"
+            "--base {revision}: no backend of the configuration comes from this repository, so head and base would run the same \
+             workers; pass other workers with --base-workers"
         )));
     }
     if has_own && !folder.is_dir() {
         return Err(Error::incomplete(format!(
-            "--base {revision}: it has no folder for its backends to run in, {} is missing",
+            "--base {revision}: the folder that its backends run in, {}, does not exist there",
             folder.display()
         )));
     }
     let lacks = lacking(config, readable, &programs);
     if !lacks.is_empty() {
-        terminal.say(&format!("note: base {revision} lacks {}, which are new", lacks.join(", ")));
+        terminal.say(&format!("note: base {revision} does not have {}: these cases are new", lacks.join(", ")));
     }
     Ok(Base::new(programs, BaseRevision { lacks, ..BaseRevision::new(revision.to_owned(), Some(commit)) }, base_config))
 }
@@ -115,9 +115,9 @@ fn of_folder(folder: &Path, config: &Config) -> Result<Base> {
     }
     let programs = revision::programs(config, None, &folder, |name| worker_in(&folder, name));
     for program in programs.values().filter(|program| program.folder.is_none()) {
-        if doctor::find_program(&program.command[0]).is_none() {
+        if find_program(&program.command[0]).is_none() {
             let program = Path::new(&program.command[0]).file_name().unwrap_or_default().display();
-            return Err(Error::usage(format!("--base-workers {name}: there is no program {program} in this folder")));
+            return Err(Error::usage(format!("--base-workers {name}: this folder has no program {program}")));
         }
     }
     Ok(Base::new(programs, BaseRevision::new(name, None), BaseConfig::Absent))
@@ -126,13 +126,14 @@ fn of_folder(folder: &Path, config: &Config) -> Result<Base> {
 /// What base's own configuration says, with a note where it cannot serve.
 fn config_at(commit: &str, path: &Path, config: &Config, terminal: &Terminal) -> Result<BaseConfig> {
     let name = path.file_name().unwrap_or_default();
-    let text = git::show(&config.folder, commit, Path::new(name)).or_incomplete(|| "the configuration of base")?;
+    let text =
+        git::show(&config.folder, commit, Path::new(name)).or_incomplete(|| "cannot read the configuration of base")?;
     Ok(match text.map(|text| Config::parse(&text, path)) {
         None => BaseConfig::Absent,
         Some(Ok(base)) => BaseConfig::Readable(Box::new(base)),
         Some(Err(error)) => {
             terminal.say(&format!(
-                "note: the configuration of base cannot be read ({error}): base runs the commands of head in its own files"
+                "note: the configuration of base is not valid ({error}): base runs the commands of head's configuration on its own files"
             ));
             BaseConfig::Unreadable(error.to_string())
         }
@@ -189,11 +190,11 @@ impl Base {
             let mut said: String = failure.stderr_tail.iter().map(|line| format!("\n  {line}")).collect();
             if let Some(commit) = &self.revision.commit {
                 let folder = cache.join("base").join(commit);
-                said += &format!("\nIf its build is damaged, remove {} to have it made anew.", folder.display());
+                said += &format!("\nIf its build is damaged, remove {} to rebuild it.", folder.display());
             }
             return Err(Error::incomplete(format!(
                 "base {}: its worker `{}` cannot be used: {}{said}\n\
-                 If it speaks another protocol, base is too old to be measured beside head: measure each with its own \
+                 If it speaks another protocol version, base is too old to be measured beside head: measure each with its own \
                  `wanbench run`, then compare the two with `wanbench compare`.",
                 self.revision.name,
                 program.command.join(" "),
@@ -337,7 +338,7 @@ mod tests {
         config.suites.get_mut("tiny").unwrap().cases[0].backend = "torch".to_owned();
         let error = of_folder(&folder, &config).unwrap_err();
         assert_eq!(error.status(), ExitStatus::Usage);
-        assert!(error.to_string().ends_with("there is no program wanbench-torch in this folder"), "{error}");
+        assert!(error.to_string().ends_with("this folder has no program wanbench-torch"), "{error}");
         assert_eq!(of_folder(&repository.path("none"), &config).unwrap_err().status(), ExitStatus::Usage);
     }
 }

@@ -23,7 +23,6 @@ use crate::cli;
 pub struct Measuring<'a> {
     /// What the user asked for.
     pub args: &'a cli::Measure,
-    /// The configuration.
     pub config: &'a Config,
     /// The revision to measure beside this one, if there is one.
     pub base: Option<&'a cli::BaseArgs>,
@@ -82,7 +81,7 @@ pub fn measure(measuring: &Measuring, terminal: &Terminal) -> Result<Option<Meas
     if record.interrupted {
         let launches: usize = record.cases.iter().map(|case| case.launches.len()).sum();
         return Err(Error::incomplete(format!(
-            "interrupted after {launches} of {} launches; what was measured is in {}",
+            "interrupted after {launches} of {} launches; the measured launches are in {}",
             record.launches * record.cases.len(),
             args.json.display()
         )));
@@ -112,7 +111,10 @@ fn check_targets(args: &cli::Measure) -> Result<()> {
 /// Refuses a target that is no file, or that cannot be written; `what` is to be written there.
 pub fn check_writable(path: &Path, what: &str) -> Result<()> {
     if path.exists() && !path.is_file() {
-        return Err(Error::usage(format!("{} is no regular file, so no {what} are written there", path.display())));
+        return Err(Error::usage(format!(
+            "{} is not a regular file: choose another path for the {what}",
+            path.display()
+        )));
     }
     save::probe(path).or_incomplete(|| format!("cannot write {}", path.display()))
 }
@@ -121,7 +123,7 @@ pub fn check_writable(path: &Path, what: &str) -> Result<()> {
 pub fn check_replaceable<T>(path: &Path, what: &str, opened: Result<T, ReadError>) -> Result<()> {
     match opened {
         Err(ReadError::Malformed { .. }) => Err(Error::usage(format!(
-            "--json {}: the file is there and holds no {what}; name another, or remove it",
+            "--json {}: the file exists and holds no {what}: choose another path, or remove the file",
             path.display()
         ))),
         _ => Ok(()),

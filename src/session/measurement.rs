@@ -28,7 +28,6 @@ use crate::cli::Effort;
 pub struct Measurement<'a> {
     /// The configuration.
     pub config: &'a Config,
-    /// The cases.
     pub selected: &'a Selected<'a>,
     /// Seed of weights, inputs and launch order.
     pub seed: u64,
@@ -74,7 +73,7 @@ impl Measurement<'_> {
             terminal.say(&format!("{name} is skipped: {skipped}"));
         }
         let canary = (suite.canary && !fit.fitting.is_empty()).then(|| canary_case(&suite.reference));
-        let outputs = tempfile::tempdir().or_incomplete(|| "cannot make a temporary folder")?;
+        let outputs = tempfile::tempdir().or_incomplete(|| "cannot create a temporary folder")?;
         let plan = RunPlan {
             cases: &fit.fitting,
             launches: self.effort.launches.map_or(suite.launches, usize::from),
@@ -147,12 +146,12 @@ impl Measurement<'_> {
         let warnings: Vec<String> = warnings.map(ToString::to_string).collect();
         if self.fitness == Fitness::Demanded && !warnings.is_empty() {
             return Err(Error::incomplete(format!(
-                "this machine is unfit to measure, and --strict refuses that: {}",
+                "--strict: this machine is not fit to measure: {}",
                 warnings.join("; ")
             )));
         }
         let debug =
-            cfg!(debug_assertions).then_some("this is a debug build: measure with a release build, `make build`");
+            cfg!(debug_assertions).then_some("this is a debug build: measure with a release build (`make build`)");
         if self.fitness != Fitness::Ignored {
             for warning in debug.into_iter().chain(warnings.iter().map(String::as_str)) {
                 terminal.say(&format!("warning: {warning}"));

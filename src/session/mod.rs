@@ -2,6 +2,7 @@
 
 pub mod actions;
 pub mod base;
+pub mod find_program;
 pub mod judged;
 pub mod measure;
 pub mod measurement;

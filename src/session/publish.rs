@@ -1,7 +1,7 @@
-//! What a judgement tells GitHub: annotations, the job's summary, a step's outputs, the pull request's comment, a check run.
+//! What is published of a judgement: annotations, the job's summary, a step's outputs, the pull request's comment, a check run.
 //!
-//! None of it changes a verdict: what cannot be written or posted is a warning. Only `comment`, which is asked for nothing
-//! else, ends with its status.
+//! Posting never affects the verdict: what cannot be written or posted is a warning. Only `comment`, which does nothing else,
+//! ends with the status of the post.
 
 use std::path::Path;
 
@@ -24,7 +24,7 @@ const COMMENT_LIMIT: usize = 65_536;
 /// Most bytes of a job's summary: GitHub's 1 MiB a step, with room for what a step's other commands write.
 const JOB_SUMMARY_LIMIT: usize = 900_000;
 
-/// Where a judgement is told, and as whom.
+/// Where a judgement is published, and as whom.
 pub struct Publisher<'a> {
     args: &'a Publication,
     terminal: &'a Terminal,
@@ -87,7 +87,7 @@ impl<'a> Publisher<'a> {
         self.terminal.print(&rendered.annotations)
     }
 
-    /// Tells that nothing could be measured, and why: an older comment or check run must not stand as this one's outcome.
+    /// Publishes that nothing could be measured, and why: an older comment or check run must not be taken for this run's outcome.
     pub fn publish_failure(&self, error: &Error, measure: &Measure) {
         let suite = measure.selection.suite.as_deref().unwrap_or("default");
         let marker = Marker::new(self.args.id.as_deref().unwrap_or(&identity(suite, &machine_name())));
@@ -110,7 +110,7 @@ impl<'a> Publisher<'a> {
     fn ask(&self, rendered: &Rendered) -> Result<ExitStatus> {
         let say = |text: &str| self.terminal.say(&format!("wanbench: {text}"));
         if !has_token(&self.args.api) {
-            say("nothing is posted on GitHub without a token, GITHUB_TOKEN or --token");
+            say("nothing was posted on GitHub: pass a token in GITHUB_TOKEN or --token");
             return Ok(ExitStatus::Incomplete);
         }
         let repository = repository(&self.args.api)?;
@@ -123,7 +123,7 @@ impl<'a> Publisher<'a> {
                     let posted = self.post_comment(&client, &repository, number, rendered).await;
                     statuses.push(self.warn("the comment", posted));
                 }
-                None => say("no comment is posted, since this is of no pull request; --pull-request names one"),
+                None => say("no comment was posted, since this is not a pull request; pass --pull-request to name one"),
             }
             if self.args.check_run {
                 let posted = self.post_check_run(&client, &repository, rendered).await;
@@ -150,7 +150,7 @@ impl<'a> Publisher<'a> {
     }
 
     async fn post_check_run(&self, client: &Client, repository: &Repository, rendered: &Rendered) -> Result<()> {
-        let head_sha = self.head_sha().ok_or_else(|| Error::usage("no commit to check: --sha names one"))?;
+        let head_sha = self.head_sha().ok_or_else(|| Error::usage("no commit to report a check run on: pass --sha"))?;
         let check_run = CheckRun {
             name: &format!("wanbench ({})", rendered.marker.name()),
             head_sha: &head_sha,
@@ -170,7 +170,7 @@ impl<'a> Publisher<'a> {
         self.args.sha.clone().or_else(of_event).or_else(|| variable("GITHUB_SHA"))
     }
 
-    /// Tells why something was not written or posted. In Actions a warning is seen on the run's page.
+    /// Warns that something was not written or posted. In Actions a warning appears on the run's page.
     fn warn(&self, what: &str, outcome: Result<()>) -> ExitStatus {
         let Err(error) = outcome else { return ExitStatus::Passed };
         let warning = format!("{what} could not be written: {error}");

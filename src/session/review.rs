@@ -27,7 +27,8 @@ pub fn review(
     match compare(commit, &base.config, sources, config, selected) {
         Ok((loosened, accepted)) => BaseRevision { loosened, accepted, ..revision.clone() },
         Err(error) => {
-            let note = format!("what this change loosens since {} cannot be told: {error:#}", revision.name);
+            let note =
+                format!("cannot compare the configuration and baselines with those of {}: {error:#}", revision.name);
             terminal.say(&format!("warning: {note}"));
             BaseRevision { loosened: vec![note], ..revision.clone() }
         }
@@ -43,7 +44,7 @@ fn compare(
 ) -> Result<(Vec<String>, Vec<String>)> {
     let base_config = match base_config {
         BaseConfig::Readable(config) => Some(config.as_ref()),
-        BaseConfig::Unreadable(reason) => anyhow::bail!("its configuration cannot be read: {reason}"),
+        BaseConfig::Unreadable(reason) => anyhow::bail!("its configuration is not valid: {reason}"),
         BaseConfig::Absent => None,
     };
     let baselines = sources.baselines();
@@ -77,7 +78,7 @@ fn of_other_machines(base: &Path, head: &Path, own: Option<&Baseline>) -> Result
 
 /// The baselines as they are at `commit`, in a temporary folder.
 fn baselines_at(commit: &str, folder: &Path) -> Result<tempfile::TempDir> {
-    let copies = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let copies = tempfile::tempdir().context("cannot create a temporary folder")?;
     let folder = std::path::absolute(folder)?;
     let above = folder.parent().unwrap_or(&folder);
     for path in git::files(above, commit, &folder)? {

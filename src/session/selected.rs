@@ -17,7 +17,6 @@ use crate::cli::{AxesArgs, ExpertChoice, LoadingArgs, Selection};
 
 /// The cases of a suite that are asked for, and where they run.
 pub struct Selected<'a> {
-    /// The suite.
     pub suite: &'a Suite,
     /// Its cases that are asked for.
     pub cases: Vec<Case>,
@@ -25,7 +24,6 @@ pub struct Selected<'a> {
     pub models: BTreeMap<String, Model>,
     /// Their programs, with those of all other backends.
     pub programs: BTreeMap<String, Program>,
-    /// This machine.
     pub machine: Machine,
     /// The device for all of them.
     pub device: DeviceKind,
@@ -40,7 +38,7 @@ impl<'a> Selected<'a> {
         let cases = config::select(cases, &selection.filter, &selection.backend);
         if cases.is_empty() {
             return Err(Error::usage(format!(
-                "no case of suite `{}` is left; `wanbench run --suite {} --list` names them all",
+                "the flags select no case of suite `{}`; `wanbench run --suite {} --list` lists them all",
                 suite.name, suite.name
             )));
         }
@@ -48,7 +46,7 @@ impl<'a> Selected<'a> {
         let is_one_network = matches!(models[&suite.model], Model::Synthetic(_));
         if is_one_network && cases.iter().any(|case| !case.workload.experts.is_default()) {
             return Err(Error::usage(format!(
-                "--expert: suite `{}` runs the built-in model, which is one network",
+                "--expert: suite `{}` runs the built-in model, which has only one network",
                 suite.name
             )));
         }
@@ -62,8 +60,8 @@ fn models(config: &Config, suite: &Suite, checkpoint: Option<&Path>) -> Result<B
     if let Some(checkpoint) = checkpoint {
         if let Model::Synthetic(_) = models[&suite.model] {
             return Err(Error::usage(format!(
-                "--ckpt-dir: suite `{}` runs the built-in model: name a suite whose model is a checkpoint, or write one \
-                 into config.toml: [models.NAME] checkpoint = \"DIR\"",
+                "--ckpt-dir: suite `{}` runs the built-in model: choose a suite whose model is a checkpoint with --suite, or add one \
+                 to config.toml: [models.NAME] checkpoint = \"DIR\"",
                 suite.name
             )));
         }
@@ -99,7 +97,10 @@ pub fn select<'a>(
 ) -> Result<(&'a Suite, DeviceKind)> {
     if let Some(unknown) = selection.backend.iter().find(|name| !config.backends.contains_key(*name)) {
         let known: Vec<_> = config.backends.keys().map(String::as_str).collect();
-        return Err(Error::usage(format!("--backend {unknown}: no such backend; there are {}", known.join(", "))));
+        return Err(Error::usage(format!(
+            "--backend {unknown}: no such backend; the configuration has {}",
+            known.join(", ")
+        )));
     }
     let for_checkpoint = selection.ckpt_dir.as_ref().and(config.default_suite.checkpoint.as_deref());
     let named = selection.suite.as_deref().or(for_checkpoint);
@@ -146,7 +147,7 @@ pub fn resolve_device<'a>(
         asked.push(program);
         if let Err(failure) = runner::probe(program, DeviceChoice::Gpu) {
             let name = program.command.join(" ");
-            terminal.say(&format!("{name} cannot use the GPU ({}): everything runs on the CPU", failure.reason));
+            terminal.say(&format!("{name} cannot use the GPU ({}): all cases run on the CPU", failure.reason));
             return DeviceKind::Cpu;
         }
     }

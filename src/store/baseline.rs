@@ -72,11 +72,11 @@ pub struct BaselineCase {
     pub shape: Option<Shape>,
     /// Reference's step time over the case's; `None` for the reference itself.
     pub speedup: Option<f64>,
-    /// Median step, `None` where an imported report prints it as zero.
+    /// Median step in seconds; `None` where an imported report prints it as zero.
     pub step_seconds: Option<f64>,
-    /// The framework's own peak.
+    /// The framework's own peak, if the worker reports it.
     pub framework_peak_bytes: Option<u64>,
-    /// The process's peak.
+    /// The process's peak, if the system reports it.
     pub process_peak_bytes: Option<u64>,
     /// The last [`KEPT_RUNS`] recorded runs, oldest first.
     pub jobs: Vec<RecordedRun>,
@@ -151,13 +151,13 @@ pub struct RecordedRun {
     pub commit: Option<String>,
     /// Versions of what decides the speed.
     pub versions: BTreeMap<String, String>,
-    /// Launches.
+    /// Launches of the case in that run.
     pub launches: usize,
     /// Mean over blocks of ln(reference / case).
     pub mean_log_speedup: Option<f64>,
     /// Standard deviation of it over blocks.
     pub deviation_log_speedup: Option<f64>,
-    /// The launches' median steps.
+    /// Median step of each launch, in seconds.
     pub launch_step_seconds: Vec<f64>,
     /// Why recording it was in doubt, where it was recorded by force.
     #[serde(default, skip_serializing_if = "Option::is_none")]

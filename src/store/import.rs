@@ -42,7 +42,7 @@ pub enum ImportError {
         expected: String,
     },
     /// A part of the report is not there.
-    #[error("{source_name}: no {expected}: is it a benchmark report in the form that `wanbench report` writes?")]
+    #[error("{source_name}: no {expected}: is it a report that `wanbench report --format markdown` wrote?")]
     Absent {
         /// The report's name.
         source_name: String,

@@ -38,7 +38,7 @@ pub struct RunRecord {
     pub launches: usize,
     /// Forward passes before the timed steps of a launch.
     pub warmup_steps: u32,
-    /// Wall time of the whole run.
+    /// Wall time of the whole run, in seconds.
     pub wall_seconds: f64,
     /// Whether the run was ended from outside, before its last launch.
     pub interrupted: bool,
@@ -51,7 +51,7 @@ pub struct RunRecord {
     /// Whether flags selected some of the suite's cases, or put others in their place.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_selection: bool,
-    /// What the canary told, where one was launched.
+    /// The canary's readings, if one was launched.
     pub canary: Option<Canary>,
     /// What was noticed about the machine, in words.
     pub warnings: Vec<String>,
@@ -79,7 +79,7 @@ pub struct BaseRevision {
     pub name: String,
     /// Its commit, where it was a revision.
     pub commit: Option<String>,
-    /// What this change makes looser than it was there, in words: gates, removed cases, edited baselines.
+    /// What this change relaxes relative to it, in words: tolerances, removed cases, edited baselines.
     pub loosened: Vec<String>,
     /// The cases whose regression this change acknowledges, and the base does not.
     pub accepted: Vec<String>,
@@ -88,13 +88,13 @@ pub struct BaseRevision {
     pub lacks: Vec<String>,
 }
 
-/// The canary: a small fixed load before each block, to see that the machine is as it was.
+/// The canary: a small fixed load before each block that shows whether the machine is as it was at rest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Canary {
     /// The backend that it runs on.
     pub backend: String,
-    /// Its step on the machine at rest.
+    /// Its step on the machine at rest, in seconds.
     pub cold_seconds: f64,
     /// How much slower than that a block may start, in percent.
     pub tolerance_percent: f64,
@@ -124,11 +124,11 @@ pub struct DroppedBlock {
 pub struct CaseRecord {
     /// What was measured.
     pub case: Case,
-    /// The launches.
+    /// Head's launches.
     pub launches: Vec<Launch>,
     /// The launches of the base revision's worker, in the same blocks.
     pub base_launches: Vec<Launch>,
-    /// Of a reference: its launches once more, in the same blocks, to see what the machine alone makes of them.
+    /// Of a reference: its launches as A/A control, in the same blocks.
     pub control_launches: Vec<Launch>,
     /// What one step computes; `None` where nothing is known of it.
     pub work: Option<Work>,
@@ -156,7 +156,7 @@ pub enum ArmKind {
     Head,
     /// The revision before it.
     Base,
-    /// The reference of the workload once more: what differs between the two is the machine's doing.
+    /// The reference of the workload a second time, as A/A control: any difference between the two comes from the machine.
     Control,
 }
 
@@ -284,7 +284,7 @@ impl fmt::Display for Skipped {
 }
 
 impl BaseRevision {
-    /// A base of which nothing is known to be loosened or accepted.
+    /// A base relative to which nothing is known to be relaxed or accepted.
     pub fn new(name: String, commit: Option<String>) -> Self {
         Self { name, commit, loosened: Vec::new(), accepted: Vec::new(), lacks: Vec::new() }
     }

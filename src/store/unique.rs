@@ -28,7 +28,7 @@ impl<'de, V: Deserialize<'de>> Visitor<'de> for UniqueKeys<V> {
         let mut map = BTreeMap::new();
         while let Some((key, value)) = entries.next_entry::<String, V>()? {
             if map.contains_key(&key) {
-                return Err(A::Error::custom(format_args!("{key} is there twice")));
+                return Err(A::Error::custom(format_args!("{key} appears twice")));
             }
             map.insert(key, value);
         }

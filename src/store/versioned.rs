@@ -18,7 +18,7 @@ pub enum ReadError {
         cause: std::io::Error,
     },
     /// It is not of the expected form.
-    #[error("{path}: not a {what} of this wanbench: {cause}")]
+    #[error("{path}: not a valid {what}: {cause}")]
     Malformed {
         /// The file.
         path: String,
@@ -28,7 +28,7 @@ pub enum ReadError {
         cause: serde_json::Error,
     },
     /// It holds what wanbench does not write, by the rules of [`valid`](super::valid).
-    #[error("{path}: {reason}: no wanbench writes that; restore the file, or measure again")]
+    #[error("{path}: {reason}: the file was changed or damaged; restore it, or measure again")]
     Invalid {
         /// The file.
         path: String,
@@ -37,7 +37,7 @@ pub enum ReadError {
     },
     /// It was written by another version.
     #[error(
-        "{path}: written with schema {found}, this wanbench reads {expected}: use the wanbench that wrote it, or measure again"
+        "{path}: has schema {found}, but this wanbench reads schema {expected}: use the version that wrote it, or measure again"
     )]
     Schema {
         /// The file.

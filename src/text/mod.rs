@@ -1,4 +1,4 @@
-//! Words for people: how figures are written, how text from outside is made harmless, how lines fit a terminal.
+//! Text for people: how figures are written, how text from outside is made harmless, how lines fit a terminal.
 
 pub mod columns;
 pub mod escape;

@@ -29,7 +29,7 @@ impl Checkpoint {
         if let Some(manifest) = Manifest::open(folder)? {
             let quant = manifest.quant;
             let reason = format!(
-                "holds weights quantized as {quant}: name the checkpoint they were made of, with --quant {quant}"
+                "holds weights quantized as {quant}: pass the checkpoint that they were made from, with --quant {quant}"
             );
             return Err(CheckpointError::Malformed { path: folder.to_owned(), reason });
         }

@@ -9,7 +9,7 @@ pub struct RopeTables {
     pub cos: Vec<f32>,
     /// Sine per (token, pair).
     pub sin: Vec<f32>,
-    /// Tokens.
+    /// Number of tokens: rows of the tables.
     pub tokens: usize,
     /// Rotated pairs per head.
     pub pairs: usize,

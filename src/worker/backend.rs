@@ -76,7 +76,7 @@ pub trait Backend: Sized {
 
 /// Where a network's weights come from, and as what they are to be held.
 pub struct Source {
-    /// The checkpoint.
+    /// The checkpoint that holds them.
     pub checkpoint: Checkpoint,
     /// The same weights, quantized beforehand as `quant` and `dtype` say.
     pub quantized: Option<Quantized>,

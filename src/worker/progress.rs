@@ -1,4 +1,4 @@
-//! The progress of loading, for whoever waits for it.
+//! The progress of loading, shown to a user who waits for it.
 
 use std::time::{Duration, Instant};
 

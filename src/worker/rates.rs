@@ -1,4 +1,4 @@
-//! The machine's own rates: what a step's are held against, so that a slow result can be told from a slow machine.
+//! The machine's own rates, to compare a step's with, so that a slow program and a slow machine can be distinguished.
 
 use std::time::{Duration, Instant};
 

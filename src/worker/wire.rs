@@ -24,7 +24,7 @@ impl Wire {
     pub fn send(&mut self, event: &Event) -> Result<()> {
         let mut line = serde_json::to_string(event)?;
         line.push('\n');
-        self.0.write_all(line.as_bytes()).context("the tool is gone")
+        self.0.write_all(line.as_bytes()).context("wanbench has ended")
     }
 }
 
@@ -46,7 +46,7 @@ pub fn read_request() -> Result<(Request, Receiver<Turn>)> {
     let version = value.get("protocol").and_then(serde_json::Value::as_u64);
     ensure!(
         version == Some(protocol::VERSION.into()),
-        "the request speaks protocol {version:?}, this worker {}: build tool and workers from one revision",
+        "the request speaks protocol {version:?}, this worker {}: build wanbench and its workers from the same revision",
         protocol::VERSION
     );
     let request = serde_json::from_value(value).map_err(|error| Malformed(error.to_string()))?;

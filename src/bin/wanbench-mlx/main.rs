@@ -178,7 +178,7 @@ fn pick_device(choice: DeviceChoice) -> Result<(DeviceKind, MlxDevice, Stream)> 
         Ok(stream) => Ok((DeviceKind::Gpu, gpu, stream)),
         Err(_) if choice == DeviceChoice::Auto => Ok((DeviceKind::Cpu, cpu, cpu_stream)),
         Err(_) => {
-            Err(Unsupported("MLX finds no GPU here: take --device cpu, or a machine with Metal".to_owned()).into())
+            Err(Unsupported("MLX finds no GPU here: use --device cpu, or a machine with Metal".to_owned()).into())
         }
     }
 }

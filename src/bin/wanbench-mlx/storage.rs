@@ -46,7 +46,7 @@ impl Weights {
     /// Writes them as [`wanbench::wan::quantized`] describes it.
     pub fn save(&self, path: &Path) -> Result<()> {
         if self.index.layout.is_none() {
-            let message = "weights are saved quantized only: name a quantization other than none";
+            let message = "weights can only be saved quantized: choose a quantization other than none";
             return Err(Unsupported(message.to_owned()).into());
         }
         let bound = self.bound();
@@ -171,7 +171,7 @@ fn is_current(quantized: &Quantized) -> bool {
     if !is_current {
         let name = |version: Option<&String>| version.map_or_else(|| "an unknown version".to_owned(), String::clone);
         eprintln!(
-            "wanbench-mlx: {} is of MLX {}, this is {}: quantizing the checkpoint anew",
+            "wanbench-mlx: {} was saved by MLX {}, this is {}: quantizing the checkpoint again",
             quantized.weights.display(),
             name(theirs),
             name(ours.as_ref())

@@ -187,7 +187,7 @@ impl Torch {
 }
 
 fn no_accelerator() -> Error {
-    let reason = "this libtorch finds no GPU: take --device cpu, or run on Apple Silicon, or build against a libtorch \
+    let reason = "this libtorch finds no GPU: use --device cpu, run on Apple Silicon, or build against a libtorch \
                   for CUDA (LIBTORCH)";
     Unsupported(reason.to_owned()).into()
 }

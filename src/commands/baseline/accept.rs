@@ -33,7 +33,7 @@ pub fn accept(args: &cli::Accept, terminal: &Terminal) -> Result<ExitStatus> {
     let Some(case) = record.case(&args.case) else {
         let names: Vec<&str> = record.cases.iter().map(|case| case.case.name.as_str()).collect();
         return Err(Error::usage(format!(
-            "{} has no case `{}`; there are {}",
+            "{} has no case `{}`; it has {}",
             args.from.display(),
             args.case,
             names.join(", ")
@@ -110,9 +110,9 @@ impl Regression {
 fn checked_reason(reason: &str) -> Result<&str> {
     let reason = reason.trim();
     let fault = match reason.chars().count() {
-        0 => "is empty: say why the regression may stay".to_owned(),
-        length if length > LONGEST_REASON => format!("has {length} characters, {LONGEST_REASON} are allowed"),
-        _ if reason.chars().any(char::is_control) => "is not one line of plain text".to_owned(),
+        0 => "is empty: say why the regression is acceptable".to_owned(),
+        length if length > LONGEST_REASON => format!("has {length} characters: at most {LONGEST_REASON} are allowed"),
+        _ if reason.chars().any(char::is_control) => "is not a single line of plain text".to_owned(),
         _ => return Ok(reason),
     };
     Err(Error::usage(format!("--reason {fault}")))
@@ -124,7 +124,7 @@ fn check_measured(own: &Path, folder: &Path, record: &RunRecord) -> Result<()> {
     let found = Baseline::find(folder, &record.machine, record.device)?;
     match found.filter(|(path, baseline)| path != own || baseline.imported.is_some()) {
         Some((path, _)) => Err(Error::usage(format!(
-            "{} was imported, or is of another machine that agrees with this one: record this machine's own figures first, with `wanbench baseline update`",
+            "{} was imported or belongs to a similar machine: first record this machine's own figures with `wanbench baseline update`",
             path.display()
         ))),
         None => Ok(()),

@@ -38,7 +38,7 @@ pub(super) fn apply(changes: &[Change], yes: bool, terminal: &Terminal) -> Resul
         terminal.print(&unified(&change.old, &change.new, &name, &name))?;
     }
     if changed.is_empty() {
-        terminal.say("nothing changes");
+        terminal.say("no changes");
         return Ok(ExitStatus::Passed);
     }
     if !yes && !confirmed()? {
@@ -55,12 +55,12 @@ pub(super) fn apply(changes: &[Change], yes: bool, terminal: &Terminal) -> Resul
 
 fn confirmed() -> Result<bool> {
     if !io::stdin().is_terminal() {
-        return Err(Error::usage("nobody is there to ask: say --yes to write these changes"));
+        return Err(Error::usage("standard input is not a terminal: pass --yes to write these changes"));
     }
     let mut answer = String::new();
     write!(io::stderr(), "Write these changes? [y/N] ")
         .and_then(|()| io::stdin().lock().read_line(&mut answer))
-        .or_incomplete(|| "cannot ask whether to write these changes")?;
+        .or_incomplete(|| "cannot read the answer")?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 

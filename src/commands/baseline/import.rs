@@ -18,10 +18,10 @@ pub fn import(args: &cli::Import, terminal: &Terminal) -> Result<ExitStatus> {
     let imported = import::import(&text, &source)?;
     let path = Baseline::path(folder, &imported.baseline.machine, imported.baseline.device);
     if path.exists() && !args.replace {
-        return Err(Error::usage(format!("{} is there already; --replace overwrites it", path.display())));
+        return Err(Error::usage(format!("{} exists; pass --replace to overwrite it", path.display())));
     }
     for name in &imported.skipped {
-        terminal.say(&format!("{name}: no figures in the report, so none in the baseline"));
+        terminal.say(&format!("{name}: the report has no figures, so it is not in the baseline"));
     }
     if let Some(disagreement) = disagreement(&imported.model_mib, &ModelMemory::open(folder)?) {
         return Err(Error::usage(format!("{}: {disagreement}", args.report.display())));
@@ -35,7 +35,8 @@ fn disagreement(model_mib: &BTreeMap<String, u64>, memory: &ModelMemory) -> Opti
     model_mib.iter().find_map(|(name, mib)| {
         let bytes = *memory.models.get(name)?;
         let recorded = (bytes as f64 / f64::from(1 << 20)).round() as u64;
-        (recorded != *mib)
-            .then(|| format!("{name} takes {mib} MiB there, but {bytes} bytes are recorded: another model?"))
+        (recorded != *mib).then(|| {
+            format!("{name} takes {mib} MiB in the report, but {bytes} bytes are recorded: is it another model?")
+        })
     })
 }

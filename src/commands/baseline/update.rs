@@ -23,7 +23,7 @@ pub fn update(args: &cli::Update, terminal: &Terminal) -> Result<ExitStatus> {
     let MeasuredRun { record, is_saved } = match &args.from {
         Some(path) => MeasuredRun { record: RunRecord::open(path)?, is_saved: true },
         None if cfg!(debug_assertions) => {
-            return Err(Error::usage("a debug build measures nothing worth recording: use `make build`"));
+            return Err(Error::usage("a debug build cannot record a baseline: use a release build (`make build`)"));
         }
         None => {
             let asked = Measuring::plain(&args.measure, &config);
@@ -48,7 +48,9 @@ pub fn update(args: &cli::Update, terminal: &Terminal) -> Result<ExitStatus> {
 /// Refuses a command that asks where nobody answers.
 pub(super) fn check_can_ask(command: &str, yes: bool) -> Result<()> {
     if !yes && in_ci() {
-        return Err(Error::usage(format!("baseline {command} asks, and CI cannot answer: say --yes")));
+        return Err(Error::usage(format!(
+            "baseline {command} asks for confirmation, which CI cannot give: pass --yes"
+        )));
     }
     Ok(())
 }
@@ -68,7 +70,7 @@ pub(super) fn check_doubts<'a>(doubts: impl Iterator<Item = &'a String>, is_forc
     match doubts.is_empty() || is_forced {
         true => Ok(()),
         false => Err(Error::usage(format!(
-            "these results cannot become a baseline: {}; --force records them all the same, with this reason",
+            "these results cannot become a baseline: {}; pass --force to record them anyway, with this reason",
             doubts.join("; ")
         ))),
     }
@@ -79,7 +81,7 @@ fn check_known(record: &RunRecord, config: &Config) -> Result<()> {
     let known = config.known_cases();
     match record.cases.iter().find(|case| !known.contains(&case.case.name)) {
         Some(case) => Err(Error::usage(format!(
-            "these results cannot become a baseline: no suite of the configuration has {}: write it into one, or record a \
+            "these results cannot become a baseline: no suite of the configuration has {}: add it to one, or record a \
              run without --frames, --quant, --dtype and --expert",
             case.case.name
         ))),
@@ -103,9 +105,9 @@ fn refusal(record: &RunRecord, machine: Option<&str>) -> Option<String> {
         return Some("nothing was measured".to_owned());
     }
     match machine {
-        Some(machine) if machine != name => Some(format!("they are of {name}, not of {machine}")),
+        Some(machine) if machine != name => Some(format!("they were measured on {name}, not on {machine}")),
         None if record.machine != here => Some(format!(
-            "they are of {name}, this machine is {}: if you mean to record that machine's baseline, say --machine {name}",
+            "they were measured on {name}, and this machine is {}: to record that machine's baseline, pass --machine {name}",
             here.name(record.device)
         )),
         _ => None,

@@ -16,7 +16,10 @@ pub(super) fn render(reports: &[&Report], origin: &Origin, bounds: Bounds) -> St
         return String::new();
     }
     let lines: Vec<String> = origin.download.iter().cloned().chain(lines).collect();
-    format!("In a checkout of this branch, run what applies, and commit what it changes:\n\n{}", fenced("bash", &lines))
+    format!(
+        "In a checkout of this branch, run the commands that apply and commit what they change:\n\n{}",
+        fenced("bash", &lines)
+    )
 }
 
 fn of_report(report: &Report, bounds: Bounds) -> Vec<String> {
@@ -43,6 +46,6 @@ fn commands(report: &Report, recording: &Recording, bounds: Bounds) -> Vec<Strin
     let mut commands: Vec<String> = updates.then(|| update(report, &flags)).into_iter().collect();
     commands.extend(accepted.iter().take(bounds.entries).map(|case| accept(report, case, &flags)));
     let rest = accepted.len().saturating_sub(bounds.entries);
-    commands.extend((rest > 0).then(|| format!("# … and so for {rest} more")));
+    commands.extend((rest > 0).then(|| format!("# … and likewise for {rest} more")));
     commands
 }

@@ -120,7 +120,7 @@ impl Comment<'_> {
         let mut parts = vec![self.lead(), self.findings(), self.further_steps(), self.standard_errors()];
         parts.push(commands::render(self.reports, self.origin, self.tier.bounds));
         parts.push(titled("Accepted", &self.accepted()));
-        parts.push(titled("Accepted by this change, which counts once it is merged", &self.claimed()));
+        parts.push(titled("Accepted by this change, which takes effect once it is merged", &self.claimed()));
         parts.push(titled(review::LOOSENS, &self.loosened()));
         parts.extend(self.reports.iter().map(|report| self.section(report)));
         parts.push(self.footer());

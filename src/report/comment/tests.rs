@@ -46,7 +46,7 @@ fn what_is_accepted_needs_a_reason_after_the_update_that_the_rest_needs() {
         [
             "gh run download 42 --name wanbench-results",
             "wanbench baseline update --from results.json --machine apple-m3-ultra-80gpu-512gb",
-            "wanbench baseline accept mlx/41f/int8 --reason 'WHY IT MAY STAY' --from results.json --machine apple-m3-ultra-80gpu-512gb",
+            "wanbench baseline accept mlx/41f/int8 --reason 'WHY IT IS ACCEPTABLE' --from results.json --machine apple-m3-ultra-80gpu-512gb",
         ]
     );
 }

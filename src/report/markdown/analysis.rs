@@ -12,7 +12,6 @@ use crate::text::escape::markdown as escape;
 use crate::text::format;
 use crate::wan::{DType, Experts, Quant};
 
-/// The section.
 pub(super) fn section(report: &Report) -> String {
     let sections = [
         ("Quantization Memory Savings", quantization(report)),

@@ -13,7 +13,6 @@ use crate::text::escape::markdown as escape;
 use crate::text::format;
 use crate::wan::Quant;
 
-/// The section.
 pub(super) fn section(report: &Report) -> String {
     format!("## Configuration\n\n{}", items(report))
 }

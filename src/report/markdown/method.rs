@@ -4,7 +4,6 @@ use super::super::{Report, summary};
 use crate::text::format;
 use crate::wan::Experts;
 
-/// The section.
 pub(super) fn section(report: &Report) -> String {
     format!("## Methodology\n\n### Benchmark Procedure\n\n{}\n### Notes\n\n{}", procedure(report), notes(report))
 }
@@ -23,7 +22,7 @@ pub(in crate::report) fn procedure(report: &Report) -> String {
          7. **Memory**: Model memory is the exact bytes of the weights as the framework holds them, in MiB (printed `MB`). The process's peak is the lifetime maximum of the physical footprint on macOS, of the resident set on Linux; the framework's peak is its own allocator's. Compare peaks within a backend only\n",
         blocks = match record.side_by_side {
             true =>
-                "One launch of every case of a workload lives at the same time; they take turns, step by step, in a balanced order, and whoever waits is stopped",
+                "One launch of every case of a workload runs at the same time; they take turns, step by step, in a balanced order, and a waiting process is stopped",
             false => "One launch of every case of a workload runs close in time, in an order balanced over the blocks",
         },
         launches = summary::launches(record),
@@ -41,7 +40,7 @@ pub(in crate::report) fn notes(report: &Report) -> String {
         true => "; a total includes the switch from one network to the other",
         false => "",
     };
-    let resident = if runs(&[Experts::Both]) { "; where both networks are resident, for two" } else { "" };
+    let resident = if runs(&[Experts::Both]) { "; for two where both networks are resident" } else { "" };
     format!(
         "\
          - Times per step and totals exclude model loading and VAE encode/decode{switch}\n\
@@ -49,8 +48,8 @@ pub(in crate::report) fn notes(report: &Report) -> String {
          - Throughput counts matrix products and attention, a multiply-add as two operations; as bytes it counts each weight, and each product's operands and results, once. The machine's rates are those of a large square product in the case's arithmetic and of a large copy\n\
          - `nf4` rows are MLX's 4-bit affine mode with group size 64, the same as `int4`; they keep the name of the founding report\n\
          - Arithmetic is f32 unless a row says otherwise: no TF32, no bf16 attention\n\
-         - Tolerances: step time beside the base revision {base}%, speedup against the baseline {speedup}%, own step time against the baseline {step}%, peaks {peak}% + {mib} MiB, model memory exact. A tolerance of speed is a ratio, alike in both directions: 5% is −4.8% to +5.0%\n\
-         - A change fails beyond its tolerance, and only where chance explains it with less than {alpha}% over all cases and looks together\n",
+         - Tolerances: step time beside the base revision {base}%, speedup against the baseline {speedup}%, own step time against the baseline {step}%, peaks {peak}% + {mib} MiB, model memory exact. A speed tolerance is a ratio, symmetric in both directions: 5% is −4.8% to +5.0%\n\
+         - A change fails if it is beyond its tolerance and significant: the probability of any false alarm, over all cases and looks together, is at most {alpha}%\n",
         base = gate.base_tolerance_percent,
         alpha = 100.0 * gate.alpha(),
         speedup = gate.speedup_tolerance_percent,

@@ -9,7 +9,6 @@ use crate::text::escape::{cut, markdown as escape};
 /// Characters of a failed case's reason in a cell.
 const REASON_LENGTH: usize = 80;
 
-/// The section.
 pub(super) fn section(report: &Report) -> String {
     let cases: Vec<&Judged> = report.outcome.cases.iter().collect();
     format!("## Results Summary\n\n{}\n{}", rows(&cases), legend(report))
@@ -79,10 +78,12 @@ fn with_verdict(columns: &[Column], cases: &[&Judged], rows: &[Row]) -> String {
 /// What the columns mean, and what is gated.
 pub(in crate::report) fn legend(report: &Report) -> String {
     let before = match report.record.base {
-        Some(_) => "Change is of the case's own step time beside the base revision, whose median step is Before/Step.",
+        Some(_) => {
+            "Change compares the case's own step time with the base revision's in the same blocks; Before/Step is the base revision's median step."
+        }
         None => {
-            "Change is of the case's time in proportion to the reference's, for the reference of its own, against the \
-             baseline, whose step time is Before/Step."
+            "Change compares the case's step time relative to the reference's (the reference's own step time) with the \
+             baseline; Before/Step is the baseline's step time."
         }
     };
     format!(

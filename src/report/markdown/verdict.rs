@@ -1,4 +1,4 @@
-//! The verdict, what to do next, what deserves a look, why cases failed, what was accepted and what is loosened.
+//! The verdict, what to do next, what was found, why cases failed, what was accepted and what is relaxed.
 
 use super::super::headline::{self, Notable};
 use super::super::{Report, next_steps, review};
@@ -20,7 +20,6 @@ impl Bounds {
     pub const NONE: Self = Self { entries: usize::MAX, characters: usize::MAX };
 }
 
-/// The section.
 pub(super) fn section(report: &Report) -> String {
     let mut text = format!("## Verdict\n\n**{}**: {}.\n", report.standing().name(), escape(&headline::reason(report)));
     let steps = list(next_steps::steps(report).iter().map(|step| escape_prose(&step.words(report))));

@@ -20,7 +20,6 @@ const REASON_LENGTH: usize = 100;
 /// Lines that leave no room for cases: two for the run, and two for what was written before.
 const OTHER_LINES: usize = 4;
 
-/// Columns of the bar.
 const BAR_COLUMNS: usize = 16;
 
 /// A run so far.

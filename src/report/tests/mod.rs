@@ -1,4 +1,4 @@
-//! Snapshots of the Markdown, the text and the comment. `INSTA_UPDATE=always cargo test --lib report` writes them anew; read
+//! Snapshots of the Markdown, the text and the comment. `INSTA_UPDATE=always cargo test --lib report` rewrites them; read
 //! the difference before committing it.
 
 use super::comment::tests::{assert_whole, origin};

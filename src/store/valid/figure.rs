@@ -117,18 +117,18 @@ pub(super) fn rates(rates: &Rates) -> Checked {
 pub(super) fn digest(digest: &Digest) -> Checked {
     let is_sha256 = digest.sha256.len() == 64 && digest.sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
     require(is_sha256, || format!("sha256 is {:?}, which is not 64 hexadecimal digits", digest.sha256))?;
-    require(digest.elements > 0, || "elements is 0: an output has some".to_owned())?;
+    require(digest.elements > 0, || "elements is 0: an output has at least one".to_owned())?;
     not_negative("norm", digest.norm)
 }
 
 /// A figure that may be unknown.
 pub(super) fn known<T: Copy>(name: &str, figure: Option<T>, rule: impl Fn(&str, T) -> Checked) -> Checked {
     let checked = figure.map_or(Ok(()), |figure| rule(name, figure));
-    checked.map_err(|reason| format!("{reason}; null is for what is not known"))
+    checked.map_err(|reason| format!("{reason}; report an unknown figure as null"))
 }
 
 fn within<T: PartialOrd + Debug>(name: &str, value: T, range: RangeInclusive<T>) -> Checked {
     require(range.contains(&value), || {
-        format!("{name} is {value:?}, which is not from {:?} to {:?}", range.start(), range.end())
+        format!("{name} is {value:?}, which is not between {:?} and {:?}", range.start(), range.end())
     })
 }

@@ -23,9 +23,12 @@ pub fn run(record: &RunRecord) -> Checked {
     let mut workloads: BTreeMap<&str, &Workload> = BTreeMap::new();
     for case in &record.cases {
         let (name, workload) = (&case.case.name, &case.case.workload);
-        require(names.insert(name), || format!("case {name} is there twice"))?;
+        require(names.insert(name), || format!("case {name} appears twice"))?;
         require(*workloads.entry(&workload.name).or_insert(workload) == workload, || {
-            format!("case {name}: another workload {} has another shape or number of steps", workload.name)
+            format!(
+                "case {name}: another case has a different shape or number of steps for the workload {}",
+                workload.name
+            )
         })?;
         case_record(record, case).map_err(|reason| format!("case {name}: {reason}"))?;
     }
@@ -59,7 +62,7 @@ fn identity(record: &RunRecord, case: &Case) -> Checked {
     require(is_plain(&case.backend), || not_plain("backend", &case.backend))?;
     require(is_plain(&case.workload.name), || not_plain("workload", &case.workload.name))?;
     let rebuilt = Case::new(&case.backend, case.workload.clone(), case.quant, case.dtype).name;
-    require(case.name == rebuilt, || format!("it is not named for what it is, {rebuilt}"))?;
+    require(case.name == rebuilt, || format!("its name does not match its content, {rebuilt}"))?;
     require(case.workload.steps > 0, || "steps is 0".to_owned())?;
     let Some(reference) = &case.reference else { return Ok(()) };
     let is_beside = record.case(reference).is_some_and(|CaseRecord { case: other, .. }| {
@@ -67,11 +70,11 @@ fn identity(record: &RunRecord, case: &Case) -> Checked {
             && other.quant == Quant::None
             && (&other.workload, other.dtype) == (&case.workload, case.dtype)
     });
-    require(is_beside, || format!("reference is {reference:?}, which is no reference beside it"))
+    require(is_beside, || format!("reference is {reference:?}, but the run has no such reference"))
 }
 
 fn not_plain(what: &str, name: &str) -> String {
-    format!("{what} is {name:?}, which is not of letters, digits, -, _ and .")
+    format!("{what} is {name:?}: only letters, digits, -, _ and . are allowed")
 }
 
 /// A skipped case had too little memory, and nothing was launched of it.
@@ -79,20 +82,20 @@ fn skipped(case: &CaseRecord) -> Checked {
     let Some(skipped) = case.skipped else { return Ok(()) };
     require(skipped.needs_bytes > skipped.has_bytes, || {
         let (needs, has) = (skipped.needs_bytes, skipped.has_bytes);
-        format!("it was skipped for want of memory, and needs {needs} of {has} bytes")
+        format!("it was skipped for lack of memory, but needs {needs} of {has} bytes")
     })?;
     require(ArmKind::ALL.into_iter().all(|kind| case.launches_of(kind).is_empty()), || {
-        "it was skipped, and has launches".to_owned()
+        "it was skipped, but has launches".to_owned()
     })
 }
 
 /// Launches of one arm are of rising blocks; base and control are only where they belong.
 fn arms(record: &RunRecord, case: &CaseRecord) -> Checked {
     require(case.base_launches.is_empty() || record.base.is_some(), || {
-        "it has launches of a base revision, and the run had none beside it".to_owned()
+        "it has launches of a base revision, but the run had no base".to_owned()
     })?;
     require(case.control_launches.is_empty() || case.case.is_reference(), || {
-        "it has launches of a control, and only a reference has".to_owned()
+        "it has launches of a control, but only a reference has a control".to_owned()
     })?;
     for (kind, name) in
         [(ArmKind::Head, "launch"), (ArmKind::Base, "base launch"), (ArmKind::Control, "control launch")]
@@ -122,7 +125,7 @@ fn launch(device: DeviceKind, case: &Case, launch: &Launch) -> Checked {
 
 fn measured(device: DeviceKind, case: &Case, launch: &Measured) -> Checked {
     let kind = launch.device.kind;
-    require(kind == device, || format!("it ran on the {}, and the run on the {}", kind.name(), device.name()))?;
+    require(kind == device, || format!("it ran on the {}, but the run on the {}", kind.name(), device.name()))?;
     bytes("model_bytes", launch.model_bytes)?;
     seconds("startup_seconds", launch.startup_seconds)?;
     seconds("load_seconds", launch.load_seconds)?;
@@ -132,11 +135,11 @@ fn measured(device: DeviceKind, case: &Case, launch: &Measured) -> Checked {
     steps(&launch.step_seconds)?;
     require(launch.step_seconds.len() == case.workload.steps, || {
         let (steps, planned) = (launch.step_seconds.len(), case.workload.steps);
-        format!("step_seconds has {steps} steps, and the workload {planned}")
+        format!("step_seconds has {steps} steps, but the workload {planned}")
     })?;
     known("switch_seconds", launch.switch_seconds, seconds)?;
     require(launch.switch_seconds.is_none() || case.workload.experts.second().is_some(), || {
-        "it has switch_seconds, and its workload has one network".to_owned()
+        "it has switch_seconds, but its workload has only one network".to_owned()
     })?;
     launch.rates.iter().try_for_each(rates)?;
     known("framework_peak_bytes", launch.framework_peak_bytes, bytes)?;
