@@ -15,9 +15,9 @@ use wanbench::config::Config;
 use wanbench::config::Thresholds;
 use wanbench::evidence::Evidence;
 use wanbench::gate::recording::Doubts;
-use wanbench::gate::{Baselines, Demands, Judge, Plan};
+use wanbench::gate::{Baselines, Demands, Judge, Plan, Standing};
 use wanbench::github::Caps;
-use wanbench::github::artifact::{Artifact, ArtifactError, PULL_REQUEST, unknown_cases};
+use wanbench::github::artifact::{Artifact, ArtifactError, PULL_REQUEST};
 use wanbench::report::text::Layout;
 use wanbench::report::{self, Invocation, Report};
 use wanbench::store::baseline::{Baseline, ModelMemory};
@@ -481,33 +481,46 @@ fn changed(change: impl FnOnce(&mut Value)) -> Artifact {
 
 #[test]
 fn what_the_base_branch_does_not_have_so_is_told() {
-    let unknown = |change: &dyn Fn(&mut Value)| {
-        let artifact = changed(change);
-        unknown_cases(&artifact.records[0].1, &saved().1.suites["tiny"])
+    let outcome = |change: &dyn Fn(&mut Value)| {
+        let record = &changed(change).records[0].1;
+        Judge {
+            record,
+            plan: &Plan::of_stranger(&saved().1, record),
+            baselines: Baselines { machine: None, memory: &ModelMemory::default(), others: 0 },
+            thresholds: &Thresholds::default(),
+            demands: Demands::default(),
+        }
+        .outcome()
     };
-    assert_eq!(unknown(&|_| {}), [""; 0]);
-    let remove = |index: usize| move |record: &mut Value| drop(record["cases"].as_array_mut().unwrap().remove(index));
-    assert_eq!(unknown(&remove(1)), [""; 0], "a case that is left out is for the judge");
-    let without_reference = |record: &mut Value| {
-        remove(0)(record);
-        record["cases"][0]["case"]["reference"] = Value::Null;
-    };
-    assert_eq!(unknown(&without_reference), [""; 0]);
+    assert_eq!(outcome(&|_| {}).standing, Standing::Passed);
     let added = |record: &mut Value| {
         let mut case = record["cases"][1].clone();
         case["case"]["name"] = json!("fast/5f/int8");
         case["case"]["quant"] = json!("int8");
         record["cases"].as_array_mut().unwrap().push(case);
     };
-    assert_eq!(unknown(&added), ["fast/5f/int8"]);
+    assert_eq!(outcome(&added).exemptions[0], "1 case that the configuration does not have (fast/5f/int8)");
+    let without_reference = |record: &mut Value| {
+        record["cases"].as_array_mut().unwrap().remove(0);
+        record["cases"][0]["case"]["reference"] = Value::Null;
+    };
     let smaller = |record: &mut Value| {
         for case in record["cases"].as_array_mut().unwrap() {
             case["case"]["workload"]["latent"] = json!([1, 1, 1]);
         }
     };
-    assert_eq!(unknown(&smaller), ["slow/5f/none", "fast/5f/none"]);
     let itself = |record: &mut Value| record["cases"][1]["case"]["reference"] = json!("fast/5f/none");
-    assert_eq!(unknown(&itself), ["fast/5f/none"], "another reference");
+    type Change<'a> = &'a dyn Fn(&mut Value);
+    let changes: [(Change, &str); 3] = [
+        (&without_reference, "without its reference"),
+        (&smaller, "a different workload"),
+        (&itself, "a different reference"),
+    ];
+    for (change, words) in changes {
+        let outcome = outcome(change);
+        let fast = outcome.cases.iter().find(|case| case.name == "fast/5f/none").unwrap();
+        assert!(fast.is_gap && fast.reason.as_ref().unwrap().contains(words), "{words}: {fast:?}");
+    }
 }
 
 #[test]

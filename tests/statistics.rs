@@ -10,7 +10,7 @@ use wanbench::config::{Case, Workload, link_references};
 use wanbench::config::{Look, Thresholds};
 use wanbench::evidence::figures::log_ratio;
 use wanbench::evidence::quantity::{Change, Quantity};
-use wanbench::gate::speed::{Against, Answer, Decision, Question, answer};
+use wanbench::gate::speed::{Answer, Decision, NoChange, Question, answer};
 use wanbench::gate::{Baselines, Demands, Judge, Plan, Verdict, settled};
 use wanbench::machine::Machine;
 use wanbench::protocol::{Device, DeviceKind};
@@ -27,7 +27,7 @@ fn at_the_end(launches: usize) -> Vec<Look> {
     vec![Look { launches, alpha: 0.01, is_early: false }]
 }
 
-fn question(values: Vec<f64>, against: Against) -> Question {
+fn question(values: Vec<f64>, against: NoChange) -> Question {
     Question { values, against, tolerance: 1.02 }
 }
 
@@ -40,20 +40,20 @@ fn values(sizes: std::ops::Range<usize>) -> impl Strategy<Value = Vec<f64>> {
     ]
 }
 
-fn against() -> impl Strategy<Value = Against> {
+fn against() -> impl Strategy<Value = NoChange> {
     prop_oneof![
-        Just(Against::SameBlocks),
+        Just(NoChange::SameBlocks),
         (-0.1..0.1, prop::option::of((0.0..0.01, 1.0..9.0)))
-            .prop_map(|(mean, variance)| Against::Level { mean, variance }),
-        prop::collection::vec(-0.1..0.1, 1..10).prop_map(Against::Jobs),
+            .prop_map(|(mean, variance)| NoChange::Level { mean, variance }),
+        prop::collection::vec(-0.1..0.1, 1..10).prop_map(NoChange::Jobs),
     ]
 }
 
 fn negated(question: &Question) -> Question {
     let against = match &question.against {
-        Against::SameBlocks => Against::SameBlocks,
-        Against::Level { mean, variance } => Against::Level { mean: -mean, variance: *variance },
-        Against::Jobs(means) => Against::Jobs(means.iter().map(|mean| -mean).collect()),
+        NoChange::SameBlocks => NoChange::SameBlocks,
+        NoChange::Level { mean, variance } => NoChange::Level { mean: -mean, variance: *variance },
+        NoChange::Jobs(means) => NoChange::Jobs(means.iter().map(|mean| -mean).collect()),
     };
     Question { values: question.values.iter().map(|value| -value).collect(), against, ..question.clone() }
 }
@@ -252,16 +252,16 @@ fn launch(block: usize, step_seconds: Vec<f64>) -> Launch {
 #[test]
 fn an_early_look_asks_more_of_a_pass() {
     let gate = Thresholds::default();
-    let decided = |values: &[f64], against: Against| {
+    let decided = |values: &[f64], against: NoChange| {
         let answers = answer(&[question(values.to_vec(), against)], &gate.looks(10, values.len()));
         answers[0].decision
     };
     // Four blocks within the tolerance, then four that are faster by 1 to 7%: not slower, but by how much faster is open.
     let (close, wide) = ([0.001, -0.001, 0.002, 0.0], [-0.01, -0.07, -0.03, -0.05]);
-    assert_eq!(decided(&close, Against::SameBlocks), Decision::Unchanged);
-    assert_eq!(decided(&wide, Against::SameBlocks), Decision::Open);
-    assert_eq!(decided(&[&wide[..], &wide[..1]].concat(), Against::SameBlocks), Decision::Unchanged, "at the end");
-    assert_eq!(decided(&close, Against::Jobs(vec![0.001, 0.0, -0.001, 0.002, 0.0])), Decision::Open);
+    assert_eq!(decided(&close, NoChange::SameBlocks), Decision::Unchanged);
+    assert_eq!(decided(&wide, NoChange::SameBlocks), Decision::Open);
+    assert_eq!(decided(&[&wide[..], &wide[..1]].concat(), NoChange::SameBlocks), Decision::Unchanged, "at the end");
+    assert_eq!(decided(&close, NoChange::Jobs(vec![0.001, 0.0, -0.001, 0.002, 0.0])), Decision::Open);
 }
 
 /// How many of `runs` simulated checks of four cases find one of them slower, where nothing is.
@@ -271,7 +271,7 @@ fn false_alarms(runs: usize, tolerance: f64, mut noise: impl FnMut(&mut Pcg64) -
         let questions: Vec<Question> = (0..4)
             .map(|_| Question {
                 values: (0..10).map(|_| noise(&mut random)).collect(),
-                against: Against::SameBlocks,
+                against: NoChange::SameBlocks,
                 tolerance,
             })
             .collect();

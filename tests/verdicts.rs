@@ -59,6 +59,46 @@ fn a_strangers_record_is_judged_by_the_launches_of_the_suite() {
 }
 
 #[test]
+fn launches_are_lowered_by_hand_alone() {
+    let project = recorded();
+    let lowered = ["check", "--launches", "1", "--allow-inconclusive"];
+    ends(&project, &lowered, 0, "Gate passed");
+    let posted = [&lowered[..], &["--github"]].concat();
+    ends(&project, &posted, 3, "only 1 of the 3 launches planned were made");
+    ends(&project, &["report", "results.json"], 0, "only 1 of the 3 launches planned were made");
+}
+
+#[test]
+fn a_device_that_went_away_is_no_first_measure() {
+    let project = recorded();
+    let gpu = project.machine_baseline();
+    project.edit(&gpu, |baseline| baseline["device"] = "gpu".into());
+    std::fs::rename(project.path(&gpu), project.path("baselines/own-gpu.json")).unwrap();
+    ends(&project, &["check"], 3, "has no baseline, although another machine or device has one");
+}
+
+#[test]
+fn a_comment_passes_no_suite_that_the_configuration_lacks() {
+    let project = recorded();
+    project.edit("results.json", |results| results["suite"] = "easy".into());
+    let comment = &["comment", "--results", "results.json", "--dry-run"];
+    ends(&project, comment, 0, "**? Not judged**: the configuration has no suite easy");
+}
+
+#[test]
+fn a_comment_tells_what_was_not_measured_as_asked() {
+    let project = recorded();
+    project.edit("results.json", |results| {
+        for case in results["cases"].as_array_mut().unwrap() {
+            case["case"]["workload"]["latent"] = json!([1, 4, 4]);
+        }
+    });
+    let comment = &["comment", "--results", "results.json", "--dry-run"];
+    let ran = ends(&project, comment, 0, "it was measured with a different workload than the configuration's");
+    assert!(ran.flat().contains("2 of 2 cases not judged (slow/5f/none, fast/5f/none)"), "{}", ran.stdout);
+}
+
+#[test]
 fn a_case_left_out_by_hand_is_counted_and_what_is_posted_has_all() {
     let project = recorded();
     ends(&project, &["check", "--backend", "fast"], 0, "1 case left out by hand");
@@ -87,7 +127,7 @@ fn another_machines_baselines_are_no_licence() {
     let project = recorded();
     project.edit(&project.machine_baseline(), |baseline| baseline["machine"]["chip"] = "Apple M9".into());
     std::fs::rename(project.path(&project.machine_baseline()), project.path("baselines/m9.json")).unwrap();
-    ends(&project, &["check"], 3, "has no baseline, although another machine has one");
+    ends(&project, &["check"], 3, "has no baseline, although another machine or device has one");
     // A table that was imported is nobody's measurement.
     project.edit("baselines/m9.json", |baseline| baseline["imported"] = json!({"source": "r.md", "generated": "once"}));
     ends(&project, &["check"], 0, "only model bytes and outputs could be judged");

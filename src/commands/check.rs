@@ -55,9 +55,8 @@ fn judge(args: &cli::Check, terminal: &Terminal) -> Result<Option<(Report, Optio
     let asked = Measuring { args: measuring, config: &config, base: Some(&args.base), ends_at_looks: true, fitness };
     let Some(MeasuredRun { record, unsaved }) = measure(&asked, terminal)? else { return Ok(None) };
     let demands = Demands { baseline: args.require_baseline, allows_inconclusive: args.allow_inconclusive };
-    let plan = Plan::of(&config, &record);
-    // By hand cases may be left out; what is posted is about the whole suite.
-    let plan = Plan { may_leave_out: plan.may_leave_out && !args.github, ..plan };
+    // By hand cases may be left out and launches lowered; what is posted is about the whole suite.
+    let plan = if args.github { Plan::of(&config, &record) } else { Plan::by_hand(&config, &record) };
     let invocation = judged::invocation(&measuring.json, &measuring.sources, args.flags());
     let judging = Judging::by_committed(&record, plan, demands, &config, &measuring.sources, invocation)?;
     Ok(Some((judging.report(record), unsaved)))

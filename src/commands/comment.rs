@@ -4,7 +4,6 @@ use std::path::Path;
 
 use wanbench::config::Config;
 use wanbench::gate::{Demands, Plan};
-use wanbench::github::artifact;
 use wanbench::report::Report;
 use wanbench::store::record::RunRecord;
 
@@ -60,23 +59,11 @@ fn judge(args: &cli::Comment) -> Result<Vec<Result<Report>>> {
     let config = Config::open(&args.sources.config)?;
     judged::read_baselines(&args.sources)?;
     let judge = |path: &Path| -> Result<Report> {
-        let record = note_differences(RunRecord::open(path)?, &config);
+        let record = RunRecord::open(path)?;
         let invocation = judged::invocation(path, &args.sources, judged::flags_of(&record));
         let plan = Plan::of_stranger(&config, &record);
         let judging = Judging::by_committed(&record, plan, Demands::default(), &config, &args.sources, invocation)?;
         Ok(judging.report(record))
     };
     Ok(args.results.iter().map(|path| judge(path)).collect())
-}
-
-/// `record`, with a warning where it has cases that the configuration does not have so: a change may add some, and nothing
-/// that is committed vouches for those.
-fn note_differences(mut record: RunRecord, config: &Config) -> RunRecord {
-    let unknown = config.suites.get(&record.suite).map(|suite| artifact::unknown_cases(&record, suite));
-    if let Some(names) = unknown.filter(|names| !names.is_empty()) {
-        record
-            .warnings
-            .push(format!("these cases differ from this configuration's, or are not in it: {}", names.join(", ")));
-    }
-    record
 }

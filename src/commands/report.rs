@@ -16,7 +16,7 @@ pub fn report(args: &cli::Report, terminal: &Terminal) -> Result<ExitStatus> {
     let record = RunRecord::open(&args.results)?;
     let flags = judged::flags_of(&record);
     let invocation = judged::invocation(&args.results, &args.sources, flags);
-    let plan = Plan::of(&config, &record);
+    let plan = Plan { may_leave_out: record.is_selection, ..Plan::of(&config, &record) };
     let judging = Judging::by_committed(&record, plan, Demands::default(), &config, &args.sources, invocation)?;
     terminal.print(&judged::render(&judging.report(record), args.format, terminal))?;
     Ok(ExitStatus::Passed)

@@ -15,7 +15,7 @@ pub fn run(args: &cli::Measure, terminal: &Terminal) -> Result<ExitStatus> {
     judged::read_baselines(&args.sources)?;
     let measured = measure(&Measuring::plain(args, &config), terminal)?;
     let Some(MeasuredRun { record, unsaved }) = measured else { return Ok(ExitStatus::Passed) };
-    let plan = Plan::of(&config, &record);
+    let plan = Plan::by_hand(&config, &record);
     let invocation = judged::invocation(&args.json, &args.sources, args.flags());
     let report =
         Judging::by_committed(&record, plan, Demands::default(), &config, &args.sources, invocation)?.report(record);

@@ -71,23 +71,30 @@ pub struct Look {
 }
 
 impl Thresholds {
-    /// The key of a threshold that cannot be, and what is wrong with it.
-    pub fn fault(&self) -> Option<(&'static str, String)> {
-        let figures = [
+    /// The thresholds that are looser where they are larger, by their keys.
+    pub fn tolerances(&self) -> [(&'static str, f64); 8] {
+        [
             ("base_tolerance_percent", self.base_tolerance_percent),
             ("speedup_tolerance_percent", self.speedup_tolerance_percent),
             ("step_time_tolerance_percent", self.step_time_tolerance_percent),
             ("peak_tolerance_percent", self.peak_tolerance_percent),
             ("peak_tolerance_mib", self.peak_tolerance_mib),
             ("parity_tolerance_factor", self.parity_tolerance_factor),
-            ("control_share", self.control_share),
             ("canary_tolerance_gpu_percent", self.canary_tolerance_gpu_percent),
             ("canary_tolerance_cpu_percent", self.canary_tolerance_cpu_percent),
+        ]
+    }
+
+    /// The key of a threshold that cannot be, and what is wrong with it.
+    pub fn fault(&self) -> Option<(&'static str, String)> {
+        let others = [
+            ("control_share", self.control_share),
             ("level_shift_percent", self.level_shift_percent),
             ("attribution_factor", self.attribution_factor),
         ];
         let is_tolerance = |value: f64| value.is_finite() && value >= 0.0;
-        if let Some((key, value)) = figures.into_iter().find(|(_, value)| !is_tolerance(*value)) {
+        if let Some((key, value)) = self.tolerances().into_iter().chain(others).find(|(_, value)| !is_tolerance(*value))
+        {
             return Some((key, format!("is {value}: a finite number from 0 on is expected")));
         }
         let rises = self.looks.windows(2).all(|pair| pair[0] < pair[1]);

@@ -53,11 +53,11 @@ pub struct Outputs {
     pub base: Option<Parity>,
     /// The least and the greatest norm over the launches; `None` where no launch reports one.
     pub norms: Option<(f64, f64)>,
-    /// Whether all outputs that are reported, the reference's and the base revision's among them, have as many elements.
+    /// Whether all outputs that digests tell of, the reference's and the base revision's among them, have as many elements.
     pub are_of_one_size: bool,
-    /// Whether a launch of the case or of its reference reports an output.
+    /// Whether a launch of the case or of its reference wrote an output, with a digest or without.
     pub are_written: bool,
-    /// Whether a launch of the case or of the base revision reports one.
+    /// Whether a launch of the case or of the base revision wrote one.
     pub are_written_beside_base: bool,
 }
 
@@ -139,20 +139,21 @@ impl CaseEvidence {
 impl Outputs {
     fn of(record: &RunRecord, case: &CaseRecord) -> Self {
         let reference = case.case.reference.as_ref().and_then(|name| record.case(name));
-        let reference = reference.map_or(&[][..], |reference| &reference.launches);
         let norms = case.measured().filter_map(|(_, launch)| Some(launch.output.as_ref()?.norm));
         let norms = norms.fold(None, |range: Option<(f64, f64)>, norm| {
             Some(range.map_or((norm, norm), |(least, most)| (least.min(norm), most.max(norm))))
         });
-        let is_written = |launches: &[Launch]| measured(launches).any(|(_, launch)| launch.output.is_some());
-        let is_written_by_head = is_written(&case.launches);
+        let is_digest = |launches: &[Launch]| measured(launches).any(|(_, launch)| launch.output.is_some());
+        let is_written = |case: &CaseRecord| case.has_output == Some(true) || is_digest(&case.launches);
+        let is_written_by_base = case.has_base_output == Some(true) || is_digest(&case.base_launches);
+        let launches = case.launches.iter().chain(&case.base_launches).chain(&case.control_launches);
         Self {
             reference: case.parity,
             base: case.base_parity,
             norms,
-            are_of_one_size: element_counts_agree(case.launches.iter().chain(&case.base_launches).chain(reference)),
-            are_written: is_written_by_head || is_written(reference),
-            are_written_beside_base: is_written_by_head || is_written(&case.base_launches),
+            are_of_one_size: element_counts_agree(launches.chain(reference.iter().flat_map(|it| &it.launches))),
+            are_written: is_written(case) || reference.is_some_and(is_written),
+            are_written_beside_base: is_written(case) || is_written_by_base,
         }
     }
 }

@@ -2,12 +2,13 @@
 
 use serde::Serialize;
 
+use super::plan::Judge;
 use super::speed::p_value;
-use crate::config::Thresholds;
+use crate::config::{Case, Thresholds};
 use crate::evidence::Evidence;
 use crate::evidence::quantity::Change;
 use crate::stats::{mean, standard_deviation};
-use crate::store::record::{CaseRecord, RunRecord};
+use crate::store::record::{CaseRecord, RunRecord, failure};
 
 /// A control that differs from itself by so many times what is allowed shows an unfit machine, however few the launches.
 const GROSS: f64 = 10.0;
@@ -40,6 +41,25 @@ pub(super) fn controls(record: &RunRecord, evidence: &Evidence, thresholds: &Thr
     let alpha = thresholds.alpha() / number.max(1) as f64;
     let of_case = |case: &CaseRecord| control(case, &evidence.case(&case.case.name)?.control, limit, alpha);
     record.cases.iter().filter_map(of_case).collect()
+}
+
+/// The workloads of which nothing tells whether the machine was fit, though the runner launches a control of every reference:
+/// there is none, it shares no block with the reference, or a launch of it failed.
+pub(super) fn missing(judge: &Judge, controls: &[Control]) -> Vec<String> {
+    let is_measured = |case: &&CaseRecord| case.failure().is_none() && case.measured().next().is_some();
+    let references = judge.record.cases.iter().filter(|case| case.case.is_reference()).filter(is_measured);
+    let fault = |case: &CaseRecord| {
+        let name = &case.case.name;
+        let is_asked = judge.plan.asks_controls && judge.plan.case(name).is_some_and(Case::is_reference);
+        match failure(&case.control_launches) {
+            Some(failure) => Some(format!("the control of {name} failed: {}", failure.reason)),
+            None if is_asked && controls.iter().all(|control| control.case != *name) => {
+                Some(format!("no A/A control: {name} was not launched twice in any block"))
+            }
+            None => None,
+        }
+    };
+    references.filter_map(fault).collect()
 }
 
 /// Whether the machine was unfit to judge speeds of `workload`.

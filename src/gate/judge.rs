@@ -5,12 +5,12 @@
 
 use super::control::{self, Control};
 use super::outcome::{Against, Figure, Finding, Gap, Judged, Outcome, Standing, Verdict};
-use super::plan::Judge;
+use super::plan::{Judge, Terms};
 use super::{memory, output, time};
 use crate::config::{Case, Thresholds};
 use crate::evidence::Evidence;
 use crate::evidence::quantity::{Bytes, Change};
-use crate::store::baseline::{Acceptance, BaselineCase};
+use crate::store::baseline::{Acceptance, Accepted, BaselineCase};
 use crate::store::record::{CaseRecord, Failure};
 use crate::text::format;
 
@@ -61,20 +61,28 @@ impl Judge<'_> {
         if let Some((evidence, now)) = evidence.and_then(|evidence| Some((evidence, evidence.figures.as_ref()?))) {
             findings.extend(speeds);
             findings.push(memory::model_bytes(evidence, now, recorded_bytes));
-            findings.extend(memory::peaks(evidence, stored, self.thresholds));
+            let acceptance = self.acceptance(name, stored);
+            let accepts_memory = acceptance.is_some_and(|acceptance| acceptance.covers.contains(&Accepted::Memory));
+            findings.extend(memory::peaks(evidence, stored, accepts_memory, self.thresholds));
             findings.extend(output::judge(self, case, &evidence.outputs, &findings));
-            self.accept(name, stored, &mut findings);
-            findings.extend(self.difference(&case.case));
+            for finding in findings.iter_mut().filter(|finding| finding.fails) {
+                acceptance.into_iter().for_each(|acceptance| accept(finding, acceptance, self.thresholds));
+            }
         }
+        let difference = evidence.and_then(|_| self.difference(&case.case));
         let verdict = match (evidence, case.skipped) {
-            (Some(_), _) => case_verdict(&findings),
+            (Some(_), _) => {
+                let verdict = case_verdict(&findings);
+                if difference.is_some() { verdict.max(Verdict::NotJudged) } else { verdict }
+            }
             (None, Some(_)) => Verdict::Skipped,
             (None, None) => Verdict::Failed,
         };
         let is_gap = match verdict {
             Verdict::Failed => true,
-            Verdict::Skipped => stored.is_some(),
-            _ => findings.iter().any(|finding| finding.verdict == Verdict::NotJudged),
+            // That it does not fit is the record's own word.
+            Verdict::Skipped => stored.is_some() || !self.plan.trusts_record && self.plan.case(name).is_some(),
+            _ => difference.is_some() || findings.iter().any(|finding| finding.verdict == Verdict::NotJudged),
         };
         let failure = (verdict == Verdict::Failed).then(|| case.failure().cloned().unwrap_or_else(not_launched));
         Judged {
@@ -82,7 +90,11 @@ impl Judge<'_> {
             case: Some(case.case.clone()),
             now: evidence.and_then(|evidence| evidence.figures.clone()),
             baseline: stored.cloned(),
-            reason: failure.as_ref().map(|failure| failure.reason.clone()).or(case.skipped.map(|it| it.to_string())),
+            reason: failure
+                .as_ref()
+                .map(|failure| failure.reason.clone())
+                .or(case.skipped.map(|it| it.to_string()))
+                .or(difference.map(str::to_owned)),
             findings,
             failure,
             skipped: case.skipped,
@@ -91,29 +103,27 @@ impl Judge<'_> {
         }
     }
 
-    /// What this change's baseline acknowledges does not fail against the base revision.
-    fn accept(&self, name: &String, stored: Option<&BaselineCase>, findings: &mut [Finding]) {
+    /// What this change's baseline acknowledges of the case: beside the base revision that does not fail. A stranger's record
+    /// does not decide which change an acceptance is of; it is judged by the default branch's, which are of earlier ones.
+    fn acceptance<'a>(&self, name: &String, stored: Option<&'a BaselineCase>) -> Option<&'a Acceptance> {
         let is_of_this_change = self.record.base.as_ref().is_some_and(|base| base.accepted.contains(name));
-        let acceptance = stored.and_then(|stored| stored.accepted.as_ref()).filter(|_| is_of_this_change);
-        let Some(acceptance) = acceptance else { return };
-        findings.iter_mut().for_each(|finding| accept(finding, acceptance, self.thresholds));
+        stored?.accepted.as_ref().filter(|_| is_of_this_change && self.plan.trusts_record)
     }
 
-    /// A finding where the case is not what the plan asks for under its name.
-    fn difference(&self, case: &Case) -> Option<Finding> {
+    /// Why the case is not what the plan asks for under its name, if so.
+    fn difference(&self, case: &Case) -> Option<&'static str> {
         let asked = self.plan.case(&case.name)?;
         let is_alone = case.reference.is_none() && asked.reference.is_some();
-        let why = match () {
+        match () {
             () if asked.workload != case.workload => {
-                "it was measured with a different workload than the configuration's"
+                Some("it was measured with a different workload than the configuration's")
             }
-            () if is_alone && !self.plan.may_leave_out => "it was measured without its reference",
+            () if is_alone && !self.plan.may_leave_out => Some("it was measured without its reference"),
             () if !is_alone && asked.reference != case.reference => {
-                "it was measured with a different reference than the configuration's"
+                Some("it was measured with a different reference than the configuration's")
             }
-            () => return None,
-        };
-        Some(Finding::new(Figure::StepTime, Against::Recorded, Verdict::NotJudged, why))
+            () => None,
+        }
     }
 
     /// The plan's cases that the run does not have.
@@ -145,6 +155,8 @@ impl Judge<'_> {
         let mut gaps = Vec::from_iter(self.baseline_gap());
         let mut gap = |reason: String| gaps.push(Gap { reason, fails: false });
         controls.iter().filter_map(|control| control.unfit.clone()).for_each(&mut gap);
+        control::missing(self, controls).into_iter().for_each(&mut gap);
+        self.other_terms().into_iter().for_each(&mut gap);
         if self.record.interrupted {
             gap("the run was interrupted before its last launch".to_owned());
         }
@@ -166,6 +178,25 @@ impl Judge<'_> {
         gaps
     }
 
+    /// What the run was not measured by as the plan's suite has it. Whether the processes fitted beside each other, and a canary
+    /// could be started, a record tells that is trusted; a stranger may have wanted it so.
+    fn other_terms(&self) -> Vec<String> {
+        let (record, suite) = (self.record, &self.record.suite);
+        let Terms::Suite { warmup_steps, side_by_side, canary } = self.plan.terms else {
+            let is_unknown = self.plan.terms == Terms::Unknown;
+            return Vec::from_iter(is_unknown.then(|| format!("the configuration has no suite {suite}")));
+        };
+        let is_strange = !self.plan.trusts_record;
+        let fewer_steps = record.warmup_steps < warmup_steps;
+        let faults = [
+            (fewer_steps, format!("with {} of {warmup_steps} warm-up steps", record.warmup_steps)),
+            (is_strange && side_by_side && !record.side_by_side, "one process at a time".to_owned()),
+            (is_strange && canary && record.canary.is_none(), "without a canary".to_owned()),
+        ];
+        let faults = faults.into_iter().filter(|(is_so, _)| *is_so);
+        faults.map(|(_, how)| format!("it was measured {how}, not as the suite {suite} has it")).collect()
+    }
+
     /// Why this machine's lack of a baseline leaves the run unjudged, if it does.
     fn baseline_gap(&self) -> Option<Gap> {
         if self.baselines.machine.is_some() {
@@ -175,18 +206,44 @@ impl Judge<'_> {
             let reason = "this machine has no baseline, and --require-baseline asks for one".to_owned();
             return Some(Gap { reason, fails: true });
         }
-        if self.baselines.others == 0 || self.record.base.is_some() {
+        if self.baselines.others == 0 || self.has_base_launches() {
             return None;
         }
         let machine = self.record.machine.name(self.record.device);
         let others = match self.baselines.others {
-            1 => "another machine has one".to_owned(),
-            others => format!("{others} other machines have one"),
+            1 => "another machine or device has one".to_owned(),
+            others => format!("{others} other machines or devices have one"),
         };
         let reason = format!(
             "this machine ({machine}) has no baseline, although {others}: compare with a base revision (--base), or record one"
         );
         Some(Gap { reason, fails: false })
+    }
+
+    /// The baseline's cases that other suites have, named: this run says nothing of them.
+    fn not_asked(&self) -> Option<String> {
+        let baseline = self.baselines.machine?;
+        let is_meant = |name: &&String| {
+            self.plan.known.contains(*name) && self.plan.case(name).is_none() && self.record.case(name).is_none()
+        };
+        let names: Vec<&str> = baseline.cases.keys().filter(is_meant).map(String::as_str).collect();
+        let number = format::count(names.len(), "case");
+        (!names.is_empty())
+            .then(|| format!("{number} of the baseline in other suites, not measured ({})", format::some_names(&names)))
+    }
+
+    /// The cases of a stranger's record that the plan does not have, named: nothing that is committed vouches for them.
+    fn not_known(&self) -> Option<String> {
+        let names = self.record.cases.iter().map(|case| case.case.name.as_str());
+        let names: Vec<&str> = names.filter(|name| self.plan.case(name).is_none()).collect();
+        let number = format::count(names.len(), "case");
+        (!names.is_empty() && !self.plan.trusts_record)
+            .then(|| format!("{number} that the configuration does not have ({})", format::some_names(&names)))
+    }
+
+    /// Whether anything was launched of a base revision: one that is only named measures nothing.
+    fn has_base_launches(&self) -> bool {
+        self.record.cases.iter().any(|case| !case.base_launches.is_empty())
     }
 
     /// What was asked for and is exempt: the cases counted, the lack of a baseline and relaxed rules told.
@@ -225,15 +282,16 @@ impl Judge<'_> {
                 "inconclusive, allowed by --allow-inconclusive",
             );
         }
+        exemptions.extend(self.not_asked().into_iter().chain(self.not_known()));
         let relaxed = self.record.base.as_ref().map_or(0, |base| base.loosened.len());
         if relaxed > 0 {
             exemptions.push(format!("this change relaxes {} that it is judged by", format::count(relaxed, "rule")));
         }
         let is_without_times = self.baselines.machine.is_none() && self.baseline_gap().is_none();
         if is_without_times && cases.iter().any(|case| case.now.is_some()) {
-            let what_was_judged = match &self.record.base {
-                Some(_) => "they are compared with the base revision only",
-                None => "only model bytes and outputs could be judged",
+            let what_was_judged = match self.has_base_launches() {
+                true => "they are compared with the base revision only",
+                false => "only model bytes and outputs could be judged",
             };
             exemptions.push(format!("this machine has no baseline, so {what_was_judged}"));
         }
@@ -272,18 +330,21 @@ fn case_verdict(findings: &[Finding]) -> Verdict {
     }
 }
 
-/// Lets pass, against the base revision, what was accepted: a step time that is not shown to be beyond the accepted one, within
-/// the tolerance, and another output than the base's. Against the baseline everything is judged as ever.
+/// Lets a finding that fails against the base revision pass where it was accepted: a step time that is not shown to be beyond
+/// the accepted one, within the tolerance, and another output than the base's. Against the baseline everything is judged as ever.
 fn accept(finding: &mut Finding, acceptance: &Acceptance, thresholds: &Thresholds) {
     let tolerance = 1.0 + thresholds.base_tolerance_percent / 100.0;
     let allowed = acceptance.change.map(|change| Change((1.0 + change) * tolerance - 1.0));
+    let covers = |accepted| acceptance.covers.contains(&accepted);
     let least = finding.interval.map(|(low, _)| low).or(finding.change);
     let is_accepted = match (finding.figure, finding.against) {
-        (Figure::StepTime, Against::Base) => allowed.zip(least).is_some_and(|(allowed, least)| least <= allowed),
-        (Figure::Output, Against::Base) => true,
+        (Figure::StepTime, Against::Base) => {
+            covers(Accepted::Speed) && allowed.zip(least).is_some_and(|(allowed, least)| least <= allowed)
+        }
+        (Figure::Output, Against::Base) => covers(Accepted::Output),
         _ => false,
     };
-    if finding.fails && is_accepted {
+    if is_accepted {
         finding.fails = false;
         finding.message.push_str("; accepted in this change's baseline");
     }

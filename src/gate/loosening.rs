@@ -51,26 +51,20 @@ pub fn accepted(base: &Committed, head: &Committed) -> Vec<String> {
         .collect()
 }
 
-/// Whether a threshold that went from `base` to `head` is relaxed. Any change of a key that is not known here counts.
-fn is_looser(key: &str, base: &Value, head: &Value) -> bool {
-    match (key, base.as_f64(), head.as_f64()) {
-        (key, Some(base), Some(head)) if key.contains("tolerance") => head > base,
-        // The smaller the share, the sooner a machine is unfit and its regressions are not judged.
-        ("control_share", Some(base), Some(head)) => head < base,
-        _ => head != base,
-    }
-}
-
-/// Key by key, as config.toml writes them, so that a new key cannot be forgotten.
+/// Key by key, as config.toml writes them, so that a new key cannot be forgotten. A lowered tolerance is stricter; of any other
+/// key either change may be looser.
 fn gate(base: &Thresholds, head: &Thresholds) -> Vec<String> {
     let keys = |gate: &Thresholds| match serde_json::to_value(gate) {
         Ok(Value::Object(keys)) => keys,
         _ => serde_json::Map::new(),
     };
+    let tolerances = base.tolerances().into_iter().zip(head.tolerances());
+    let lowered: Vec<&str> = tolerances.filter(|((_, base), (_, head))| head < base).map(|((key, _), _)| key).collect();
     let base = keys(base);
     let looser = keys(head).into_iter().filter_map(|(key, head)| {
         let base = base.get(&key)?;
-        is_looser(&key, base, &head).then(|| format!("gate.{key} from {} to {}", number(base), number(&head)))
+        (head != *base && !lowered.contains(&key.as_str()))
+            .then(|| format!("gate.{key} from {} to {}", number(base), number(&head)))
     });
     looser.collect()
 }
@@ -201,7 +195,9 @@ fn worse(
     match head {
         None => Some(format!("{what} of {} removed", words(base))),
         Some(head) if head.partial_cmp(&base) == Some(worse) => {
-            Some(format!("{what} from {} to {} ({})", words(base), words(head), format::percent(head / base - 1.0)))
+            let change = if worse == Ordering::Less { base / head } else { head / base };
+            let worse = format::percent(change - 1.0);
+            Some(format!("{what} from {} to {} ({} worse)", words(base), words(head), worse.trim_start_matches('+')))
         }
         Some(_) => None,
     }
@@ -222,7 +218,7 @@ mod tests {
 
     use super::*;
     use crate::config::OutputDemand;
-    use crate::store::baseline::Acceptance;
+    use crate::store::baseline::{Acceptance, Accepted};
     use crate::testing::Scenario;
 
     const SHIPPED: &str = include_str!("../../config.toml");
@@ -258,18 +254,23 @@ mod tests {
     #[test]
     fn every_key_of_the_gate_is_compared() {
         let Ok(Value::Object(keys)) = serde_json::to_value(Thresholds::default()) else { panic!("a gate is a table") };
-        for (key, value) in keys {
-            let changed = |factor: f64| match &value {
+        let listed = |key: &str, value: Value| {
+            let mut keys = keys.clone();
+            keys[key] = value;
+            gate(&Thresholds::default(), &serde_json::from_value(Value::Object(keys)).unwrap()).len()
+        };
+        for (key, value) in &keys {
+            let changed = |factor: f64| match value {
                 Value::Array(_) => Value::Array(Vec::new()),
                 value if value.is_u64() => Value::from(value.as_u64().unwrap() + 1),
                 value => Value::from(value.as_f64().unwrap() * factor),
             };
-            let is_listed = |head: Value| is_looser(&key, &value, &head);
-            assert!(is_listed(changed(1.5)) || is_listed(changed(0.5)), "{key}");
-            assert!(!is_listed(value.clone()), "{key}");
+            assert!(listed(key, changed(1.5)) == 1, "{key}");
+            assert!(listed(key, value.clone()) == 0, "{key}");
         }
-        assert!(is_looser("control_share", &Value::from(0.5), &Value::from(0.4)));
-        assert!(!is_looser("control_share", &Value::from(0.5), &Value::from(0.6)));
+        // A smaller share leaves more runs unjudged, a larger one judges on a worse machine.
+        assert_eq!([0.4, 0.6].map(|share| listed("control_share", Value::from(share))), [1, 1]);
+        assert_eq!(listed("peak_tolerance_mib", Value::from(8.0)), 0);
     }
 
     #[test]
@@ -338,7 +339,7 @@ mod tests {
     #[test]
     fn figures_edited_for_the_worse_are_listed() {
         let (there, back) = edited(|case| case.speedup = case.speedup.map(|speedup| speedup / 2.0));
-        assert_eq!(there, ["baseline of mlx/41f/int8: speedup from 2.46x to 1.23x (−50.0%)"]);
+        assert_eq!(there, ["baseline of mlx/41f/int8: speedup from 2.46x to 1.23x (100.0% worse)"]);
         assert_eq!(back, [""; 0]);
         let (there, back) = edited(|case| {
             case.step_seconds = Some(0.05);
@@ -346,7 +347,7 @@ mod tests {
         });
         assert_eq!(there.len(), 1);
         assert!(
-            there[0].contains("step time from 30.1 ms to 50.0 ms (+66.1%), process peak from 329MB to 500MB"),
+            there[0].contains("step time from 30.1 ms to 50.0 ms (66.1% worse), process peak from 329MB to 500MB"),
             "{}",
             there[0]
         );
@@ -405,6 +406,7 @@ mod tests {
             date: scenario.record.started,
             commit: None,
             change: Some(0.25),
+            covers: Accepted::before_outputs(),
         };
         let head =
             base.accepting(&scenario.record, "mlx/41f/int8", acceptance("a correct mask"), &Thresholds::default());
@@ -422,7 +424,7 @@ mod tests {
         assert_eq!(newly(Some(&head), &again), ["mlx/41f/int8"]);
         assert_eq!(newly(Some(&head), &base), [""; 0]);
         let looser = loosened_baselines(&base, Some(&head));
-        let expected = "baseline of mlx/41f/int8: speedup from 2.46x to 1.97x (−20.0%), step time from 30.1 ms to 37.6 ms (+25.0%) (accepted)";
+        let expected = "baseline of mlx/41f/int8: speedup from 2.46x to 1.97x (25.0% worse), step time from 30.1 ms to 37.6 ms (25.0% worse) (accepted)";
         assert_eq!(looser, [expected]);
     }
 }

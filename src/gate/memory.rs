@@ -62,17 +62,24 @@ pub(super) fn model_bytes(evidence: &CaseEvidence, now: &Figures, recorded: Opti
     }
 }
 
-/// Both peaks of a case, against the base revision's beside it or else the baseline's.
-pub(super) fn peaks(evidence: &CaseEvidence, stored: Option<&BaselineCase>, thresholds: &Thresholds) -> Vec<Finding> {
-    // A growth that is accepted is in the baseline, and not at the base revision.
-    let is_accepted = stored.is_some_and(|stored| stored.accepted.is_some());
-    let base = evidence.base.map(|base| base.peaks).filter(|_| !is_accepted).unwrap_or_default();
+/// Both peaks of a case, against the base revision's beside it or else the baseline's; the other way round where this change
+/// `accepts` a growth, which is in the baseline, and not at the base revision.
+pub(super) fn peaks(
+    evidence: &CaseEvidence,
+    stored: Option<&BaselineCase>,
+    accepts: bool,
+    thresholds: &Thresholds,
+) -> Vec<Finding> {
+    let base = evidence.base.map(|base| base.peaks).unwrap_or_default();
     let Peaks { process, framework } = evidence.peaks;
     let of_base = |peak: Option<Peak>| peak.map(|peak| (peak.median, Against::Base));
     let of_baseline = |peak: Option<u64>| peak.map(|peak| (Bytes(peak), Against::Baseline));
-    let process_before = of_base(base.process).or(of_baseline(stored.and_then(|stored| stored.process_peak_bytes)));
-    let framework_before =
-        of_base(base.framework).or(of_baseline(stored.and_then(|stored| stored.framework_peak_bytes)));
+    let before = |base: Option<Peak>, baseline: Option<u64>| match accepts {
+        true => of_baseline(baseline).or(of_base(base)),
+        false => of_base(base).or(of_baseline(baseline)),
+    };
+    let process_before = before(base.process, stored.and_then(|stored| stored.process_peak_bytes));
+    let framework_before = before(base.framework, stored.and_then(|stored| stored.framework_peak_bytes));
     let pairs = [(Figure::ProcessPeak, process, process_before), (Figure::FrameworkPeak, framework, framework_before)];
     pairs.into_iter().filter_map(|(figure, now, before)| peak(figure, now, before, thresholds)).collect()
 }

@@ -23,6 +23,6 @@ mod tests;
 
 pub use control::{Control, is_unfit};
 pub use outcome::{Against, Figure, Finding, Gap, Judged, Outcome, Standing, Verdict};
-pub use plan::{Baselines, Demands, Judge, Plan};
+pub use plan::{Baselines, Demands, Judge, Plan, Terms};
 pub use questions::settled;
 pub use time::MOST_ADVISED_LAUNCHES;

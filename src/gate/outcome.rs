@@ -70,7 +70,7 @@ pub struct Judged {
     pub verdict: Verdict,
     /// Whether it was asked for and has no evidence, or none that could be judged.
     pub is_gap: bool,
-    /// Why it was not measured, in one sentence; `None` where it was.
+    /// Why it was not measured, or not as it was asked for, in one sentence; else `None`.
     pub reason: Option<String>,
 }
 

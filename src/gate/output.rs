@@ -61,39 +61,36 @@ fn is_agreed_with(judge: &Judge, case: &CaseRecord) -> bool {
 
 /// Where launches of the case, or it and its reference or base, cannot have computed the same.
 fn disagreement(outputs: &Outputs, tolerance: f64) -> Option<Finding> {
-    let fails = |error: f64, message: String| Finding {
+    let fails = |error: Option<f64>, message: String| Finding {
         fails: true,
-        ..Finding::new(Figure::Output, Against::Reference, Verdict::Regressed, message)
-            .between(None, Some(Quantity::Error(RelativeError(error))))
+        ..Finding::new(Figure::Output, Against::Reference, Verdict::Regressed, message).between(None, quantity(error))
     };
     if let Some((least, most)) = outputs.norms.filter(|(least, most)| most - least > tolerance * most) {
         let message = format!(
             "the outputs of its launches differ from each other: their norms range from {least:.4} to {most:.4}, more than {tolerance:.1e} apart"
         );
-        return Some(fails((most - least) / most, message));
+        return Some(fails(Some((most - least) / most), message));
     }
     (!outputs.are_of_one_size).then(|| {
         fails(
-            f64::MAX,
+            None,
             "its output has a different number of elements than the reference's or the base revision's".to_owned(),
         )
     })
 }
 
 fn compared(parity: Parity, against: Against, whose: &str, tolerance: f64) -> Finding {
-    let (error, verdict, message) = match parity.relative_error {
+    let (verdict, message) = match parity.relative_error {
         Some(error) if error <= tolerance => {
-            (error, Verdict::Unchanged, format!("the output agrees with {whose}: relative error {error:.1e}"))
+            (Verdict::Unchanged, format!("the output agrees with {whose}: relative error {error:.1e}"))
         }
         Some(error) => (
-            error,
             Verdict::Regressed,
             format!(
                 "the output differs from {whose}: relative error {error:.1e}, tolerance {tolerance:.1e}; a wrong answer is not a speedup"
             ),
         ),
         None => (
-            f64::MAX,
             Verdict::Regressed,
             format!(
                 "the output cannot be compared with {whose}: it has another size, is unreadable, all zeros or not finite"
@@ -102,9 +99,13 @@ fn compared(parity: Parity, against: Against, whose: &str, tolerance: f64) -> Fi
     };
     Finding {
         fails: verdict == Verdict::Regressed,
-        ..Finding::new(Figure::Output, against, verdict, message)
-            .between(None, Some(Quantity::Error(RelativeError(error))))
+        ..Finding::new(Figure::Output, against, verdict, message).between(None, quantity(parity.relative_error))
     }
+}
+
+/// `None` for outputs that cannot be compared.
+fn quantity(error: Option<f64>) -> Option<Quantity> {
+    error.map(|error| Quantity::Error(RelativeError(error)))
 }
 
 /// What it means that an output was not compared with `whose`, and why. Where either side writes outputs, the evidence was to

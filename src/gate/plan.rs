@@ -31,10 +31,33 @@ pub struct Plan {
     pub known: BTreeSet<String>,
     /// Whether cases of [`Plan::cases`] may be left out, since somebody left them out by hand.
     pub may_leave_out: bool,
-    /// Whether the record may say for itself which cases the base revision lacks: not where a stranger made it.
+    /// Whether the record may say for itself which cases the base revision lacks, which do not fit into memory and which
+    /// acceptances are of its change: not where a stranger made it.
     pub trusts_record: bool,
+    /// Whether every reference that was measured must have an A/A control beside it.
+    pub asks_controls: bool,
+    /// How the cases were to be measured.
+    pub terms: Terms,
     /// What is asked of each backend's outputs; of one that is not here they are [`OutputDemand::Expected`].
     pub outputs: BTreeMap<String, OutputDemand>,
+}
+
+/// How a suite's cases are to be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Terms {
+    /// However they were.
+    Any,
+    /// The configuration does not have the suite that the record names.
+    Unknown,
+    /// As a suite of the configuration says.
+    Suite {
+        /// Least forward passes before the timed steps of a launch.
+        warmup_steps: u32,
+        /// Whether the processes of a block live at the same time.
+        side_by_side: bool,
+        /// Whether a canary tells before each block how the machine is.
+        canary: bool,
+    },
 }
 
 /// What is committed.
@@ -44,7 +67,7 @@ pub struct Baselines<'a> {
     pub machine: Option<&'a Baseline>,
     /// The bytes of the models.
     pub memory: &'a ModelMemory,
-    /// How many other machines have recorded figures of their own.
+    /// How many other machines or devices have recorded figures of their own.
     pub others: usize,
 }
 
@@ -58,26 +81,37 @@ pub struct Demands {
 }
 
 impl Plan {
-    /// All cases of the suite that `record` is of, with as many launches as its own plan; of a suite that `config` does not
-    /// have, the cases that were measured.
+    /// All cases of the suite that `record` is of, by its terms and with at least as many launches; of a suite that `config`
+    /// does not have, the cases that were measured.
     pub fn of(config: &Config, record: &RunRecord) -> Self {
         let suite = config.suites.get(&record.suite);
         let backends = config.backends.iter();
         Self {
             cases: suite.map_or_else(|| cases_of(record), |suite| suite.cases.clone()),
-            launches: record.launches,
+            launches: suite.map_or(0, |suite| suite.launches).max(record.launches),
             known: config.known_cases(),
-            may_leave_out: record.is_selection,
+            may_leave_out: false,
             trusts_record: true,
+            asks_controls: true,
+            terms: suite.map_or(Terms::Unknown, |suite| Terms::Suite {
+                warmup_steps: suite.warmup_steps,
+                side_by_side: suite.side_by_side,
+                canary: suite.canary,
+            }),
             outputs: backends.map(|(name, backend)| (name.clone(), backend.output)).collect(),
         }
     }
 
-    /// The same for a record of somebody else: every case, with as many launches as the suite plans.
+    /// The same for a record of somebody at this machine: flags may have left cases out and lowered the launches.
+    pub fn by_hand(config: &Config, record: &RunRecord) -> Self {
+        Self { launches: record.launches, may_leave_out: record.is_selection, ..Self::of(config, record) }
+    }
+
+    /// The same for a record of somebody else, whose word counts for nothing.
     pub fn of_stranger(config: &Config, record: &RunRecord) -> Self {
         let suite = config.suites.get(&record.suite);
         let launches = suite.map_or(record.launches, |suite| suite.launches);
-        Self { launches, may_leave_out: false, trusts_record: false, ..Self::of(config, record) }
+        Self { launches, trusts_record: false, ..Self::of(config, record) }
     }
 
     /// What was measured, and nothing more.
@@ -88,6 +122,8 @@ impl Plan {
             known: cases.iter().map(|case| case.name.clone()).collect(),
             may_leave_out: true,
             trusts_record: true,
+            asks_controls: false,
+            terms: Terms::Any,
             outputs: BTreeMap::new(),
             cases,
         }

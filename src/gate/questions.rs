@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::speed::{Against, Answer, Decision, Question, answer};
+use super::speed::{Answer, Decision, NoChange, Question, answer};
 use crate::config::{Look, Thresholds};
 use crate::evidence::quantity::Ratio;
 use crate::evidence::{CaseEvidence, Evidence};
@@ -180,7 +180,7 @@ impl Questions {
 }
 
 /// What the baseline holds a speedup against, as ln(case / reference).
-fn against_speedup(stored: &BaselineCase, thresholds: &Thresholds) -> Option<Against> {
+fn against_speedup(stored: &BaselineCase, thresholds: &Thresholds) -> Option<NoChange> {
     let job = |job: &RecordedRun| {
         let deviation = job.deviation_log_speedup.map(|deviation| (deviation, job.launches));
         Some((-job.mean_log_speedup?, deviation))
@@ -200,17 +200,17 @@ fn against(
     latest: Option<f64>,
     job: impl Fn(&RecordedRun) -> Option<(f64, Option<(f64, usize)>)>,
     thresholds: &Thresholds,
-) -> Option<Against> {
+) -> Option<NoChange> {
     let jobs: Vec<_> = stored.jobs.iter().filter_map(job).collect();
     if jobs.len() >= thresholds.calibrated_jobs.max(2) {
-        return Some(Against::Jobs(jobs.iter().map(|(mean, _)| *mean).collect()));
+        return Some(NoChange::Jobs(jobs.iter().map(|(mean, _)| *mean).collect()));
     }
     let variance = jobs.last().and_then(|(_, deviation)| {
         let (deviation, launches) = (*deviation)?;
         let number = launches as f64;
         (launches >= 2).then_some((deviation.powi(2) / number, number - 1.0))
     });
-    Some(Against::Level { mean: latest?, variance })
+    Some(NoChange::Level { mean: latest?, variance })
 }
 
 fn stored<'a>(baseline: Option<&'a Baseline>, case: &CaseRecord) -> Option<&'a BaselineCase> {

@@ -20,7 +20,7 @@ pub struct Question {
     /// A log-ratio for each block, in their order; positive is slower.
     pub values: Vec<f64>,
     /// What no change would look like.
-    pub against: Against,
+    pub against: NoChange,
     /// Change that matters, as a ratio above 1: 1.02 for 2%.
     pub tolerance: f64,
 }
@@ -28,13 +28,13 @@ pub struct Question {
 impl Question {
     /// Whether a case got slower than the base revision beside it, by its `values` ln(head / base).
     pub fn beside_base(values: Vec<f64>, gate: &Thresholds) -> Self {
-        Self { values, against: Against::SameBlocks, tolerance: 1.0 + gate.base_tolerance_percent / 100.0 }
+        Self { values, against: NoChange::SameBlocks, tolerance: 1.0 + gate.base_tolerance_percent / 100.0 }
     }
 }
 
 /// What no change would look like.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Against {
+pub enum NoChange {
     /// Zero: both sides were in every block.
     SameBlocks,
     /// The mean of few earlier jobs, or of an imported table: how much jobs differ is unknown, so a change is significant
@@ -49,7 +49,7 @@ pub enum Against {
     Jobs(Vec<f64>),
 }
 
-impl Against {
+impl NoChange {
     /// The value that no change would give; 0 beside the base.
     pub(super) fn level(&self) -> f64 {
         match self {
@@ -98,12 +98,12 @@ pub enum Decision {
 pub fn answer(questions: &[Question], looks: &[Look]) -> Vec<Answer> {
     let mut answers: Vec<Option<Answer>> = vec![None; questions.len()];
     for (number, look) in looks.iter().enumerate() {
-        let standings: Vec<Standing> = questions.iter().map(|question| Standing::of(question, look.launches)).collect();
+        let interims: Vec<Interim> = questions.iter().map(|question| Interim::of(question, look.launches)).collect();
         let settled: Vec<bool> =
             answers.iter().map(|answer| answer.is_some_and(|answer| answer.decision != Decision::Open)).collect();
         // A decided question is not asked again, but it still counts in the correction.
-        let rejected = |p: fn(&Standing) -> f64| {
-            let p_values = standings.iter().zip(&settled).map(|(one, settled)| if *settled { 1.0 } else { p(one) });
+        let rejected = |p: fn(&Interim) -> f64| {
+            let p_values = interims.iter().zip(&settled).map(|(one, settled)| if *settled { 1.0 } else { p(one) });
             holm(&p_values.collect::<Vec<_>>(), look.alpha)
         };
         let (slower, faster) = (rejected(|one| one.p_slower), rejected(|one| one.p_faster));
@@ -112,16 +112,16 @@ pub fn answer(questions: &[Question], looks: &[Look]) -> Vec<Answer> {
             if settled[index] {
                 continue;
             }
-            let mut decision = standings[index].decide(slower[index], faster[index]);
+            let mut decision = interims[index].decide(slower[index], faster[index]);
             // Early passes must be clear on both sides. Earlier jobs tell how whole jobs differ: a part of one differs more.
-            let is_clear = standings[index].is_within_on_both_sides();
-            let is_whole_job_asked = matches!(questions[index].against, Against::Jobs(_));
+            let is_clear = interims[index].is_within_on_both_sides();
+            let is_whole_job_asked = matches!(questions[index].against, NoChange::Jobs(_));
             if look.is_early && (is_whole_job_asked || decision == Decision::Unchanged && !is_clear) {
                 decision = Decision::Open;
             }
             let alpha = look.alpha / questions.len() as f64;
             if decision != Decision::Open || is_last {
-                answers[index] = Some(standings[index].answer(decision, alpha));
+                answers[index] = Some(interims[index].answer(decision, alpha));
             }
         }
     }
@@ -130,11 +130,11 @@ pub fn answer(questions: &[Question], looks: &[Look]) -> Vec<Answer> {
 
 /// Without any look there is no evidence.
 fn unasked(question: &Question) -> Answer {
-    Standing::of(question, 0).answer(Decision::Open, 1.0)
+    Interim::of(question, 0).answer(Decision::Open, 1.0)
 }
 
 /// How a question stands after its first blocks.
-struct Standing {
+struct Interim {
     launches: usize,
     /// Mean of the values less what they are held against; 0 without any.
     change: f64,
@@ -152,16 +152,16 @@ struct Standing {
     p_faster: f64,
 }
 
-impl Standing {
+impl Interim {
     fn of(question: &Question, launches: usize) -> Self {
         let values = &question.values[..question.values.len().min(launches)];
         let limit = question.tolerance.ln();
         let deviation = standard_deviation(values).filter(|deviation| deviation.is_finite());
         let own = deviation.map(|deviation| (deviation.powi(2) / values.len() as f64, (values.len() - 1) as f64));
         let (error, null) = match &question.against {
-            Against::SameBlocks => (own, 0.0),
-            Against::Level { variance, .. } => (own.map(|own| sum_of_variances(own, *variance)), limit),
-            Against::Jobs(means) => (own.and_then(|own| prediction(means, own.0)), 0.0),
+            NoChange::SameBlocks => (own, 0.0),
+            NoChange::Level { variance, .. } => (own.map(|own| sum_of_variances(own, *variance)), limit),
+            NoChange::Jobs(means) => (own.and_then(|own| prediction(means, own.0)), 0.0),
         };
         let change = if values.is_empty() { 0.0 } else { mean(values) - question.against.level() };
         let error = error.map(|(variance, degrees)| (variance.sqrt(), degrees));

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::{OutputDemand, Thresholds};
-use crate::store::baseline::{Acceptance, Baseline, Import};
+use crate::store::baseline::{Acceptance, Accepted, Baseline, Import};
 use crate::store::record::{ArmKind, Outcome as LaunchOutcome, Parity, RunRecord};
 use crate::testing::Scenario;
 
@@ -236,6 +236,9 @@ fn outputs_of_another_number_of_elements_fail() {
     now.launches(CASE).into_iter().for_each(|launch| launch.output = Some(digest(64)));
     let outcome = judged(&now);
     assert_eq!((outcome.standing, of(&outcome, CASE).fails()), (Standing::Failed, true));
+    // There is no error to tell, however great.
+    let finding = of(&outcome, CASE).finding(Figure::Output, Against::Reference).unwrap();
+    assert_eq!(finding.now, None);
 }
 
 #[test]
@@ -245,7 +248,7 @@ fn a_machine_without_baseline_where_others_have_one_is_not_judged_but_beside_a_b
     let first = judged(&now);
     assert_eq!((first.standing, of(&first, CASE).verdict), (Standing::Passed, Verdict::New));
     now.others = 2;
-    assert_gap(&judged(&now), "although 2 other machines have one");
+    assert_gap(&judged(&now), "although 2 other machines or devices have one");
     let demanding = Demands { baseline: true, ..Demands::default() };
     assert_eq!(judged(&Scenario { demands: demanding, ..now.clone() }).standing, Standing::Failed);
     let mut beside = Scenario::beside_base();
@@ -402,6 +405,7 @@ fn an_acceptance_holds_until_a_run_shows_more_than_was_accepted() {
         date: "2026-03-01T00:00:00Z".parse().unwrap(),
         commit: None,
         change: Some(change),
+        covers: Accepted::before_outputs(),
     };
     now.record.base.as_mut().unwrap().accepted.push(CASE.to_owned());
     let before = now.baseline.clone().unwrap();
@@ -593,4 +597,181 @@ fn a_skipped_case_holds_up_no_look() {
     assert_eq!(settled_of(now.clone()), ["5f"]);
     now.skip(REFERENCE, 71);
     assert_eq!(settled_of(now), ["41f", "5f"]);
+}
+
+/// The plan of a configuration that has just what was measured, for somebody else's record.
+fn strange(plan: &mut Plan) {
+    (plan.trusts_record, plan.may_leave_out) = (false, false);
+}
+
+fn acceptance(covers: &[Accepted]) -> Acceptance {
+    Acceptance {
+        reason: "a correct mask".to_owned(),
+        date: "2026-03-01T00:00:00Z".parse().unwrap(),
+        commit: None,
+        change: Some(0.25),
+        covers: covers.iter().copied().collect(),
+    }
+}
+
+/// The scenario whose baseline accepts what was measured of [`CASE`], by this change.
+fn accepting(scenario: &Scenario, covers: &[Accepted]) -> Scenario {
+    let mut now = scenario.clone();
+    let before = now.baseline.take().unwrap();
+    now.baseline = Some(before.accepting(&now.record, CASE, acceptance(covers), &Thresholds::default()));
+    now.record.base.as_mut().unwrap().accepted.push(CASE.to_owned());
+    now
+}
+
+#[test]
+fn a_stranger_does_not_say_which_change_an_acceptance_is_of() {
+    let mut now = Scenario::beside_base();
+    now.slow_down(CASE, 1.25);
+    let now = accepting(&now, &[Accepted::Speed]);
+    assert_eq!(judged(&now).standing, Standing::Passed);
+    assert_eq!(planned(&now, strange).standing, Standing::Failed);
+}
+
+#[test]
+fn an_acceptance_covers_what_it_was_given_for_alone() {
+    let mut other = Scenario::beside_base();
+    other.case(CASE).base_parity = Some(Parity { relative_error: Some(0.5) });
+    assert_eq!(judged(&accepting(&other, &[Accepted::Output])).standing, Standing::Passed);
+    assert_eq!(judged(&accepting(&other, &[Accepted::Speed, Accepted::Memory])).standing, Standing::Failed);
+    let mut slow = Scenario::beside_base();
+    slow.slow_down(CASE, 1.25);
+    assert_eq!(judged(&accepting(&slow, &[Accepted::Memory])).standing, Standing::Failed);
+}
+
+#[test]
+fn a_peak_is_held_against_the_base_unless_this_change_accepts_its_growth() {
+    let mut now = Scenario::beside_base();
+    for launch in now.launches(CASE) {
+        launch.process_peak_bytes = launch.process_peak_bytes.map(|bytes| 2 * bytes);
+    }
+    let accepted = accepting(&now, &[Accepted::Memory]);
+    assert_eq!(judged(&accepted).standing, Standing::Passed);
+    // An acceptance of an earlier change, and one that recorded no peak.
+    let mut earlier = accepted.clone();
+    earlier.record.base.as_mut().unwrap().accepted.clear();
+    assert_eq!(judged(&earlier).standing, Standing::Failed);
+    let mut none = accepted;
+    none.baseline.as_mut().unwrap().cases.get_mut(CASE).unwrap().process_peak_bytes = None;
+    assert_eq!(judged(&none).standing, Standing::Failed);
+}
+
+#[test]
+fn a_reference_without_a_control_is_a_gap_where_a_configuration_asks_and_so_is_one_that_failed() {
+    let mut now = Scenario::beside_base();
+    let asks = |plan: &mut Plan| plan.asks_controls = true;
+    assert_eq!(planned(&now, asks).standing, Standing::Passed);
+    let failed = now.case(REFERENCE).control_launches.pop().unwrap();
+    let mut without = now.clone();
+    without.case(REFERENCE).control_launches.clear();
+    assert_gap(&planned(&without, asks), "no A/A control: torch/41f/none was not launched twice");
+    assert_eq!(judged(&without).standing, Standing::Passed);
+    let failure = crate::store::record::Failure { reason: "out of memory".to_owned(), stderr_tail: Vec::new() };
+    let failed = crate::store::record::Launch { outcome: LaunchOutcome::Failed(failure), ..failed };
+    now.case(REFERENCE).control_launches.push(failed);
+    assert_gap(&judged(&now), "the control of torch/41f/none failed: out of memory");
+    // Of a reference that was not measured there is none to ask for.
+    let mut alone = Scenario::beside_base();
+    alone.record.cases.retain(|case| case.case.name != REFERENCE);
+    forget(&mut alone, REFERENCE);
+    assert!(planned(&alone, asks).gaps.is_empty());
+}
+
+#[test]
+fn that_a_case_does_not_fit_is_not_taken_from_a_stranger() {
+    let mut now = Scenario::new();
+    now.skip(CASE, 71);
+    forget(&mut now, CASE);
+    assert_eq!(judged(&now).standing, Standing::Passed);
+    assert_not_judged(&planned(&now, strange), "needs 71 GiB");
+}
+
+#[test]
+fn the_suite_and_its_terms_are_the_configurations() {
+    let now = Scenario::beside_base();
+    assert_gap(&planned(&now, |plan| plan.terms = Terms::Unknown), "the configuration has no suite synthetic");
+    let terms = Terms::Suite { warmup_steps: 2, side_by_side: true, canary: true };
+    let strange = |plan: &mut Plan| {
+        strange(plan);
+        plan.terms = terms;
+    };
+    assert_eq!(planned(&now, strange).standing, Standing::Passed);
+    let mut other = now.clone();
+    (other.record.side_by_side, other.record.canary) = (false, None);
+    assert_gap(&planned(&other, strange), "one process at a time");
+    assert_gap(&planned(&other, strange), "without a canary");
+    // Where the record is trusted, there was too little memory, and the canary could not be started.
+    assert_eq!(planned(&other, |plan| plan.terms = terms).standing, Standing::Passed);
+    other.record.warmup_steps = 1;
+    assert_gap(&planned(&other, |plan| plan.terms = terms), "with 1 of 2 warm-up steps");
+}
+
+#[test]
+fn what_other_suites_have_and_what_no_suite_has_is_named() {
+    let now = Scenario::new();
+    let mut smaller = now.clone();
+    smaller.record.cases.retain(|case| case.case.name != CASE);
+    let known = |plan: &mut Plan| plan.known.extend([CASE.to_owned()]);
+    let outcome = planned(&smaller, known);
+    assert_eq!(outcome.standing, Standing::Passed);
+    assert_eq!(outcome.exemptions, [format!("1 case of the baseline in other suites, not measured ({CASE})")]);
+    let outcome = planned(&now, |plan| {
+        strange(plan);
+        plan.cases.retain(|case| case.name != CASE);
+    });
+    assert_eq!(outcome.exemptions, [format!("1 case that the configuration does not have ({CASE})")]);
+}
+
+#[test]
+fn a_base_of_which_nothing_was_launched_is_no_measure() {
+    let mut now = Scenario::beside_base();
+    let names: Vec<String> = now.record.cases.iter().map(|case| case.case.name.clone()).collect();
+    now.record.cases.iter_mut().for_each(|case| case.base_launches.clear());
+    now.record.base.as_mut().unwrap().lacks = names;
+    now.baseline = None;
+    assert_eq!(judged(&now).standing, Standing::Passed);
+    now.others = 1;
+    assert_gap(&judged(&now), "although another machine or device has one");
+}
+
+#[test]
+fn copied_steps_are_found_whatever_their_launches_say() {
+    let mut now = Scenario::beside_base();
+    for launch in now.launches(CASE) {
+        launch.step_seconds.iter_mut().enumerate().for_each(|(index, step)| *step *= 1.0 + 1e-4 * index as f64);
+    }
+    let case = now.case(CASE);
+    case.base_launches = case.launches.clone();
+    case.base_launches.iter_mut().for_each(|launch| launch.wall_seconds = 0.0);
+    assert_not_judged(&judged(&now), "copies of this revision's");
+}
+
+#[test]
+fn fewer_model_bytes_fail_until_they_are_recorded() {
+    let mut now = Scenario::new();
+    now.launches(CASE).into_iter().for_each(|launch| launch.model_bytes -= 1024);
+    let outcome = judged(&now);
+    assert_eq!((outcome.standing, of(&outcome, CASE).verdict), (Standing::Failed, Verdict::Improved));
+    let finding = of(&outcome, CASE).finding(Figure::ModelBytes, Against::Recorded).unwrap();
+    assert!(finding.fails && finding.message.contains("1,024 fewer"), "{finding:?}");
+}
+
+#[test]
+fn a_failed_launch_of_head_is_not_judged() {
+    let mut now = Scenario::beside_base();
+    now.fail(CASE, "exited with status 7", &[]);
+    let outcome = judged(&now);
+    assert_eq!(of(&outcome, CASE).verdict, Verdict::Failed);
+    assert_not_judged(&outcome, "exited with status 7");
+}
+
+#[test]
+fn a_case_that_shares_no_block_with_the_base_is_not_judged() {
+    let mut now = Scenario::beside_base();
+    now.case(CASE).base_launches.iter_mut().for_each(|launch| launch.block += 3);
+    assert_not_judged(&judged(&now), "no block measured both head and base");
 }

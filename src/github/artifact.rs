@@ -2,9 +2,8 @@
 //!
 //! Its figures are taken in a strict form, to recompute the verdict by the base branch's configuration and
 //! baselines. Its text (`warnings`, reasons, standard error, `base.loosened`, names) decides nothing: it is only shown,
-//! and every renderer of a report escapes what it shows. `base.accepted` is compared with names alone, and counts only
-//! where the base branch's own baseline holds an acceptance of that case, up to the change that was accepted there. A
-//! pull request named in it is a claim, which [`super::identity`] holds against what GitHub says.
+//! and every renderer of a report escapes what it shows. Nor do `base.accepted`, `base.lacks` and `skipped` excuse a
+//! case from being judged. A pull request named in it is a claim, which [`super::identity`] holds against what GitHub says.
 //!
 //! A fork's code can still invent fast samples that look like measured ones: nothing in a file proves that it was
 //! measured. That is why maintainers approve the runs of outside contributors and read the change first, and why no
@@ -20,8 +19,7 @@ use thiserror::Error;
 
 use super::caps::Caps;
 use super::plausible::{self, is_plain, shown};
-use crate::config::Case;
-use crate::config::{Config, Suite};
+use crate::config::Config;
 use crate::store::record::RunRecord;
 
 /// Name of the file that holds the pull request's number.
@@ -81,20 +79,6 @@ impl Artifact {
         let reason = format!("is of the suite {suite}, which the base branch does not have: measure {suites}");
         Err(refused(path, &reason))
     }
-}
-
-/// Names of the cases of `record` that `suite` does not have, or has with another workload, steps or reference: a change may
-/// add and alter cases, but then nothing of the base branch vouches for what they compute.
-pub fn unknown_cases(record: &RunRecord, suite: &Suite) -> Vec<String> {
-    let is_known = |case: &Case| {
-        suite.cases.iter().any(|known| {
-            // Of a run that left the reference's backend out, no case has one.
-            let reference = known.reference.clone().filter(|_| case.reference.is_some());
-            *case == Case { reference, ..known.clone() }
-        })
-    };
-    let unknown = record.cases.iter().map(|case| &case.case).filter(|case| !is_known(case));
-    unknown.map(|case| case.name.clone()).collect()
 }
 
 /// The names of the files in `folder`, sorted; an error for all that does not belong there, before anything is opened.

@@ -4,10 +4,7 @@
 
 use super::Report;
 use crate::gate::{Figure, Finding, Judged, Outcome, Verdict, is_unfit};
-use crate::text::format;
-
-/// Names of cases in a sentence; the rest is counted.
-const MOST_NAMES: usize = 3;
+use crate::text::format::{self, some_names};
 
 /// What is behind the standing, without its name: `1 of 8 cases …`.
 pub(super) fn reason(report: &Report) -> String {
@@ -24,7 +21,7 @@ pub(super) fn reason(report: &Report) -> String {
     parts.extend(outcome.gaps.iter().filter(|gap| gap.fails).map(|gap| gap.reason.clone()));
     for (verdict, words) in [
         (Verdict::Failed, "could not be measured"),
-        (Verdict::Skipped, "skipped for lack of memory, although the baseline has figures"),
+        (Verdict::Skipped, "skipped for lack of memory, although asked for"),
         (Verdict::NotJudged, "not judged"),
         (Verdict::LeftOut, "not in the results"),
     ] {
@@ -56,12 +53,6 @@ fn gaps(outcome: &Outcome, verdict: Verdict) -> Vec<&str> {
     outcome.with_verdict(verdict).filter(|case| case.is_gap).map(|case| case.name.as_str()).collect()
 }
 
-fn some_names(names: &[&str]) -> String {
-    let rest = names.len().saturating_sub(MOST_NAMES);
-    let named = names.iter().take(MOST_NAMES).copied().collect::<Vec<_>>().join(", ");
-    if rest > 0 { format!("{named} and {rest} more") } else { named }
-}
-
 /// Something that deserves a look.
 pub(super) struct Notable<'a> {
     /// The cases it is about: several, where the same words are true of each.
@@ -89,11 +80,16 @@ pub(super) fn notable(outcome: &Outcome) -> Vec<Notable<'_>> {
         let cases = outcome.cases.iter().filter(move |case| wanted.contains(&case.verdict) && case.is_gap == is_gap);
         cases.map(|case| (case, case.verdict, false, case.is_gap, why(case)))
     };
+    let measured_otherwise = outcome.cases.iter().filter(|case| case.now.is_some()).filter_map(|case| {
+        let reason = case.reason.clone()?;
+        Some((case, Verdict::NotJudged, false, true, reason))
+    });
     let is_told_once =
         |case: &Judged| case.case.as_ref().is_some_and(|case| is_unfit(&outcome.controls, &case.workload.name));
     let all = found(|finding| finding.fails && finding.verdict == Verdict::Regressed)
         .chain(found(|finding| finding.fails && finding.verdict != Verdict::Regressed))
         .chain(unmeasured(true, &[Verdict::Failed, Verdict::Skipped, Verdict::LeftOut, Verdict::Missing]))
+        .chain(measured_otherwise)
         .chain(
             found(|finding| matches!(finding.verdict, Verdict::NotJudged | Verdict::Inconclusive))
                 .filter(|(case, ..)| !is_told_once(case)),
@@ -117,6 +113,9 @@ pub(super) fn notable(outcome: &Outcome) -> Vec<Notable<'_>> {
 fn why(case: &Judged) -> String {
     let reason = case.reason.clone().unwrap_or_default();
     match (case.verdict, case.is_gap) {
+        (Verdict::Skipped, true) if case.baseline.is_none() => {
+            format!("{reason}, as nothing but the results say; so it counts as not measured")
+        }
         (Verdict::Skipped, true) => format!("{reason}; the baseline has its figures, so it should have been measured"),
         (Verdict::Skipped, false) => format!("{reason}; no baseline has it"),
         _ => reason,

@@ -42,7 +42,6 @@ pub fn run(
     if block == 0 {
         output::compare_files(plan, arms, records);
     }
-    output::compare_element_counts(plan, arms, records);
 }
 
 /// A launch on its way, or why it is over before its end.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Arm, RunPlan};
-use crate::evidence::parity::{element_counts_agree, relative_error};
+use crate::evidence::parity::relative_error;
 use crate::store::record::{ArmKind, CaseRecord, Parity, measured};
 use crate::wan::tensor_file::TensorFile;
 
@@ -17,28 +17,11 @@ pub fn compare_files(plan: &RunPlan, arms: &[Arm], records: &mut [CaseRecord]) {
             _ => Output::Missing,
         };
         let record = &mut records[case];
-        record.has_output = is_measured(record, ArmKind::Head).then_some(!matches!(output, Output::Missing));
+        let is_there = |output: &Output, kind| is_measured(record, kind).then_some(!matches!(output, Output::Missing));
+        (record.has_output, record.has_base_output) =
+            (is_there(&output, ArmKind::Head), is_there(&base, ArmKind::Base));
         record.parity = output.parity(&reference);
         record.base_parity = output.parity(&base);
-    }
-}
-
-/// Compares the sizes that the digests tell, which every launch may have: a wrong one takes the place of what the files of
-/// the first block said.
-pub fn compare_element_counts(plan: &RunPlan, arms: &[Arm], records: &mut [CaseRecord]) {
-    for case in head_cases(arms) {
-        let record = &records[case];
-        let beside = reference(plan, case).map_or(&[][..], |reference| &records[reference].launches);
-        let head = record.launches.iter().chain(&record.control_launches);
-        let agrees = element_counts_agree(head.clone().chain(beside));
-        let agrees_with_base = element_counts_agree(head.chain(&record.base_launches));
-        let record = &mut records[case];
-        if !agrees {
-            record.parity = Some(Parity::INCOMPARABLE);
-        }
-        if !agrees_with_base {
-            record.base_parity = Some(Parity::INCOMPARABLE);
-        }
     }
 }
 

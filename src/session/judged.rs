@@ -25,7 +25,7 @@ pub struct Judging {
     pub baseline: Option<(PathBuf, Baseline)>,
     /// Bytes of the models.
     pub memory: ModelMemory,
-    /// How many other machines have recorded figures of their own.
+    /// How many other machines or devices have recorded figures of their own.
     pub others: usize,
     /// The tolerances.
     pub thresholds: Thresholds,
@@ -47,15 +47,17 @@ impl Judging {
     ) -> Result<Self> {
         let folder = sources.baselines();
         let all = Baseline::all(&folder)?;
-        let is_other = |(_, baseline): &&(PathBuf, Baseline)| {
-            baseline.imported.is_none() && !baseline.machine.agrees_with(&record.machine)
+        let found = Baseline::find(&folder, &record.machine, record.device)?;
+        // This machine's other device is another one, too: a GPU that went away is no first measure.
+        let is_other = |(path, baseline): &&(PathBuf, Baseline)| {
+            baseline.imported.is_none() && found.as_ref().is_none_or(|(own, _)| own != path)
         };
         Ok(Self {
             plan,
             demands,
-            baseline: Baseline::find(&folder, &record.machine, record.device)?,
-            memory: ModelMemory::open(&folder)?,
             others: all.iter().filter(is_other).count(),
+            baseline: found,
+            memory: ModelMemory::open(&folder)?,
             thresholds: config.gate.clone(),
             baseline_file: Some(Baseline::path(&folder, &record.machine, record.device)),
             invocation,

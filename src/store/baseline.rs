@@ -1,7 +1,7 @@
 //! Baselines on disk: model bytes for every machine, and one file of speedups, times and peaks per machine.
 //! What a run changes in them is in `gate::recording`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -96,8 +96,30 @@ pub struct Acceptance {
     /// Commit that run was at.
     pub commit: Option<String>,
     /// How much longer a step takes, as a share (0.051 for 5.1%): beside the base revision, or else in proportion to the
-    /// reference's. `None` where it is memory that grew.
+    /// reference's. `None` where it is no speed that regressed.
     pub change: Option<f64>,
+    /// What it covers: nothing else is let pass by it. Files from before this field cover speed and memory.
+    #[serde(default = "Accepted::before_outputs")]
+    pub covers: BTreeSet<Accepted>,
+}
+
+/// What an acceptance can cover.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Accepted {
+    /// A step time.
+    Speed,
+    /// Model bytes or a peak.
+    Memory,
+    /// An output that is not the base revision's.
+    Output,
+}
+
+impl Accepted {
+    /// What an acceptance covers that does not say it.
+    pub fn before_outputs() -> BTreeSet<Self> {
+        BTreeSet::from([Self::Speed, Self::Memory])
+    }
 }
 
 /// What a case computes besides its name: with another shape its figures are of something else.

@@ -138,6 +138,9 @@ pub struct CaseRecord {
     /// records that do not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub has_output: Option<bool>,
+    /// The same of the base revision's launch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub has_base_output: Option<bool>,
     /// How the output compares with the reference's; `None` where one of the two wrote none. A reference has one only where
     /// its own output cannot be compared with any.
     pub parity: Option<Parity>,
@@ -303,6 +306,7 @@ impl CaseRecord {
             work: None,
             skipped: None,
             has_output: None,
+            has_base_output: None,
             parity: None,
             base_parity: None,
         }

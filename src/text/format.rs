@@ -2,6 +2,16 @@
 
 use crate::stats::Estimate;
 
+/// Names in a sentence; beyond so many the rest is counted.
+const MOST_NAMES: usize = 3;
+
+/// `a, b, c and 2 more`.
+pub fn some_names(names: &[&str]) -> String {
+    let rest = names.len().saturating_sub(MOST_NAMES);
+    let named = names.iter().take(MOST_NAMES).copied().collect::<Vec<_>>().join(", ");
+    if rest > 0 { format!("{named} and {rest} more") } else { named }
+}
+
 /// A time to three significant digits, in the unit that suits it: `1.53 s`, `74.3 ms`, `812 µs`.
 pub fn seconds(value: f64) -> String {
     let (scaled, unit) = match value.abs() {

@@ -1,11 +1,12 @@
 //! `wanbench baseline accept`: one case's regression, with the reason why it may stay.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use wanbench::config::{Config, Thresholds};
 use wanbench::gate::recording::Doubts;
 use wanbench::gate::{Against, Baselines, Demands, Figure, Finding, Judge, Judged, Plan, Verdict};
-use wanbench::store::baseline::{Acceptance, Baseline, MODEL_MEMORY, ModelMemory};
+use wanbench::store::baseline::{Acceptance, Accepted, Baseline, MODEL_MEMORY, ModelMemory};
 use wanbench::store::record::{CaseRecord, RunRecord};
 
 use super::change::{Change, apply};
@@ -65,6 +66,7 @@ pub fn accept(args: &cli::Accept, terminal: &Terminal) -> Result<ExitStatus> {
         date: record.started,
         commit: record.tool.commit.clone(),
         change: regression.change,
+        covers: regression.covers,
     };
     let accepting = old.accepting(&record, &args.case, acceptance, &config.gate);
     let overridden = if args.force { doubts_about(&record, case, &config.gate) } else { Doubts::default() };
@@ -77,8 +79,10 @@ pub fn accept(args: &cli::Accept, terminal: &Terminal) -> Result<ExitStatus> {
 
 /// What there is to accept.
 struct Regression {
-    /// How much longer a step takes, as a share; `None` where it is memory that grew.
+    /// How much longer a step takes, as a share; `None` where it is no speed that regressed.
     change: Option<f64>,
+    /// What regressed; never empty.
+    covers: BTreeSet<Accepted>,
 }
 
 impl Regression {
@@ -92,16 +96,16 @@ impl Regression {
             (Figure::Speedup, Against::Baseline),
             (Figure::StepTime, Against::Baseline),
         ];
-        if let Some(speed) = speeds.into_iter().find_map(|(figure, against)| regressed(figure, against)) {
-            return Some(Self { change: speed.change.map(|change| change.0) });
-        }
-        let is_acceptable = |finding: &Finding| match finding.figure {
-            Figure::ModelBytes | Figure::ProcessPeak | Figure::FrameworkPeak => true,
-            Figure::Output => finding.against == Against::Base,
-            Figure::StepTime | Figure::Speedup => false,
+        let speed = speeds.into_iter().find_map(|(figure, against)| regressed(figure, against));
+        let accepted = |finding: &Finding| match finding.figure {
+            Figure::ModelBytes | Figure::ProcessPeak | Figure::FrameworkPeak => Some(Accepted::Memory),
+            Figure::Output => (finding.against == Against::Base).then_some(Accepted::Output),
+            Figure::StepTime | Figure::Speedup => Some(Accepted::Speed),
         };
-        let mut others = judged.findings.iter().filter(|finding| finding.verdict == Verdict::Regressed);
-        others.any(is_acceptable).then_some(Self { change: None })
+        let regressed = judged.findings.iter().filter(|finding| finding.verdict == Verdict::Regressed);
+        let covers: BTreeSet<Accepted> = regressed.filter_map(accepted).collect();
+        let change = speed.and_then(|speed| speed.change).map(|change| change.0);
+        (!covers.is_empty()).then_some(Self { change, covers })
     }
 }
 

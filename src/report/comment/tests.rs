@@ -5,7 +5,7 @@ use super::*;
 use crate::config::Thresholds;
 use crate::config::{Case, Workload};
 use crate::report::tests::snapshot;
-use crate::store::baseline::{Acceptance, Baseline};
+use crate::store::baseline::{Acceptance, Accepted, Baseline};
 use crate::store::record::{BaseRevision, Outcome, RunRecord};
 use crate::testing::Scenario;
 
@@ -142,7 +142,8 @@ fn the_last_rendering_is_bounded_whatever_the_reports_hold() {
 fn text_from_outside_is_shown_and_never_obeyed() {
     let mut now = hostile();
     let hidden = now.record.started;
-    let acceptance = Acceptance { reason: HOSTILE.to_owned(), date: hidden, commit: None, change: Some(0.25) };
+    let covers = Accepted::before_outputs();
+    let acceptance = Acceptance { reason: HOSTILE.to_owned(), date: hidden, commit: None, change: Some(0.25), covers };
     let name = now.record.cases[6].case.name.clone();
     let early = RunRecord { started: "2026-02-01T09:00:00Z".parse().unwrap(), ..now.record.clone() };
     let baseline = Baseline::empty(early.machine.clone(), early.device).updated(&early, &Thresholds::default());
