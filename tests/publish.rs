@@ -128,7 +128,7 @@ fn a_comment_without_a_pull_request_is_no_success() {
     let comment = &["comment", "--results", "results.json"];
     let ran = in_actions(&project, comment, Some(TOKEN));
     assert_eq!(ran.status, 3, "{}", ran.stderr);
-    assert!(ran.stderr.contains("--pull-request names one"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("pass --pull-request to name one"), "{}", ran.stderr);
     assert_eq!(in_actions(&project, &[comment, &["--best-effort"][..]].concat(), Some(TOKEN)).status, 0);
 }
 
