@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::config::Thresholds;
 use crate::config::{Case, Workload, link_references};
-use crate::gate::recording::Doubts;
+use crate::gate::doubts::Doubts;
 use crate::gate::{Baselines, Demands, Judge, Plan};
 use crate::machine::Machine;
 use crate::protocol::{Device, DeviceKind, Rates};

@@ -14,7 +14,7 @@ use support::{Project, READY, UNLESS_PROBED, after_ready, say, write_output};
 use wanbench::config::Config;
 use wanbench::config::Thresholds;
 use wanbench::evidence::Evidence;
-use wanbench::gate::recording::Doubts;
+use wanbench::gate::doubts::Doubts;
 use wanbench::gate::{Baselines, Demands, Judge, Plan, Standing};
 use wanbench::github::Caps;
 use wanbench::github::artifact::{Artifact, ArtifactError, PULL_REQUEST};

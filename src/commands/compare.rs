@@ -1,7 +1,7 @@
 //! `wanbench compare`: judge one recorded run by another.
 
 use wanbench::config::Config;
-use wanbench::gate::recording::Doubts;
+use wanbench::gate::doubts::Doubts;
 use wanbench::gate::{Demands, Plan};
 use wanbench::report::Report;
 use wanbench::store::baseline::{Baseline, ModelMemory};

@@ -3,16 +3,15 @@
 //! A pass is earned: every asked case has evidence that was decided. A case that was asked for and has none is not judged,
 //! with the reason, unless it is exempt, which is named and counted. docs/verdicts.md is the table of it.
 
-use super::control::{self, Control};
-use super::outcome::{Against, Figure, Finding, Gap, Judged, Outcome, Standing, Verdict};
-use super::plan::{Judge, Terms};
+use super::control;
+use super::outcome::{Against, Figure, Finding, Judged, Outcome, Standing, Verdict};
+use super::plan::Judge;
 use super::{memory, output, time};
 use crate::config::{Case, Thresholds};
 use crate::evidence::Evidence;
 use crate::evidence::quantity::{Bytes, Change};
 use crate::store::baseline::{Acceptance, Accepted, BaselineCase};
 use crate::store::record::{CaseRecord, Failure};
-use crate::text::format;
 
 impl Judge<'_> {
     /// Judges every case that was measured or asked for, and the run as a whole.
@@ -148,154 +147,6 @@ impl Judge<'_> {
             let reason = "the baseline has it, but the configuration no longer does";
             unmeasured(name, Verdict::Missing, true, reason, Some(stored.clone()))
         })
-    }
-
-    /// What is missing for the run as a whole.
-    fn gaps(&self, cases: &[Judged], controls: &[Control]) -> Vec<Gap> {
-        let mut gaps = Vec::from_iter(self.baseline_gap());
-        let mut gap = |reason: String| gaps.push(Gap { reason, fails: false });
-        controls.iter().filter_map(|control| control.unfit.clone()).for_each(&mut gap);
-        control::missing(self, controls).into_iter().for_each(&mut gap);
-        self.other_terms().into_iter().for_each(&mut gap);
-        if self.record.interrupted {
-            gap("the run was interrupted before its last launch".to_owned());
-        }
-        if let Some(reason) = &self.record.ended_early
-            && cases
-                .iter()
-                .any(|case| matches!(case.verdict, Verdict::New | Verdict::Inconclusive | Verdict::NotJudged))
-        {
-            gap(format!("the run ended early: {reason}"));
-        }
-        let is_measured = |case: &Judged| case.now.is_some();
-        match cases.iter().find(|case| !matches!(case.verdict, Verdict::LeftOut | Verdict::Missing)) {
-            None => gap("nothing was measured: the results hold no case".to_owned()),
-            Some(_) if !cases.iter().any(is_measured) && cases.iter().all(|case| case.verdict != Verdict::Failed) => {
-                gap("nothing was measured: no case fits into memory".to_owned());
-            }
-            Some(_) => {}
-        }
-        gaps
-    }
-
-    /// What the run was not measured by as the plan's suite has it. Whether the processes fitted beside each other, and a canary
-    /// could be started, a record tells that is trusted; a stranger may have wanted it so.
-    fn other_terms(&self) -> Vec<String> {
-        let (record, suite) = (self.record, &self.record.suite);
-        let Terms::Suite { warmup_steps, side_by_side, canary } = self.plan.terms else {
-            let is_unknown = self.plan.terms == Terms::Unknown;
-            return Vec::from_iter(is_unknown.then(|| format!("the configuration has no suite {suite}")));
-        };
-        let is_strange = !self.plan.trusts_record;
-        let fewer_steps = record.warmup_steps < warmup_steps;
-        let faults = [
-            (fewer_steps, format!("with {} of {warmup_steps} warm-up steps", record.warmup_steps)),
-            (is_strange && side_by_side && !record.side_by_side, "one process at a time".to_owned()),
-            (is_strange && canary && record.canary.is_none(), "without a canary".to_owned()),
-        ];
-        let faults = faults.into_iter().filter(|(is_so, _)| *is_so);
-        faults.map(|(_, how)| format!("it was measured {how}, not as the suite {suite} has it")).collect()
-    }
-
-    /// Why this machine's lack of a baseline leaves the run unjudged, if it does.
-    fn baseline_gap(&self) -> Option<Gap> {
-        if self.baselines.machine.is_some() {
-            return None;
-        }
-        if self.demands.baseline {
-            let reason = "this machine has no baseline, and --require-baseline asks for one".to_owned();
-            return Some(Gap { reason, fails: true });
-        }
-        if self.baselines.others == 0 || self.has_base_launches() {
-            return None;
-        }
-        let machine = self.record.machine.name(self.record.device);
-        let others = match self.baselines.others {
-            1 => "another machine or device has one".to_owned(),
-            others => format!("{others} other machines or devices have one"),
-        };
-        let reason = format!(
-            "this machine ({machine}) has no baseline, although {others}: compare with a base revision (--base), or record one"
-        );
-        Some(Gap { reason, fails: false })
-    }
-
-    /// The baseline's cases that other suites have, named: this run says nothing of them.
-    fn not_asked(&self) -> Option<String> {
-        let baseline = self.baselines.machine?;
-        let is_meant = |name: &&String| {
-            self.plan.known.contains(*name) && self.plan.case(name).is_none() && self.record.case(name).is_none()
-        };
-        let names: Vec<&str> = baseline.cases.keys().filter(is_meant).map(String::as_str).collect();
-        let number = format::count(names.len(), "case");
-        (!names.is_empty())
-            .then(|| format!("{number} of the baseline in other suites, not measured ({})", format::some_names(&names)))
-    }
-
-    /// The cases of a stranger's record that the plan does not have, named: nothing that is committed vouches for them.
-    fn not_known(&self) -> Option<String> {
-        let names = self.record.cases.iter().map(|case| case.case.name.as_str());
-        let names: Vec<&str> = names.filter(|name| self.plan.case(name).is_none()).collect();
-        let number = format::count(names.len(), "case");
-        (!names.is_empty() && !self.plan.trusts_record)
-            .then(|| format!("{number} that the configuration does not have ({})", format::some_names(&names)))
-    }
-
-    /// Whether anything was launched of a base revision: one that is only named measures nothing.
-    fn has_base_launches(&self) -> bool {
-        self.record.cases.iter().any(|case| !case.base_launches.is_empty())
-    }
-
-    /// What was asked for and is exempt: the cases counted, the lack of a baseline and relaxed rules told.
-    fn exemptions(&self, cases: &[Judged]) -> Vec<String> {
-        let count = |is_meant: fn(&Judged) -> bool| cases.iter().filter(|case| is_meant(case)).count();
-        let mut exemptions = Vec::new();
-        let mut exempt = |number: usize, words: &str| {
-            if number > 0 {
-                exemptions.push(format!("{} {words}", format::count(number, "case")));
-            }
-        };
-        exempt(count(|case| case.verdict == Verdict::LeftOut && !case.is_gap), "left out by hand");
-        exempt(
-            count(|case| case.verdict == Verdict::Skipped && !case.is_gap),
-            "skipped for lack of memory, without a baseline",
-        );
-        let is_not_compared = |case: &Judged| {
-            let is_output =
-                |finding: &Finding| finding.figure == Figure::Output && finding.verdict == Verdict::NotGated;
-            case.findings.iter().any(is_output)
-        };
-        exempt(count(is_not_compared), "whose output was not compared");
-        let is_without_reference = |case: &Judged| {
-            let speedup = case.finding(Figure::Speedup, Against::Baseline);
-            speedup.is_some_and(|finding| finding.verdict == Verdict::NotGated && finding.now.is_none())
-        };
-        exempt(count(is_without_reference), "whose speedup is not judged, since its reference was left out by hand");
-        let has_no_peak = |case: &Judged| {
-            let is_peak = |finding: &Finding| matches!(finding.figure, Figure::ProcessPeak | Figure::FrameworkPeak);
-            case.findings.iter().any(|finding| is_peak(finding) && finding.verdict == Verdict::NotGated)
-        };
-        exempt(count(has_no_peak), "whose worker reports no process peak");
-        if self.demands.allows_inconclusive {
-            exempt(
-                count(|case| case.verdict == Verdict::Inconclusive),
-                "inconclusive, allowed by --allow-inconclusive",
-            );
-        }
-        exemptions.extend(self.not_asked().into_iter().chain(self.not_known()));
-        let relaxed = self.record.base.as_ref().map_or(0, |base| base.loosened.len());
-        if relaxed > 0 {
-            exemptions.push(format!("this change relaxes {} that it is judged by", format::count(relaxed, "rule")));
-        }
-        let is_without_times = self.baselines.machine.is_none() && self.baseline_gap().is_none();
-        if is_without_times && cases.iter().any(|case| case.now.is_some()) {
-            let what_was_judged = match self.has_base_launches() {
-                true => "they are compared with the base revision only",
-                false => "only model bytes and outputs could be judged",
-            };
-            exemptions.push(format!("this machine has no baseline, so {what_was_judged}"));
-        }
-        exemptions
     }
 }
 

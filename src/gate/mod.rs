@@ -1,11 +1,14 @@
 //! From a record and what is asked of it to an outcome. Pure: no clock, no files.
 //!
 //! [`Judge`] is the only place that decides whether a run passes; everything else renders its [`Outcome`]. `time`, `memory`,
-//! `output` and `control` each judge one kind of figure; `questions` collects the questions about times, and [`speed`] answers
-//! them together. [`recording`] is what a run changes in the baselines and whether it may, [`loosening`] what a change relaxes
-//! for itself.
+//! `output` and `control` each judge one kind of figure, `gaps` and `exemptions` the run as a whole. `questions` collects the
+//! questions about times, and [`speed`] answers them together. [`recording`] is what a run changes in the baselines,
+//! [`doubts`] why it should not, [`loosening`] what a change relaxes for itself.
 
 mod control;
+pub mod doubts;
+mod exemptions;
+mod gaps;
 mod judge;
 pub mod loosening;
 mod memory;

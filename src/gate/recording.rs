@@ -1,17 +1,12 @@
 //! Recording: what a run's figures change in the baselines. Pure; the commands show it, ask and write.
 
-use super::control::controls;
-use super::outcome::Against;
-use super::output;
-use super::plan::{Baselines, Demands, Judge, Plan};
+use super::doubts::Doubts;
 use crate::config::Thresholds;
 use crate::evidence::figures::Figures;
-use crate::evidence::quantity::Change;
 use crate::evidence::{CaseEvidence, Evidence};
-use crate::stats::{Estimate, mean, paired_ratio, standard_deviation};
+use crate::stats::{mean, standard_deviation};
 use crate::store::baseline::{Acceptance, Baseline, BaselineCase, KEPT_RUNS, ModelMemory, RecordedRun, Shape};
 use crate::store::record::{CaseRecord, RunRecord};
-use crate::text::format;
 
 impl ModelMemory {
     /// These bytes with those of all cases that `record` measured.
@@ -72,91 +67,6 @@ impl Baseline {
         }
         updated
     }
-}
-
-/// Why no baseline should be made of a run, in sentences without their period; `--force` overrides them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Doubts {
-    /// About the run as a whole.
-    pub run: Vec<String>,
-    /// About single cases, whose figures are too uncertain to be a measure.
-    pub cases: Vec<String>,
-}
-
-impl Doubts {
-    /// The doubts about `record`.
-    pub fn about(record: &RunRecord, thresholds: &Thresholds) -> Self {
-        let evidence = Evidence::of(record);
-        let mut run: Vec<String> =
-            controls(record, &evidence, thresholds).into_iter().filter_map(|control| control.unfit).collect();
-        if record.interrupted {
-            run.push("the run was interrupted: measure again".to_owned());
-        }
-        let is_short = |case: &&CaseRecord| case.skipped.is_none() && case.launches.len() < 2;
-        let ended = record
-            .ended_early
-            .as_ref()
-            .filter(|_| record.has_given_up() || record.cases.iter().any(|it| is_short(&it)));
-        run.extend(ended.map(|reason| format!("the run ended early: {reason}")));
-        run.extend(record.failures().map(|(case, failure)| format!("{} failed: {}", case.case.name, failure.reason)));
-        run.extend(wrong_outputs(record, &evidence, thresholds));
-        if record.tool.debug_build {
-            run.push("the figures come from a debug build: measure with a release build, `make build`".to_owned());
-        }
-        Self { run, cases: uncertain(record, &evidence, thresholds) }
-    }
-
-    /// All of them.
-    pub fn all(&self) -> impl Iterator<Item = &String> {
-        self.run.iter().chain(&self.cases)
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.run.is_empty() && self.cases.is_empty()
-    }
-}
-
-/// The outputs that are not the reference's, or differ from launch to launch: figures of a wrong answer are no measure.
-fn wrong_outputs(record: &RunRecord, evidence: &Evidence, thresholds: &Thresholds) -> Vec<String> {
-    let (plan, memory) = (Plan::of_record(record), ModelMemory::default());
-    let baselines = Baselines { machine: None, memory: &memory, others: 0 };
-    let judge = Judge { record, plan: &plan, baselines, thresholds, demands: Demands::default() };
-    let of_case = |case: &CaseRecord| {
-        let findings = output::judge(&judge, case, &evidence.case(&case.case.name)?.outputs, &[]);
-        let wrong = findings.into_iter().find(|finding| finding.fails && finding.against == Against::Reference)?;
-        Some(format!("{}: {}", case.case.name, wrong.message))
-    };
-    record.cases.iter().filter_map(of_case).collect()
-}
-
-/// The cases whose speed is not known to its tolerance: the speedup, or the step time where there is none.
-fn uncertain(record: &RunRecord, evidence: &Evidence, thresholds: &Thresholds) -> Vec<String> {
-    let speedup = |case: &CaseEvidence| case.figures.as_ref()?.speedup;
-    let step_time = |case: &CaseEvidence| match speedup(case) {
-        None if case.figures.is_some() => paired_ratio(&case.log_steps),
-        _ => None,
-    };
-    let names = |estimate: &dyn Fn(&CaseEvidence) -> Option<Estimate>, tolerance: f64| -> Vec<&str> {
-        let is_within = |(low, high): (f64, f64)| !Change((high / low).sqrt() - 1.0).is_beyond(tolerance);
-        let is_uncertain = |name: &&str| {
-            let estimate = evidence.case(name).and_then(estimate);
-            estimate.is_some_and(|estimate| !estimate.interval.is_some_and(is_within))
-        };
-        record.cases.iter().map(|case| case.case.name.as_str()).filter(is_uncertain).collect()
-    };
-    let (of_speedups, of_times) = (thresholds.speedup_tolerance_percent, thresholds.step_time_tolerance_percent);
-    let speedups = unknown("speedup", &names(&speedup, of_speedups), of_speedups);
-    speedups.into_iter().chain(unknown("step time", &names(&step_time, of_times), of_times)).collect()
-}
-
-fn unknown(what: &str, names: &[&str], tolerance: f64) -> Option<String> {
-    let (first, rest) = names.split_first()?;
-    let more = if rest.is_empty() { String::new() } else { format!(" and {} more", format::count(rest.len(), "case")) };
-    Some(format!(
-        "the {what} of {first}{more} is not known to within its tolerance of {tolerance}%: measure with more launches, or on a quieter \
-         machine"
-    ))
 }
 
 /// The evidence on a case that was measured.
@@ -227,7 +137,6 @@ fn job(record: &RunRecord, case: &CaseRecord, evidence: &CaseEvidence) -> Record
 mod tests {
     use super::*;
     use crate::store::baseline::Accepted;
-    use crate::store::record::Parity;
     use crate::testing::Scenario;
 
     const CASE: &str = "mlx/41f/int8";
@@ -304,28 +213,6 @@ mod tests {
             // The reference has no speedup whose level could shift.
             assert_eq!(job_count(&updated, "torch/41f/none"), 3, "{factor}");
         }
-    }
-
-    #[test]
-    fn one_backend_alone_is_recorded_only_where_its_step_time_is_known() {
-        let mut alone = Scenario::new();
-        alone.record.cases.retain(|case| case.case.backend == "torch");
-        let doubts = |scenario: &Scenario| Doubts::about(&scenario.record, &Thresholds::default());
-        assert!(doubts(&alone).is_empty(), "{:?}", doubts(&alone));
-        alone.record.cases.iter_mut().for_each(|case| case.launches.truncate(1));
-        let expected = "the step time of torch/5f/none and 1 case more is not known to within its tolerance of 10%";
-        assert!(doubts(&alone).cases[0].starts_with(expected), "{:?}", doubts(&alone));
-    }
-
-    #[test]
-    fn a_wrong_output_is_no_measure_unless_it_differs_from_the_base_alone() {
-        let mut now = Scenario::beside_base();
-        now.case(CASE).base_parity = Some(Parity { relative_error: Some(0.5) });
-        let doubts = |scenario: &Scenario| Doubts::about(&scenario.record, &Thresholds::default());
-        assert!(doubts(&now).is_empty(), "{:?}", doubts(&now));
-        now.case(CASE).parity = Some(Parity { relative_error: None });
-        let doubts = doubts(&now).run;
-        assert!(doubts[0].starts_with("mlx/41f/int8: the output cannot be compared"), "{doubts:?}");
     }
 
     #[test]

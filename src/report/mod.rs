@@ -8,7 +8,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use crate::config::Thresholds;
-use crate::gate::recording::Doubts;
+use crate::gate::doubts::Doubts;
 use crate::gate::{Gap, Outcome, Standing};
 use crate::store::baseline::{Baseline, Import};
 use crate::store::record::RunRecord;

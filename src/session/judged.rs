@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use wanbench::config::{Config, Thresholds};
 use wanbench::files::save;
-use wanbench::gate::recording::Doubts;
+use wanbench::gate::doubts::Doubts;
 use wanbench::gate::{Baselines, Demands, Judge, Plan};
 use wanbench::protocol::DeviceKind;
 use wanbench::report::{self, Flags, Invocation, Report, Source};

@@ -27,7 +27,7 @@ use wire::{Malformed, Wire};
 
 /// The whole life of a worker program.
 ///
-/// With the argument `plain-loop` it times the request without the protocol, see [`steps::plain_loop`].
+/// With the argument `plain-loop` it times the request without the protocol, see `steps::plain_loop`.
 pub fn run<B: Backend>() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("plain-loop") {
         return match steps::plain_loop::<B>() {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use wanbench::config::{Config, Thresholds};
-use wanbench::gate::recording::Doubts;
+use wanbench::gate::doubts::Doubts;
 use wanbench::gate::{Against, Baselines, Demands, Figure, Finding, Judge, Judged, Plan, Verdict};
 use wanbench::store::baseline::{Acceptance, Accepted, Baseline, MODEL_MEMORY, ModelMemory};
 use wanbench::store::record::{CaseRecord, RunRecord};

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use wanbench::config::Config;
-use wanbench::gate::recording::Doubts;
+use wanbench::gate::doubts::Doubts;
 use wanbench::machine::Machine;
 use wanbench::store::ReadError;
 use wanbench::store::baseline::{Baseline, MODEL_MEMORY, ModelMemory};

@@ -1,7 +1,7 @@
 //! The pull request's comment: the verdict and what to do next, what was found, how to accept it, then every machine's
 //! table with the rest folded away.
 //!
-//! A comment too long for GitHub is not cut: it is rendered again by the next of [`TIERS`], which shows less. The last
+//! A comment too long for GitHub is not cut: it is rendered again by the next of `TIERS`, which shows less. The last
 //! resort is `brief`, whose length is bounded whatever the reports hold.
 
 mod brief;

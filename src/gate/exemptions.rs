@@ -1,0 +1,79 @@
+//! What was asked for and need not have evidence: named and counted in the first line of every report.
+
+use super::outcome::{Against, Figure, Finding, Judged, Verdict};
+use super::plan::Judge;
+use crate::text::format;
+
+impl Judge<'_> {
+    /// What was asked for and is exempt: the cases counted, the lack of a baseline and relaxed rules told.
+    pub(super) fn exemptions(&self, cases: &[Judged]) -> Vec<String> {
+        let count = |is_meant: &dyn Fn(&Judged) -> bool| cases.iter().filter(|case| is_meant(case)).count();
+        let counts = [
+            (count(&|case| case.verdict == Verdict::LeftOut && !case.is_gap), "left out by hand"),
+            (
+                count(&|case| case.verdict == Verdict::Skipped && !case.is_gap),
+                "skipped for lack of memory, without a baseline",
+            ),
+            (count(&is_output_not_compared), "whose output was not compared"),
+            (count(&is_without_reference), "whose speedup is not judged, since its reference was left out by hand"),
+            (count(&is_without_peak), "whose worker reports no process peak"),
+            (
+                count(&|case| case.verdict == Verdict::Inconclusive && self.demands.allows_inconclusive),
+                "inconclusive, allowed by --allow-inconclusive",
+            ),
+        ];
+        let counts = counts.into_iter().filter(|(number, _)| *number > 0);
+        let mut exemptions: Vec<String> =
+            counts.map(|(number, words)| format!("{} {words}", format::count(number, "case"))).collect();
+        exemptions.extend(self.not_asked().into_iter().chain(self.not_known()));
+        let relaxed = self.record.base.as_ref().map_or(0, |base| base.loosened.len());
+        if relaxed > 0 {
+            exemptions.push(format!("this change relaxes {} that it is judged by", format::count(relaxed, "rule")));
+        }
+        let is_without_times = self.baselines.machine.is_none() && self.baseline_gap().is_none();
+        if is_without_times && cases.iter().any(|case| case.now.is_some()) {
+            let what_was_judged = match self.has_base_launches() {
+                true => "they are compared with the base revision only",
+                false => "only model bytes and outputs could be judged",
+            };
+            exemptions.push(format!("this machine has no baseline, so {what_was_judged}"));
+        }
+        exemptions
+    }
+
+    /// The baseline's cases that other suites have, named: this run says nothing of them.
+    fn not_asked(&self) -> Option<String> {
+        let baseline = self.baselines.machine?;
+        let is_meant = |name: &&String| {
+            self.plan.known.contains(*name) && self.plan.case(name).is_none() && self.record.case(name).is_none()
+        };
+        let names: Vec<&str> = baseline.cases.keys().filter(is_meant).map(String::as_str).collect();
+        let number = format::count(names.len(), "case");
+        (!names.is_empty())
+            .then(|| format!("{number} of the baseline in other suites, not measured ({})", format::some_names(&names)))
+    }
+
+    /// The cases of a stranger's record that the plan does not have, named: nothing that is committed vouches for them.
+    fn not_known(&self) -> Option<String> {
+        let names = self.record.cases.iter().map(|case| case.case.name.as_str());
+        let names: Vec<&str> = names.filter(|name| self.plan.case(name).is_none()).collect();
+        let number = format::count(names.len(), "case");
+        (!names.is_empty() && !self.plan.trusts_record)
+            .then(|| format!("{number} that the configuration does not have ({})", format::some_names(&names)))
+    }
+}
+
+fn is_output_not_compared(case: &Judged) -> bool {
+    let is_output = |finding: &Finding| finding.figure == Figure::Output && finding.verdict == Verdict::NotGated;
+    case.findings.iter().any(is_output)
+}
+
+fn is_without_reference(case: &Judged) -> bool {
+    let speedup = case.finding(Figure::Speedup, Against::Baseline);
+    speedup.is_some_and(|finding| finding.verdict == Verdict::NotGated && finding.now.is_none())
+}
+
+fn is_without_peak(case: &Judged) -> bool {
+    let is_peak = |finding: &Finding| matches!(finding.figure, Figure::ProcessPeak | Figure::FrameworkPeak);
+    case.findings.iter().any(|finding| is_peak(finding) && finding.verdict == Verdict::NotGated)
+}
