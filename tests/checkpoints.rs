@@ -193,7 +193,7 @@ fn a_touched_source_is_quantized_anew_and_a_broken_save_is_told() {
     assert_eq!(ran.status, 2, "{}", ran.stderr);
     assert!(ran.stderr.contains("not a whole safetensors file") && ran.stderr.contains("--no-cache"), "{}", ran.stderr);
     let whole = ["quantize", "--ckpt-dir", "two", "--quant", "nf4", "--out", "three"];
-    assert!(project.wanbench(&whole).stderr.contains("holds weights quantized as nf4: name the checkpoint"));
+    assert!(project.wanbench(&whole).stderr.contains("holds weights quantized as nf4: pass the checkpoint"));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use wanbench::config::Config;
 use wanbench::gate::doubts::Doubts;
-use wanbench::gate::{Demands, Plan};
+use wanbench::gate::{Demands, Plan, Verdict};
 use wanbench::report::Report;
 use wanbench::store::baseline::{Baseline, ModelMemory};
 use wanbench::store::record::{RunRecord, Tool};
@@ -52,11 +52,18 @@ pub fn compare(args: &cli::Compare, terminal: &Terminal) -> Result<ExitStatus> {
     Ok(status(report.standing()))
 }
 
-/// `report` where `before`, its measure, is no evidence: unfit, interrupted, ended early, or without figures of a case that it
-/// was to have.
+/// `report` where `before`, its measure, is no evidence: unfit, interrupted, ended early, without figures of a case that it
+/// was to have, or about other cases.
 fn lacking(before: &RunRecord, report: Report) -> Report {
     // What builds they are of concerns a baseline, and not two runs of one user's.
     let release = RunRecord { tool: Tool { debug_build: false, ..before.tool.clone() }, ..before.clone() };
     let doubts = Doubts::about(&release, &report.thresholds).run;
-    doubts.iter().fold(report, |report, doubt| report.lacking(format!("the earlier results are no measure: {doubt}")))
+    let report = doubts
+        .iter()
+        .fold(report, |report, doubt| report.lacking(format!("the earlier results are no measure: {doubt}")));
+    let mut measured = report.outcome.cases.iter().filter(|case| case.now.is_some());
+    match measured.all(|case| case.verdict == Verdict::New) {
+        true => report.lacking("no case of the two runs can be compared".to_owned()),
+        false => report,
+    }
 }

@@ -55,10 +55,12 @@ pub struct Outputs {
     pub norms: Option<(f64, f64)>,
     /// Whether all outputs that digests tell of, the reference's and the base revision's among them, have as many elements.
     pub are_of_one_size: bool,
-    /// Whether a launch of the case or of its reference wrote an output, with a digest or without.
-    pub are_written: bool,
-    /// Whether a launch of the case or of the base revision wrote one.
-    pub are_written_beside_base: bool,
+    /// Whether a launch of the case wrote an output, with a digest or without.
+    pub is_written: bool,
+    /// Whether a launch of its reference wrote one.
+    pub is_written_by_reference: bool,
+    /// Whether a launch of the base revision wrote one.
+    pub is_written_by_base: bool,
 }
 
 /// The base revision's figures, as they were measured beside head's.
@@ -152,8 +154,9 @@ impl Outputs {
             base: case.base_parity,
             norms,
             are_of_one_size: element_counts_agree(launches.chain(reference.iter().flat_map(|it| &it.launches))),
-            are_written: is_written(case) || reference.is_some_and(is_written),
-            are_written_beside_base: is_written(case) || is_written_by_base,
+            is_written: is_written(case),
+            is_written_by_reference: reference.is_some_and(is_written),
+            is_written_by_base,
         }
     }
 }

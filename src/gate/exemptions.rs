@@ -18,6 +18,10 @@ impl Judge<'_> {
             (count(&is_without_reference), "whose speedup is not judged, since its reference was left out by hand"),
             (count(&is_without_peak), "whose worker reports no process peak"),
             (
+                count(&|case| self.is_of_another_shape(case)),
+                "recorded with another workload or reference, so without a baseline",
+            ),
+            (
                 count(&|case| case.verdict == Verdict::Inconclusive && self.demands.allows_inconclusive),
                 "inconclusive, allowed by --allow-inconclusive",
             ),
@@ -30,15 +34,24 @@ impl Judge<'_> {
         if relaxed > 0 {
             exemptions.push(format!("this change relaxes {} that it is judged by", format::count(relaxed, "rule")));
         }
+        if self.record.base.is_some() && !self.record.has_base_launches() {
+            exemptions.push("nothing was measured of the base revision, which has none of these cases".to_owned());
+        }
         let is_without_times = self.baselines.machine.is_none() && self.baseline_gap().is_none();
         if is_without_times && cases.iter().any(|case| case.now.is_some()) {
-            let what_was_judged = match self.has_base_launches() {
+            let what_was_judged = match self.record.has_base_launches() {
                 true => "they are compared with the base revision only",
                 false => "only model bytes and outputs could be judged",
             };
             exemptions.push(format!("this machine has no baseline, so {what_was_judged}"));
         }
         exemptions
+    }
+
+    /// Whether the baseline has another case under its name.
+    fn is_of_another_shape(&self, case: &Judged) -> bool {
+        let has_name = self.baselines.machine.is_some_and(|baseline| baseline.cases.contains_key(&case.name));
+        has_name && case.baseline.is_none() && case.now.is_some()
     }
 
     /// The baseline's cases that other suites have, named: this run says nothing of them.

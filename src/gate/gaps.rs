@@ -61,7 +61,7 @@ impl Judge<'_> {
             let reason = "this machine has no baseline, and --require-baseline asks for one".to_owned();
             return Some(Gap { reason, fails: true });
         }
-        if self.baselines.others == 0 || self.has_base_launches() {
+        if self.baselines.others == 0 || self.record.has_base_launches() {
             return None;
         }
         let machine = self.record.machine.name(self.record.device);
@@ -73,10 +73,5 @@ impl Judge<'_> {
             "this machine ({machine}) has no baseline, although {others}: compare with a base revision (--base), or record one"
         );
         Some(Gap { reason, fails: false })
-    }
-
-    /// Whether anything was launched of a base revision: one that is only named measures nothing.
-    pub(super) fn has_base_launches(&self) -> bool {
-        self.record.cases.iter().any(|case| !case.base_launches.is_empty())
     }
 }

@@ -26,21 +26,45 @@ pub(super) fn judge(judge: &Judge, case: &CaseRecord, outputs: &Outputs, others:
         let whose = format!("{reference}'s");
         let compared = outputs.reference.map(|parity| compared(parity, Against::Reference, &whose, tolerance));
         // A reference has nothing to agree with, but its output may be one that nothing can be compared with.
-        let absent = || (!case.case.is_reference()).then(|| absent(Against::Reference, &whose, outputs.are_written));
+        let is_written = outputs.is_written || outputs.is_written_by_reference;
+        let absent = || (!case.case.is_reference()).then(|| absent(Against::Reference, &whose, is_written));
         findings.extend(compared.or_else(absent));
     }
     let has_base = judge.record.base.is_some() && !case.base_launches.is_empty();
     if has_base && failure(&case.base_launches).is_none() {
         let whose = "the base revision's";
         let compared = outputs.base.map(|parity| compared(parity, Against::Base, whose, tolerance));
-        findings.push(compared.unwrap_or_else(|| absent(Against::Base, whose, outputs.are_written_beside_base)));
+        findings.push(compared.unwrap_or_else(|| match outputs.is_written && !outputs.is_written_by_base {
+            true if !is_improved => Finding::new(
+                Figure::Output,
+                Against::Base,
+                Verdict::NotGated,
+                "the output is not compared with the base revision's, which wrote none",
+            ),
+            _ => absent(Against::Base, whose, outputs.is_written || outputs.is_written_by_base),
+        }));
     }
-    if findings.is_empty() && is_improved && demand != OutputDemand::Waived && !is_agreed_with(judge, case) {
-        let message = "the output is compared with nothing, so an improvement does not count: measure it together with \
-                       another backend, or beside a base revision (--base)";
-        findings.push(Finding::new(Figure::Output, Against::Reference, Verdict::NotJudged, message));
+    if findings.is_empty() && !is_agreed_with(judge, case) {
+        findings.push(compared_with_nothing(demand, &case.case.backend, is_improved));
     }
     findings
+}
+
+/// The finding on an output that no other case's and no base revision's is there to be compared with.
+fn compared_with_nothing(demand: OutputDemand, backend: &str, is_improved: bool) -> Finding {
+    let (verdict, message) = match demand {
+        OutputDemand::Waived => {
+            (Verdict::NotGated, format!("the output is not compared, as set in [backends.{backend}]"))
+        }
+        _ if is_improved => (
+            Verdict::NotJudged,
+            "the output is compared with nothing, so an improvement does not count: measure it together with another \
+             backend, or beside a base revision (--base)"
+                .to_owned(),
+        ),
+        _ => (Verdict::NotGated, "the output is compared with nothing".to_owned()),
+    };
+    Finding::new(Figure::Output, Against::Reference, verdict, message)
 }
 
 /// The relative error that is allowed to the output of `case`.

@@ -509,6 +509,52 @@ fn an_improvement_whose_output_nothing_agrees_with_is_not_judged() {
 }
 
 #[test]
+fn an_output_compared_with_nothing_is_counted() {
+    let mut alone = Scenario::new();
+    alone.record.cases.retain(|case| case.case.name == REFERENCE);
+    alone.baseline.as_mut().unwrap().cases.retain(|name, _| name == REFERENCE);
+    let outcome = judged(&alone);
+    assert_eq!(
+        (outcome.standing, &outcome.exemptions[..]),
+        (Standing::Passed, &["1 case whose output was not compared".to_owned()][..])
+    );
+}
+
+#[test]
+fn a_base_that_wrote_no_output_leaves_it_exempt() {
+    let mut now = Scenario::beside_base();
+    let case = now.case(CASE);
+    (case.base_parity, case.has_output, case.has_base_output) = (None, Some(true), Some(false));
+    for launch in case.launches_mut(ArmKind::Base) {
+        let LaunchOutcome::Measured(measured) = &mut launch.outcome else { continue };
+        measured.output = None;
+    }
+    let outcome = judged(&now);
+    assert_eq!(outcome.standing, Standing::Passed, "{:?}", of(&outcome, CASE));
+    assert_eq!(outcome.exemptions, ["1 case whose output was not compared"]);
+}
+
+#[test]
+fn a_base_of_which_nothing_was_measured_is_named_in_the_first_line() {
+    let mut now = Scenario::beside_base();
+    for case in &mut now.record.cases {
+        case.base_launches.clear();
+        now.record.base.as_mut().unwrap().lacks.push(case.case.name.clone());
+    }
+    let outcome = judged(&now);
+    assert_eq!(outcome.exemptions, ["nothing was measured of the base revision, which has none of these cases"]);
+}
+
+#[test]
+fn a_case_recorded_with_another_workload_is_new_and_counted() {
+    let mut now = Scenario::new();
+    now.baseline.as_mut().unwrap().cases.get_mut(CASE).unwrap().shape.as_mut().unwrap().latent = [1, 2, 2];
+    let outcome = judged(&now);
+    assert_eq!(of(&outcome, CASE).verdict, Verdict::New);
+    assert_eq!(outcome.exemptions, ["1 case recorded with another workload or reference, so without a baseline"]);
+}
+
+#[test]
 fn drift_is_told_only_where_the_base_revision_decides() {
     let mut now = drifted(1.3);
     now.case(CASE).base_launches.truncate(1);

@@ -213,7 +213,15 @@ fn measure_again(report: &Report) -> Option<String> {
 
 /// Where an output has nothing to be compared with.
 fn no_output(report: &Report) -> Option<String> {
-    let (case, _) = not_judged(report, &[Figure::Output]).next()?;
+    let (case, finding) = not_judged(report, &[Figure::Output]).next()?;
+    let has_reference = case.case.as_ref().is_some_and(|case| case.reference.is_some() && !case.is_reference());
+    if finding.against == Against::Reference && !has_reference {
+        return Some(format!(
+            "Measure {} together with another backend, or beside a base revision (--base), so that its output is compared: `{}`.",
+            case.name,
+            check_whole(report)
+        ));
+    }
     let backend = case.case.as_ref().map_or("the backend", |case| &case.backend);
     Some(format!(
         "Let every launch of {} write its output (docs/protocol.md), or set output = false under [backends.{backend}]; then check \

@@ -141,8 +141,8 @@ pub(super) fn gated(report: &Report) -> String {
         peak_tolerance_mib,
         ..
     } = &report.thresholds;
-    let beside_base = report.record.base.as_ref();
-    let beside_base = beside_base.map(|_| format!("step time beside the base revision ({base_tolerance_percent}%), "));
+    let beside_base = report.record.has_base_launches();
+    let beside_base = beside_base.then(|| format!("step time beside the base revision ({base_tolerance_percent}%), "));
     // Beside a base revision, what the machine or earlier changes did is told as drift.
     let moved = if beside_base.is_some() { " where this change moved them" } else { "" };
     let against_baseline = report.outcome.has_machine_baseline.then(|| {

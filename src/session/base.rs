@@ -88,11 +88,24 @@ fn of_revision(revision: &str, config_path: &Path, config: &Config, cache: &Path
             folder.display()
         )));
     }
+    let own = programs.values().filter(|program| program.folder.is_some());
+    if let Some(path) = own.flat_map(|program| &program.command).find(|argument| is_heads_own(argument, &repository)) {
+        return Err(Error::usage(format!(
+            "--base {revision}: the command of a backend names {path}, inside this checkout, by an absolute path, so the base \
+             revision would run head's file: name it relative to config.toml"
+        )));
+    }
     let lacks = lacking(config, readable, &programs);
     if !lacks.is_empty() {
         terminal.say(&format!("note: base {revision} does not have {}: these cases are new", lacks.join(", ")));
     }
     Ok(Base::new(programs, BaseRevision { lacks, ..BaseRevision::new(revision.to_owned(), Some(commit)) }, base_config))
+}
+
+/// Whether `argument` is an absolute path to something in head's `repository`.
+fn is_heads_own(argument: &str, repository: &Path) -> bool {
+    let path = Path::new(argument);
+    path.is_absolute() && path.canonicalize().is_ok_and(|path| path.starts_with(repository))
 }
 
 /// The cases of `config` that base does not have: in none of its suites, or without a worker for them.
@@ -285,6 +298,16 @@ mod tests {
         assert_eq!(base.revision.name, "HEAD~1");
         assert_eq!(base.revision.commit, git::resolve(repository.folder.path(), "HEAD~1").unwrap());
         assert_eq!(base.programs.len(), 1, "nobody names mlx and torch, so nobody needs them");
+    }
+
+    #[test]
+    fn a_command_by_an_absolute_path_into_the_checkout_would_be_heads_own() {
+        let repository = Repository::new();
+        let worker = repository.path("bench/worker.sh").canonicalize().unwrap_or(repository.path("bench/worker.sh"));
+        repository.commit(&format!("[\"sh\", \"{}\"]", worker.display()), "old", protocol::VERSION);
+        let error = repository.base("HEAD").unwrap_err();
+        assert_eq!(error.status(), ExitStatus::Usage);
+        assert!(error.to_string().contains("by an absolute path"), "{error}");
     }
 
     #[test]

@@ -266,6 +266,11 @@ impl RunRecord {
         self.ended_early.is_some() && canary.reading_seconds.last().is_some_and(|last| *last > limit)
     }
 
+    /// Whether anything was launched of a base revision: one that is only named measures nothing.
+    pub fn has_base_launches(&self) -> bool {
+        self.cases.iter().any(|case| !case.base_launches.is_empty())
+    }
+
     /// The record of the case `name`.
     pub fn case(&self, name: &str) -> Option<&CaseRecord> {
         self.cases.iter().find(|case| case.case.name == name)
