@@ -147,7 +147,7 @@ fn weights_quantized_beforehand_give_the_same_output() {
     let bytes = fs::metadata(project.path("saved/nf4/model.safetensors")).unwrap().len();
     assert!(bytes - model_bytes(&large(), Quant::Nf4, DType::F32) < 1 << 20, "{bytes}");
     assert_eq!(names(&project.path("saved")), ["nf4"]);
-    assert!(quantize().stderr.contains("is there already"));
+    assert!(quantize().stderr.contains("is up to date"));
 
     let reloaded = run(&[]);
     assert!(reloaded["quantize_seconds"].is_null(), "{reloaded}");
