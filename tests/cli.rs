@@ -3,7 +3,6 @@
 mod support;
 
 use std::path::Path;
-use std::process::Command;
 
 use support::{Project, worker};
 
@@ -145,7 +144,7 @@ fn a_run_that_cannot_begin_its_results_leaves_no_older_ones() {
     assert_eq!(project.wanbench(&["run"]).status, 0);
     // No file may grow beyond 512 bytes: an empty one can be made, and results cannot be written.
     let script = format!("trap '' XFSZ; ulimit -f 1; exec {} check", env!("CARGO_BIN_EXE_wanbench"));
-    let ran = Command::new("sh")
+    let ran = std::process::Command::new("sh")
         .args(["-c", &script])
         .current_dir(project.path(""))
         .env("WANBENCH_CACHE", project.path("cache"))
