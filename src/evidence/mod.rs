@@ -10,7 +10,6 @@ pub mod throughput;
 
 use std::collections::BTreeMap;
 
-use crate::config::Case;
 use crate::stats::mean;
 use crate::store::record::{CaseRecord, Launch, Parity, RunRecord, failure, measured};
 use figures::{Figures, Peak, figures_of, log_ratios, median_step, peak};
@@ -105,11 +104,6 @@ impl Evidence {
     /// The figures of the case `name`, if it was measured.
     pub fn figures(&self, name: &str) -> Option<&Figures> {
         self.case(name)?.figures.as_ref()
-    }
-
-    /// The step time of the reference of `case`, if it was measured.
-    pub fn reference_figures(&self, case: &Case) -> Option<&Figures> {
-        self.figures(case.reference.as_ref()?)
     }
 }
 
