@@ -127,7 +127,7 @@ fn measure(project: &Project) {
 }
 
 fn comment(project: &Project, mock: &Mock, verdict: &str) {
-    let arguments = ["comment", "--results", "results.json", "--event", "event.json", "--check-run"];
+    let arguments = ["comment", "--results", "results.json", "--event", "event.json", "--check-run", "--id", "tiny"];
     succeeds(project, mock, &[&arguments[..], &["--output", "output"]].concat());
     let output = std::fs::read_to_string(project.path("output")).unwrap();
     assert!(output.lines().any(|line| line == format!("verdict={verdict}")), "{output}");
