@@ -259,10 +259,8 @@ impl Measure {
 
     /// Whether flags leave some of the suite's cases out, or put others in their place.
     pub fn is_selection(&self) -> bool {
-        let AxesArgs { frames, steps, quant, dtype, expert } = &self.axes;
-        let has_axes =
-            !frames.is_empty() || steps.is_some() || !quant.is_empty() || !dtype.is_empty() || expert.is_some();
-        has_axes || !self.selection.filter.is_empty() || !self.selection.backend.is_empty()
+        let Flags { selection, axes, .. } = self.flags();
+        !selection.is_empty() || !axes.is_empty()
     }
 }
 

@@ -145,6 +145,6 @@ fn cases_of(record: &RunRecord) -> Vec<Case> {
 impl Judge<'_> {
     /// What the baseline holds of this case, in this shape.
     pub(super) fn stored(&self, case: &Case) -> Option<&BaselineCase> {
-        self.baselines.machine?.cases.get(&case.name).filter(|stored| stored.is_of(case))
+        self.baselines.machine?.case(case)
     }
 }

@@ -128,7 +128,7 @@ impl Questions {
     /// Each case's time in proportion to its reference's, against the baseline's.
     fn speedups(record: &RunRecord, evidence: &Evidence, baseline: Option<&Baseline>, thresholds: &Thresholds) -> Self {
         Self::of(record, evidence, |case, evidence| {
-            let stored = stored(baseline, case)?;
+            let stored = baseline?.case(&case.case)?;
             let values = evidence.against_reference.clone();
             (!values.is_empty()).then_some(Question {
                 values,
@@ -147,7 +147,7 @@ impl Questions {
     ) -> Self {
         let baseline = baseline.filter(|baseline| baseline.imported.is_none());
         Self::of(record, evidence, |case, evidence| {
-            let stored = stored(baseline, case)?;
+            let stored = baseline?.case(&case.case)?;
             let job = |job: &RecordedRun| {
                 let logs: Vec<f64> = job.launch_step_seconds.iter().map(|seconds| seconds.ln()).collect();
                 let deviation = standard_deviation(&logs);
@@ -211,8 +211,4 @@ fn against(
         (launches >= 2).then_some((deviation.powi(2) / number, number - 1.0))
     });
     Some(NoChange::Level { mean: latest?, variance })
-}
-
-fn stored<'a>(baseline: Option<&'a Baseline>, case: &CaseRecord) -> Option<&'a BaselineCase> {
-    baseline?.cases.get(&case.case.name).filter(|stored| stored.is_of(&case.case))
 }

@@ -35,8 +35,11 @@ pub(super) fn judge(judge: &Judge, evidence: &Evidence, controls: &[Control]) ->
             return (name.clone(), Vec::new());
         };
         let times = Times { judge, case, evidence: own, all: evidence, answers: &answers };
+        let beside_base = times.beside_base();
+        let decided = beside_base.as_ref().is_some_and(is_decided);
+        let against_baseline = [times.speedup(decided), times.against_baseline(decided)];
         let mut findings: Vec<Finding> =
-            [times.beside_base(), times.speedup(), times.against_baseline()].into_iter().flatten().collect();
+            beside_base.into_iter().chain(against_baseline.into_iter().flatten()).collect();
         if is_unfit(controls, &case.case.workload.name) {
             findings.iter_mut().for_each(withdraw);
         }
@@ -115,8 +118,9 @@ impl Times<'_> {
         .between(Some(Quantity::Time(before)), Some(Quantity::Time(now)))
     }
 
-    /// Its speedup against the baseline's; `None` where neither has one.
-    fn speedup(&self) -> Option<Finding> {
+    /// Its speedup against the baseline's; `None` where neither has one. `decided` tells whether its time beside the base
+    /// revision is.
+    fn speedup(&self, decided: bool) -> Option<Finding> {
         if self.case.case.is_reference() {
             return None;
         }
@@ -138,7 +142,7 @@ impl Times<'_> {
         let tolerance = self.judge.thresholds.speedup_tolerance_percent;
         let (change, interval) = (Change::from_log(answer.change), interval(answer));
         let before = stored_speedup(stored?, self.judge.thresholds)?;
-        let (verdict, is_drift) = self.against_baseline_verdict(answer, tolerance, Figure::Speedup);
+        let (verdict, is_drift) = self.against_baseline_verdict(answer, tolerance, Figure::Speedup, decided);
         let mut message = format!(
             "speedup {} the baseline's {before} to {now}: relative to the reference's, the step time changed by {}, {} the \
              tolerance of {tolerance}%",
@@ -182,8 +186,8 @@ impl Times<'_> {
         }
     }
 
-    /// Its own step time against the baseline's; `None` where the baseline has none.
-    fn against_baseline(&self) -> Option<Finding> {
+    /// Its own step time against the baseline's, likewise; `None` where the baseline has none.
+    fn against_baseline(&self, decided: bool) -> Option<Finding> {
         let stored = self.judge.stored(&self.case.case)?;
         let before = Seconds(stored.step_seconds?);
         let now = self.now();
@@ -202,7 +206,7 @@ impl Times<'_> {
             let message = "its own step time is not gated, since the speedup already decides".to_owned();
             return Some(Finding { change: Some(change), interval, ..finding(Verdict::NotGated, message) });
         }
-        let (verdict, is_drift) = self.against_baseline_verdict(answer, tolerance, Figure::StepTime);
+        let (verdict, is_drift) = self.against_baseline_verdict(answer, tolerance, Figure::StepTime, decided);
         let mut message = format!(
             "{}'s own step time {} the baseline's {before} to {now}: {}, {} the tolerance of {tolerance}%",
             self.backend(),
@@ -225,7 +229,13 @@ impl Times<'_> {
     /// The verdict against the baseline, and whether it is drift. Beside a base revision a figure fails or improves only where
     /// this change moved it that way: what else is beyond its tolerance has drifted, or, where that is not decided beside the
     /// base revision either, says nothing about this change.
-    fn against_baseline_verdict(&self, answer: &Answer, tolerance_percent: f64, figure: Figure) -> (Verdict, bool) {
+    fn against_baseline_verdict(
+        &self,
+        answer: &Answer,
+        tolerance_percent: f64,
+        figure: Figure,
+        decided: bool,
+    ) -> (Verdict, bool) {
         let verdict = self.verdict(answer);
         if self.judge.record.base.is_none() || self.case.base_launches.is_empty() {
             return (verdict, false);
@@ -238,14 +248,9 @@ impl Times<'_> {
             Verdict::Improved if is_better => (verdict, false),
             Verdict::Inconclusive | Verdict::NotJudged if is_worse || is_better => (Verdict::NotGated, false),
             _ if !is_beyond => (Verdict::Unchanged, false),
-            _ if self.is_decided_beside_base() => (Verdict::Drifted, true),
+            _ if decided => (Verdict::Drifted, true),
             _ => (Verdict::NotGated, false),
         }
-    }
-
-    fn is_decided_beside_base(&self) -> bool {
-        let verdict = self.beside_base().map(|finding| finding.verdict);
-        verdict.is_some_and(|verdict| !matches!(verdict, Verdict::Inconclusive | Verdict::NotJudged))
     }
 
     /// Whether this change moved the case itself like `own`, or, where the figure is in proportion to it, the reference like
@@ -353,6 +358,10 @@ fn is_copied(case: &CaseRecord) -> bool {
             one.step_seconds == other.step_seconds && (is_varied || is_alike())
         })
     })
+}
+
+fn is_decided(finding: &Finding) -> bool {
+    !matches!(finding.verdict, Verdict::Inconclusive | Verdict::NotJudged)
 }
 
 /// On an unfit machine a time is not judged.

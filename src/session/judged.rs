@@ -6,7 +6,6 @@ use wanbench::config::{Config, Thresholds};
 use wanbench::files::save;
 use wanbench::gate::doubts::Doubts;
 use wanbench::gate::{Baselines, Demands, Judge, Plan};
-use wanbench::protocol::DeviceKind;
 use wanbench::report::{self, Flags, Invocation, Report, Source};
 use wanbench::store::baseline::{Baseline, ModelMemory};
 use wanbench::store::record::RunRecord;
@@ -47,16 +46,16 @@ impl Judging {
     ) -> Result<Self> {
         let folder = sources.baselines();
         let all = Baseline::all(&folder)?;
-        let found = Baseline::find(&folder, &record.machine, record.device)?;
+        let found = Baseline::choose(&all, &folder, &record.machine, record.device);
         // This machine's other device is another one, too: a GPU that went away is no first measure.
         let is_other = |(path, baseline): &&(PathBuf, Baseline)| {
-            baseline.imported.is_none() && found.as_ref().is_none_or(|(own, _)| own != path)
+            baseline.imported.is_none() && found.is_none_or(|(own, _)| own != path)
         };
         Ok(Self {
             plan,
             demands,
             others: all.iter().filter(is_other).count(),
-            baseline: found,
+            baseline: found.cloned(),
             memory: ModelMemory::open(&folder)?,
             thresholds: config.gate.clone(),
             baseline_file: Some(Baseline::path(&folder, &record.machine, record.device)),
@@ -101,8 +100,7 @@ pub fn invocation(results: &Path, sources: &Sources, flags: Flags) -> Invocation
 pub fn flags_of(record: &RunRecord) -> Flags {
     let mut flags = Flags::default();
     if record.device != record.machine.default_device() {
-        let device = if record.device == DeviceKind::Gpu { "gpu" } else { "cpu" };
-        flags.measure.extend(["--device".to_owned(), device.to_owned()]);
+        flags.measure.extend(["--device".to_owned(), record.device.name().to_owned()]);
     }
     if record.seed != 0 {
         flags.measure.extend(["--seed".to_owned(), record.seed.to_string()]);

@@ -197,6 +197,11 @@ impl BaselineCase {
 }
 
 impl Baseline {
+    /// Its figures of `case`, in this shape.
+    pub fn case(&self, case: &Case) -> Option<&BaselineCase> {
+        self.cases.get(&case.name).filter(|stored| stored.is_of(case))
+    }
+
     /// The file of `machine` on `device`.
     pub fn path(folder: &Path, machine: &Machine, device: DeviceKind) -> PathBuf {
         folder.join(machine.name(device) + ".json")

@@ -93,11 +93,20 @@ impl Baseline {
     ///
     /// Another file than its own agrees where an imported report does not know the GPU's cores, say.
     pub fn find(folder: &Path, machine: &Machine, device: DeviceKind) -> Result<Option<(PathBuf, Self)>, ReadError> {
+        Ok(Self::choose(&Self::all(folder)?, folder, machine, device).cloned())
+    }
+
+    /// The same of `all` that `folder` has, where they are read already.
+    pub fn choose<'a>(
+        all: &'a [(PathBuf, Self)],
+        folder: &Path,
+        machine: &Machine,
+        device: DeviceKind,
+    ) -> Option<&'a (PathBuf, Self)> {
         let own = Self::path(folder, machine, device);
-        let mut agreeing = Self::all(folder)?;
-        agreeing.retain(|(_, baseline)| baseline.device == device && baseline.machine.agrees_with(machine));
-        let index = agreeing.iter().position(|(path, _)| *path == own).unwrap_or(0);
-        Ok((!agreeing.is_empty()).then(|| agreeing.swap_remove(index)))
+        let agrees = |baseline: &Self| baseline.device == device && baseline.machine.agrees_with(machine);
+        let agreeing = || all.iter().filter(|(_, baseline)| agrees(baseline));
+        agreeing().find(|(path, _)| *path == own).or_else(|| agreeing().next())
     }
 
     /// All machines' baselines in `folder`, by file name; none where there is no such folder.

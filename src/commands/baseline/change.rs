@@ -4,8 +4,8 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 
 use similar::TextDiff;
-use wanbench::files::save;
 
+use crate::session::judged::save_text;
 use crate::session::status::{Error, ExitStatus, OrStatus, Result};
 use crate::session::terminal::Terminal;
 
@@ -46,8 +46,7 @@ pub(super) fn apply(changes: &[Change], yes: bool, terminal: &Terminal) -> Resul
         return Ok(ExitStatus::Passed);
     }
     for change in changed {
-        save::atomically(&change.path, |out| out.write_all(change.new.as_bytes()))
-            .or_incomplete(|| format!("cannot write {}", change.path.display()))?;
+        save_text(&change.path, &change.new)?;
         terminal.say(&format!("wrote {}: commit it", change.path.display()));
     }
     Ok(ExitStatus::Passed)
