@@ -53,9 +53,7 @@ pub(super) fn judge(judge: &Judge, case: &CaseRecord, outputs: &Outputs, others:
 /// The finding on an output that no other case's and no base revision's is there to be compared with.
 fn compared_with_nothing(demand: OutputDemand, backend: &str, is_improved: bool) -> Finding {
     let (verdict, message) = match demand {
-        OutputDemand::Waived => {
-            (Verdict::NotGated, format!("the output is not compared, as set in [backends.{backend}]"))
-        }
+        OutputDemand::Waived => waived(backend),
         _ if is_improved => (
             Verdict::NotJudged,
             "the output is compared with nothing, so an improvement does not count: measure it together with another \
@@ -132,6 +130,10 @@ fn quantity(error: Option<f64>) -> Option<Quantity> {
     error.map(|error| Quantity::Error(RelativeError(error)))
 }
 
+fn waived(backend: &str) -> (Verdict, String) {
+    (Verdict::NotGated, format!("the output is not compared, as set in [backends.{backend}]"))
+}
+
 /// What it means that an output was not compared with `whose`, and why. Where either side writes outputs, the evidence was to
 /// be had.
 fn not_compared(
@@ -143,9 +145,7 @@ fn not_compared(
 ) -> (Verdict, String) {
     let way_out = format!("write `job.output` (docs/protocol.md), or set `output = false` under [backends.{backend}]");
     match demand {
-        OutputDemand::Waived => {
-            (Verdict::NotGated, format!("the output is not compared, as set in [backends.{backend}]"))
-        }
+        OutputDemand::Waived => waived(backend),
         OutputDemand::Expected if !is_written && !is_improved => {
             (Verdict::NotGated, format!("the output is not compared with {whose}: the worker writes none; {way_out}"))
         }
