@@ -21,7 +21,7 @@ fn root() -> &'static Path {
 fn project(cases: &[(&str, &str, &str)]) -> Project {
     let project = Project::new(&[("unused", "")]);
     let mut config = "[default_suite]\ngpu = \"tiny\"\ncpu = \"tiny\"\n[suites.tiny]\nmodel = \"synthetic\"\n\
-        reference = \"torch\"\nlaunches = 2\nwarmup_steps = 1\n\
+        reference = \"torch\"\nlaunches = 2\nwarmup_steps = 1\ncanary = false\n\
         [[suites.tiny.workloads]]\nframes = 5\nsteps = 2\nlatent = [2, 6, 4]\n"
         .to_owned();
     for (backend, quants, dtypes) in cases {
