@@ -4,6 +4,7 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 use wanbench::config::{Look, Thresholds};
 use wanbench::evidence::figures::log_ratio;
+use wanbench::evidence::pair;
 use wanbench::gate::speed::{Decision, Question, answer};
 use wanbench::stats;
 
@@ -158,11 +159,15 @@ impl Experiment {
     /// Both backends' questions, as a check asks them; without extra work an alarm about either is a false one.
     fn check(&self, gate: &Thresholds, tracked: &Pair, other: &Pair, start: usize, either: bool) -> (bool, usize) {
         let job = start..start + LAUNCHES;
-        let question =
-            |pair: &Pair| Question::beside_base(log_ratios(&pair.base[job.clone()], &pair.head[job.clone()]), gate);
+        let questions = |pair: &Pair| {
+            let launches = pair.head[job.clone()].iter().zip(&pair.base[job.clone()]);
+            let pairs: Vec<_> = launches.map(|(head, base)| pair::Pair::of_steps(head, base)).collect();
+            Question::beside_base(&pairs, gate)
+        };
         let looks: Vec<Look> = gate.looks(LAUNCHES, LAUNCHES);
-        let answers = answer(&[question(tracked), question(other)], &looks);
-        let asked = if either { &answers[..] } else { &answers[..1] };
+        let all = [questions(tracked), questions(other)].concat();
+        let answers = answer(&all, &looks, gate.last_look(LAUNCHES));
+        let asked = if either { &answers[..] } else { &answers[..all.len() / 2] };
         let launches = answers.iter().map(|answer| answer.launches).max().unwrap_or(0);
         (asked.iter().any(|answer| answer.decision == Decision::Slower), launches)
     }

@@ -5,6 +5,7 @@ use rand_pcg::Pcg64Mcg;
 
 use super::sample::{Sample, Samples};
 use crate::config::Thresholds;
+use crate::evidence::pair::Pair;
 use crate::gate::speed::{Decision, Question, answer};
 use crate::gate::{Against, Baselines, Demands, Figure, Judge, Outcome, Plan};
 use crate::store::baseline::ModelMemory;
@@ -58,9 +59,9 @@ impl FalseAlarms {
     }
 }
 
-/// All jobs' blocks one after the other: for each case ln(head / base), `None` where a block has no value of it.
+/// All jobs' blocks one after the other: for each case its launches beside each other, `None` where a block has none of it.
 struct Sequence {
-    cases: Vec<Vec<Option<f64>>>,
+    cases: Vec<Vec<Option<Pair>>>,
     blocks: usize,
 }
 
@@ -68,12 +69,12 @@ impl Sequence {
     fn of(samples: &[Samples], launches: usize) -> Self {
         let values = |samples: &Samples| {
             let job = |job: &Result<Sample, String>| {
-                let values = job.as_ref().map_or(&[][..], |sample| &sample.blocks);
-                (0..launches).map(|block| values.get(block).copied()).collect::<Vec<_>>()
+                let pairs = job.as_ref().map_or(&[][..], |sample| &sample.pairs);
+                (0..launches).map(|block| pairs.get(block).copied()).collect::<Vec<_>>()
             };
             samples.jobs.iter().flat_map(job).collect::<Vec<_>>()
         };
-        let cases: Vec<Vec<Option<f64>>> = samples.iter().map(values).collect();
+        let cases: Vec<Vec<Option<Pair>>> = samples.iter().map(values).collect();
         let blocks = cases.first().map_or(0, Vec::len);
         Self { cases, blocks }
     }
@@ -90,18 +91,21 @@ impl Sequence {
         let mut alarms = 0;
         for _ in 0..DRAWS {
             let start = rng.random_range(0..self.blocks);
-            let run = |case: &Vec<Option<f64>>, sign: f64| {
+            let run = |case: &Vec<Option<Pair>>, is_swapped: bool| {
                 let places = (start..start + launches).map(|place| place % self.blocks);
-                places.filter_map(|place| case[place]).map(|value| sign * value).collect::<Vec<f64>>()
+                let pairs = places.filter_map(|place| case[place]);
+                pairs.map(|pair| if is_swapped { pair.swapped() } else { pair }).collect::<Vec<Pair>>()
             };
             let questions: Vec<Question> = self
                 .cases
                 .iter()
-                .map(|case| run(case, if rng.random_bool(0.5) { -1.0 } else { 1.0 }))
-                .filter(|values| !values.is_empty())
-                .map(|values| Question::beside_base(values, thresholds))
+                .map(|case| run(case, rng.random_bool(0.5)))
+                .filter(|pairs| !pairs.is_empty())
+                .flat_map(|pairs| Question::beside_base(&pairs, thresholds))
                 .collect();
-            let is_alarm = answer(&questions, &looks).iter().any(|answer| answer.decision == Decision::Slower);
+            let is_alarm = answer(&questions, &looks, thresholds.last_look(launches))
+                .iter()
+                .any(|answer| answer.decision == Decision::Slower);
             alarms += usize::from(is_alarm);
         }
         Some(alarms as f64 / DRAWS as f64)

@@ -2,7 +2,7 @@
 
 use super::{CaseNoise, Jobs};
 use crate::config::Thresholds;
-use crate::gate::speed::{POWER, SIDE};
+use crate::gate::speed::{POWER, QUESTIONS_PER_CASE};
 use crate::protocol::DeviceKind;
 use crate::stats::t_quantile;
 use crate::store::record::RunRecord;
@@ -46,15 +46,17 @@ pub struct Proposed {
 /// the standard deviation `block` from block to block, at `launches` launches; `None` below two launches, and beyond 100%.
 ///
 /// With a probability of 80% an unchanged case passes and a slowing of this size is significant at the last look:
-/// (t_{1−α/m} + t_{.8})·s/√K. To fail, its estimate must be beyond the tolerance besides.
+/// (t_{1−α/2q} + t_{.8})·s/√K with q questions. To fail, its estimate must be beyond the tolerance besides.
 pub fn smallest_tolerance_percent(block: f64, launches: usize, cases: usize, gate: &Thresholds) -> Option<f64> {
     if launches < 2 {
         return None;
     }
-    let alpha = gate.looks(launches, launches).last()?.alpha / cases.max(1) as f64;
+    let look = gate.last_look(launches);
+    let error_of_case = (look.alpha / (QUESTIONS_PER_CASE * cases.max(1)) as f64).min(look.pass_error);
     let t = |probability| t_quantile(probability, (launches - 1) as f64);
     let error = block / (launches as f64).sqrt();
-    let tolerance = (t((1.0 - alpha).max(SIDE)) + t(POWER)) * error;
+    // Two estimates share the error: speed.rs.
+    let tolerance = (t(1.0 - error_of_case / 2.0) + t(POWER)) * error;
     Some(100.0 * tolerance.exp_m1()).filter(|percent| *percent <= MOST_PERCENT)
 }
 

@@ -1,5 +1,6 @@
 //! What one job measured of one case, as logarithms: a difference of 0.01 is 1%.
 
+use crate::evidence::pair::Pair;
 use crate::evidence::{CaseEvidence, Evidence};
 use crate::stats;
 use crate::store::record::{ArmKind, CaseRecord, Launch, Measured, RunRecord, failure, measured};
@@ -18,6 +19,8 @@ pub(super) struct Sample {
     pub(super) steps: Vec<f64>,
     /// For each arm, its launches' times as they are compared.
     pub(super) launches: Vec<Vec<f64>>,
+    /// Head's and base's launches of each block.
+    pub(super) pairs: Vec<Pair>,
     /// ln(head / base) of each block, as the gate takes it.
     pub(super) blocks: Vec<f64>,
     /// Mean over the blocks of ln(reference / case); `None` without a reference.
@@ -49,8 +52,8 @@ impl Sample {
         if let Some(skipped) = &case.skipped {
             return Err(format!("skipped: {skipped}"));
         }
-        let blocks = evidence.against_base.clone();
-        if blocks.is_empty() {
+        let pairs = evidence.beside_base.clone();
+        if pairs.is_empty() {
             return Err("no block has both its head and its base".to_owned());
         }
         let times = |launches: &[Launch]| {
@@ -59,7 +62,8 @@ impl Sample {
         Ok(Self {
             steps: arms.iter().flat_map(|launches| measured(launches)).flat_map(|(_, it)| differences(it)).collect(),
             launches: arms.iter().map(|launches| times(launches)).collect(),
-            blocks,
+            blocks: pairs.iter().map(|pair| pair.step).collect(),
+            pairs,
             speedup: evidence.mean_log_speedup(),
         })
     }

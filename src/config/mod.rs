@@ -20,7 +20,7 @@ use crate::wan::{DType, Quant};
 pub use axes::Axes;
 pub use built_in::{BuiltIn, CpuMemory, backend_of_founding_name, cpu_memory, display_name, founding_name};
 pub use case::{Case, Model, Workload, link_references, select};
-pub use thresholds::{Look, Thresholds};
+pub use thresholds::{Look, PASS_ERROR, Thresholds};
 
 use check::Checker;
 use file::File;

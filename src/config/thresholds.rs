@@ -4,12 +4,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::protocol::DeviceKind;
 
+/// The probability that a case passes that is slower than the base revision by its tolerance or more, over all looks.
+pub const PASS_ERROR: f64 = 0.05;
+
 /// Every threshold of a verdict, with its default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Thresholds {
-    /// How much slower a case may get than the base revision beside it, in percent.
+    /// How much slower a case may get than the base revision beside it, in percent, by the fastest quarter of its steps …
     pub base_tolerance_percent: f64,
+    /// … and as a whole: its mean step, and what its user waits for before and between the steps.
+    pub whole_tolerance_percent: f64,
     /// How much the speedup may fall against the committed baseline, in percent.
     pub speedup_tolerance_percent: f64,
     /// How much slower a case's own step may get than in the committed baseline, in percent: machines drift from job to job.
@@ -42,6 +47,7 @@ impl Default for Thresholds {
     fn default() -> Self {
         Self {
             base_tolerance_percent: 2.0,
+            whole_tolerance_percent: 5.0,
             speedup_tolerance_percent: 5.0,
             step_time_tolerance_percent: 10.0,
             peak_tolerance_percent: 1.0,
@@ -50,8 +56,8 @@ impl Default for Thresholds {
             control_share: 0.5,
             canary_tolerance_gpu_percent: 1.0,
             canary_tolerance_cpu_percent: 25.0,
-            looks: vec![4, 7, 10],
-            look_alphas: vec![0.001, 0.003, 0.006],
+            looks: vec![4, 7, 10, 16, 24],
+            look_alphas: vec![0.0002, 0.0008, 0.002, 0.003, 0.004],
             calibrated_jobs: 5,
             level_shift_percent: 5.0,
             attribution_factor: 3.0,
@@ -66,15 +72,18 @@ pub struct Look {
     pub launches: usize,
     /// Probability of any false alarm at this look.
     pub alpha: f64,
+    /// Probability that a case passes at this look that is slower by the tolerance or more.
+    pub pass_error: f64,
     /// Whether the run goes on after it where not all is clear.
     pub is_early: bool,
 }
 
 impl Thresholds {
     /// The thresholds that are looser where they are larger, by their keys.
-    pub fn tolerances(&self) -> [(&'static str, f64); 8] {
+    pub fn tolerances(&self) -> [(&'static str, f64); 9] {
         [
             ("base_tolerance_percent", self.base_tolerance_percent),
+            ("whole_tolerance_percent", self.whole_tolerance_percent),
             ("speedup_tolerance_percent", self.speedup_tolerance_percent),
             ("step_time_tolerance_percent", self.step_time_tolerance_percent),
             ("peak_tolerance_percent", self.peak_tolerance_percent),
@@ -120,9 +129,16 @@ impl Thresholds {
         looks.retain(|look| look.launches <= done);
         if looks.last().is_none_or(|last| last.launches < done) {
             let spent: f64 = looks.iter().map(|look| look.alpha).sum();
-            looks.push(Look { launches: done, alpha: self.alpha() - spent, is_early: false });
+            let pass_error = self.pass_error(planned);
+            looks.push(Look { launches: done, alpha: self.alpha() - spent, pass_error, is_early: false });
         }
         looks
+    }
+
+    /// The last look of a run that goes on to all of its `planned` launches.
+    pub fn last_look(&self, planned: usize) -> Look {
+        let looks = self.looks(planned, planned);
+        *looks.last().expect("the launches that are done are always looked at")
     }
 
     /// Whether a run that plans `planned` launches is looked at after `done`, to end early where all is clear.
@@ -147,7 +163,16 @@ impl Thresholds {
         // The last look is at the last launch, wherever that is: a run longer than planned for must have alpha left for it.
         let before_last = self.looks.len().saturating_sub(1);
         let looks = self.looks.iter().zip(&self.look_alphas).take(before_last).filter(|(look, _)| **look < planned);
-        looks.map(|(launches, alpha)| Look { launches: *launches, alpha: *alpha, is_early: true }).collect()
+        let pass_error = self.pass_error(planned);
+        let look =
+            |(launches, alpha): (&usize, &f64)| Look { launches: *launches, alpha: *alpha, pass_error, is_early: true };
+        looks.map(look).collect()
+    }
+
+    /// Each look's share of [`PASS_ERROR`].
+    fn pass_error(&self, planned: usize) -> f64 {
+        let before_last = self.looks.iter().rev().skip(1).filter(|look| **look < planned).count();
+        PASS_ERROR / (before_last + 1) as f64
     }
 }
 
@@ -164,14 +189,17 @@ mod tests {
             (10, 5, vec![4, 5]),
             (8, 8, vec![4, 7, 8]),
             (3, 3, vec![3]),
-            (30, 30, vec![4, 7, 30]),
+            (24, 24, vec![4, 7, 10, 16, 24]),
+            (30, 30, vec![4, 7, 10, 16, 30]),
         ] {
             let looks = gate.looks(planned, done);
             assert_eq!(looks.iter().map(|look| look.launches).collect::<Vec<_>>(), launches);
             let spent: f64 = looks.iter().map(|look| look.alpha).sum();
-            let all = if gate.is_look(planned, done) { 0.001 } else { 0.01 };
+            let all = if gate.is_look(planned, done) { 0.0002 } else { 0.01 };
             assert!((spent - all).abs() < 1e-12, "{planned} {done}: {spent}");
-            assert!(gate.looks(planned, done).iter().all(|look| look.alpha > 0.0), "{planned} {done}");
+            assert!(looks.iter().all(|look| look.alpha > 0.0), "{planned} {done}");
+            let passing: f64 = gate.looks(planned, planned).iter().map(|look| look.pass_error).sum();
+            assert!((passing - PASS_ERROR).abs() < 1e-12, "{planned}: {passing}");
         }
         assert!(gate.is_look(10, 7) && !gate.is_look(7, 7) && !gate.is_look(10, 10));
     }

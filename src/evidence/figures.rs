@@ -15,6 +15,8 @@ use crate::store::record::{CaseRecord, Launch, Measured, measured};
 pub struct Figures {
     /// Median over launches of the launch's median step.
     pub step_seconds: Seconds,
+    /// Median over launches of the launch's mean step.
+    pub mean_step_seconds: Seconds,
     /// Median over launches of the sum of the timed steps, with the switch between two networks where there is one.
     pub total_seconds: Seconds,
     /// Median of the loading times, in seconds, quantizing included.
@@ -52,6 +54,7 @@ pub(super) fn figures_of(case: &CaseRecord, launches: &[Launch], against_referen
     let log_speedups: Vec<f64> = against_reference.iter().map(|log| -log).collect();
     Some(Figures {
         step_seconds,
+        mean_step_seconds: median(&launches, |launch| stats::mean(&launch.step_seconds)),
         total_seconds: median(&launches, Measured::total_seconds),
         load_seconds: median(&launches, |launch| launch.load_seconds),
         quantize_seconds: median_of_all(launches.iter().map(|launch| launch.quantize_seconds)).map(Seconds),
@@ -73,17 +76,19 @@ pub(super) fn median_step(launches: &[Launch]) -> Option<Seconds> {
 }
 
 /// The median of a time over the launches.
-fn median(launches: &[&Measured], figure: impl Fn(&Measured) -> f64) -> Seconds {
+pub(super) fn median(launches: &[&Measured], figure: impl Fn(&Measured) -> f64) -> Seconds {
     Seconds(stats::median(&launches.iter().map(|launch| figure(launch)).collect::<Vec<_>>()))
 }
 
 /// ln(numerator / denominator) of the two arms' step times, a value for each block that both have; see [`log_ratio`].
 pub(super) fn log_ratios(numerator: &[Launch], denominator: &[Launch]) -> Vec<f64> {
-    let denominator: BTreeMap<usize, &Measured> = measured(denominator).collect();
-    let of_block = |(block, numerator): (usize, &Measured)| {
-        Some(log_ratio(&numerator.step_seconds, &denominator.get(&block)?.step_seconds))
-    };
-    measured(numerator).filter_map(of_block).collect()
+    by_block(numerator, denominator, |one, other| log_ratio(&one.step_seconds, &other.step_seconds))
+}
+
+/// What `of` says of two arms' launches, a value for each block that both have.
+pub(super) fn by_block<T>(one: &[Launch], other: &[Launch], of: impl Fn(&Measured, &Measured) -> T) -> Vec<T> {
+    let other: BTreeMap<usize, &Measured> = measured(other).collect();
+    measured(one).filter_map(|(block, one)| Some(of(one, other.get(&block)?))).collect()
 }
 
 /// ln(numerator / denominator) of two launches of one block, by their steps' times: of each the fastest quarter counts.

@@ -3,6 +3,8 @@
 //! Every log-ratio is ln(worse / better) of times: positive is slower.
 
 pub mod figures;
+pub mod modes;
+pub mod pair;
 pub mod parity;
 pub mod profile;
 pub mod quantity;
@@ -10,9 +12,10 @@ pub mod throughput;
 
 use std::collections::BTreeMap;
 
-use crate::stats::mean;
+use crate::stats::{mean, median_of_all};
 use crate::store::record::{CaseRecord, Launch, Parity, RunRecord, failure, measured};
-use figures::{Figures, Peak, figures_of, log_ratios, median_step, peak};
+use figures::{Figures, Peak, by_block, figures_of, log_ratios, median, median_step, peak};
+use pair::Pair;
 use parity::element_counts_agree;
 use quantity::{Bytes, Seconds};
 
@@ -33,8 +36,8 @@ pub struct CaseEvidence {
     pub log_steps: Vec<f64>,
     /// What was measured of the base revision; `None` where a launch of it failed, or none was started.
     pub base: Option<BaseFigures>,
-    /// ln(head / base) by block, of what both measured; empty where either failed.
-    pub against_base: Vec<f64>,
+    /// Head's launch and the base revision's of each block that both measured; empty where either failed.
+    pub beside_base: Vec<Pair>,
     /// ln(case / reference) by block; empty for the reference, and where either failed or the reference was not measured.
     pub against_reference: Vec<f64>,
     /// ln(control / head) by block; empty without a control.
@@ -67,6 +70,12 @@ pub struct Outputs {
 pub struct BaseFigures {
     /// Median over launches of the launch's median step.
     pub step: Seconds,
+    /// Median over launches of the launch's mean step.
+    pub mean_step: Seconds,
+    /// Median of the loading times.
+    pub load: Seconds,
+    /// Median of the switches from the first network to the second; `None` where one computes all.
+    pub switch: Option<Seconds>,
     /// Bytes of its model's weights: the most that a launch reports.
     pub model_bytes: Bytes,
     /// Peaks of the base revision's processes.
@@ -76,7 +85,15 @@ pub struct BaseFigures {
 impl BaseFigures {
     fn of(launches: &[Launch]) -> Option<Self> {
         let model_bytes = measured(launches).map(|(_, launch)| launch.model_bytes).max()?;
-        Some(Self { step: median_step(launches)?, model_bytes: Bytes(model_bytes), peaks: Peaks::of(launches) })
+        let all: Vec<_> = measured(launches).map(|(_, launch)| launch).collect();
+        Some(Self {
+            step: median_step(launches)?,
+            mean_step: median(&all, |launch| mean(&launch.step_seconds)),
+            load: median(&all, |launch| launch.load_seconds),
+            switch: median_of_all(all.iter().map(|launch| launch.switch_seconds)).map(Seconds),
+            model_bytes: Bytes(model_bytes),
+            peaks: Peaks::of(launches),
+        })
     }
 }
 
@@ -119,7 +136,7 @@ impl CaseEvidence {
             peaks: Peaks::of(head),
             log_steps: measured(head).map(|(_, launch)| launch.median_step_seconds().ln()).collect(),
             base: BaseFigures::of(base),
-            against_base: log_ratios(head, base),
+            beside_base: by_block(head, base, Pair::of),
             against_reference,
             control: log_ratios(&case.control_launches, &case.launches),
             outputs: Outputs::of(record, case),

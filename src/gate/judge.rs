@@ -181,22 +181,33 @@ fn case_verdict(findings: &[Finding]) -> Verdict {
     }
 }
 
-/// Lets a finding that fails against the base revision pass where it was accepted: a step time that is not shown to be beyond
-/// the accepted one, within the tolerance, and another output than the base's. Against the baseline everything is judged as ever.
+/// Lets a finding that fails against the base revision pass where it was accepted: a time that is not shown to be beyond the
+/// accepted one, within the tolerance and what is not known of either, and another output than the base's. Against the
+/// baseline everything is judged as ever.
 fn accept(finding: &mut Finding, acceptance: &Acceptance, thresholds: &Thresholds) {
-    let tolerance = 1.0 + thresholds.base_tolerance_percent / 100.0;
-    let allowed = acceptance.change.map(|change| Change((1.0 + change) * tolerance - 1.0));
     let covers = |accepted| acceptance.covers.contains(&accepted);
-    let least = finding.interval.map(|(low, _)| low).or(finding.change);
     let is_accepted = match (finding.figure, finding.against) {
-        (Figure::StepTime, Against::Base) => {
-            covers(Accepted::Speed) && allowed.zip(least).is_some_and(|(allowed, least)| least <= allowed)
-        }
         (Figure::Output, Against::Base) => covers(Accepted::Output),
+        (figure, Against::Base) if Figure::TIMES.contains(&figure) => {
+            covers(Accepted::Speed) && is_within(finding, acceptance, thresholds)
+        }
         _ => false,
     };
     if is_accepted {
         finding.fails = false;
         finding.message.push_str("; accepted in this change's baseline");
     }
+}
+
+/// Whether a time is not shown to be more beyond the base revision's than the accepted one. Half the widths of two independent
+/// intervals add up like standard errors do.
+fn is_within(finding: &Finding, acceptance: &Acceptance, thresholds: &Thresholds) -> bool {
+    let tolerance_percent = match finding.figure {
+        Figure::StepTime | Figure::SlowLaunches => thresholds.base_tolerance_percent,
+        _ => thresholds.whole_tolerance_percent,
+    };
+    let (Some(accepted), Some(change)) = (acceptance.time(finding.figure.name()), finding.change) else { return false };
+    let half = |interval: Option<(Change, Change)>| interval.map_or(0.0, |(low, high)| (high.log() - low.log()) / 2.0);
+    let unknown = accepted.half_width.unwrap_or(0.0).hypot(half(finding.interval));
+    change.log() - Change(accepted.change).log() <= (tolerance_percent / 100.0).ln_1p() + unknown
 }

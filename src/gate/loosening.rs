@@ -275,10 +275,12 @@ mod tests {
 
     #[test]
     fn looks_are_listed_whatever_their_change() {
-        let looks = ("looks = [4, 7, 10]", "looks = [4, 10]");
-        let (there, back) = both_ways(&[looks, ("[0.001, 0.003, 0.006]", "[0.002, 0.008]")]);
-        let looser =
-            ["gate.look_alphas from [0.001, 0.003, 0.006] to [0.002, 0.008]", "gate.looks from [4, 7, 10] to [4, 10]"];
+        let looks = ("looks = [4, 7, 10, 16, 24]", "looks = [4, 10]");
+        let (there, back) = both_ways(&[looks, ("[0.0002, 0.0008, 0.002, 0.003, 0.004]", "[0.002, 0.008]")]);
+        let looser = [
+            "gate.look_alphas from [0.0002, 0.0008, 0.002, 0.003, 0.004] to [0.002, 0.008]",
+            "gate.looks from [4, 7, 10, 16, 24] to [4, 10]",
+        ];
         assert_eq!(there, looser);
         assert_eq!(back.len(), 2);
     }
@@ -406,6 +408,7 @@ mod tests {
             date: scenario.record.started,
             commit: None,
             change: Some(0.25),
+            times: Default::default(),
             covers: Accepted::before_outputs(),
         };
         let head =

@@ -107,6 +107,14 @@ pub struct Finding {
 pub enum Figure {
     /// The case's own step time.
     StepTime,
+    /// The mean of all its steps, which slow steps among fast ones raise.
+    MeanStep,
+    /// How many of its launches are slow as a whole.
+    SlowLaunches,
+    /// The time from the first network to the second.
+    Switch,
+    /// The time that loading takes.
+    Load,
     /// The reference's step time over the case's.
     Speedup,
     /// Bytes of the weights; exact.
@@ -211,9 +219,10 @@ impl Judged {
     /// base revision, its speedup, or its step time against the baseline.
     pub fn speed(&self) -> Option<&Finding> {
         let all = || {
-            let base = self.finding(Figure::StepTime, Against::Base);
-            let speedup = self.finding(Figure::Speedup, Against::Baseline);
-            [base, speedup, self.finding(Figure::StepTime, Against::Baseline)].into_iter().flatten()
+            let beside_base = Figure::TIMES.map(|figure| self.finding(figure, Against::Base));
+            let against_baseline =
+                [Figure::Speedup, Figure::StepTime].map(|figure| self.finding(figure, Against::Baseline));
+            beside_base.into_iter().chain(against_baseline).flatten()
         };
         let is_undecided = |finding: &&Finding| {
             matches!(finding.verdict, Verdict::Inconclusive | Verdict::NotJudged) && finding.change.is_some()
@@ -272,10 +281,17 @@ impl Standing {
 }
 
 impl Figure {
+    /// The times of a case itself, that which decides about its speed first.
+    pub const TIMES: [Self; 5] = [Self::StepTime, Self::MeanStep, Self::SlowLaunches, Self::Switch, Self::Load];
+
     /// As a table's cell names it.
     pub fn name(self) -> &'static str {
         match self {
             Self::StepTime => "step time",
+            Self::MeanStep => "mean step",
+            Self::SlowLaunches => "slow launches",
+            Self::Switch => "switch",
+            Self::Load => "loading time",
             Self::Speedup => "speedup",
             Self::ModelBytes => "model memory",
             Self::ProcessPeak => "process peak",

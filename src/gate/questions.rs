@@ -6,18 +6,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::speed::{Answer, Decision, NoChange, Question, answer};
-use crate::config::{Look, Thresholds};
-use crate::evidence::quantity::Ratio;
-use crate::evidence::{CaseEvidence, Evidence};
+use super::outcome::Figure;
+use super::speed::{Answer, Decision, Kind, NoChange, Question, answer};
+use crate::config::{Look, PASS_ERROR, Thresholds};
+use crate::evidence::pair::Pair;
+use crate::evidence::quantity::{Ratio, Seconds};
+use crate::evidence::{BaseFigures, CaseEvidence, Evidence};
 use crate::stats::{mean, standard_deviation};
 use crate::store::baseline::{Baseline, BaselineCase, RecordedRun};
 use crate::store::record::{CaseRecord, RunRecord};
 
 /// The answers to all questions about times, by the case's name.
 pub(super) struct Answers {
-    /// Its own step time beside the base revision's.
-    pub beside_base: BTreeMap<String, Answer>,
+    /// Its own times beside the base revision's, each with the figure that it is about.
+    pub beside_base: BTreeMap<String, BTreeMap<Figure, Answer>>,
     /// Its time in proportion to the reference's, against the baseline's.
     pub speedups: BTreeMap<String, Answer>,
     /// Its own step time against the baseline's.
@@ -38,18 +40,27 @@ impl Answers {
         let step_times = Questions::step_times(record, evidence, baseline, thresholds);
         let looks = thresholds.looks(launches, record.blocks());
         // Whatever else is asked is one question at the end.
-        let end = [Look { launches: record.blocks(), alpha: thresholds.alpha(), is_early: false }];
-        let speedup_looks = if beside_base.names.is_empty() { &looks[..] } else { &end };
+        let all = Look { alpha: thresholds.alpha(), pass_error: PASS_ERROR, ..thresholds.last_look(launches) };
+        let end = [Look { launches: record.blocks(), ..all }];
+        let last = thresholds.last_look(launches);
+        let (speedup_looks, speedup_last) = if beside_base.is_empty() { (&looks[..], last) } else { (&end[..], all) };
+        let of_case =
+            |answers: Vec<(Asked, Answer)>| answers.into_iter().map(|(asked, answer)| (asked.case, answer)).collect();
+        let mut by_figure: BTreeMap<String, BTreeMap<Figure, Answer>> = BTreeMap::new();
+        for (Asked { case, figure }, answer) in beside_base.answers(&looks, last) {
+            by_figure.entry(case).or_default().insert(figure, answer);
+        }
         Self {
-            beside_base: beside_base.answers(&looks),
-            speedups: speedups.answers(speedup_looks),
-            step_times: step_times.answers(&end),
+            beside_base: by_figure,
+            speedups: of_case(speedups.answers(speedup_looks, speedup_last)),
+            step_times: of_case(step_times.answers(&end, all)),
         }
     }
 
     /// Whether this change made the case slower or faster, as is decided beside the base revision.
     pub fn has_moved(&self, case: &str, decision: Decision) -> bool {
-        self.beside_base.get(case).is_some_and(|answer| answer.decision == decision)
+        let is_so = |answer: &Answer| answer.decision == decision;
+        self.beside_base.get(case).and_then(|answers| answers.get(&Figure::StepTime)).is_some_and(is_so)
     }
 
     /// Whether the speedup is decided to have changed: then the reference's own time does not hide what the case's did.
@@ -64,7 +75,9 @@ impl Answers {
         let name = &case.case.name;
         let is_open = |answer: &Answer| answer.decision == Decision::Open;
         if !self.beside_base.is_empty() {
-            return self.beside_base.get(name).map_or_else(|| is_asked(record, case), is_open);
+            let Some(answers) = self.beside_base.get(name) else { return is_asked(record, case) };
+            // A case that fails needs no further launches, whatever else is open about it.
+            return answers.values().all(|answer| answer.decision != Decision::Slower) && answers.values().any(is_open);
         }
         let speedup = self.speedups.get(name);
         if speedup.is_some_and(is_open) || self.is_told_by_speedup(name) {
@@ -110,28 +123,49 @@ fn is_asked(record: &RunRecord, case: &CaseRecord) -> bool {
     case.failure().is_none() && case.skipped.is_none() && !is_left_to_others
 }
 
-/// Questions, with the names of the cases they are about.
+/// The least time that somebody waits for, in seconds: a load or a switch that the base revision does in less is not asked
+/// about.
+const LEAST_WAIT_SECONDS: f64 = 1.0;
+
+/// Questions, with what each is about.
+#[derive(Default)]
 struct Questions {
-    names: Vec<String>,
+    asked: Vec<Asked>,
     questions: Vec<Question>,
 }
 
+/// What a question is about.
+#[derive(Clone)]
+struct Asked {
+    case: String,
+    figure: Figure,
+}
+
 impl Questions {
-    /// Each case's own step time against the base revision's.
+    /// Each case's own times against the base revision's.
     fn beside_base(record: &RunRecord, evidence: &Evidence, thresholds: &Thresholds) -> Self {
-        Self::of(record, evidence, |_, evidence| {
-            let values = evidence.against_base.clone();
-            (!values.is_empty()).then(|| Question::beside_base(values, thresholds))
-        })
+        let mut all = Self::default();
+        for (case, evidence) in measured(record, evidence).filter(|(_, evidence)| !evidence.beside_base.is_empty()) {
+            let [step, mean_step, slow_launches] = Question::beside_base(&evidence.beside_base, thresholds);
+            let waits = waits(evidence, thresholds);
+            let steps =
+                [(Figure::StepTime, step), (Figure::MeanStep, mean_step), (Figure::SlowLaunches, slow_launches)];
+            for (figure, question) in steps.into_iter().chain(waits) {
+                all.push(case, figure, question);
+            }
+        }
+        all
     }
 
     /// Each case's time in proportion to its reference's, against the baseline's.
     fn speedups(record: &RunRecord, evidence: &Evidence, baseline: Option<&Baseline>, thresholds: &Thresholds) -> Self {
-        Self::of(record, evidence, |case, evidence| {
+        Self::of(record, evidence, Figure::Speedup, |case, evidence| {
             let stored = baseline?.case(&case.case)?;
             let values = evidence.against_reference.clone();
             (!values.is_empty()).then_some(Question {
                 values,
+                launches: Vec::new(),
+                kind: Kind::Times,
                 against: against_speedup(stored, thresholds)?,
                 tolerance: 1.0 + thresholds.speedup_tolerance_percent / 100.0,
             })
@@ -146,7 +180,7 @@ impl Questions {
         thresholds: &Thresholds,
     ) -> Self {
         let baseline = baseline.filter(|baseline| baseline.imported.is_none());
-        Self::of(record, evidence, |case, evidence| {
+        Self::of(record, evidence, Figure::StepTime, |case, evidence| {
             let stored = baseline?.case(&case.case)?;
             let job = |job: &RecordedRun| {
                 let logs: Vec<f64> = job.launch_step_seconds.iter().map(|seconds| seconds.ln()).collect();
@@ -155,6 +189,8 @@ impl Questions {
             };
             Some(Question {
                 values: evidence.log_steps.clone(),
+                launches: Vec::new(),
+                kind: Kind::Times,
                 against: against(stored, Some(stored.step_seconds?.ln()), job, thresholds)?,
                 tolerance: 1.0 + thresholds.step_time_tolerance_percent / 100.0,
             })
@@ -164,19 +200,52 @@ impl Questions {
     fn of(
         record: &RunRecord,
         evidence: &Evidence,
+        figure: Figure,
         question: impl Fn(&CaseRecord, &CaseEvidence) -> Option<Question>,
     ) -> Self {
-        let asked = record.cases.iter().filter_map(|case| {
-            let evidence = evidence.case(&case.case.name).filter(|evidence| evidence.figures.is_some())?;
-            Some((case.case.name.clone(), question(case, evidence)?))
-        });
-        let (names, questions) = asked.unzip();
-        Self { names, questions }
+        let mut all = Self::default();
+        for (case, evidence) in measured(record, evidence) {
+            question(case, evidence).into_iter().for_each(|question| all.push(case, figure, question));
+        }
+        all
     }
 
-    fn answers(&self, looks: &[Look]) -> BTreeMap<String, Answer> {
-        self.names.iter().cloned().zip(answer(&self.questions, looks)).collect()
+    fn push(&mut self, case: &CaseRecord, figure: Figure, question: Question) {
+        self.asked.push(Asked { case: case.case.name.clone(), figure });
+        self.questions.push(question);
     }
+
+    fn is_empty(&self) -> bool {
+        self.questions.is_empty()
+    }
+
+    fn answers(&self, looks: &[Look], last: Look) -> Vec<(Asked, Answer)> {
+        self.asked.iter().cloned().zip(answer(&self.questions, looks, last)).collect()
+    }
+}
+
+/// The cases that were measured, with their evidence.
+fn measured<'a>(
+    record: &'a RunRecord,
+    evidence: &'a Evidence,
+) -> impl Iterator<Item = (&'a CaseRecord, &'a CaseEvidence)> {
+    let of_case = |case: &'a CaseRecord| Some((case, evidence.case(&case.case.name)?));
+    record.cases.iter().filter_map(of_case).filter(|(_, evidence)| evidence.figures.is_some())
+}
+
+/// The questions about what the user waits for before and between the steps.
+fn waits(evidence: &CaseEvidence, thresholds: &Thresholds) -> Vec<(Figure, Question)> {
+    let values = |of: fn(&Pair) -> Option<f64>| evidence.beside_base.iter().map(of).collect::<Option<Vec<f64>>>();
+    let base = |of: fn(&BaseFigures) -> Option<Seconds>| evidence.base.as_ref().and_then(of);
+    let waits = [
+        (Figure::Switch, base(|base| base.switch), values(|pair| pair.switch)),
+        (Figure::Load, base(|base| Some(base.load)), values(|pair| pair.load)),
+    ];
+    let question = |(figure, before, values): (Figure, Option<Seconds>, Option<Vec<f64>>)| {
+        before.filter(|before| before.0 >= LEAST_WAIT_SECONDS)?;
+        Some((figure, Question::of_times(values?, Vec::new(), thresholds.whole_tolerance_percent)))
+    };
+    waits.into_iter().filter_map(question).collect()
 }
 
 /// What the baseline holds a speedup against, as ln(case / reference).

@@ -159,6 +159,7 @@ mod tests {
             date: "2026-03-01T00:00:00Z".parse().unwrap(),
             commit: None,
             change: Some(0.25),
+            times: Default::default(),
             covers: Accepted::before_outputs(),
         }
     }

@@ -1,34 +1,74 @@
 //! Has a case become slower? Every such question of a run together, look by look.
 //!
-//! Values are log-ratios, so that faster and slower are alike; positive is slower.
+//! Values are log-ratios, so that faster and slower are alike; positive is slower. A change is shown by the mean of the values
+//! or by their trimmed mean, which one disturbed launch does not move; each gets half of the error that is allowed.
 
 use serde::Serialize;
 
 use crate::config::{Look, Thresholds};
-use crate::stats::{holm, mean, standard_deviation, t_probability, t_quantile};
+use crate::evidence::modes::Modes;
+use crate::evidence::pair::Pair;
+use crate::stats::{fisher_more, holm, mean, standard_deviation, t_probability, t_quantile, trimmed_mean};
 
 /// Confidence that an interval reaches, on either side.
-pub(crate) const SIDE: f64 = 0.975;
-/// Power that a detectable change is found with.
+const SIDE: f64 = 0.975;
+/// Power that a detectable change is found with, and probability that the advised launches decide.
 pub(crate) const POWER: f64 = 0.8;
+/// Questions about every case beside the base revision: [`Question::beside_base`].
+pub(crate) const QUESTIONS_PER_CASE: usize = 3;
 /// More launches than that are no advice.
 const MOST_LAUNCHES: usize = 200;
+/// Values from which on there is a trimmed mean, and the share of them that it leaves out on either side, as its reciprocal.
+const LEAST_TRIMMED: usize = 7;
+const TRIMMED_RECIPROCAL: usize = 5;
+/// A difference of slow launches that is this improbable without a change is no evidence that nothing changed: at the last
+/// look, and at one on the way, where more launches may tell.
+const SUSPICIOUS: f64 = 0.05;
+const SUSPICIOUS_EARLY: f64 = 0.25;
 
 /// One question: the values that the blocks gave, and what they are held against.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Question {
     /// A log-ratio for each block, in their order; positive is slower.
     pub values: Vec<f64>,
+    /// ln of both launches' times of each block, where only launches of the same mode are compared; else empty.
+    pub launches: Vec<[f64; 2]>,
+    /// What the values are.
+    pub kind: Kind,
     /// What no change would look like.
     pub against: NoChange,
     /// Change that matters, as a ratio above 1: 1.02 for 2%.
     pub tolerance: f64,
 }
 
+/// What a question's values are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Log-ratios of times.
+    Times,
+    /// None: the question is whether more of the launches are slow as a whole.
+    SlowLaunches,
+}
+
 impl Question {
-    /// Whether a case got slower than the base revision beside it, by its `values` ln(head / base).
-    pub fn beside_base(values: Vec<f64>, gate: &Thresholds) -> Self {
-        Self { values, against: NoChange::SameBlocks, tolerance: 1.0 + gate.base_tolerance_percent / 100.0 }
+    /// Whether times got slower: `values` in general, within the modes of `launches` where these are given.
+    pub fn of_times(values: Vec<f64>, launches: Vec<[f64; 2]>, tolerance_percent: f64) -> Self {
+        let tolerance = 1.0 + tolerance_percent / 100.0;
+        Self { values, launches, kind: Kind::Times, against: NoChange::SameBlocks, tolerance }
+    }
+
+    /// What is asked of every case's steps beside the base revision: whether a step got slower, whether the mean step did, and
+    /// whether more of the launches are slow as a whole.
+    pub fn beside_base(pairs: &[Pair], gate: &Thresholds) -> [Self; QUESTIONS_PER_CASE] {
+        let launches: Vec<[f64; 2]> = pairs.iter().map(|pair| pair.launches).collect();
+        let times = |value: fn(&Pair) -> f64, tolerance_percent| {
+            Self::of_times(pairs.iter().map(value).collect(), launches.clone(), tolerance_percent)
+        };
+        [
+            times(|pair| pair.step, gate.base_tolerance_percent),
+            times(|pair| pair.mean_step, gate.whole_tolerance_percent),
+            Self { kind: Kind::SlowLaunches, ..times(|_| 0.0, gate.base_tolerance_percent) },
+        ]
     }
 }
 
@@ -71,9 +111,10 @@ pub struct Answer {
     pub change: f64,
     /// Where it lies with 95% confidence; `None` below two blocks.
     pub interval: Option<(f64, f64)>,
-    /// The smallest slowdown that this many launches find with a probability of 80%, as a log-ratio.
+    /// The smallest slowdown that the planned last look finds with a probability of 80%, as a log-ratio.
     pub detectable: Option<f64>,
-    /// Of an undecided question: the launches that would settle it, if some 200 do.
+    /// Of an undecided question: the launches of a new run of this question alone that would decide it with a probability of
+    /// 80%, if some 200 do.
     pub settling_launches: Option<usize>,
 }
 
@@ -91,37 +132,42 @@ pub enum Decision {
     Open,
 }
 
-/// Answers all questions of a run, whose looks these are; each is settled at the first look that decides it.
+/// Answers all questions of a run, whose looks these are; each is settled at the first look that decides it. `planned` is the
+/// last look that the run may have.
 ///
 /// At every look Holm's procedure holds the probability of any false alarm over all questions to the look's alpha; over
-/// all looks it is at most their sum.
-pub fn answer(questions: &[Question], looks: &[Look]) -> Vec<Answer> {
+/// all looks it is at most their sum. A question that is shown to be slower takes no further part in the correction: Holm's
+/// bound holds as long as nothing was rejected wrongly, which is what it bounds.
+pub fn answer(questions: &[Question], looks: &[Look], planned: Look) -> Vec<Answer> {
     let mut answers: Vec<Option<Answer>> = vec![None; questions.len()];
     for (number, look) in looks.iter().enumerate() {
         let interims: Vec<Interim> = questions.iter().map(|question| Interim::of(question, look.launches)).collect();
-        let settled: Vec<bool> =
-            answers.iter().map(|answer| answer.is_some_and(|answer| answer.decision != Decision::Open)).collect();
-        // A decided question is not asked again, but it still counts in the correction.
-        let rejected = |p: fn(&Interim) -> f64| {
-            let p_values = interims.iter().zip(&settled).map(|(one, settled)| if *settled { 1.0 } else { p(one) });
+        // That few launches were slow so far says little of those to come: it is asked again as long as the case goes on.
+        let is_settled = |(answer, question): (&Option<Answer>, &Question)| {
+            let decision = answer.map(|answer| answer.decision);
+            decision.filter(|decision| question.kind == Kind::Times || *decision != Decision::Unchanged)
+        };
+        let before: Vec<Option<Decision>> = answers.iter().zip(questions).map(is_settled).collect();
+        let rejected = |p: fn(&Interim) -> f64, already: Decision| {
+            let p_values = interims.iter().zip(&before).map(|(interim, before)| match before {
+                None => p(interim),
+                Some(before) if *before == already => 0.0,
+                Some(_) => 1.0,
+            });
             holm(&p_values.collect::<Vec<_>>(), look.alpha)
         };
-        let (slower, faster) = (rejected(|one| one.p_slower), rejected(|one| one.p_faster));
+        let slower = rejected(|interim| interim.p_slower, Decision::Slower);
+        let faster = rejected(|interim| interim.p_faster, Decision::Faster);
         let is_last = number + 1 == looks.len();
         for index in 0..questions.len() {
-            if settled[index] {
+            if before[index].is_some() {
                 continue;
             }
-            let mut decision = interims[index].decide(slower[index], faster[index]);
-            // Early passes must be clear on both sides. Earlier jobs tell how whole jobs differ: a part of one differs more.
-            let is_clear = interims[index].is_within_on_both_sides();
-            let is_whole_job_asked = matches!(questions[index].against, NoChange::Jobs(_));
-            if look.is_early && (is_whole_job_asked || decision == Decision::Unchanged && !is_clear) {
-                decision = Decision::Open;
-            }
-            let alpha = look.alpha / questions.len() as f64;
+            let decision = interims[index].decide(slower[index], faster[index], look);
+            answers[index] = None;
             if decision != Decision::Open || is_last {
-                answers[index] = Some(interims[index].answer(decision, alpha));
+                let end = Look { alpha: planned.alpha / questions.len() as f64, ..planned };
+                answers[index] = Some(interims[index].answer(decision, &end));
             }
         }
     }
@@ -130,18 +176,16 @@ pub fn answer(questions: &[Question], looks: &[Look]) -> Vec<Answer> {
 
 /// Without any look there is no evidence.
 fn unasked(question: &Question) -> Answer {
-    Interim::of(question, 0).answer(Decision::Open, 1.0)
+    let look = Look { launches: 0, alpha: 1.0, pass_error: 1.0, is_early: false };
+    Interim::of(question, 0).answer(Decision::Open, &look)
 }
 
 /// How a question stands after its first blocks.
 struct Interim {
     launches: usize,
-    /// Mean of the values less what they are held against; 0 without any.
-    change: f64,
-    /// Standard deviation of the values; `None` below two.
-    deviation: Option<f64>,
-    /// Standard error of the change, with its degrees of freedom; `None` where there is none.
-    error: Option<(f64, f64)>,
+    /// Means of the values less what they are held against, each with its error: the mean, and the trimmed mean where there
+    /// are enough values. Empty below two values.
+    estimates: Vec<Estimate>,
     /// The part of the error's variance that more launches do not lessen.
     fixed_variance: f64,
     /// What a change must be beyond to be significant.
@@ -150,89 +194,210 @@ struct Interim {
     limit: f64,
     p_slower: f64,
     p_faster: f64,
+    kind: Kind,
+    /// Whether whole jobs are compared: a part of one differs more.
+    is_whole_job_asked: bool,
+    /// The change where there is no error yet: that of a single value, or 0.
+    first: f64,
+}
+
+/// A mean and how sure it is.
+#[derive(Clone, Copy)]
+struct Estimate {
+    change: f64,
+    error: f64,
+    degrees: f64,
 }
 
 impl Interim {
     fn of(question: &Question, launches: usize) -> Self {
-        let values = &question.values[..question.values.len().min(launches)];
+        let launches = question.values.len().min(launches);
+        let modes = question.launches.get(..launches).and_then(Modes::of);
+        match (question.kind, modes) {
+            (Kind::SlowLaunches, modes) => Self::of_slow_launches(question, launches, modes.as_ref()),
+            (Kind::Times, modes) => {
+                let is_compared = |block: &usize| modes.as_ref().is_none_or(|modes| modes.is_same(*block));
+                let blocks = (0..launches).filter(is_compared);
+                let values: Vec<f64> = blocks.map(|block| question.values[block]).collect();
+                Self::of_times(question, launches, &values)
+            }
+        }
+    }
+
+    fn of_times(question: &Question, launches: usize, values: &[f64]) -> Self {
         let limit = question.tolerance.ln();
-        let deviation = standard_deviation(values).filter(|deviation| deviation.is_finite());
-        let own = deviation.map(|deviation| (deviation.powi(2) / values.len() as f64, (values.len() - 1) as f64));
-        let (error, null) = match &question.against {
-            NoChange::SameBlocks => (own, 0.0),
-            NoChange::Level { variance, .. } => (own.map(|own| sum_of_variances(own, *variance)), limit),
-            NoChange::Jobs(means) => (own.and_then(|own| prediction(means, own.0)), 0.0),
+        let level = question.against.level();
+        let (estimates, null, fixed_variance) = match &question.against {
+            NoChange::SameBlocks => (Estimate::all(values), 0.0, 0.0),
+            NoChange::Level { variance, .. } => {
+                let fixed = variance.map_or(0.0, |(variance, _)| variance);
+                let sum = |own| sum_of_variances(own, *variance);
+                (Vec::from_iter(Estimate::of_mean(values, level, |own| Some(sum(own)))), limit, fixed)
+            }
+            NoChange::Jobs(means) => {
+                let estimate = Estimate::of_mean(values, level, |own| prediction(means, own.0));
+                let own = standard_deviation(values).map_or(0.0, |it| it.powi(2) / values.len() as f64);
+                let fixed = estimate.map_or(0.0, |it| (it.error.powi(2) - own).max(0.0));
+                (Vec::from_iter(estimate), 0.0, fixed)
+            }
         };
-        let change = if values.is_empty() { 0.0 } else { mean(values) - question.against.level() };
-        let error = error.map(|(variance, degrees)| (variance.sqrt(), degrees));
-        let p = |distance: f64| error.map_or(1.0, |error| p_value(distance, error));
-        Self {
-            launches: values.len(),
-            change,
-            deviation,
-            error,
-            fixed_variance: match (error, own) {
-                (Some((error, _)), Some((own, _))) => (error.powi(2) - own).max(0.0),
-                _ => 0.0,
-            },
+        let mut interim = Self {
+            launches,
+            fixed_variance,
             null,
             limit,
-            p_slower: p(change - null),
-            p_faster: p(-change - null),
+            p_slower: 1.0,
+            p_faster: 1.0,
+            kind: Kind::Times,
+            is_whole_job_asked: matches!(question.against, NoChange::Jobs(_)),
+            first: if values.is_empty() { 0.0 } else { mean(values) - level },
+            estimates,
+        };
+        interim.p_slower = interim.p_value(|estimate| estimate.change - null);
+        interim.p_faster = interim.p_value(|estimate| -estimate.change - null);
+        interim
+    }
+
+    /// The change is what a launch takes longer on average by the slow ones alone.
+    fn of_slow_launches(question: &Question, launches: usize, modes: Option<&Modes>) -> Self {
+        let [head, base] = modes.map_or([0, 0], Modes::slow).map(|slow| (slow, launches));
+        let cost = |(slow, of): (usize, usize)| {
+            let share = slow as f64 / of.max(1) as f64;
+            (share * modes.map_or(0.0, |modes| modes.ratio - 1.0)).ln_1p()
+        };
+        Self {
+            launches,
+            estimates: Vec::new(),
+            fixed_variance: 0.0,
+            null: 0.0,
+            limit: question.tolerance.ln(),
+            p_slower: fisher_more(head, base),
+            p_faster: fisher_more(base, head),
+            kind: Kind::SlowLaunches,
+            is_whole_job_asked: false,
+            first: cost(head) - cost(base),
         }
     }
 
-    fn decide(&self, slower: bool, faster: bool) -> Decision {
-        let Some((_, high)) = self.interval() else { return Decision::Open };
-        match self.change {
-            change if slower && change > self.limit => Decision::Slower,
-            change if faster && change < -self.limit => Decision::Faster,
-            _ if high < self.limit => Decision::Unchanged,
-            _ => Decision::Open,
+    /// The probability of a distance this large without one, by the estimate that shows it best; that there are two to choose
+    /// from is paid for.
+    fn p_value(&self, distance: impl Fn(&Estimate) -> f64) -> f64 {
+        let p_values = self.estimates.iter().map(|it| p_value(distance(it), (it.error, it.degrees)));
+        let least = p_values.fold(1.0, f64::min);
+        (least * self.estimates.len().max(1) as f64).min(1.0)
+    }
+
+    fn decide(&self, slower: bool, faster: bool, look: &Look) -> Decision {
+        let change = self.change();
+        match self.kind {
+            // Earlier jobs tell how whole jobs differ.
+            _ if look.is_early && self.is_whole_job_asked => Decision::Open,
+            _ if slower && change > self.limit => Decision::Slower,
+            _ if faster && change < -self.limit => Decision::Faster,
+            Kind::Times if self.passes(look) => Decision::Unchanged,
+            Kind::SlowLaunches => {
+                let suspicious = if look.is_early { SUSPICIOUS_EARLY } else { SUSPICIOUS };
+                let is_suspicious = self.p_slower.min(self.p_faster) <= suspicious;
+                if is_suspicious { Decision::Open } else { Decision::Unchanged }
+            }
+            Kind::Times => Decision::Open,
         }
     }
 
-    fn is_within_on_both_sides(&self) -> bool {
-        self.interval().is_some_and(|(low, high)| low > -self.limit && high < self.limit)
+    /// Whether a slowdown by more than the tolerance is ruled out; at an early look, a speedup too.
+    fn passes(&self, look: &Look) -> bool {
+        let is_not_slower = self.p_value(|it| self.limit - it.change) <= look.pass_error;
+        let is_not_faster = || self.p_value(|it| self.limit + it.change) <= look.pass_error;
+        !self.estimates.is_empty() && is_not_slower && (!look.is_early || is_not_faster())
+    }
+
+    /// The estimate with the narrowest interval.
+    fn best(&self) -> Option<&Estimate> {
+        let width = |estimate: &&Estimate| self.quantile(SIDE, estimate.degrees) * estimate.error;
+        self.estimates.iter().min_by(|one, other| width(one).total_cmp(&width(other)))
+    }
+
+    fn change(&self) -> f64 {
+        self.best().map_or(self.first, |best| best.change)
+    }
+
+    /// The t quantile that the error beyond `probability`, shared by the estimates, leaves to each of them.
+    fn quantile(&self, probability: f64, degrees: f64) -> f64 {
+        t_quantile(1.0 - (1.0 - probability) / self.estimates.len().max(1) as f64, degrees)
     }
 
     fn interval(&self) -> Option<(f64, f64)> {
-        let (error, degrees) = self.error?;
-        let half = if error > 0.0 { t_quantile(SIDE, degrees) * error } else { 0.0 };
-        Some((self.change - half, self.change + half))
+        let best = self.best()?;
+        let half = if best.error > 0.0 { self.quantile(SIDE, best.degrees) * best.error } else { 0.0 };
+        Some((best.change - half, best.change + half))
     }
 
-    fn answer(&self, decision: Decision, alpha: f64) -> Answer {
+    /// The answer; `end` is the planned last look, whose errors are this question's.
+    fn answer(&self, decision: Decision, end: &Look) -> Answer {
         Answer {
             decision,
             launches: self.launches,
-            change: self.change,
+            change: self.change(),
             interval: self.interval(),
-            detectable: self.detectable(alpha),
-            settling_launches: (decision == Decision::Open).then(|| self.settling_launches(alpha)).flatten(),
+            detectable: self.detectable(end),
+            settling_launches: (decision == Decision::Open).then(|| self.settling_launches(end)).flatten(),
         }
     }
 
+    /// The error of the change after so many launches, with its degrees of freedom.
+    fn error_after(&self, launches: usize) -> Option<(f64, f64)> {
+        let best = self.best()?;
+        let own = (best.error.powi(2) - self.fixed_variance).max(0.0);
+        let variance = own * self.launches as f64 / launches as f64 + self.fixed_variance;
+        let gained = launches as f64 - self.launches as f64;
+        Some((variance.sqrt(), (best.degrees + gained).max(1.0)))
+    }
+
     /// A change that is significant with the power, and whose estimate is beyond the tolerance with the power.
-    fn detectable(&self, alpha: f64) -> Option<f64> {
-        let (error, degrees) = self.error?;
+    fn detectable(&self, end: &Look) -> Option<f64> {
+        let (error, degrees) = self.error_after(end.launches.max(self.launches))?;
         let of_power = t_quantile(POWER, degrees) * error;
-        let significant = self.null + t_quantile(1.0 - alpha, degrees) * error + of_power;
+        let significant = self.null + self.quantile(1.0 - end.alpha, degrees) * error + of_power;
         Some(significant.max(self.limit + of_power))
     }
 
-    /// The launches with which the present change would be decided, were it the true one.
-    fn settling_launches(&self, alpha: f64) -> Option<usize> {
-        let variance = self.deviation?.powi(2);
-        let is_slower = self.change > self.limit;
-        let (distance, probability) = match is_slower {
-            true => (self.change - self.null, 1.0 - alpha),
-            false => (self.limit - self.change, SIDE),
-        };
-        (self.launches + 1..=MOST_LAUNCHES).find(|launches| {
-            let error = (variance / *launches as f64 + self.fixed_variance).sqrt();
-            t_quantile(probability, (*launches - 1) as f64) * error < distance
+    /// The launches of a new run that decides with the power, by what this one says of the change and of the noise.
+    fn settling_launches(&self, end: &Look) -> Option<usize> {
+        let best = self.best()?;
+        let rising =
+            std::iter::successors(Some(self.launches.max(2)), |launches| Some(launches + launches.div_ceil(20)));
+        rising.take_while(|launches| *launches <= MOST_LAUNCHES).find(|launches| {
+            let Some((error, degrees)) = self.error_after(*launches) else { return false };
+            let spread = error.hypot(best.error);
+            let reaches = |distance: f64| match spread > 0.0 {
+                true => t_probability(distance / spread, best.degrees),
+                false => f64::from(distance > 0.0),
+            };
+            let shown = (self.null + self.quantile(1.0 - end.alpha, degrees) * error).max(self.limit);
+            let within = self.limit - self.quantile(1.0 - end.pass_error, degrees) * error;
+            let decided = reaches(best.change - shown) + reaches(-best.change - shown) + reaches(within - best.change);
+            decided >= POWER
         })
+    }
+}
+
+impl Estimate {
+    /// The mean of `values` and, where there are enough, their trimmed mean; none below two values.
+    fn all(values: &[f64]) -> Vec<Self> {
+        let trimmed = if values.len() < LEAST_TRIMMED { 0 } else { values.len() / TRIMMED_RECIPROCAL };
+        let estimates = [Some(0), Some(trimmed).filter(|trimmed| *trimmed > 0)].into_iter().flatten();
+        let estimate = |trimmed| {
+            let (change, error, degrees) = trimmed_mean(values, trimmed)?;
+            error.is_finite().then_some(Self { change, error, degrees })
+        };
+        estimates.filter_map(estimate).collect()
+    }
+
+    /// The mean of `values` less `level`, with the variance and the degrees of freedom that `of_own` makes of its own.
+    fn of_mean(values: &[f64], level: f64, of_own: impl Fn((f64, f64)) -> Option<(f64, f64)>) -> Option<Self> {
+        let (mean, error, degrees) = trimmed_mean(values, 0).filter(|(_, error, _)| error.is_finite())?;
+        let (variance, degrees) = of_own((error.powi(2), degrees))?;
+        Some(Self { change: mean - level, error: variance.sqrt(), degrees })
     }
 }
 

@@ -384,8 +384,9 @@ fn a_part_of_the_steps_that_became_slower_is_no_pass() {
     now.baseline = None;
     let outcome = judged(&now);
     let finding = of(&outcome, CASE).finding(Figure::StepTime, Against::Base).unwrap();
-    assert_eq!((outcome.standing, finding.verdict), (Standing::NotJudged, Verdict::Inconclusive));
-    assert!(finding.message.contains("a part of the steps became slower"), "{finding:?}");
+    let whole = of(&outcome, CASE).finding(Figure::MeanStep, Against::Base).unwrap();
+    assert_eq!((outcome.standing, finding.verdict), (Standing::Failed, Verdict::Unchanged));
+    assert!(whole.fails && whole.message.starts_with("its mean step rose from"), "{whole:?}");
     // What is printed of base is what was measured of it.
     let base = Some(evidence_step(&now, CASE));
     assert_eq!(finding.before, base);
@@ -405,6 +406,7 @@ fn an_acceptance_holds_until_a_run_shows_more_than_was_accepted() {
         date: "2026-03-01T00:00:00Z".parse().unwrap(),
         commit: None,
         change: Some(change),
+        times: Default::default(),
         covers: Accepted::before_outputs(),
     };
     now.record.base.as_mut().unwrap().accepted.push(CASE.to_owned());
@@ -416,7 +418,7 @@ fn an_acceptance_holds_until_a_run_shows_more_than_was_accepted() {
     assert_eq!(standing(&now, 0.25), Standing::Passed);
     assert_eq!(standing(&now, 0.20), Standing::Failed);
     // The same, measured again with more scatter: its interval reaches what was accepted.
-    for (launch, factor) in now.launches(CASE).into_iter().zip([1.03, 1.0, 1.02]) {
+    for (launch, factor) in now.launches(CASE).into_iter().zip([1.01, 1.0, 1.005]) {
         launch.step_seconds.iter_mut().for_each(|step| *step *= factor);
     }
     assert_eq!(standing(&now, 0.25), Standing::Passed);
@@ -656,6 +658,7 @@ fn acceptance(covers: &[Accepted]) -> Acceptance {
         date: "2026-03-01T00:00:00Z".parse().unwrap(),
         commit: None,
         change: Some(0.25),
+        times: Default::default(),
         covers: covers.iter().copied().collect(),
     }
 }
@@ -820,4 +823,78 @@ fn a_case_that_shares_no_block_with_the_base_is_not_judged() {
     let mut now = Scenario::beside_base();
     now.case(CASE).base_launches.iter_mut().for_each(|launch| launch.block += 3);
     assert_not_judged(&judged(&now), "no block measured both head and base");
+}
+
+/// Stretches head's launches of these blocks, and the base revision's of those.
+fn slow_launches(scenario: &mut Scenario, head: &[usize], base: &[usize]) {
+    for (kind, blocks) in [(ArmKind::Head, head), (ArmKind::Base, base)] {
+        for launch in scenario.case(CASE).launches_mut(kind) {
+            let crate::store::record::Outcome::Measured(measured) = &mut launch.outcome else { continue };
+            if blocks.contains(&launch.block) {
+                measured.step_seconds.iter_mut().for_each(|step| *step *= 2.1);
+            }
+        }
+    }
+}
+
+/// A run beside a base of so many launches, no two of which are quite alike.
+fn beside_base_of(launches: usize) -> Scenario {
+    let mut now = Scenario::beside_base();
+    (now.record.launches, now.baseline) = (launches, None);
+    for case in &mut now.record.cases {
+        for kind in ArmKind::ALL {
+            let first = case.launches_of(kind).to_vec();
+            let again = (0..if first.is_empty() { 0 } else { launches }).map(|block| {
+                let mut launch = first[block % first.len()].clone();
+                launch.block = block;
+                if let crate::store::record::Outcome::Measured(measured) = &mut launch.outcome {
+                    let factor = 1.0 + 1e-4 * (block * block % 7) as f64;
+                    measured.step_seconds.iter_mut().for_each(|step| *step *= factor);
+                }
+                launch
+            });
+            *case.launches_mut(kind) = again.collect();
+        }
+    }
+    now
+}
+
+#[test]
+fn launches_that_are_slow_as_a_whole_are_told_and_a_changed_share_is_a_finding() {
+    // In as many launches of both: times are compared within the modes.
+    let mut alike = beside_base_of(10);
+    slow_launches(&mut alike, &[1, 4], &[2, 7]);
+    let outcome = judged(&alike);
+    let case = of(&outcome, CASE);
+    let slow = case.finding(Figure::SlowLaunches, Against::Base).unwrap();
+    assert_eq!((outcome.standing, slow.verdict), (Standing::Passed, Verdict::Unchanged), "{case:?}");
+    assert!(slow.message.starts_with("it was slow in 2 of 10 launches by 2.11×, the base revision in 2"), "{slow:?}");
+    // In most of head's, and none of the base's.
+    let mut changed = beside_base_of(10);
+    slow_launches(&mut changed, &[0, 1, 2, 4, 5, 6, 7, 9], &[]);
+    let outcome = judged(&changed);
+    let slow = of(&outcome, CASE).finding(Figure::SlowLaunches, Against::Base).unwrap();
+    assert!(slow.fails && slow.message.contains("in 8 of 10 launches"), "{slow:?}");
+    // In more than chance easily explains: no pass, and no failure.
+    let mut open = beside_base_of(10);
+    slow_launches(&mut open, &[0, 2, 4, 6], &[]);
+    let outcome = judged(&open);
+    let slow = of(&outcome, CASE).finding(Figure::SlowLaunches, Against::Base).unwrap();
+    assert_eq!((outcome.standing, slow.verdict), (Standing::NotJudged, Verdict::Inconclusive), "{slow:?}");
+}
+
+#[test]
+fn a_load_that_somebody_waits_for_is_gated_and_a_short_one_is_not() {
+    for (seconds, standing) in [(0.5, Standing::Passed), (20.0, Standing::Failed)] {
+        let mut now = beside_base_of(10);
+        for (kind, factor) in [(ArmKind::Head, 1.2), (ArmKind::Base, 1.0)] {
+            for launch in now.case(CASE).launches_mut(kind) {
+                let crate::store::record::Outcome::Measured(measured) = &mut launch.outcome else { continue };
+                measured.load_seconds = seconds * factor * (1.0 + 1e-3 * (launch.block % 3) as f64);
+            }
+        }
+        let outcome = judged(&now);
+        let load = of(&outcome, CASE).finding(Figure::Load, Against::Base);
+        assert_eq!((outcome.standing, load.is_some_and(|load| load.fails)), (standing, standing == Standing::Failed));
+    }
 }

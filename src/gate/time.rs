@@ -12,18 +12,15 @@ use super::questions::{Answers, stored_speedup};
 use super::speed::{Answer, Decision};
 use super::words::{direction, side, with_interval};
 use crate::config::{Case, Thresholds, display_name};
+use crate::evidence::modes::Modes;
 use crate::evidence::quantity::{Change, Quantity, Ratio, Seconds};
 use crate::evidence::{CaseEvidence, Evidence};
 use crate::store::baseline::BaselineCase;
 use crate::store::record::{ArmKind, CaseRecord, Measured, failure, measured};
 use crate::text::format;
 
-/// How far the median step may have become slower beyond the fastest quarter of the steps, in percent, before the two are
-/// contradictory evidence.
-const CONTRADICTION_PERCENT: f64 = 5.0;
-
 /// Launches beyond which more of them are no advice.
-pub const MOST_ADVISED_LAUNCHES: usize = 60;
+pub const MOST_ADVISED_LAUNCHES: usize = 100;
 
 /// The findings on every case's times, by the case's name.
 pub(super) fn judge(judge: &Judge, evidence: &Evidence, controls: &[Control]) -> BTreeMap<String, Vec<Finding>> {
@@ -36,7 +33,7 @@ pub(super) fn judge(judge: &Judge, evidence: &Evidence, controls: &[Control]) ->
         };
         let times = Times { judge, case, evidence: own, all: evidence, answers: &answers };
         let beside_base = times.beside_base();
-        let decided = beside_base.as_ref().is_some_and(is_decided);
+        let decided = beside_base.first().is_some_and(is_decided);
         let against_baseline = [times.speedup(decided), times.against_baseline(decided)];
         let mut findings: Vec<Finding> =
             beside_base.into_iter().chain(against_baseline.into_iter().flatten()).collect();
@@ -59,14 +56,14 @@ struct Times<'a> {
 }
 
 impl Times<'_> {
-    /// Its own step time beside the base revision's; `None` without a base, and where the base lacks the case and the baseline
-    /// has it.
-    fn beside_base(&self) -> Option<Finding> {
-        let base = self.judge.record.base.as_ref()?;
+    /// Its own times beside the base revision's, the step time first; none without a base, and where the base lacks the case
+    /// and the baseline has it.
+    fn beside_base(&self) -> Vec<Finding> {
+        let Some(base) = &self.judge.record.base else { return Vec::new() };
         let name = &self.case.case.name;
         let finding = |verdict, message: String| Finding::new(Figure::StepTime, Against::Base, verdict, message);
         let not_judged =
-            |reason: &str| Some(finding(Verdict::NotJudged, format!("its own step time cannot be judged: {reason}")));
+            |reason: &str| vec![finding(Verdict::NotJudged, format!("its own step time cannot be judged: {reason}"))];
         if let Some(failure) = failure(&self.case.base_launches) {
             return not_judged(&format!("the base revision's worker failed: {}", failure.reason));
         }
@@ -76,15 +73,24 @@ impl Times<'_> {
                 return not_judged("the base revision's worker was not launched");
             }
             let new = finding(Verdict::New, "the base revision has no such case".to_owned());
-            return self.judge.stored(&self.case.case).is_none().then_some(new);
+            return Vec::from_iter(self.judge.stored(&self.case.case).is_none().then_some(new));
         }
         if is_copied(self.case) {
             return not_judged("the base revision's launches are copies of this revision's");
         }
-        match (self.answers.beside_base.get(name), self.evidence.base) {
-            (Some(answer), Some(base)) => Some(self.step_time(answer, base.step)),
-            _ => not_judged("no block measured both head and base"),
-        }
+        let (Some(answers), Some(base), Some(now)) =
+            (self.answers.beside_base.get(name), &self.evidence.base, &self.evidence.figures)
+        else {
+            return not_judged("no block measured both head and base");
+        };
+        let of_figure = |(figure, answer): (&Figure, &Answer)| match figure {
+            Figure::StepTime => Some(self.step_time(answer, base.step)),
+            Figure::MeanStep => Some(self.whole(*figure, answer, base.mean_step, now.mean_step_seconds)),
+            Figure::Switch => Some(self.whole(*figure, answer, base.switch?, now.switch_seconds?)),
+            Figure::Load => Some(self.whole(*figure, answer, base.load, now.load_seconds)),
+            _ => self.slow_launches(answer),
+        };
+        answers.iter().filter_map(of_figure).collect()
     }
 
     fn step_time(&self, answer: &Answer, before: Seconds) -> Finding {
@@ -92,8 +98,7 @@ impl Times<'_> {
         let now = self.now();
         let (change, interval) = (Change::from_log(answer.change), interval(answer));
         let medians = Change(now.0 / before.0 - 1.0);
-        let mut verdict = self.verdict(answer);
-        let mut message = format!(
+        let message = format!(
             "{}'s own step time {} the base revision's {before} to {now}: {}, {} the tolerance of {tolerance}%{}",
             self.backend(),
             direction(medians),
@@ -101,21 +106,73 @@ impl Times<'_> {
             side(change, tolerance),
             self.doubt(answer, tolerance)
         );
-        let is_contradicted = medians.log() - answer.change > (CONTRADICTION_PERCENT / 100.0).ln_1p();
-        if is_contradicted && verdict != Verdict::Regressed {
-            verdict = verdict.max(Verdict::Inconclusive);
-            message.push_str(&format!(
-                "; but the median step changed by {medians}, where the fastest quarter of the steps changed by {change}: a part of \
-                 the steps became slower"
-            ));
-        }
+        self.timed(Figure::StepTime, answer, message).between(Some(Quantity::Time(before)), Some(Quantity::Time(now)))
+    }
+
+    /// What the user waits for in all: the mean step, a switch, loading.
+    fn whole(&self, figure: Figure, answer: &Answer, before: Seconds, now: Seconds) -> Finding {
+        let tolerance = self.judge.thresholds.whole_tolerance_percent;
+        let (change, interval) = (Change::from_log(answer.change), interval(answer));
+        let message = format!(
+            "its {figure} {} the base revision's {before} to {now}: {}, {} the tolerance of {tolerance}%{}",
+            direction(change),
+            with_interval(change, interval),
+            side(change, tolerance),
+            self.doubt(answer, tolerance)
+        );
+        self.timed(figure, answer, message).between(Some(Quantity::Time(before)), Some(Quantity::Time(now)))
+    }
+
+    /// The launches of head and base that are slow as a whole; `None` where there are none, or all are.
+    fn slow_launches(&self, answer: &Answer) -> Option<Finding> {
+        let launches: Vec<[f64; 2]> = self.evidence.beside_base.iter().map(|pair| pair.launches).collect();
+        let modes = Modes::of(&launches)?;
+        let [head, base] = modes.slow();
+        let launches = launches.len();
+        let why = match answer.decision {
+            Decision::Slower => ", more than chance explains",
+            Decision::Faster => ", fewer than chance explains",
+            Decision::Unchanged => ", which chance explains",
+            Decision::Open => ", which chance hardly explains",
+        };
+        let message = format!(
+            "it was slow in {head} of {} by {}, the base revision in {base}{why}; times are compared where both launches of a block \
+             are alike",
+            format::launches(launches),
+            format::multiple(modes.ratio)
+        );
+        Some(self.timed(Figure::SlowLaunches, answer, message))
+    }
+
+    /// The finding of one answer beside the base revision. What the step time tells already is not gated a second time; and a case
+    /// that fails is not measured further, so that its other figures may be left open.
+    fn timed(&self, figure: Figure, answer: &Answer, message: String) -> Finding {
+        let answers = self.answers.beside_base.get(&self.case.case.name);
+        let of_figure = |figure| answers.and_then(|answers| answers.get(&figure));
+        let has_failed = answers.is_some_and(|all| all.values().any(|it| it.decision == Decision::Slower));
+        let is_told = figure == Figure::MeanStep
+            && of_figure(Figure::StepTime).is_some_and(|step| self.is_explained(answer, step));
+        let verdict = match self.verdict(answer) {
+            _ if is_told => Verdict::NotGated,
+            Verdict::NotJudged | Verdict::Inconclusive if has_failed => Verdict::NotGated,
+            verdict => verdict,
+        };
         Finding {
-            change: Some(change),
-            interval,
+            change: Some(Change::from_log(answer.change)),
+            interval: interval(answer),
             fails: verdict == Verdict::Regressed,
-            ..reach(answer, Finding::new(Figure::StepTime, Against::Base, verdict, message))
+            ..reach(answer, Finding::new(figure, Against::Base, verdict, message))
         }
-        .between(Some(Quantity::Time(before)), Some(Quantity::Time(now)))
+    }
+
+    /// Whether the mean step changed as the `step` time did, or less.
+    fn is_explained(&self, mean_step: &Answer, step: &Answer) -> bool {
+        let tolerance = (self.judge.thresholds.whole_tolerance_percent / 100.0).ln_1p();
+        match step.decision {
+            Decision::Slower => mean_step.change <= step.change + tolerance,
+            Decision::Faster => mean_step.decision == Decision::Faster,
+            _ => false,
+        }
     }
 
     /// Its speedup against the baseline's; `None` where neither has one. `decided` tells whether its time beside the base
@@ -283,9 +340,9 @@ impl Times<'_> {
             (Decision::Slower | Decision::Faster | Decision::Unchanged, _) => return String::new(),
             (Decision::Open, None) => ", but one launch cannot distinguish a change from chance",
             (Decision::Open, Some(_)) if is_beyond => {
-                ", but not significant at the stricter level that bounds the false alarms of the whole run"
+                ", but chance may explain it, given how many questions the run asks"
             }
-            (Decision::Open, Some(_)) => ", but its interval extends beyond it, so a regression cannot be ruled out",
+            (Decision::Open, Some(_)) => ", but a regression beyond it is not ruled out yet",
         };
         if self.is_short(answer) {
             let planned = format::launches(self.judge.plan.launches);

@@ -2,14 +2,18 @@
 
 mod deviation;
 mod estimate;
+mod fisher;
 mod holm;
 mod student;
+mod trimmed;
 mod wilson;
 
 pub use deviation::{deviation_factors, pooled_deviation};
 pub use estimate::{Estimate, paired_ratio};
+pub use fisher::fisher_more;
 pub use holm::holm;
 pub use student::{t_probability, t_quantile};
+pub use trimmed::trimmed_mean;
 pub use wilson::wilson;
 
 /// Median; the mean of the two middle values for an even count.
@@ -35,10 +39,10 @@ pub fn median_of_all(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
 /// Mean of the fastest quarter of `times`, at least one: what they take where nothing disturbs them.
 ///
 /// A disturbance only ever adds time, and on a shared machine it adds to most steps a little and to some a lot, so that the
-/// fast ones say most about the program. (In the recording of docs/detection.md the log-ratio of two like launches has a
-/// standard deviation of 1.1% this way, and of 1.4% as the median over the steps.) NaN for an empty slice.
+/// fast ones say most about the program. What it does not see, a slowdown that spares a quarter of the steps, the mean step
+/// shows. NaN for an empty slice.
 /// Source: Chen & Revels 2016, "Robust benchmarking in noisy environments", who take the minimum; a quarter of the steps is
-/// steadier, and does not pass a slowdown that spares one step.
+/// steadier.
 pub fn quiet_mean(times: &[f64]) -> f64 {
     let mut sorted = times.to_vec();
     sorted.sort_by(f64::total_cmp);

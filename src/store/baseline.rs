@@ -98,9 +98,23 @@ pub struct Acceptance {
     /// How much longer a step takes, as a share (0.051 for 5.1%): beside the base revision, or else in proportion to the
     /// reference's. `None` where it is no speed that regressed.
     pub change: Option<f64>,
+    /// The times that are accepted beside the base revision, by the figure's name; files from before this field hold the step
+    /// time as `change`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub times: BTreeMap<String, AcceptedTime>,
     /// What it covers: nothing else is let pass by it. Files from before this field cover speed and memory.
     #[serde(default = "Accepted::before_outputs")]
     pub covers: BTreeSet<Accepted>,
+}
+
+/// How much longer an accepted time is.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AcceptedTime {
+    /// As a share of the base revision's.
+    pub change: f64,
+    /// Half the width of its 95% interval, as a log-ratio; `None` where there is none.
+    pub half_width: Option<f64>,
 }
 
 /// What an acceptance can cover.
@@ -113,6 +127,15 @@ pub enum Accepted {
     Memory,
     /// An output that is not the base revision's.
     Output,
+}
+
+impl Acceptance {
+    /// What is accepted of the time of this name.
+    pub fn time(&self, name: &str) -> Option<AcceptedTime> {
+        let before_times = || self.change.filter(|_| self.times.is_empty());
+        let of_change = || before_times().map(|change| AcceptedTime { change, half_width: None });
+        self.times.get(name).copied().or_else(of_change)
+    }
 }
 
 impl Accepted {

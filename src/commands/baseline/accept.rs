@@ -1,12 +1,12 @@
 //! `wanbench baseline accept`: one case's regression, with the reason why it may stay.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use wanbench::config::{Config, Thresholds};
 use wanbench::gate::doubts::Doubts;
 use wanbench::gate::{Against, Baselines, Demands, Figure, Finding, Judge, Judged, Plan, Verdict};
-use wanbench::store::baseline::{Acceptance, Accepted, Baseline, MODEL_MEMORY, ModelMemory};
+use wanbench::store::baseline::{Acceptance, Accepted, AcceptedTime, Baseline, MODEL_MEMORY, ModelMemory};
 use wanbench::store::record::{CaseRecord, RunRecord};
 
 use super::change::{Change, apply};
@@ -66,6 +66,7 @@ pub fn accept(args: &cli::Accept, terminal: &Terminal) -> Result<ExitStatus> {
         date: record.started,
         commit: record.tool.commit.clone(),
         change: regression.change,
+        times: regression.times,
         covers: regression.covers,
     };
     let accepting = old.accepting(&record, &args.case, acceptance, &config.gate);
@@ -81,6 +82,8 @@ pub fn accept(args: &cli::Accept, terminal: &Terminal) -> Result<ExitStatus> {
 struct Regression {
     /// How much longer a step takes, as a share; `None` where it is no speed that regressed.
     change: Option<f64>,
+    /// The times that regressed beside the base revision, by the figure's name.
+    times: BTreeMap<String, AcceptedTime>,
     /// What regressed; never empty.
     covers: BTreeSet<Accepted>,
 }
@@ -91,21 +94,25 @@ impl Regression {
     fn of(judged: &Judged) -> Option<Self> {
         let regressed =
             |figure, against| judged.finding(figure, against).filter(|finding| finding.verdict == Verdict::Regressed);
-        let speeds = [
-            (Figure::StepTime, Against::Base),
-            (Figure::Speedup, Against::Baseline),
-            (Figure::StepTime, Against::Baseline),
-        ];
-        let speed = speeds.into_iter().find_map(|(figure, against)| regressed(figure, against));
+        let beside_base = Figure::TIMES.map(|figure| (figure, Against::Base));
+        let against_baseline = [Figure::Speedup, Figure::StepTime].map(|figure| (figure, Against::Baseline));
+        let mut speeds = beside_base.into_iter().chain(against_baseline);
+        let speed = speeds.find_map(|(figure, against)| regressed(figure, against));
+        let time = |finding: &Finding| {
+            let change = finding.change?;
+            let half_width = finding.interval.map(|(low, high)| (high.log() - low.log()) / 2.0);
+            Some((finding.figure.name().to_owned(), AcceptedTime { change: change.0, half_width }))
+        };
+        let times = beside_base.into_iter().filter_map(|(figure, against)| time(regressed(figure, against)?)).collect();
         let accepted = |finding: &Finding| match finding.figure {
             Figure::ModelBytes | Figure::ProcessPeak | Figure::FrameworkPeak => Some(Accepted::Memory),
             Figure::Output => (finding.against == Against::Base).then_some(Accepted::Output),
-            Figure::StepTime | Figure::Speedup => Some(Accepted::Speed),
+            _ => Some(Accepted::Speed),
         };
         let regressed = judged.findings.iter().filter(|finding| finding.verdict == Verdict::Regressed);
         let covers: BTreeSet<Accepted> = regressed.filter_map(accepted).collect();
         let change = speed.and_then(|speed| speed.change).map(|change| change.0);
-        (!covers.is_empty()).then_some(Self { change, covers })
+        (!covers.is_empty()).then_some(Self { change, times, covers })
     }
 }
 

@@ -143,7 +143,14 @@ fn text_from_outside_is_shown_and_never_obeyed() {
     let mut now = hostile();
     let hidden = now.record.started;
     let covers = Accepted::before_outputs();
-    let acceptance = Acceptance { reason: HOSTILE.to_owned(), date: hidden, commit: None, change: Some(0.25), covers };
+    let acceptance = Acceptance {
+        reason: HOSTILE.to_owned(),
+        date: hidden,
+        commit: None,
+        change: Some(0.25),
+        times: Default::default(),
+        covers,
+    };
     let name = now.record.cases[6].case.name.clone();
     let early = RunRecord { started: "2026-02-01T09:00:00Z".parse().unwrap(), ..now.record.clone() };
     let baseline = Baseline::empty(early.machine.clone(), early.device).updated(&early, &Thresholds::default());

@@ -243,6 +243,7 @@ fn acceptances_and_what_a_change_loosens_are_told() {
         date: now.record.started,
         commit: None,
         change: Some(0.25),
+        times: Default::default(),
         covers: crate::store::baseline::Accepted::before_outputs(),
     };
     now.baseline = now
