@@ -296,8 +296,10 @@ impl Interim {
             _ if faster && change < -self.limit => Decision::Faster,
             Kind::Times if self.passes(look) => Decision::Unchanged,
             Kind::SlowLaunches => {
-                let suspicious = if look.is_early { SUSPICIOUS_EARLY } else { SUSPICIOUS };
-                let is_suspicious = self.p_slower.min(self.p_faster) <= suspicious;
+                let is_suspicious = match look.is_early {
+                    true => self.p_slower.min(self.p_faster) <= SUSPICIOUS_EARLY,
+                    false => self.p_slower <= SUSPICIOUS,
+                };
                 if is_suspicious { Decision::Open } else { Decision::Unchanged }
             }
             Kind::Times => Decision::Open,

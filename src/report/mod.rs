@@ -138,6 +138,14 @@ impl Invocation {
         self.line(["check", "--suite", suite], &flags)
     }
 
+    /// The command that measures and judges one case alone, with so many launches.
+    pub fn check_case(&self, suite: &str, case: &str, launches: usize) -> String {
+        let Flags { measure, axes, check, .. } = &self.flags;
+        let alone = ["--filter".to_owned(), case.to_owned(), "--launches".to_owned(), launches.to_string()];
+        let flags: [&[String]; 6] = [axes, measure, check, &self.config, &self.baselines, &alone];
+        self.line(["check", "--suite", suite], &flags)
+    }
+
     /// The command that measures and judges the whole of `suite`, without flags that leave cases out.
     pub fn check_whole(&self, suite: &str) -> String {
         let Flags { measure, check, .. } = &self.flags;

@@ -6,11 +6,13 @@
 use super::{Report, short};
 use crate::gate::{Against, Figure, Finding, Judged, MOST_ADVISED_LAUNCHES, Standing, Verdict};
 use crate::store::baseline::MODEL_MEMORY;
-use crate::store::record::failure;
+use crate::store::record::{ArmKind, Launch, failure};
 use crate::text::format;
 
-/// The figures that launches are compared by.
-const TIMES: [Figure; 2] = [Figure::StepTime, Figure::Speedup];
+/// Whether launches are compared by this figure.
+fn is_time(figure: Figure) -> bool {
+    figure == Figure::Speedup || Figure::TIMES.contains(&figure)
+}
 
 /// One thing to do.
 pub(super) enum Step<'a> {
@@ -177,15 +179,15 @@ fn left_out(report: &Report) -> Option<String> {
     Some(format!("Measure the whole suite, without flags that leave cases out: `{}`.", check_whole(report)))
 }
 
-/// What is not judged of a figure that is `meant`, with the case.
-fn not_judged<'a>(report: &'a Report, meant: &'a [Figure]) -> impl Iterator<Item = (&'a Judged, &'a Finding)> {
-    let is_meant = |finding: &Finding| finding.verdict == Verdict::NotJudged && meant.contains(&finding.figure);
+/// What is not judged of a figure that is meant, with the case.
+fn not_judged(report: &Report, is_meant: fn(Figure) -> bool) -> impl Iterator<Item = (&Judged, &Finding)> {
+    let is_meant = move |finding: &Finding| finding.verdict == Verdict::NotJudged && is_meant(finding.figure);
     report.outcome.findings().filter(move |(_, finding)| is_meant(finding))
 }
 
 /// Where the base revision's worker failed, so that head's times have nothing beside them.
 fn base_failed(report: &Report) -> Option<String> {
-    let (case, _) = not_judged(report, &TIMES).find(|(case, finding)| has_failed_base(report, case, finding))?;
+    let (case, _) = not_judged(report, is_time).find(|(case, finding)| has_failed_base(report, case, finding))?;
     Some(format!(
         "See why the base revision's worker failed on {}, or compare with another revision; then check again: `{}`.",
         case.name,
@@ -203,8 +205,8 @@ fn has_failed_base(report: &Report, case: &Judged, finding: &Finding) -> bool {
 fn measure_again(report: &Report) -> Option<String> {
     // An end before the last launch is no gap where all was decided by then.
     let has_ended = report.record.ended_early.is_some() && !report.outcome.gaps.is_empty();
-    let lacks_times = not_judged(report, &TIMES).any(|(case, finding)| !has_failed_base(report, case, finding));
-    let disagrees = |finding: &Finding| finding.verdict == Verdict::Inconclusive && !TIMES.contains(&finding.figure);
+    let lacks_times = not_judged(report, is_time).any(|(case, finding)| !has_failed_base(report, case, finding));
+    let disagrees = |finding: &Finding| finding.verdict == Verdict::Inconclusive && !is_time(finding.figure);
     let is_open = report.standing() != Standing::Passed && report.outcome.findings().any(|(_, it)| disagrees(it));
     let time = if has_ended { ", and with more time (--time-limit)" } else { "" };
     (report.record.interrupted || has_ended || lacks_times || is_open)
@@ -213,7 +215,7 @@ fn measure_again(report: &Report) -> Option<String> {
 
 /// Where an output has nothing to be compared with.
 fn no_output(report: &Report) -> Option<String> {
-    let (case, finding) = not_judged(report, &[Figure::Output]).next()?;
+    let (case, finding) = not_judged(report, |figure| figure == Figure::Output).next()?;
     let has_reference = case.case.as_ref().is_some_and(|case| case.reference.is_some() && !case.is_reference());
     if finding.against == Against::Reference && !has_reference {
         return Some(format!(
@@ -233,7 +235,8 @@ fn no_output(report: &Report) -> Option<String> {
 
 /// Where a peak is not reported any more.
 fn no_peak(report: &Report) -> Option<String> {
-    let (case, finding) = not_judged(report, &[Figure::ProcessPeak, Figure::FrameworkPeak]).next()?;
+    let (case, finding) =
+        not_judged(report, |figure| matches!(figure, Figure::ProcessPeak | Figure::FrameworkPeak)).next()?;
     let can_record = finding.against == Against::Baseline && !report.is_comparison && report.doubts.is_empty();
     let record =
         if can_record { format!(", or record figures without it: `{}`", update(report, &[])) } else { String::new() };
@@ -258,19 +261,27 @@ fn more_memory(report: &Report) -> Option<String> {
 
 /// How inconclusive times get settled, with the time that it takes; `None` where there are none.
 fn more_launches(report: &Report) -> Option<String> {
-    let is_open = |finding: &Finding| finding.verdict == Verdict::Inconclusive && TIMES.contains(&finding.figure);
-    let open: Vec<&Finding> =
-        report.outcome.findings().map(|(_, finding)| finding).filter(|finding| is_open(finding)).collect();
-    if open.iter().any(|finding| finding.interval.is_none()) {
+    let is_open = |finding: &Finding| finding.verdict == Verdict::Inconclusive && is_time(finding.figure);
+    let open: Vec<(&Judged, &Finding)> = report.outcome.findings().filter(|(_, finding)| is_open(finding)).collect();
+    let is_without_interval = |finding: &Finding| finding.interval.is_none() && finding.figure != Figure::SlowLaunches;
+    if open.iter().any(|(_, finding)| is_without_interval(finding)) {
         let launches = report.thresholds.looks.last().copied().unwrap_or(MOST_ADVISED_LAUNCHES);
         return Some(format!("Measure again with more than one launch: {}.", timed_check(report, launches)));
     }
-    let settling = |finding: &&Finding| finding.settling_launches.filter(|launches| *launches <= MOST_ADVISED_LAUNCHES);
-    let most = open.iter().filter_map(settling).max();
-    let never = open.iter().filter(|finding| settling(finding).is_none()).count();
+    let settling = |finding: &Finding| finding.settling_launches.filter(|launches| *launches <= MOST_ADVISED_LAUNCHES);
+    let settled: Vec<(&str, usize)> =
+        open.iter().filter_map(|(case, finding)| Some((case.name.as_str(), settling(finding)?))).collect();
+    let never = open.len() - settled.len();
     let mut sentences = Vec::new();
-    if let Some(launches) = most {
-        sentences.push(format!("Measure again with more launches: {}.", timed_check(report, launches)));
+    if let Some((case, launches)) = settled.iter().max_by_key(|(_, launches)| launches).copied() {
+        let command = match settled.iter().any(|(other, _)| *other != case) {
+            true => timed_check(report, launches),
+            false => timed_check_of(report, case, launches),
+        };
+        sentences.push(format!(
+            "About {} would settle {case}, with a probability of 80%: {command}.",
+            format::launches(launches)
+        ));
     }
     if never > 0 {
         sentences.push(format!(
@@ -287,6 +298,16 @@ fn more_launches(report: &Report) -> Option<String> {
 fn timed_check(report: &Report, launches: usize) -> String {
     let seconds = report.record.wall_seconds / report.record.blocks().max(1) as f64 * launches as f64;
     format!("`{}`, about {}", report.invocation.check(&report.record.suite, launches), format::duration(seconds))
+}
+
+/// The same for one case alone.
+fn timed_check_of(report: &Report, case: &str, launches: usize) -> String {
+    let record = report.record.case(case);
+    let arms = record.into_iter().flat_map(|record| ArmKind::ALL.map(|kind| record.launches_of(kind)));
+    let of_launch = |of: &[Launch]| of.iter().map(|launch| launch.wall_seconds).sum::<f64>() / of.len().max(1) as f64;
+    let seconds = arms.map(of_launch).sum::<f64>() * launches as f64;
+    let command = report.invocation.check_case(&report.record.suite, case, launches);
+    format!("`{command}`, about {}", format::duration(seconds))
 }
 
 /// Why nothing is to be recorded, where something would be but for that.
