@@ -311,9 +311,19 @@ pub struct Plan {
     /// Fresh processes per case [default: the suite's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub launches: Option<u16>,
+    /// Standard deviation of a block's log-ratio in percent, as `wanbench calibrate` reports it [default: 3, or 7 where
+    /// processes run one after the other]
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub noise: Option<f64>,
     /// Output format
     #[arg(long, value_enum, default_value_t = DataFormat::Text)]
     pub format: DataFormat,
+}
+
+/// A positive percentage.
+fn percent(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|_| "a number is expected".to_owned())?;
+    if value.is_finite() && value > 0.0 { Ok(value) } else { Err("a number above 0 is expected".to_owned()) }
 }
 
 #[derive(Debug, Args)]

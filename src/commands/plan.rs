@@ -31,6 +31,8 @@ pub fn plan(args: &cli::Plan, terminal: &Terminal) -> Result<ExitStatus> {
         has_bytes,
         launches: args.launches.map_or(selected.suite.launches, usize::from),
         warmup_steps: selected.suite.warmup_steps,
+        noise_percent: args.noise,
+        gate: config.gate.clone(),
     };
     let plan = SuitePlan::new(terms, &forecasts, &fit, &rates(&selected, terminal)?);
     terminal.print(&match args.format {

@@ -5,6 +5,7 @@
 
 mod fit;
 mod plan;
+mod power;
 
 use serde::Serialize;
 
@@ -17,6 +18,7 @@ use crate::wan::{Quant, Spec};
 
 pub use fit::{Fit, fit};
 pub use plan::{BackendRates, PlannedCase, RatesByBackend, SuitePlan, Terms};
+pub use power::{AIM_PERCENT, Power};
 
 /// What one launch of a case will take.
 #[derive(Clone, Debug, PartialEq, Serialize)]

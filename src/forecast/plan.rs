@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Fit, Forecast};
-use crate::config::Case;
+use super::{Fit, Forecast, Power};
+use crate::config::{Case, Thresholds};
 use crate::protocol::{DeviceKind, Rates};
 use crate::store::record::Skipped;
 use crate::wan::DType;
@@ -36,6 +36,8 @@ pub struct SuitePlan {
     pub cases: Vec<PlannedCase>,
     /// Most seconds of all cases' steps together, as far as they are known; loading is not in it.
     pub most_seconds: f64,
+    /// What a check of it finds beside a base revision.
+    pub power: Power,
 }
 
 /// What a machine does in one framework and arithmetic.
@@ -78,6 +80,10 @@ pub struct Terms {
     pub launches: usize,
     /// Untimed forward passes per launch.
     pub warmup_steps: u32,
+    /// Standard deviation of a block's log-ratio on the machine in percent, where it is known.
+    pub noise_percent: Option<f64>,
+    /// The tolerances.
+    pub gate: Thresholds,
 }
 
 impl SuitePlan {
@@ -109,6 +115,13 @@ impl SuitePlan {
             warning: fit.warning.clone(),
             rates: rates.collect(),
             most_seconds: cases.iter().filter_map(|case| case.most_seconds).sum(),
+            power: Power::new(
+                terms.noise_percent,
+                fit.side_by_side,
+                terms.launches,
+                cases.iter().filter(|case| case.skipped.is_none()).count(),
+                &terms.gate,
+            ),
             cases,
         }
     }

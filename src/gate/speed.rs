@@ -174,6 +174,17 @@ pub fn answer(questions: &[Question], looks: &[Look], planned: Look) -> Vec<Answ
     answers.into_iter().zip(questions).map(|(answer, question)| answer.unwrap_or_else(|| unasked(question))).collect()
 }
 
+/// The smallest slowdown of a step that a check of so many cases and launches finds beside a base revision with a probability of
+/// 80%, as a log-ratio, where the log-ratios of its blocks have this standard deviation; `None` below two launches.
+pub fn detectable(deviation: f64, launches: usize, cases: usize, gate: &Thresholds) -> Option<f64> {
+    if launches < 2 {
+        return None;
+    }
+    let look = gate.last_look(launches);
+    let end = Look { alpha: look.alpha / (QUESTIONS_PER_CASE * cases.max(1)) as f64, ..look };
+    Interim::expected(deviation, launches, gate.base_tolerance_percent).detectable(&end)
+}
+
 /// Without any look there is no evidence.
 fn unasked(question: &Question) -> Answer {
     let look = Look { launches: 0, alpha: 1.0, pass_error: 1.0, is_early: false };
@@ -361,6 +372,24 @@ impl Interim {
         let of_power = t_quantile(POWER, degrees) * error;
         let significant = self.null + self.quantile(1.0 - end.alpha, degrees) * error + of_power;
         Some(significant.max(self.limit + of_power))
+    }
+
+    /// A question beside the base revision of which only the standard deviation of its values is expected.
+    fn expected(deviation: f64, launches: usize, tolerance_percent: f64) -> Self {
+        let error = deviation / (launches as f64).sqrt();
+        let estimate = Estimate { change: 0.0, error, degrees: (launches - 1) as f64 };
+        Self {
+            launches,
+            estimates: vec![estimate; if launches < LEAST_TRIMMED { 1 } else { 2 }],
+            fixed_variance: 0.0,
+            null: 0.0,
+            limit: (tolerance_percent / 100.0).ln_1p(),
+            p_slower: 1.0,
+            p_faster: 1.0,
+            kind: Kind::Times,
+            is_whole_job_asked: false,
+            first: 0.0,
+        }
     }
 
     /// The launches of a new run that decides with the power, by what this one says of the change and of the noise.

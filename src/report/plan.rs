@@ -3,7 +3,7 @@
 use comfy_table::{CellAlignment, Table, presets};
 
 use crate::config::display_name;
-use crate::forecast::{BackendRates, PlannedCase, SuitePlan};
+use crate::forecast::{AIM_PERCENT, BackendRates, PlannedCase, Power, SuitePlan};
 use crate::text::NOTHING;
 use crate::text::escape::one_line;
 use crate::text::format;
@@ -27,6 +27,7 @@ pub fn text(plan: &SuitePlan, width: usize) -> String {
     text.push_str(&table(plan));
     text.push('\n');
     text.push_str(&wrap(&summary(plan), "", "", width));
+    text.push_str(&wrap(&power(plan), "", "", width));
     text
 }
 
@@ -79,6 +80,36 @@ fn row(planned: &PlannedCase) -> [String; 9] {
         planned.most_seconds.map_or_else(dash, format::duration),
         planned.skipped.map_or_else(String::new, |skipped| format!("does not fit: {skipped}")),
     ]
+}
+
+/// What a check finds beside a base revision, and in which time it would find what it should.
+fn power(plan: &SuitePlan) -> String {
+    let Power { noise_percent, is_assumed, detectable_percent, launches_for_aim } = plan.power;
+    // Beside a base every launch is made twice.
+    let taking = |launches: usize| match plan.most_seconds > 0.0 {
+        true => {
+            let seconds = 2.0 * plan.most_seconds * launches as f64 / plan.launches as f64;
+            format!(", which take up to about {}", format::duration(seconds))
+        }
+        false => String::new(),
+    };
+    let source = if is_assumed { " (assumed; `wanbench calibrate` measures it, --noise takes it)" } else { "" };
+    let found = match detectable_percent {
+        Some(percent) => format!(
+            "{} find a step that is {percent:.1}% slower with a probability of 80%{}.",
+            format::launches(plan.launches),
+            taking(plan.launches)
+        ),
+        None => "one launch finds no slowdown.".to_owned(),
+    };
+    let aim = match launches_for_aim {
+        Some(launches) if launches > plan.launches => {
+            format!(" They cannot find {AIM_PERCENT}%: that takes {}{}.", format::launches(launches), taking(launches))
+        }
+        Some(_) => String::new(),
+        None => format!(" No budget of up to 200 launches finds {AIM_PERCENT}%."),
+    };
+    format!("Beside a base revision, where a block's ratio scatters by {noise_percent}%{source}, {found}{aim}")
 }
 
 fn summary(plan: &SuitePlan) -> String {
