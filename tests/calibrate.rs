@@ -81,8 +81,8 @@ fn interrupting_after(launches: usize) -> Project {
 
 #[test]
 fn an_interrupted_calibration_reports_its_whole_jobs() {
-    // Two launches of head and of base in each job: the third job is not finished.
-    let project = interrupting_after(9);
+    // Two launches of head, two of base and a control in each job: the third job is not finished.
+    let project = interrupting_after(11);
     let ran = project.wanbench(&["calibrate", "--launches", "2"]);
     assert_eq!(ran.status, 3, "{}{}", ran.stdout, ran.stderr);
     assert_says(&ran, &["2 jobs, 2 launches", "Interrupted: 2 of 5 jobs are complete and counted.", "[gate]"]);
@@ -93,7 +93,7 @@ fn an_interrupted_calibration_reports_its_whole_jobs() {
 
 #[test]
 fn one_whole_job_is_no_calibration() {
-    let project = interrupting_after(5);
+    let project = interrupting_after(6);
     let ran = project.wanbench(&["calibrate", "--launches", "2"]);
     assert_eq!((ran.status, ran.stdout.as_str()), (3, ""), "{}", ran.stderr);
     assert!(ran.stderr.contains("interrupted: 1 of 5 jobs are complete, but a calibration needs 2"), "{}", ran.stderr);

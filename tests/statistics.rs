@@ -153,7 +153,7 @@ proptest! {
             launch.outcome = Outcome::Failed(Failure { reason: "it died".to_owned(), stderr_tail: Vec::new() });
         }
         let thresholds = Thresholds::default();
-        settled(&record, baseline.as_ref(), &thresholds);
+        settled(&record, baseline.as_ref(), &thresholds, 10);
         let memory = ModelMemory::default();
         let judge = Judge {
             record: &record,

@@ -29,7 +29,7 @@ pub fn plan(args: &cli::Plan, terminal: &Terminal) -> Result<ExitStatus> {
         suite: selected.suite.name.clone(),
         device: selected.device,
         has_bytes,
-        launches: args.launches.map_or(selected.suite.launches, usize::from),
+        launches: args.launches.map_or(selected.suite.max_launches, usize::from),
         warmup_steps: selected.suite.warmup_steps,
         noise_percent: args.noise,
         gate: config.gate.clone(),

@@ -130,8 +130,16 @@ impl Checker<'_> {
             let message = format!("is {}: at most 3600 is allowed", suite.cool_down_seconds);
             return Err(self.source.error(Some(line), &key(".cool_down_seconds"), message));
         }
+        let most_looked_at = self.file.gate.looks.last().copied().unwrap_or(suite.launches);
+        let max_launches = suite.max_launches.unwrap_or_else(|| most_looked_at.max(suite.launches));
+        if max_launches < suite.launches {
+            let line = self.source.key_in(entry.span(), "max_launches");
+            let message = format!("is {max_launches}: at least the {} of `launches` are expected", suite.launches);
+            return Err(self.source.error(Some(line), &key(".max_launches"), message));
+        }
         for (name, count, most) in [
             ("launches", suite.launches as u64, 1_000),
+            ("max_launches", max_launches as u64, 1_000),
             ("warmup_steps", suite.warmup_steps.into(), 1_000),
             ("launch_timeout_seconds", suite.launch_timeout_seconds, 86_400),
         ] {
@@ -174,6 +182,7 @@ impl Checker<'_> {
             cases,
             videos,
             launches: suite.launches,
+            max_launches,
             warmup_steps: suite.warmup_steps,
             launch_timeout_seconds: suite.launch_timeout_seconds,
             side_by_side: suite.side_by_side,

@@ -46,6 +46,7 @@ pub(super) struct SuiteEntry {
     pub(super) model: Spanned<String>,
     pub(super) reference: Spanned<String>,
     pub(super) launches: usize,
+    pub(super) max_launches: Option<usize>,
     pub(super) warmup_steps: u32,
     #[serde(default = "ten_minutes")]
     pub(super) launch_timeout_seconds: u64,

@@ -92,6 +92,8 @@ pub struct Suite {
     pub videos: BTreeMap<String, Video>,
     /// Fresh processes per case.
     pub launches: usize,
+    /// Most fresh processes of a case that a check does not decide before.
+    pub max_launches: usize,
     /// Untimed forward passes per launch.
     pub warmup_steps: u32,
     /// Longest a launch may be waited for, in seconds.

@@ -1,4 +1,7 @@
-//! The A/A control: one arm twice in every block. Any difference between the two comes from the machine.
+//! The A/A controls: in every block one arm is there twice, of each backend in turn. Any difference between the two comes from the
+//! machine.
+
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 
@@ -13,7 +16,7 @@ use crate::store::record::{CaseRecord, RunRecord, failure};
 /// A control that differs from itself by so many times what is allowed shows an unfit machine, however few the launches.
 const GROSS: f64 = 10.0;
 
-/// What the control of one workload says.
+/// What the control of one case says.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Control {
     /// Name of the workload.
@@ -30,36 +33,83 @@ pub struct Control {
     pub unfit: Option<String>,
 }
 
-/// The controls of all workloads that had one.
+/// The controls of all cases that had one. A workload's backends take turns, so that what is the machine's doing, and no backend's,
+/// shows best in the blocks of all of them together.
 pub(super) fn controls(record: &RunRecord, evidence: &Evidence, thresholds: &Thresholds) -> Vec<Control> {
     let tolerance = match record.base {
         Some(_) => thresholds.base_tolerance_percent,
         None => thresholds.speedup_tolerance_percent,
     };
-    let limit = tolerance / 100.0 * thresholds.control_share;
-    let number = record.cases.iter().filter(|case| !case.control_launches.is_empty()).count();
-    let alpha = thresholds.alpha() / number.max(1) as f64;
-    let of_case = |case: &CaseRecord| control(case, &evidence.case(&case.case.name)?.control, limit, alpha);
-    record.cases.iter().filter_map(of_case).collect()
+    let values = |case: &CaseRecord| evidence.case(&case.case.name).map(|evidence| evidence.control.clone());
+    let controlled: Vec<(&CaseRecord, Vec<f64>)> =
+        record.cases.iter().filter_map(|it| Some((it, values(it)?))).collect();
+    let controlled: Vec<_> = controlled.into_iter().filter(|(_, values)| !values.is_empty()).collect();
+    let workload = |case: &CaseRecord| case.case.workload.name.clone();
+    let workloads: BTreeSet<String> = controlled.iter().map(|(case, _)| workload(case)).collect();
+    let allowed = Allowed {
+        share: tolerance / 100.0 * thresholds.control_share,
+        alpha: thresholds.alpha() / (controlled.len() + workloads.len()).max(1) as f64,
+    };
+    let of_workload = |name: &String| {
+        let its = controlled.iter().filter(|(case, _)| workload(case) == *name);
+        let mut controls: Vec<Control> = its.clone().map(|(case, values)| control(case, values, &allowed)).collect();
+        let all: Vec<f64> = its.flat_map(|(_, values)| values).copied().collect();
+        let unfit = allowed.unfit(&all, &format!("the A/A controls of {name} differ from themselves"));
+        if controls.iter().all(|control| control.unfit.is_none()) {
+            controls.iter_mut().take(1).for_each(|control| control.unfit = unfit.clone());
+        }
+        controls
+    };
+    let order: Vec<String> = controlled.iter().map(|(case, _)| workload(case)).collect();
+    let mut seen = BTreeSet::new();
+    order.iter().filter(|name| seen.insert(*name)).flat_map(of_workload).collect()
 }
 
-/// The workloads of which nothing tells whether the machine was fit, though the runner launches a control of every reference:
-/// there is none, it shares no block with the reference, or a launch of it failed.
+/// What nothing tells of, though the runner launches a control of every backend in turns: whether the machine was fit for a backend's
+/// launches of a workload. There is none that shares a block with its case, or a launch of it failed.
 pub(super) fn missing(judge: &Judge, controls: &[Control]) -> Vec<String> {
+    let failed = judge.record.cases.iter().filter_map(|case| {
+        let failure = failure(&case.control_launches)?;
+        Some(format!("the control of {} failed: {}", case.case.name, failure.reason))
+    });
+    let without = if judge.plan.asks_controls { uncontrolled(judge, controls) } else { Vec::new() };
+    failed.chain(without).collect()
+}
+
+/// The workloads with a measured reference that lack a control: of each backend where there were as many blocks as backends, else of
+/// any.
+fn uncontrolled(judge: &Judge, controls: &[Control]) -> Vec<String> {
     let is_measured = |case: &&CaseRecord| case.failure().is_none() && case.measured().next().is_some();
-    let references = judge.record.cases.iter().filter(|case| case.case.is_reference()).filter(is_measured);
-    let fault = |case: &CaseRecord| {
-        let name = &case.case.name;
-        let is_asked = judge.plan.asks_controls && judge.plan.case(name).is_some_and(Case::is_reference);
-        match failure(&case.control_launches) {
-            Some(failure) => Some(format!("the control of {name} failed: {}", failure.reason)),
-            None if is_asked && controls.iter().all(|control| control.case != *name) => {
-                Some(format!("no A/A control: {name} was not launched twice in any block"))
-            }
-            None => None,
-        }
+    let measured: Vec<&CaseRecord> = judge.record.cases.iter().filter(is_measured).collect();
+    let of_workload = |reference: &&CaseRecord| {
+        let workload = &reference.case.workload.name;
+        let cases = || measured.iter().filter(|case| case.case.workload.name == *workload);
+        let backends: BTreeSet<&str> = cases().map(|case| case.case.backend.as_str()).collect();
+        let blocks = cases().map(|case| case.launches.len()).min().unwrap_or(0);
+        let is_controlled = |backend: &str| {
+            let mut of_backend = cases().filter(|case| case.case.backend == backend);
+            of_backend.any(|case| {
+                controls.iter().any(|control| control.case == case.case.name)
+                    || failure(&case.control_launches).is_some()
+            })
+        };
+        let mut without = backends.iter().filter(|backend| !is_controlled(backend));
+        let first = match blocks >= backends.len() {
+            true => without.next(),
+            false => without.next().filter(|_| !backends.iter().any(|backend| is_controlled(backend))),
+        };
+        first.map(|backend| {
+            format!("no A/A control: no case of {backend} in {workload} was launched twice in any block")
+        })
     };
-    references.filter_map(fault).collect()
+    let is_asked = |case: &&CaseRecord| {
+        case.case.is_reference() && judge.plan.case(&case.case.name).is_some_and(Case::is_reference)
+    };
+    let mut reasons: Vec<String> =
+        measured.iter().copied().filter(is_asked).filter_map(|it| of_workload(&it)).collect();
+    // A workload has a reference for each dtype.
+    reasons.dedup();
+    reasons
 }
 
 /// Whether the machine was unfit to judge speeds of `workload`.
@@ -67,31 +117,40 @@ pub fn is_unfit(controls: &[Control], workload: &str) -> bool {
     controls.iter().any(|control| control.workload == workload && control.unfit.is_some())
 }
 
-/// A machine is unfit if its control differs by more than `limit` and by more than chance explains: a wide scatter alone
-/// makes verdicts inconclusive, as their own intervals show, but a bias would make them wrong.
-fn control(case: &CaseRecord, values: &[f64], limit: f64, alpha: f64) -> Option<Control> {
-    if values.is_empty() {
-        return None;
-    }
-    let difference = mean(values);
-    let deviation = standard_deviation(values);
-    let launches = values.len() as f64;
-    let p = deviation
-        .map_or(1.0, |deviation| 2.0 * p_value(difference.abs(), (deviation / launches.sqrt(), launches - 1.0)));
-    let is_unfit = difference.abs() > limit.ln_1p() && p < alpha || difference.abs() > (GROSS * limit).ln_1p();
-    Some(Control {
+fn control(case: &CaseRecord, values: &[f64], allowed: &Allowed) -> Control {
+    let name = &case.case.name;
+    Control {
         workload: case.case.workload.name.clone(),
-        case: case.case.name.clone(),
-        difference,
-        deviation,
+        case: name.clone(),
+        difference: mean(values),
+        deviation: standard_deviation(values),
         launches: values.len(),
-        unfit: is_unfit.then(|| {
+        unfit: allowed.unfit(values, &format!("the A/A control of {name} differs from itself")),
+    }
+}
+
+/// How far a control may differ from itself.
+struct Allowed {
+    /// As a share of its time.
+    share: f64,
+    /// The probability that a fit machine is called unfit by one test.
+    alpha: f64,
+}
+
+impl Allowed {
+    /// Why the machine is unfit, if so: the `values` differ by more than is allowed and by more than chance explains. A wide scatter
+    /// alone makes verdicts inconclusive, as their own intervals show, but a bias would make them wrong.
+    fn unfit(&self, values: &[f64], what: &str) -> Option<String> {
+        let (difference, launches) = (mean(values), values.len() as f64);
+        let error = standard_deviation(values).map(|deviation| (deviation / launches.sqrt(), launches - 1.0));
+        let p = error.map_or(1.0, |error| 2.0 * p_value(difference.abs(), error));
+        let is_significant = difference.abs() > self.share.ln_1p() && p < self.alpha;
+        (is_significant || difference.abs() > (GROSS * self.share).ln_1p()).then(|| {
             format!(
-                "the machine is unfit: the A/A control of {} differs from itself by {}, more than the allowed {:.1}%",
-                case.case.name,
+                "the machine is unfit: {what} by {}, more than the allowed {:.1}%",
                 Change::from_log(difference),
-                100.0 * limit
+                100.0 * self.share
             )
-        }),
-    })
+        })
+    }
 }

@@ -88,7 +88,7 @@ impl Plan {
         let backends = config.backends.iter();
         Self {
             cases: suite.map_or_else(|| cases_of(record), |suite| suite.cases.clone()),
-            launches: suite.map_or(0, |suite| suite.launches).max(record.launches),
+            launches: suite.map_or(0, |suite| suite.max_launches).max(record.launches),
             known: config.known_cases(),
             may_leave_out: false,
             trusts_record: true,
@@ -110,7 +110,7 @@ impl Plan {
     /// The same for a record of somebody else, whose word counts for nothing.
     pub fn of_stranger(config: &Config, record: &RunRecord) -> Self {
         let suite = config.suites.get(&record.suite);
-        let launches = suite.map_or(record.launches, |suite| suite.launches);
+        let launches = suite.map_or(record.launches, |suite| suite.max_launches);
         Self { launches, trusts_record: false, ..Self::of(config, record) }
     }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::outcome::Figure;
 use super::speed::{Answer, Decision, Kind, NoChange, Question, answer};
-use crate::config::{Look, PASS_ERROR, Thresholds};
+use crate::config::{Case, Look, PASS_ERROR, Thresholds};
 use crate::evidence::pair::Pair;
 use crate::evidence::quantity::{Ratio, Seconds};
 use crate::evidence::{BaseFigures, CaseEvidence, Evidence};
@@ -69,44 +69,60 @@ impl Answers {
         answer.is_some_and(|answer| matches!(answer.decision, Decision::Slower | Decision::Faster))
     }
 
-    /// Whether further launches are needed for `case`, at a look of the run on its way. A step time against the baseline is
-    /// asked once: before the last launch, only its being unchanged settles it.
-    fn is_open(&self, record: &RunRecord, case: &CaseRecord) -> bool {
-        let name = &case.case.name;
+    /// Whether anything is asked about `case` that decides when it stops: beside a base revision, only what is asked there.
+    fn asks_about(&self, case: &str) -> bool {
+        match self.beside_base.is_empty() {
+            true => self.speedups.contains_key(case) || self.step_times.contains_key(case),
+            false => self.beside_base.contains_key(case),
+        }
+    }
+
+    /// Whether further launches are needed for `case`, which is asked about, at a look of the run on its way. A step time against
+    /// the baseline is asked once: before the last launch, only its being unchanged settles it.
+    fn is_open(&self, case: &str) -> bool {
         let is_open = |answer: &Answer| answer.decision == Decision::Open;
-        if !self.beside_base.is_empty() {
-            let Some(answers) = self.beside_base.get(name) else { return is_asked(record, case) };
+        if let Some(answers) = self.beside_base.get(case) {
             // A case that fails needs no further launches, whatever else is open about it.
             return answers.values().all(|answer| answer.decision != Decision::Slower) && answers.values().any(is_open);
         }
-        let speedup = self.speedups.get(name);
-        if speedup.is_some_and(is_open) || self.is_told_by_speedup(name) {
+        let speedup = self.speedups.get(case);
+        if speedup.is_some_and(is_open) || self.is_told_by_speedup(case) {
             return speedup.is_some_and(is_open);
         }
-        match self.step_times.get(name) {
-            Some(answer) => answer.decision != Decision::Unchanged,
-            None => speedup.is_none() && is_asked(record, case),
-        }
+        self.step_times.get(case).is_some_and(|answer| answer.decision != Decision::Unchanged)
     }
 }
 
-/// The workloads of a run on its way that need no further launches: it stands at a look, and every question about them is
-/// decided. A workload about which nothing is asked yet goes on to the last launch, for a baseline.
-pub fn settled(record: &RunRecord, baseline: Option<&Baseline>, thresholds: &Thresholds) -> BTreeSet<String> {
-    if !thresholds.is_look(record.launches, record.blocks()) {
+/// The cases of a run on its way that need no further launches: it stands at a look, and every question about them is decided.
+/// A reference goes on as long as a case is asked about its speedup over it; a case about which nothing is asked goes on until
+/// it has `enough` launches for a baseline.
+pub fn settled(
+    record: &RunRecord,
+    baseline: Option<&Baseline>,
+    thresholds: &Thresholds,
+    enough: usize,
+) -> BTreeSet<String> {
+    let (is_look, is_enough) = (thresholds.is_look(record.launches, record.blocks()), record.blocks() >= enough);
+    if !is_look && !is_enough {
         return BTreeSet::new();
     }
     let answers = Answers::of(record, &Evidence::of(record), baseline, thresholds, record.launches);
-    let is_open = |case: &&CaseRecord| answers.is_open(record, case);
-    let open: BTreeSet<&str> =
-        record.cases.iter().filter(is_open).map(|case| case.case.workload.name.as_str()).collect();
-    let all = record.cases.iter().map(|case| case.case.workload.name.as_str());
-    all.filter(|workload| !open.contains(workload)).map(str::to_owned).collect()
+    let is_open = |case: &&CaseRecord| match answers.asks_about(&case.case.name) {
+        true => !is_look || answers.is_open(&case.case.name),
+        false => !is_enough && is_wanted(record, case),
+    };
+    let open: Vec<&Case> = record.cases.iter().filter(is_open).map(|it| &it.case).collect();
+    let is_needed = |case: &Case| {
+        let is_over = |open: &&Case| open.reference.as_ref() == Some(&case.name);
+        open.contains(&case) || answers.beside_base.is_empty() && open.iter().any(is_over)
+    };
+    let settled = record.cases.iter().filter(|case| !is_needed(&case.case));
+    settled.map(|case| case.case.name.clone()).collect()
 }
 
-/// Whether `case`, of which nothing is asked yet, is to go on. What failed or was skipped asks nothing more; neither does
+/// Whether `case`, about which nothing is asked, is to go on. What failed or was skipped asks nothing more; neither does
 /// a reference to which other cases are compared, for they ask, nor a case whose reference was skipped.
-fn is_asked(record: &RunRecord, case: &CaseRecord) -> bool {
+fn is_wanted(record: &RunRecord, case: &CaseRecord) -> bool {
     let name = &case.case.name;
     let has_others = |reference: &String| {
         record

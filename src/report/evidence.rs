@@ -25,11 +25,11 @@ fn of_base(base: &BaseRevision) -> String {
 
 fn of_control(control: &Control) -> String {
     let Control { case, difference, launches, .. } = control;
-    let blocks = format::count(*launches, "block");
-    format!(
-        "{case}, launched twice in each of {blocks}, differs from itself by {}",
-        format::percent(difference.exp_m1())
-    )
+    let blocks = match launches {
+        1 => "one block".to_owned(),
+        blocks => format!("each of {blocks} blocks"),
+    };
+    format!("{case}, launched twice in {blocks}, differs from itself by {}", format::percent(difference.exp_m1()))
 }
 
 fn of_canary(canary: &Canary) -> String {

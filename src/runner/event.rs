@@ -75,10 +75,10 @@ pub enum RunEvent<'a> {
     },
     /// The wait is over, and the next block begins or the run ends.
     Resumed,
-    /// A workload needs no further block.
-    WorkloadSettled {
+    /// A case needs no further launch.
+    CaseSettled {
         /// Its name.
-        workload: &'a str,
+        case: &'a str,
     },
     /// A block did not begin, since the machine was not at rest.
     BlockDropped {
@@ -92,7 +92,7 @@ pub enum RunEvent<'a> {
 }
 
 impl<'a> RunEvent<'a> {
-    /// The name of the arm it is about; `None` where it is about a block, a workload or the run.
+    /// The name of the arm it is about; `None` where it is about a block, a case or the run.
     pub fn arm(&self) -> Option<&'a str> {
         match *self {
             Self::LaunchStarted { arm, .. }
@@ -101,7 +101,7 @@ impl<'a> RunEvent<'a> {
             | Self::Warmed { arm }
             | Self::Step { arm, .. }
             | Self::LaunchEnded { arm, .. } => Some(arm),
-            Self::Waiting { .. } | Self::Resumed | Self::WorkloadSettled { .. } | Self::BlockDropped { .. } => None,
+            Self::Waiting { .. } | Self::Resumed | Self::CaseSettled { .. } | Self::BlockDropped { .. } => None,
         }
     }
 }

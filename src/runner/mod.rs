@@ -79,6 +79,13 @@ pub struct Progressed {
     pub warnings: Vec<String>,
 }
 
+impl Progressed {
+    /// The cases of which a launch failed.
+    fn failed(&self) -> impl Iterator<Item = &CaseRecord> {
+        self.cases.iter().filter(|case| case.failure().is_some())
+    }
+}
+
 /// One program on one case: what a block launches once.
 #[derive(Clone, Debug)]
 pub struct Arm<'a> {
@@ -93,19 +100,14 @@ pub struct Arm<'a> {
 /// Runs the plan; a case whose launch fails is not launched again, the others go on.
 ///
 /// `interrupted` ends the run between events: the running workers are killed, their block is forgotten. `on_block` sees
-/// what there is after every round of blocks, to save it, and returns the workloads that need no further one.
+/// what there is after every round of blocks, to save it, and returns the names of the cases that need no further launch.
 pub fn measure(
     plan: &RunPlan,
     interrupted: &AtomicBool,
     mut on_event: impl FnMut(&RunEvent),
     mut on_block: impl FnMut(&Progressed) -> BTreeSet<String>,
 ) -> Progressed {
-    let workloads: Vec<(&str, Vec<Arm>)> = workloads(plan.cases)
-        .iter()
-        .map(|cases| (plan.cases[cases[0]].workload.name.as_str(), plan.arms(cases)))
-        .collect();
-    let orders: Vec<_> =
-        workloads.iter().map(|(_, arms)| order::balanced(arms.len(), plan.launches, plan.seed)).collect();
+    let workloads = workloads(plan.cases);
     let (mut pacer, without_canary) = Pacer::start(plan, plan.launches * workloads.len(), interrupted, &mut on_event);
     let mut run = Progressed {
         cases: plan.cases.iter().map(|case| plan.record(case)).collect(),
@@ -113,12 +115,13 @@ pub fn measure(
         ended_early: None,
         warnings: without_canary.into_iter().collect(),
     };
-    let mut settled = BTreeSet::new();
+    let mut settled: BTreeSet<String> = BTreeSet::new();
     for block in 0..plan.launches {
-        for ((name, arms), orders) in workloads.iter().zip(&orders) {
-            if settled.contains(*name) {
-                continue;
-            }
+        for cases in &workloads {
+            let live = cases.iter().copied().filter(|case| !settled.contains(&plan.cases[*case].name));
+            let live: Vec<usize> = live.collect();
+            let Some(first) = live.first() else { continue };
+            let name = plan.cases[*first].workload.name.as_str();
             let admitted = pacer.admit(name, block, &mut on_event);
             run.canary = pacer.canary();
             if let Err(reason) = admitted {
@@ -126,14 +129,21 @@ pub fn measure(
                 return run;
             }
             let start = Instant::now();
-            block::run(plan, arms, &orders[block], block, &mut run.cases, interrupted, &mut on_event);
+            let arms = plan.arms(&live, block);
+            let order = &order::balanced(arms.len(), plan.launches, plan.seed)[block];
+            block::run(plan, &arms, order, block, &mut run.cases, interrupted, &mut on_event);
             pacer.ended(name, start.elapsed());
             if interrupted.load(Ordering::Relaxed) {
                 return run;
             }
         }
-        settled = on_block(&run);
-        settled.iter().for_each(|workload| on_event(&RunEvent::WorkloadSettled { workload }));
+        let failed = run.failed().map(|case| case.case.name.clone());
+        for case in on_block(&run).into_iter().chain(failed) {
+            if !settled.contains(&case) {
+                on_event(&RunEvent::CaseSettled { case: &case });
+                settled.insert(case);
+            }
+        }
     }
     run
 }
@@ -148,26 +158,50 @@ impl RunPlan<'_> {
         CaseRecord { work: Some(work), ..CaseRecord::new(case) }
     }
 
-    /// All arms, workload by workload.
-    pub fn all_arms(&self) -> Vec<Arm<'_>> {
-        workloads(self.cases).iter().flat_map(|cases| self.arms(cases)).collect()
+    /// All arms, workload by workload, each with the most launches that it may have.
+    pub fn all_arms(&self) -> Vec<(Arm<'_>, usize)> {
+        let of_workload = |cases: Vec<usize>| {
+            let controlled = self.controlled(&cases);
+            let share = self.launches.div_ceil(controlled.len().max(1));
+            let of_case = move |case: usize| {
+                let control = controlled.contains(&case).then(|| (self.arm(case, ArmKind::Control), share));
+                let compared = self.compared(case).map(|arm| (arm, self.launches)).collect::<Vec<_>>();
+                compared.into_iter().chain(control)
+            };
+            cases.into_iter().flat_map(of_case).collect::<Vec<_>>()
+        };
+        workloads(self.cases).into_iter().flat_map(of_workload).collect()
     }
 
-    /// The arms of one workload, whose cases' indices are `cases`.
-    fn arms(&self, cases: &[usize]) -> Vec<Arm<'_>> {
-        let mut arms = Vec::new();
-        for case in cases {
-            let program = &self.programs[&self.cases[*case].backend];
-            arms.push(Arm { case: *case, kind: ArmKind::Head, program });
-            let base = self.base_programs.and_then(|base| base.get(&self.cases[*case].backend));
-            if let Some(program) = base.filter(|_| !self.base_lacks.contains(&self.cases[*case].name)) {
-                arms.push(Arm { case: *case, kind: ArmKind::Base, program });
-            }
-            if self.cases[*case].is_reference() {
-                arms.push(Arm { case: *case, kind: ArmKind::Control, program });
-            }
-        }
-        arms
+    /// The arms of one block of a workload, of whose cases those with the indices `live` go on: head and base of each, and one
+    /// control, for which the backends take turns.
+    fn arms(&self, live: &[usize], block: usize) -> Vec<Arm<'_>> {
+        let controlled = self.controlled(live);
+        let control = controlled[block % controlled.len()];
+        let of_case = |case: &usize| {
+            let control = (*case == control).then(|| self.arm(*case, ArmKind::Control));
+            self.compared(*case).chain(control).collect::<Vec<_>>()
+        };
+        live.iter().flat_map(of_case).collect()
+    }
+
+    /// Head and base of a case, the latter where there is one.
+    fn compared(&self, case: usize) -> impl Iterator<Item = Arm<'_>> {
+        let Case { backend, name, .. } = &self.cases[case];
+        let base = self.base_programs.and_then(|base| base.get(backend));
+        let base = base.filter(|_| !self.base_lacks.contains(name));
+        let base = base.map(|program| Arm { case, kind: ArmKind::Base, program });
+        [self.arm(case, ArmKind::Head)].into_iter().chain(base)
+    }
+
+    fn arm(&self, case: usize, kind: ArmKind) -> Arm<'_> {
+        Arm { case, kind, program: &self.programs[&self.cases[case].backend] }
+    }
+
+    /// The cases of one workload that may have a control: its first of each backend.
+    fn controlled(&self, cases: &[usize]) -> Vec<usize> {
+        let mut seen = BTreeSet::new();
+        cases.iter().copied().filter(|case| seen.insert(&self.cases[*case].backend)).collect()
     }
 }
 

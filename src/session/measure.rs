@@ -26,7 +26,7 @@ pub struct Measuring<'a> {
     pub config: &'a Config,
     /// The revision to measure beside this one, if there is one.
     pub base: Option<&'a cli::BaseArgs>,
-    /// Whether a workload's launches end at the first look that answers all that is asked of it.
+    /// Whether a case's launches end at the first look that answers all that is asked of it, with the suite's `max_launches` at most.
     pub ends_at_looks: bool,
     /// What is done about a machine whose state would spoil the figures.
     pub fitness: Fitness,

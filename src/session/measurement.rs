@@ -37,8 +37,8 @@ pub struct Measurement<'a> {
     pub base_programs: Option<&'a BTreeMap<String, Program>>,
     /// … and what the record says of it.
     pub base: Option<BaseRevision>,
-    /// The baseline, if there is one, by which a workload's launches end at the first look that answers all that is asked
-    /// of it; `None` where all launches are wanted.
+    /// The baseline, if there is one, by which a case's launches end at the first look that answers all that is asked of it;
+    /// `None` where all launches are wanted.
     pub ends_at_looks_by: Option<Option<&'a Baseline>>,
     /// What is done about a machine whose state would spoil the figures.
     pub fitness: Fitness,
@@ -75,10 +75,11 @@ impl Measurement<'_> {
             terminal.say(&format!("{name} is skipped: {skipped}"));
         }
         let canary = (suite.canary && !fit.fitting.is_empty()).then(|| canary_case(&suite.reference));
+        let launches = if self.ends_at_looks_by.is_some() { suite.max_launches } else { suite.launches };
         let outputs = tempfile::tempdir().or_incomplete(|| "cannot create a temporary folder")?;
         let plan = RunPlan {
             cases: &fit.fitting,
-            launches: self.effort.launches.map_or(suite.launches, usize::from),
+            launches: self.effort.launches.map_or(launches, usize::from),
             warmup_steps: suite.warmup_steps,
             timeout: Duration::from_secs(suite.launch_timeout_seconds),
             device: exactly(*device),
@@ -95,9 +96,10 @@ impl Measurement<'_> {
         fit.warning.iter().for_each(|warning| terminal.say(&format!("warning: {warning}")));
         let mut record = RunRecord { warnings, ..self.header(&plan) };
         let arms = plan.all_arms();
-        let names: Vec<_> = arms.iter().map(|arm| (arm.name(&plan), &plan.cases[arm.case])).collect();
+        let names: Vec<_> =
+            arms.iter().map(|(arm, launches)| (arm.name(&plan), &plan.cases[arm.case], *launches)).collect();
         begin(&record)?;
-        let mut progress = Progress::new(&names, plan.launches, terminal.progress_style());
+        let mut progress = Progress::new(&names, terminal.progress_style());
         let (start, warnings) = (Instant::now(), record.warnings.clone());
         let update = |record: &mut RunRecord, run: &Progressed| {
             record.cases = with_skipped(cases, &run.cases, &fit.skipped);
@@ -113,7 +115,7 @@ impl Measurement<'_> {
             |run| {
                 update(&mut record, run);
                 on_block(&record);
-                let settled = |baseline| gate::settled(&record, baseline, &self.config.gate);
+                let settled = |baseline| gate::settled(&record, baseline, &self.config.gate, suite.launches);
                 self.ends_at_looks_by.map_or_else(BTreeSet::new, settled)
             },
         );

@@ -128,7 +128,7 @@ pub struct CaseRecord {
     pub launches: Vec<Launch>,
     /// The launches of the base revision's worker, in the same blocks.
     pub base_launches: Vec<Launch>,
-    /// Of a reference: its launches as A/A control, in the same blocks.
+    /// Its launches as A/A control, each in a block of its own launches: a workload's backends take turns.
     pub control_launches: Vec<Launch>,
     /// What one step computes; `None` where nothing is known of it.
     pub work: Option<Work>,
@@ -156,7 +156,7 @@ pub enum ArmKind {
     Head,
     /// The revision before it.
     Base,
-    /// The reference of the workload a second time, as A/A control: any difference between the two comes from the machine.
+    /// Head a second time, as A/A control: any difference between the two comes from the machine.
     Control,
 }
 

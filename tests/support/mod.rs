@@ -184,7 +184,7 @@ fn config(backends: &[(&str, &str)]) -> String {
     let reference = backends[0].0;
     let mut text = format!(
         "[default_suite]\ngpu = \"tiny\"\ncpu = \"tiny\"\n\n\
-         [suites.tiny]\nmodel = \"synthetic\"\nreference = \"{reference}\"\nlaunches = 3\nwarmup_steps = 1\n\
+         [suites.tiny]\nmodel = \"synthetic\"\nreference = \"{reference}\"\nlaunches = 3\nmax_launches = 3\nwarmup_steps = 1\n\
          launch_timeout_seconds = 5\ncanary = false\n\n\
          [[suites.tiny.workloads]]\nframes = 5\nsteps = 2\nlatent = [1, 2, 2]\n"
     );

@@ -52,9 +52,9 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Shows nothing yet. At most `launches` are planned for each of `arms`, a name and its case.
-    pub fn new(arms: &[(String, &Case)], launches: usize, style: Style) -> Self {
-        let (tally, now) = (Tally::new(arms, launches), Instant::now());
+    /// Shows nothing yet of `arms`: each a name, its case, and the most launches that are planned for it.
+    pub fn new(arms: &[(String, &Case, usize)], style: Style) -> Self {
+        let (tally, now) = (Tally::new(arms), Instant::now());
         Self { style, tally, screen: (style == Style::Live).then(Screen::stderr), started: now, told: now }
     }
 
@@ -159,7 +159,7 @@ mod tests {
 
     fn progress(style: Style) -> Progress {
         let case = Case::new("mlx", workload(5), Quant::Int8, DType::F32);
-        Progress::new(&[(CASE.to_owned(), &case)], 2, style)
+        Progress::new(&[(CASE.to_owned(), &case, 2)], style)
     }
 
     #[test]
@@ -199,7 +199,7 @@ mod tests {
             for _ in 0..3 {
                 progress.handle(&RunEvent::LaunchEnded { arm: CASE, outcome: &outcome, seconds: 1.0 });
             }
-            progress.handle(&RunEvent::WorkloadSettled { workload: "unknown" });
+            progress.handle(&RunEvent::CaseSettled { case: "unknown" });
             progress.finish();
         }
     }

@@ -24,6 +24,7 @@ const BAR_COLUMNS: usize = 16;
 
 /// A run so far.
 pub struct Tally {
+    /// Most launches of an arm.
     launches: usize,
     /// Columns of the longest name.
     width: usize,
@@ -45,7 +46,11 @@ enum Phase {
 /// One arm's launches.
 struct CaseTally {
     name: String,
+    /// The name of its case.
+    case: String,
     workload: String,
+    /// Most launches.
+    planned: usize,
     steps: usize,
     /// Steps × latent positions: how long a launch takes beside those of other cases, roughly.
     weight: f64,
@@ -75,9 +80,11 @@ enum State {
 }
 
 impl Tally {
-    /// Nothing has happened. At most `launches` are planned for each of `arms`, a name and its case.
-    pub fn new(arms: &[(String, &Case)], launches: usize) -> Self {
-        let cases: Vec<CaseTally> = arms.iter().map(|(name, case)| CaseTally::new(name, case)).collect();
+    /// Nothing has happened of `arms`: each a name, its case, and the most launches that are planned for it.
+    pub fn new(arms: &[(String, &Case, usize)]) -> Self {
+        let cases: Vec<CaseTally> =
+            arms.iter().map(|(name, case, launches)| CaseTally::new(name, case, *launches)).collect();
+        let launches = cases.iter().map(|case| case.planned).max().unwrap_or(0);
         let width = cases.iter().map(|case| columns::width(&case.name)).max().unwrap_or(0);
         Self { launches, width, cases, phase: Phase::Starting, cool_down_seconds: 0 }
     }
@@ -92,8 +99,8 @@ impl Tally {
                 }
             }
             RunEvent::Resumed => self.phase = Phase::Starting,
-            RunEvent::WorkloadSettled { workload } => {
-                let settled = self.cases.iter_mut().filter(|case| case.workload == workload);
+            RunEvent::CaseSettled { case } => {
+                let settled = self.cases.iter_mut().filter(|arm| arm.case == case);
                 settled.for_each(|case| case.is_settled = true);
             }
             _ => {}
@@ -129,7 +136,7 @@ impl Tally {
 
     /// The last lines of the cases that are over since this was called before, in the order of the arms.
     pub fn take_finished(&mut self) -> Vec<String> {
-        let is_over = |case: &CaseTally| case.done > 0 && case.left(self.launches) == 0;
+        let is_over = |case: &CaseTally| case.done > 0 && case.left() == 0;
         let finished = |index: &usize| is_over(&self.cases[*index]) && !self.cases[*index].is_taken;
         let finished: Vec<usize> = (0..self.cases.len()).filter(finished).collect();
         finished.iter().for_each(|index| self.cases[*index].is_taken = true);
@@ -159,10 +166,10 @@ impl Tally {
         format!(
             "{}  {:<10}  {step:>12}  {}/{} launches{}",
             pad_str(&one_line(&case.name), self.width, Alignment::Left, None),
-            case.state_words(self.launches),
+            case.state_words(),
             case.done,
-            self.launches,
-            case.time_left_words(self.launches),
+            case.planned,
+            case.time_left_words(),
         )
     }
 
@@ -180,7 +187,7 @@ impl Tally {
             self.planned(),
             one_line(&case.name),
             case.done,
-            self.launches,
+            case.planned,
             self.time_left_words()
         )
     }
@@ -208,7 +215,7 @@ impl Tally {
 
     /// Launches that have run or will; a failed case is not launched again.
     fn planned(&self) -> usize {
-        self.cases.iter().map(|case| case.done + case.left(self.launches)).sum()
+        self.cases.iter().map(|case| case.done + case.left()).sum()
     }
 
     fn done(&self) -> usize {
@@ -233,7 +240,7 @@ impl Tally {
         }
         let left = self.cases.iter().map(|case| {
             let launch = case.mean_wall_seconds().unwrap_or(seconds / weight * case.weight);
-            launch * case.left(self.launches) as f64
+            launch * case.left() as f64
         });
         Some(left.sum::<f64>() + self.cool_down_seconds as f64 * self.blocks_left() as f64)
     }
@@ -242,7 +249,7 @@ impl Tally {
     fn blocks_left(&self) -> usize {
         let mut by_workload: BTreeMap<&str, usize> = BTreeMap::new();
         for case in &self.cases {
-            let launches = case.left(self.launches).saturating_sub(case.is_running.into());
+            let launches = case.left().saturating_sub(case.is_running.into());
             let blocks = by_workload.entry(&case.workload).or_default();
             *blocks = launches.max(*blocks);
         }
@@ -251,10 +258,12 @@ impl Tally {
 }
 
 impl CaseTally {
-    fn new(name: &str, case: &Case) -> Self {
+    fn new(name: &str, case: &Case, planned: usize) -> Self {
         let positions: usize = case.workload.latent.iter().product();
         Self {
             name: name.to_owned(),
+            case: case.name.clone(),
+            planned,
             workload: case.workload.name.clone(),
             steps: case.workload.steps,
             weight: (case.workload.steps * positions).max(1) as f64,
@@ -284,7 +293,7 @@ impl CaseTally {
             RunEvent::LaunchEnded { outcome, seconds, .. } => self.end(outcome, *seconds),
             RunEvent::Waiting { .. }
             | RunEvent::Resumed
-            | RunEvent::WorkloadSettled { .. }
+            | RunEvent::CaseSettled { .. }
             | RunEvent::BlockDropped { .. } => {}
         }
     }
@@ -307,13 +316,13 @@ impl CaseTally {
     }
 
     /// Launches to come, the running one included.
-    fn left(&self, launches: usize) -> usize {
-        if self.failed > 0 || self.is_settled { 0 } else { launches.saturating_sub(self.done) }
+    fn left(&self) -> usize {
+        if self.failed > 0 || self.is_settled { 0 } else { self.planned.saturating_sub(self.done) }
     }
 
     /// The time that this case's own launches still take, once one of them told how long it is.
-    fn time_left_words(&self, launches: usize) -> String {
-        match (self.mean_wall_seconds(), self.left(launches)) {
+    fn time_left_words(&self) -> String {
+        match (self.mean_wall_seconds(), self.left()) {
             (Some(seconds), left @ 1..) => format!(", {} left", format::duration(seconds * left as f64)),
             _ => String::new(),
         }
@@ -329,10 +338,10 @@ impl CaseTally {
         (!self.wall_seconds.is_empty()).then(|| stats::mean(&self.wall_seconds))
     }
 
-    fn state_words(&self, launches: usize) -> String {
+    fn state_words(&self) -> String {
         match &self.state {
             State::Failed(reason) => format!("failed: {reason}"),
-            State::Waiting if self.left(launches) == 0 => "done".to_owned(),
+            State::Waiting if self.left() == 0 => "done".to_owned(),
             State::Waiting => "waiting".to_owned(),
             State::Loading(None) => "loading".to_owned(),
             State::Loading(Some(loading)) => super::waiting::loading(loading),
@@ -369,7 +378,7 @@ mod tests {
     fn tally() -> Tally {
         let case = |frames, quant| Case::new("mlx", workload(frames), quant, DType::F32);
         let cases = [case(5, Quant::Int8), case(5, Quant::None), case(41, Quant::None)];
-        Tally::new(&cases.each_ref().map(|case| (case.name.clone(), case)), 2)
+        Tally::new(&cases.each_ref().map(|case| (case.name.clone(), case, 2)))
     }
 
     fn started(arm: &str) -> RunEvent<'_> {
@@ -449,8 +458,8 @@ mod tests {
     #[test]
     fn running_cases_have_the_room_there_is() {
         let case = Case::new("mlx", workload(5), Quant::Int8, DType::F32);
-        let arms: Vec<(String, &Case)> = (0..30).map(|index| (format!("case {index}"), &case)).collect();
-        let mut tally = Tally::new(&arms, 2);
+        let arms: Vec<(String, &Case, usize)> = (0..30).map(|index| (format!("case {index}"), &case, 2)).collect();
+        let mut tally = Tally::new(&arms);
         for arm in ["case 29", "case 7"] {
             tally.handle(&started(arm));
         }
@@ -499,12 +508,12 @@ mod tests {
     }
 
     #[test]
-    fn a_settled_workload_has_nothing_left() {
+    fn a_settled_case_has_nothing_left() {
         let mut tally = tally();
         let outcome = Outcome::Measured(measured(0.030, 1, None));
         tally.handle(&RunEvent::LaunchEnded { arm: "mlx/5f/none", outcome: &outcome, seconds: 1.0 });
-        tally.handle(&RunEvent::WorkloadSettled { workload: "5f" });
-        assert_eq!(tally.planned(), 3, "the launch that ran and the other workload's two");
+        tally.handle(&RunEvent::CaseSettled { case: "mlx/5f/none" });
+        assert_eq!(tally.planned(), 5, "the launch that ran and the other cases' two each");
         assert_eq!(tally.take_finished(), ["mlx/5f/none   done        30.0 ms/step  1/2 launches"]);
     }
 }
