@@ -116,7 +116,7 @@ fn benchstat_tests_at_five_percent() {
         [[1.0, 2.0, 3.0, 4.0, 7.0], [5.0, 6.0, 8.0, 9.0, 10.0]],
     );
     let each_a_launch = |steps: [f64; 5]| steps.map(|step| vec![step]).to_vec();
-    for name in ["benchstat, pooled steps", "benchstat, launch medians"] {
+    for name in ["benchstat, pooled steps", "benchstat, pooled steps, >1%", "benchstat, launch medians"] {
         assert!(!flags(name, &each_a_launch(u3[0]), &each_a_launch(u3[1]), &[]), "{name}");
         assert!(flags(name, &each_a_launch(u2[0]), &each_a_launch(u2[1]), &[]), "{name}");
         assert!(!flags(name, &each_a_launch(u2[1]), &each_a_launch(u2[0]), &[]), "{name}");
@@ -131,6 +131,14 @@ fn benchstat_counts_what_it_is_given() {
     let (base, head): (Launches, Launches) = (launches(0.0), launches(9.0));
     assert!(flags("benchstat, pooled steps", &base, &head, &[]));
     assert!(!flags("benchstat, launch medians", &base, &head, &[]));
+}
+
+#[test]
+fn benchstat_may_be_asked_for_one_percent() {
+    // Five and five that are all apart are significant. The base's median is 1.0002, the limit 1.010202.
+    let around = |middle: f64| launch(&[-2.0, -1.0, 0.0, 1.0, 2.0].map(|offset| middle + 1e-4 * offset));
+    assert_between("benchstat, pooled steps, >1%", &around(1.0002), [&around(1.0101), &around(1.0103)], &[]);
+    assert!(flags("benchstat, pooled steps", &around(1.0002), &around(1.0101), &[]));
 }
 
 #[test]
@@ -227,6 +235,13 @@ fn fastvideo_takes_the_median_of_five_runs() {
     // The last five are 1.00, 1.06, 1.02, 1.08 and 1.04, in the middle 1.04: the limit is 1.092.
     let history = jobs(&[5.0, 5.0, 5.0, 5.0, 5.0, 1.0, 1.06, 1.02, 1.08]);
     assert_between("FastVideo", &launch(&[1.04]), [&launch(&[1.091]), &launch(&[1.093])], &history);
+}
+
+#[test]
+fn perfgate_fails_above_a_fifth() {
+    // Launches with means of 1, 2 and 9 seconds: the limit is 1.2 times 2.
+    let base = vec![vec![0.5, 1.5], vec![2.0, 2.0], vec![1.0, 17.0]];
+    assert_between("perfgate", &base, [&launch(&[1.0, 3.79]), &launch(&[1.0, 3.81])], &[]);
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod criterion;
 mod fastvideo;
 mod github_action_benchmark;
 pub mod mann_whitney;
+mod perfgate;
 mod rustc_perf;
 mod sglang;
 mod tango;
@@ -48,11 +49,13 @@ pub const RIVALS: &[Rule] = &[
     Rule { name: "asv", flags_slower: asv::flags_slower },
     Rule { name: "criterion", flags_slower: criterion::flags_slower },
     Rule { name: "benchstat, pooled steps", flags_slower: benchstat::flags_slower_by_steps },
+    Rule { name: "benchstat, pooled steps, >1%", flags_slower: benchstat::flags_slower_by_steps_beyond_one_percent },
     Rule { name: "benchstat, launch medians", flags_slower: benchstat::flags_slower_by_launches },
     Rule { name: "Tango", flags_slower: tango::flags_slower },
     Rule { name: "conbench", flags_slower: conbench::flags_slower },
     Rule { name: "SGLang", flags_slower: sglang::flags_slower },
     Rule { name: "FastVideo", flags_slower: fastvideo::flags_slower },
+    Rule { name: "perfgate", flags_slower: perfgate::flags_slower },
 ];
 
 /// Mean seconds of a step, over all launches; NaN without one.
