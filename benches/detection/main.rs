@@ -1,37 +1,56 @@
-//! Are regressions found, and false alarms not? On real launches, recorded on this machine.
+//! Are regressions found, and false alarms not? On real launches, recorded on this machine, and on simulated noise.
 //!
-//! Without an argument, `make bench-detection` records for `MINUTES` (28 where it is not set) into recording.json; with `judge`
-//! it takes the recordings as they are. Then it judges every one by wanbench's rule and by those of other tools, and writes the
-//! tables and the curves of docs/detection.md.
+//! Without an argument, `make bench-detection` records for `MINUTES` (28 where it is not set) into recording.json; with
+//! `simulate` it simulates into simulated.json instead, and with `judge` it takes both as they are. Then it judges every
+//! recording by wanbench's rule and by those of other tools, and writes the tables and the curves of docs/detection.md. With
+//! `RUNS` set, `simulate` only prints what so many runs give.
 
 mod document;
 mod drawn;
 mod engine;
 mod jobs;
+mod noise;
 mod plot;
 mod recording;
 mod rules;
+mod simulate;
+mod simulated;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use jobs::{Experiment, Flagged};
 use recording::Recording;
+use simulated::Simulated;
 use wanbench::config::Thresholds;
+use wanbench::files::save;
 
 fn main() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = root.join("benches/detection");
+    let simulated = folder.join("simulated.json");
     let gate = Thresholds::default();
-    if !std::env::args().any(|argument| argument == "judge") {
+    let asked = |word: &str| std::env::args().any(|argument| argument == word);
+    if asked("simulate") {
+        let runs = std::env::var("RUNS").ok().map(|runs| runs.parse()).transpose().context("RUNS")?;
+        let result = simulate::simulate(&gate, runs.unwrap_or(simulate::RUNS));
+        if runs.is_some() {
+            print!("{}", result.table());
+            return Ok(());
+        }
+        save::atomically(&simulated, |out| Ok(serde_json::to_writer_pretty(out, &result)?))?;
+    } else if !asked("judge") {
         let minutes = std::env::var("MINUTES").map_or(Ok(28.0), |minutes| minutes.parse()).context("MINUTES")?;
         recording::record(&folder.join("recording.json"), minutes)?;
     }
     let document = root.join("docs/detection.md");
+    let table = Simulated::open(&simulated)?.table();
+    print!("{table}");
+    document::replace(&document, "make bench-detection ARGS=simulate", &table)?;
     let judged: Vec<String> =
         recordings(&folder)?.iter().map(|path| judge(path, &gate, &root.join("docs"))).collect::<Result<_>>()?;
     let judged = judged.join("\n");
-    print!("{judged}");
+    print!("\n{judged}");
     document::replace(&document, "make bench-detection", &judged)
 }
 
