@@ -34,9 +34,10 @@ bench: setup
 	cargo bench $(FEATURES) --bench overhead
 
 # Records launches with known slowdowns on this machine for half an hour, and evaluates rules on them: docs/detection.md.
-# `make bench-detection ARGS=judge` evaluates them on the committed recording.
-bench-detection: setup
-	cargo bench $(FEATURES) --bench detection -- $(ARGS)
+# `make bench-detection ARGS=judge` evaluates them on what is recorded, ARGS=simulate on simulated noise as well: neither
+# needs the frameworks.
+bench-detection: $(if $(ARGS),,setup)
+	cargo bench $(if $(ARGS),,$(FEATURES)) --bench detection -- $(ARGS)
 
 build: setup
 	cargo build $(CARGO_FLAGS)

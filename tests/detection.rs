@@ -3,8 +3,13 @@
 
 #[path = "../benches/detection/rules/mod.rs"]
 mod rules;
+#[path = "../benches/detection/simulated.rs"]
+mod simulated;
 
-use rules::{Job, RIVALS, mann_whitney};
+use std::path::Path;
+
+use rules::{Job, RIVALS, RUN_RULES, mann_whitney};
+use simulated::Simulated;
 
 /// The launches of one arm in one job.
 type Launches = Vec<Vec<f64>>;
@@ -17,6 +22,15 @@ fn flags(name: &str, base: &Launches, head: &Launches, history: &[Launches]) -> 
     let history: Vec<Vec<&[f64]>> = history.iter().map(|job| job.iter().map(Vec::as_slice).collect()).collect();
     let history: Vec<&[&[f64]]> = history.iter().map(Vec::as_slice).collect();
     (rule.flags_slower)(&Job { base: &base, head: &head, history: &history })
+}
+
+/// Which cases of a run the rule of this name flags; of each the base and the head.
+fn flags_of_run(name: &str, cases: &[[Launches; 2]]) -> Vec<bool> {
+    let rule = RUN_RULES.iter().find(|rule| rule.name == name).unwrap();
+    let slices = cases.iter().map(|arms| arms.each_ref().map(|arm| arm.iter().map(Vec::as_slice).collect::<Vec<_>>()));
+    let slices: Vec<[Vec<&[f64]>; 2]> = slices.collect();
+    let jobs: Vec<Job> = slices.iter().map(|[base, head]| Job { base, head, history: &[] }).collect();
+    (rule.flags_slower)(&jobs)
 }
 
 /// A job of one launch.
@@ -116,7 +130,7 @@ fn benchstat_tests_at_five_percent() {
         [[1.0, 2.0, 3.0, 4.0, 7.0], [5.0, 6.0, 8.0, 9.0, 10.0]],
     );
     let each_a_launch = |steps: [f64; 5]| steps.map(|step| vec![step]).to_vec();
-    for name in ["benchstat, pooled steps", "benchstat, launch medians"] {
+    for name in ["benchstat, pooled steps", "benchstat, pooled steps, >1%", "benchstat, launch medians"] {
         assert!(!flags(name, &each_a_launch(u3[0]), &each_a_launch(u3[1]), &[]), "{name}");
         assert!(flags(name, &each_a_launch(u2[0]), &each_a_launch(u2[1]), &[]), "{name}");
         assert!(!flags(name, &each_a_launch(u2[1]), &each_a_launch(u2[0]), &[]), "{name}");
@@ -131,6 +145,14 @@ fn benchstat_counts_what_it_is_given() {
     let (base, head): (Launches, Launches) = (launches(0.0), launches(9.0));
     assert!(flags("benchstat, pooled steps", &base, &head, &[]));
     assert!(!flags("benchstat, launch medians", &base, &head, &[]));
+}
+
+#[test]
+fn benchstat_may_be_asked_for_one_percent() {
+    // Five and five that are all apart are significant. The base's median is 1.0002, the limit 1.010202.
+    let around = |middle: f64| launch(&[-2.0, -1.0, 0.0, 1.0, 2.0].map(|offset| middle + 1e-4 * offset));
+    assert_between("benchstat, pooled steps, >1%", &around(1.0002), [&around(1.0101), &around(1.0103)], &[]);
+    assert!(flags("benchstat, pooled steps", &around(1.0002), &around(1.0101), &[]));
 }
 
 #[test]
@@ -230,6 +252,67 @@ fn fastvideo_takes_the_median_of_five_runs() {
 }
 
 #[test]
+fn perfgate_fails_above_a_fifth() {
+    // Launches with means of 1, 2 and 9 seconds: the limit is 1.2 times 2.
+    let base = vec![vec![0.5, 1.5], vec![2.0, 2.0], vec![1.0, 17.0]];
+    assert_between("perfgate", &base, [&launch(&[1.0, 3.79]), &launch(&[1.0, 3.81])], &[]);
+}
+
+/// Ten launches of each arm whose log-ratios are as far above `mean` as below it.
+fn log_ratios(mean: f64, distance: f64) -> [Launches; 2] {
+    let head = |block: usize| mean + if block.is_multiple_of(2) { distance } else { -distance };
+    [vec![vec![1.0]; 10], (0..10_usize).map(|block| vec![head(block).exp()]).collect()]
+}
+
+#[test]
+fn the_paired_t_test_has_one_percent_for_all_cases() {
+    // Ten values s from their mean have a standard error of s / 3. A mean of 3% is t(0.99, 9) = 2.821 of them at
+    // s = 3.190%, and t(0.995, 9) = 3.250 at s = 2.769%.
+    let flags = |cases: &[[Launches; 2]]| flags_of_run("paired t, Holm", cases);
+    assert_eq!(flags(&[log_ratios(0.03, 0.0320)]), [false]);
+    assert_eq!(flags(&[log_ratios(0.03, 0.0318)]), [true]);
+    let unchanged = || log_ratios(0.0, 0.01);
+    assert_eq!(flags(&[log_ratios(0.03, 0.0278), unchanged()]), [false, false]);
+    assert_eq!(flags(&[log_ratios(0.03, 0.0276), unchanged()]), [true, false]);
+    // The half that a clear case does not need goes to the other.
+    assert_eq!(flags(&[log_ratios(0.03, 0.0318), log_ratios(0.1, 0.01)]), [true, true]);
+}
+
+#[test]
+fn the_paired_t_test_wants_more_than_the_tolerance() {
+    let flags = |ratio: f64| flags_of_run("paired t, Holm", &[log_ratios(ratio.ln(), 1e-5)]);
+    assert_eq!([flags(1.0199), flags(1.0201)], [[false], [true]]);
+}
+
+#[test]
+fn ranked_medians_have_one_percent_for_all_cases() {
+    // The one-sided critical U of ten and ten is 19 at 1%, and 16 at 0.5%, in every table. The two least heads are so
+    // many times below a base of 1 to 10, the others above them all.
+    let each_a_launch = |steps: Vec<f64>| steps.into_iter().map(|step| vec![step]).collect::<Launches>();
+    let above = || (11..19).map(f64::from);
+    let case = |least: [f64; 2]| {
+        [(1..=10).map(f64::from).collect(), least.into_iter().chain(above()).collect()].map(each_a_launch)
+    };
+    let flags = |cases: &[[Launches; 2]]| flags_of_run("Mann-Whitney, medians", cases);
+    let unchanged = || log_ratios(0.0, 0.01);
+    assert_eq!(flags(&[case([0.0, 0.5])]), [false]);
+    assert_eq!(flags(&[case([0.0, 1.5])]), [true]);
+    assert_eq!(flags(&[case([0.0, 3.5]), unchanged()]), [false, false]);
+    assert_eq!(flags(&[case([0.0, 4.5]), unchanged()]), [true, false]);
+    // The heads that are all apart: medians of 1.00055 and the limit 1.020561.
+    let from = |least: f64| each_a_launch((1..=10).map(|number| least + 1e-4 * f64::from(number)).collect());
+    assert_eq!([1.0199, 1.0201].map(|least| flags(&[[from(1.0), from(least)]])), [[false], [true]]);
+}
+
+#[test]
+fn the_document_shows_the_committed_simulation() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let simulated = Simulated::open(&root.join("benches/detection/simulated.json")).unwrap();
+    let document = std::fs::read_to_string(root.join("docs/detection.md")).unwrap();
+    assert!(document.contains(&simulated.table()), "`make bench-detection ARGS=judge` writes it anew");
+}
+
+#[test]
 fn no_rule_flags_what_does_not_change_or_is_not_there() {
     let constant = vec![vec![1.0; 10]; 10];
     let degenerate: [Launches; 4] = [constant.clone(), launch(&[1.0]), launch(&[]), vec![]];
@@ -240,6 +323,12 @@ fn no_rule_flags_what_does_not_change_or_is_not_there() {
                     assert!(!flags(rule.name, base, head, &history), "{}: {base:?} {head:?}", rule.name);
                 }
             }
+        }
+    }
+    for rule in RUN_RULES {
+        for base in &degenerate {
+            let cases: Vec<[Launches; 2]> = degenerate.iter().map(|head| [base.clone(), head.clone()]).collect();
+            assert_eq!(flags_of_run(rule.name, &cases), [false; 4], "{}: {base:?}", rule.name);
         }
     }
 }

@@ -12,7 +12,7 @@ const GREY: RGBColor = RGBColor(128, 128, 128);
 /// Wanbench's own curve, drawn thicker.
 const OWN: RGBColor = RGBColor(220, 60, 60);
 /// The others', told apart by the order of their names at the end of the lines as well.
-const OTHERS: [RGBColor; 12] = [
+const OTHERS: [RGBColor; 14] = [
     RGBColor(60, 130, 220),
     RGBColor(60, 160, 90),
     RGBColor(200, 130, 30),
@@ -25,6 +25,8 @@ const OTHERS: [RGBColor; 12] = [
     RGBColor(180, 100, 80),
     RGBColor(110, 150, 130),
     RGBColor(160, 120, 160),
+    RGBColor(90, 170, 210),
+    RGBColor(170, 130, 70),
 ];
 
 /// Draws each rule's share of flagged jobs over the extra work, both in percent; the first is our own.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Error, Result};
+use anyhow::{Context, Error, Result, ensure};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use wanbench::config::{Case, Model, Workload, link_references};
@@ -145,6 +145,11 @@ impl Recording {
 
 impl Launcher {
     fn new() -> Result<Self> {
+        let has_workers = cfg!(all(feature = "mlx", feature = "torch"));
+        ensure!(
+            has_workers,
+            "a recording launches both workers: build with --features mlx,torch, or pass `judge` or `simulate`"
+        );
         let workload = Workload {
             name: "detection".to_owned(),
             model: "synthetic".to_owned(),

@@ -8,10 +8,18 @@ use wanbench::stats;
 use super::{Job, mann_whitney};
 
 const ALPHA: f64 = 0.05;
+/// What a difference of medians is held against by those who gate on benchstat's output: it has no threshold itself.
+const LEAST_CHANGE: f64 = 0.01;
 
 /// Whether the steps of all launches differ, as if they were independent, and the head's median is the larger.
 pub fn flags_slower_by_steps(job: &Job) -> bool {
     is_slower(&job.base.concat(), &job.head.concat())
+}
+
+/// Whether the steps differ and the head's median is more than 1% above the base's.
+pub fn flags_slower_by_steps_beyond_one_percent(job: &Job) -> bool {
+    let (base, head) = (job.base.concat(), job.head.concat());
+    stats::median(&head) > (1.0 + LEAST_CHANGE) * stats::median(&base) && is_slower(&base, &head)
 }
 
 /// Whether the launches' medians differ, and the head's are the larger.

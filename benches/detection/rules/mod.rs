@@ -5,9 +5,11 @@ mod bencher;
 mod benchstat;
 mod conbench;
 mod criterion;
+mod families;
 mod fastvideo;
 mod github_action_benchmark;
 pub mod mann_whitney;
+mod perfgate;
 mod rustc_perf;
 mod sglang;
 mod tango;
@@ -48,11 +50,32 @@ pub const RIVALS: &[Rule] = &[
     Rule { name: "asv", flags_slower: asv::flags_slower },
     Rule { name: "criterion", flags_slower: criterion::flags_slower },
     Rule { name: "benchstat, pooled steps", flags_slower: benchstat::flags_slower_by_steps },
+    Rule { name: "benchstat, pooled steps, >1%", flags_slower: benchstat::flags_slower_by_steps_beyond_one_percent },
     Rule { name: "benchstat, launch medians", flags_slower: benchstat::flags_slower_by_launches },
     Rule { name: "Tango", flags_slower: tango::flags_slower },
     Rule { name: "conbench", flags_slower: conbench::flags_slower },
     Rule { name: "SGLang", flags_slower: sglang::flags_slower },
     Rule { name: "FastVideo", flags_slower: fastvideo::flags_slower },
+    Rule { name: "perfgate", flags_slower: perfgate::flags_slower },
+];
+
+/// A rule that judges all cases of a run together.
+pub struct RunRule {
+    /// The test, or the tool.
+    pub name: &'static str,
+    /// Which cases' heads it calls slower than their bases.
+    pub flags_slower: fn(&[Job]) -> Vec<bool>,
+}
+
+/// The rules that wanbench's is held against on simulated runs; they look at no history.
+pub const RUN_RULES: &[RunRule] = &[
+    RunRule { name: "paired t, Holm", flags_slower: families::paired_t },
+    RunRule { name: "Mann-Whitney, medians", flags_slower: families::medians_by_rank },
+    RunRule {
+        name: "benchstat, pooled steps, >1%",
+        flags_slower: |jobs| jobs.iter().map(benchstat::flags_slower_by_steps_beyond_one_percent).collect(),
+    },
+    RunRule { name: "perfgate", flags_slower: |jobs| jobs.iter().map(perfgate::flags_slower).collect() },
 ];
 
 /// Mean seconds of a step, over all launches; NaN without one.
