@@ -36,6 +36,35 @@ fn an_unchanged_revision_passes_at_the_first_look() {
     assert_eq!((launches(&project, "launches"), launches(&project, "base_launches")), (4, 4));
 }
 
+/// The blocks of the launches of a kind of each case.
+fn blocks(project: &Project, kind: &str) -> Vec<Vec<u64>> {
+    let results = project.json("results.json");
+    let of_case = |case: &Value| {
+        let launches = case[kind].as_array().unwrap();
+        launches.iter().map(|launch| launch["block"].as_u64().unwrap()).collect()
+    };
+    results["cases"].as_array().unwrap().iter().map(of_case).collect()
+}
+
+#[test]
+fn cases_stop_one_by_one_and_the_backends_take_turns_as_control() {
+    let project = beside_base();
+    // The base revision's launches are slower by 6% in turns: four launches do not tell, and neither do twelve.
+    let (slow, fast) = (worker(0.106, 1000), worker(0.1, 1000));
+    project.write("base/fast.sh", &format!("if [ -e odd ]; then rm odd; {slow}\nelse touch odd\n{fast}\nfi"));
+    project.write("fast.sh", &worker(0.103, 1000));
+    configure(&project, "max_launches = 10", "max_launches = 12");
+    let ran = project.wanbench(&["check", "--base-workers", "base"]);
+    assert_eq!(ran.status, 3, "{}{}", ran.stdout, ran.stderr);
+    let all: Vec<u64> = (0..12).collect();
+    assert_eq!(blocks(&project, "launches"), [all[..4].to_vec(), all.clone()]);
+    assert_eq!(blocks(&project, "base_launches"), [all[..4].to_vec(), all.clone()]);
+    // In turns as long as both go on, and then the one that is left.
+    let of_fast = [vec![1, 3], all[4..].to_vec()].concat();
+    assert_eq!(blocks(&project, "control_launches"), [vec![0, 2], of_fast]);
+    assert!(ran.stdout.contains("--filter fast/5f/none --launches"), "{}", ran.stdout);
+}
+
 #[test]
 fn a_slower_revision_fails_and_its_backend_is_named() {
     let project = beside_base();

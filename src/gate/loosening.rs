@@ -110,6 +110,7 @@ fn suite(base: &Suite, head: &Suite) -> Vec<String> {
     let mut looser = Vec::new();
     for (what, base, head) in [
         ("launches", base.launches, head.launches),
+        ("max_launches", base.max_launches, head.max_launches),
         ("warmup_steps", base.warmup_steps as usize, head.warmup_steps as usize),
     ] {
         if head < base {
@@ -275,11 +276,11 @@ mod tests {
 
     #[test]
     fn looks_are_listed_whatever_their_change() {
-        let looks = ("looks = [4, 7, 10, 16, 24]", "looks = [4, 10]");
+        let looks = ("looks = [4, 7, 10, 16, 24]", "looks = [4, 24]");
         let (there, back) = both_ways(&[looks, ("[0.0002, 0.0008, 0.002, 0.003, 0.004]", "[0.002, 0.008]")]);
         let looser = [
             "gate.look_alphas from [0.0002, 0.0008, 0.002, 0.003, 0.004] to [0.002, 0.008]",
-            "gate.looks from [4, 7, 10, 16, 24] to [4, 10]",
+            "gate.looks from [4, 7, 10, 16, 24] to [4, 24]",
         ];
         assert_eq!(there, looser);
         assert_eq!(back.len(), 2);
@@ -296,11 +297,12 @@ mod tests {
     #[test]
     fn what_a_suite_measures_less_is_looser() {
         let smoke = "[suites.smoke]\nmodel = \"synthetic\"\nreference = \"torch\"\nlaunches = 10\nwarmup_steps = 2";
-        let less = smoke.replace("10", "4").replace("= 2", "= 1") + "\nside_by_side = false";
+        let less = smoke.replace("10", "4\nmax_launches = 16").replace("= 2", "= 1") + "\nside_by_side = false";
         let (there, back) =
             both_ways(&[(smoke, &less), ("quants = [\"none\", \"int8\", \"nf4\"]", "quants = [\"nf4\"]")]);
         let expected = [
             "launches of suite smoke from 10 to 4",
+            "max_launches of suite smoke from 24 to 16",
             "warmup_steps of suite smoke from 2 to 1",
             "turns side_by_side off in suite smoke",
             "removes mlx/5f/none, mlx/5f/int8, mlx/41f/none, mlx/41f/int8 from suite synthetic",
