@@ -1,8 +1,13 @@
 //! The rules of other tools that benches/detection judges beside wanbench's: each on both sides of a boundary that is
 //! published or worked out by hand.
 
+#[path = "../benches/detection/controls.rs"]
+#[allow(dead_code, reason = "the bench simulates, this test reads what came of it")]
+mod controls;
 #[path = "../benches/detection/rules/mod.rs"]
 mod rules;
+#[path = "../benches/detection/shares.rs"]
+mod shares;
 #[path = "../benches/detection/simulated.rs"]
 mod simulated;
 

@@ -5,6 +5,7 @@
 //! recording by wanbench's rule and by those of other tools, and writes the tables and the curves of docs/detection.md. With
 //! `RUNS` set, `simulate` only prints what so many runs give.
 
+mod controls;
 mod document;
 mod drawn;
 mod engine;
@@ -13,6 +14,7 @@ mod noise;
 mod plot;
 mod recording;
 mod rules;
+mod shares;
 mod simulate;
 mod simulated;
 
@@ -33,7 +35,7 @@ fn main() -> Result<()> {
     let asked = |word: &str| std::env::args().any(|argument| argument == word);
     if asked("simulate") {
         let runs = std::env::var("RUNS").ok().map(|runs| runs.parse()).transpose().context("RUNS")?;
-        let result = simulate::simulate(&gate, runs.unwrap_or(simulate::RUNS));
+        let result = simulate::simulate(&gate, runs.unwrap_or(simulate::RUNS))?;
         if runs.is_some() {
             print!("{}", result.table());
             return Ok(());

@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
+use anyhow::Result;
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 use wanbench::config::Thresholds;
 
+use crate::controls;
 use crate::engine::{Case, Decision, engine, planned_launches};
 use crate::jobs::RIVAL_LAUNCHES;
 use crate::noise::{Kind, Noise, spread};
@@ -34,7 +36,7 @@ struct Regime {
 }
 
 /// Simulates all regimes, on all cores; what comes out hangs on the seed alone.
-pub fn simulate(gate: &Thresholds, runs: usize) -> Simulated {
+pub fn simulate(gate: &Thresholds, runs: usize) -> Result<Simulated> {
     let spread = spread(&mut Pcg64::seed_from_u64(SEED));
     eprintln!("a log-ratio spreads {spread:.3} times as far as a launch's own effect");
     let regimes = regimes();
@@ -55,7 +57,15 @@ pub fn simulate(gate: &Thresholds, runs: usize) -> Simulated {
     });
     let cells =
         cells.into_iter().map(|cell| cell.into_inner().expect("no thread panicked").expect("all are simulated"));
-    Simulated { seed: SEED, runs, planned_launches: planned_launches(gate), spread, cells: cells.collect() }
+    let controls = controls::simulate(gate, runs, SEED)?;
+    Ok(Simulated {
+        seed: SEED,
+        runs,
+        planned_launches: planned_launches(gate),
+        spread,
+        cells: cells.collect(),
+        controls,
+    })
 }
 
 /// All rows of the table, the largest runs last.
@@ -103,6 +113,7 @@ fn simulate_cell(regime: &Regime, gate: &Thresholds, runs: usize, spread: f64, s
         cases: regime.cases,
         inconclusive: 0,
         launches: 0,
+        passed: [0; CHANGES_PERCENT.len()],
         rules: names.map(uncounted).collect(),
     };
     for _ in 0..runs {
@@ -114,6 +125,9 @@ fn simulate_cell(regime: &Regime, gate: &Thresholds, runs: usize, spread: f64, s
             if column == 0 {
                 cell.inconclusive += usize::from(results.iter().any(|result| result.decision == Decision::Open));
                 cell.launches += results.iter().map(|result| result.launches).sum::<usize>();
+            } else {
+                let is_passed = !matches!(results[0].decision, Decision::Slower | Decision::Open);
+                cell.passed[column - 1] += usize::from(is_passed);
             }
             let own = results.iter().map(|result| result.decision == Decision::Slower).collect();
             let flagged = std::iter::once(own).chain(rivals(&seen));

@@ -6,8 +6,13 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use wanbench::stats;
 
-/// The slowdowns of one case that are to be found, in percent.
-pub const CHANGES_PERCENT: [f64; 3] = [3.0, 5.0, 10.0];
+use crate::controls::{self, ControlCell};
+use crate::shares::{percent, share};
+
+/// The slowdowns of one case, in percent: those that are to be found, and before them the tolerance and what is little more.
+pub const CHANGES_PERCENT: [f64; 5] = [2.0, 2.5, 3.0, 5.0, 10.0];
+/// How many of them are not for finding.
+const NEAR_TOLERANCE: usize = 2;
 
 /// All cells of one simulation.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -23,6 +28,8 @@ pub struct Simulated {
     pub spread: f64,
     /// The cells, one for each regime.
     pub cells: Vec<Cell>,
+    /// The A/A controls.
+    pub controls: Vec<ControlCell>,
 }
 
 /// One regime.
@@ -37,6 +44,8 @@ pub struct Cell {
     pub inconclusive: usize,
     /// Launches that all cases of these runs took together.
     pub launches: usize,
+    /// For each of [`CHANGES_PERCENT`] in one case: runs in which wanbench's rule passes that case.
+    pub passed: [usize; CHANGES_PERCENT.len()],
     /// Each rule's counts, wanbench's first.
     pub rules: Vec<Counts>,
 }
@@ -68,9 +77,9 @@ impl Simulated {
              | noise | cases | false alarm | inconclusive | launches |",
             self.runs, self.seed, self.planned_launches
         );
-        CHANGES_PERCENT.iter().for_each(|percent| text += &format!(" +{percent}% |"));
+        to_find().for_each(|percent| text += &format!(" +{percent}% |"));
         text += "\n|---|---|---|---|---|";
-        CHANGES_PERCENT.iter().for_each(|_| text += "---|");
+        to_find().for_each(|_| text += "---|");
         text.push('\n');
         for cell in &self.cells {
             let own = &cell.rules[0];
@@ -82,15 +91,38 @@ impl Simulated {
                 share(cell.inconclusive),
                 cell.launches as f64 / (self.runs * cell.cases) as f64
             );
-            own.found.iter().for_each(|found| text += &format!(" {} |", share(*found)));
+            own.found[NEAR_TOLERANCE..].iter().for_each(|found| text += &format!(" {} |", share(*found)));
             text.push('\n');
         }
-        text + &self.comparison()
+        text + &self.near_tolerance() + &self.comparison() + &controls::table(&self.controls, self.runs)
+    }
+
+    /// What wanbench's rule says of a case that is slower by the tolerance, or by little more.
+    fn near_tolerance(&self) -> String {
+        let mut text =
+            "\nOf the case that is slower, in percent of the runs: it fails · it is inconclusive · it passes.\n\n\
+             | noise | cases |"
+                .to_owned();
+        let shown = NEAR_TOLERANCE + 1;
+        CHANGES_PERCENT[..shown].iter().for_each(|percent| text += &format!(" +{percent}% |"));
+        text += "\n|---|---|";
+        (0..shown).for_each(|_| text += "---|");
+        text.push('\n');
+        let share = |count: usize| percent(count as f64 / self.runs as f64);
+        for cell in self.cells.iter().filter(|cell| cell.regime.starts_with("independent")) {
+            text += &format!("| {} | {} |", cell.regime, cell.cases);
+            for (found, passed) in cell.rules[0].found.iter().zip(&cell.passed).take(shown) {
+                let open = self.runs - found - passed;
+                text += &format!(" {} · {} · {} |", share(*found), share(open), share(*passed));
+            }
+            text.push('\n');
+        }
+        text
     }
 
     /// All rules side by side, each with its share of false alarms and of what is found.
     fn comparison(&self) -> String {
-        let columns: Vec<String> = CHANGES_PERCENT.iter().map(|percent| format!("+{percent}%")).collect();
+        let columns: Vec<String> = to_find().map(|percent| format!("+{percent}%")).collect();
         let mut text = format!(
             "\nThe same runs by all rules, in percent: false alarms without a change · found {}. Wilson's 95% intervals reach \
              {:.1} points from a share at most.\n\n| noise | cases |",
@@ -105,7 +137,7 @@ impl Simulated {
         for cell in &self.cells {
             text += &format!("| {} | {} |", cell.regime, cell.cases);
             for counts in &cell.rules {
-                let shares = std::iter::once(&counts.false_alarms).chain(&counts.found);
+                let shares = std::iter::once(&counts.false_alarms).chain(&counts.found[NEAR_TOLERANCE..]);
                 let shares: Vec<String> = shares.map(|count| percent(*count as f64 / self.runs as f64)).collect();
                 text += &format!(" {} |", shares.join(" · "));
             }
@@ -115,13 +147,7 @@ impl Simulated {
     }
 }
 
-/// `3.2% (2.5–4.1)`.
-fn share(count: usize, of: usize) -> String {
-    let (low, high) = stats::wilson(count, of);
-    format!("{}% ({}–{})", percent(count as f64 / of as f64), percent(low), percent(high))
-}
-
-/// A share in percent: with a decimal below 10, where it tells something.
-fn percent(share: f64) -> String {
-    if share < 0.0995 { format!("{:.1}", 100.0 * share) } else { format!("{:.0}", 100.0 * share) }
+/// The slowdowns that are to be found, in percent.
+fn to_find() -> impl Iterator<Item = &'static f64> {
+    CHANGES_PERCENT[NEAR_TOLERANCE..].iter()
 }

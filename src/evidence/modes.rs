@@ -6,7 +6,7 @@
 use crate::stats::{mean, standard_deviation};
 
 /// The least gap between the two modes, as a ratio of times.
-const LEAST_GAP: f64 = 1.25;
+pub const LEAST_GAP: f64 = 1.25;
 /// The least gap in standard deviations within the modes.
 const LEAST_GAP_DEVIATIONS: f64 = 4.0;
 

@@ -36,25 +36,18 @@ pub struct Control {
 /// The controls of all cases that had one. A workload's backends take turns, so that what is the machine's doing, and no backend's,
 /// shows best in the blocks of all of them together.
 pub(super) fn controls(record: &RunRecord, evidence: &Evidence, thresholds: &Thresholds) -> Vec<Control> {
-    let tolerance = match record.base {
-        Some(_) => thresholds.base_tolerance_percent,
-        None => thresholds.speedup_tolerance_percent,
-    };
     let values = |case: &CaseRecord| evidence.case(&case.case.name).map(|evidence| evidence.control.clone());
     let controlled: Vec<(&CaseRecord, Vec<f64>)> =
         record.cases.iter().filter_map(|it| Some((it, values(it)?))).collect();
     let controlled: Vec<_> = controlled.into_iter().filter(|(_, values)| !values.is_empty()).collect();
     let workload = |case: &CaseRecord| case.case.workload.name.clone();
     let workloads: BTreeSet<String> = controlled.iter().map(|(case, _)| workload(case)).collect();
-    let allowed = Allowed {
-        share: tolerance / 100.0 * thresholds.control_share,
-        alpha: thresholds.alpha() / (controlled.len() + workloads.len()).max(1) as f64,
-    };
+    let limit = ControlLimit::new(thresholds, record.base.is_some(), controlled.len() + workloads.len());
     let of_workload = |name: &String| {
         let its = controlled.iter().filter(|(case, _)| workload(case) == *name);
-        let mut controls: Vec<Control> = its.clone().map(|(case, values)| control(case, values, &allowed)).collect();
+        let mut controls: Vec<Control> = its.clone().map(|(case, values)| control(case, values, &limit)).collect();
         let all: Vec<f64> = its.flat_map(|(_, values)| values).copied().collect();
-        let unfit = allowed.unfit(&all, &format!("the A/A controls of {name} differ from themselves"));
+        let unfit = limit.unfit(&all, &format!("the A/A controls of {name} differ from themselves"));
         if controls.iter().all(|control| control.unfit.is_none()) {
             controls.iter_mut().take(1).for_each(|control| control.unfit = unfit.clone());
         }
@@ -117,7 +110,7 @@ pub fn is_unfit(controls: &[Control], workload: &str) -> bool {
     controls.iter().any(|control| control.workload == workload && control.unfit.is_some())
 }
 
-fn control(case: &CaseRecord, values: &[f64], allowed: &Allowed) -> Control {
+fn control(case: &CaseRecord, values: &[f64], limit: &ControlLimit) -> Control {
     let name = &case.case.name;
     Control {
         workload: case.case.workload.name.clone(),
@@ -125,22 +118,32 @@ fn control(case: &CaseRecord, values: &[f64], allowed: &Allowed) -> Control {
         difference: mean(values),
         deviation: standard_deviation(values),
         launches: values.len(),
-        unfit: allowed.unfit(values, &format!("the A/A control of {name} differs from itself")),
+        unfit: limit.unfit(values, &format!("the A/A control of {name} differs from itself")),
     }
 }
 
 /// How far a control may differ from itself.
-struct Allowed {
+pub struct ControlLimit {
     /// As a share of its time.
     share: f64,
     /// The probability that a fit machine is called unfit by one test.
     alpha: f64,
 }
 
-impl Allowed {
-    /// Why the machine is unfit, if so: the `values` differ by more than is allowed and by more than chance explains. A wide scatter
+impl ControlLimit {
+    /// The limit of so many tests: each case's control, and those of each workload together.
+    pub fn new(thresholds: &Thresholds, has_base: bool, tests: usize) -> Self {
+        let tolerance_percent =
+            if has_base { thresholds.base_tolerance_percent } else { thresholds.speedup_tolerance_percent };
+        Self {
+            share: tolerance_percent / 100.0 * thresholds.control_share,
+            alpha: thresholds.alpha() / tests.max(1) as f64,
+        }
+    }
+
+    /// Why the machine is unfit, if so: the `values`, ln(control / head) by block, differ by more than is allowed and by more than chance explains. A wide scatter
     /// alone makes verdicts inconclusive, as their own intervals show, but a bias would make them wrong.
-    fn unfit(&self, values: &[f64], what: &str) -> Option<String> {
+    pub fn unfit(&self, values: &[f64], what: &str) -> Option<String> {
         let (difference, launches) = (mean(values), values.len() as f64);
         let error = standard_deviation(values).map(|deviation| (deviation / launches.sqrt(), launches - 1.0));
         let p = error.map_or(1.0, |error| 2.0 * p_value(difference.abs(), error));

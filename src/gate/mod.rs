@@ -24,7 +24,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use control::{Control, is_unfit};
+pub use control::{Control, ControlLimit, is_unfit};
 pub use outcome::{Against, Figure, Finding, Gap, Judged, Outcome, Standing, Verdict};
 pub use plan::{Baselines, Demands, Judge, Plan, Terms};
 pub use questions::settled;

@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use crate::config::{Look, Thresholds};
-use crate::evidence::modes::Modes;
+use crate::evidence::modes::{LEAST_GAP, Modes};
 use crate::evidence::pair::Pair;
 use crate::stats::{fisher_more, holm, mean, standard_deviation, t_probability, t_quantile, trimmed_mean};
 
@@ -303,6 +303,8 @@ impl Interim {
         match self.kind {
             // Earlier jobs tell how whole jobs differ.
             _ if look.is_early && self.is_whole_job_asked => Decision::Open,
+            // Of so few launches, all of head's may be in one mode and all of base's in the other.
+            _ if look.is_early && self.launches < LEAST_TRIMMED && change.abs() >= LEAST_GAP.ln() => Decision::Open,
             _ if slower && change > self.limit => Decision::Slower,
             _ if faster && change < -self.limit => Decision::Faster,
             Kind::Times if self.passes(look) => Decision::Unchanged,
