@@ -4,6 +4,15 @@
 #[path = "../benches/detection/controls.rs"]
 #[allow(dead_code, reason = "the bench simulates, this test reads what came of it")]
 mod controls;
+#[path = "../benches/detection/engine.rs"]
+#[allow(dead_code, reason = "the same")]
+mod engine;
+#[path = "../benches/detection/noise.rs"]
+#[allow(dead_code, reason = "the same")]
+mod noise;
+#[path = "../benches/detection/reach.rs"]
+#[allow(dead_code, reason = "the same")]
+mod reach;
 #[path = "../benches/detection/rules/mod.rs"]
 mod rules;
 #[path = "../benches/detection/shares.rs"]

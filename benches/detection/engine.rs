@@ -3,7 +3,7 @@
 use wanbench::config::Thresholds;
 use wanbench::evidence::figures::log_ratio;
 use wanbench::evidence::pair::Pair;
-use wanbench::gate::speed::{Answer, Question, answer};
+use wanbench::gate::speed::{Answer, QUESTIONS_PER_CASE, Question, answer};
 
 pub use wanbench::gate::speed::Decision;
 
@@ -27,13 +27,28 @@ pub struct CaseResult {
 
 /// Judges all cases of one run, each of which has [`planned_launches`] blocks.
 pub fn engine(cases: &[Case], gate: &Thresholds) -> Vec<CaseResult> {
-    let pairs = |case: &Case| -> Vec<Pair> {
-        case.head.iter().zip(&case.base).map(|(head, base)| Pair::of_steps(head, base)).collect()
+    let mut pairs: Vec<Vec<Pair>> = cases.iter().map(pairs).collect();
+    let results = |pairs: &[Vec<Pair>]| -> Vec<CaseResult> {
+        answers(pairs, gate).chunks(QUESTIONS_PER_CASE).map(CaseResult::of).collect()
     };
-    let questions: Vec<Question> = cases.iter().flat_map(|case| Question::beside_base(&pairs(case), gate)).collect();
+    // A case that is decided is not launched again: nothing that comes later is asked about it.
+    let first = results(&pairs);
+    for (pairs, result) in pairs.iter_mut().zip(first) {
+        pairs.truncate(result.launches);
+    }
+    results(&pairs)
+}
+
+/// The answers to all questions about cases of these blocks, case by case.
+pub fn answers(pairs: &[Vec<Pair>], gate: &Thresholds) -> Vec<Answer> {
+    let questions: Vec<Question> = pairs.iter().flat_map(|pairs| Question::beside_base(pairs, gate)).collect();
     let planned = planned_launches(gate);
-    let answers = answer(&questions, &gate.looks(planned, planned), gate.last_look(planned));
-    answers.chunks(questions.len() / cases.len().max(1)).map(CaseResult::of).collect()
+    answer(&questions, &gate.looks(planned, planned), gate.last_look(planned))
+}
+
+/// The blocks of a case, as the gate sees them.
+pub fn pairs(case: &Case) -> Vec<Pair> {
+    case.head.iter().zip(&case.base).map(|(head, base)| Pair::of_steps(head, base)).collect()
 }
 
 impl CaseResult {

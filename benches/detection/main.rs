@@ -12,6 +12,7 @@ mod engine;
 mod jobs;
 mod noise;
 mod plot;
+mod reach;
 mod recording;
 mod rules;
 mod shares;

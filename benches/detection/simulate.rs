@@ -15,6 +15,7 @@ use crate::controls;
 use crate::engine::{Case, Decision, engine, planned_launches};
 use crate::jobs::RIVAL_LAUNCHES;
 use crate::noise::{Kind, Noise, spread};
+use crate::reach;
 use crate::rules::{Job, RUN_RULES};
 use crate::simulated::{CHANGES_PERCENT, Cell, Counts, Simulated};
 
@@ -58,13 +59,18 @@ pub fn simulate(gate: &Thresholds, runs: usize) -> Result<Simulated> {
     let cells =
         cells.into_iter().map(|cell| cell.into_inner().expect("no thread panicked").expect("all are simulated"));
     let controls = controls::simulate(gate, runs, SEED)?;
+    let planned = planned_launches(gate);
+    let reach = reach::simulate(gate, spread, planned, SEED);
+    let settling = reach::settling(gate, spread, planned, SEED);
     Ok(Simulated {
         seed: SEED,
         runs,
-        planned_launches: planned_launches(gate),
+        planned_launches: planned,
         spread,
         cells: cells.collect(),
         controls,
+        reach,
+        settling,
     })
 }
 

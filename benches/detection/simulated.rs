@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use wanbench::stats;
 
 use crate::controls::{self, ControlCell};
+use crate::reach::{self, ReachCell, Settling};
 use crate::shares::{percent, share};
 
 /// The slowdowns of one case, in percent: those that are to be found, and before them the tolerance and what is little more.
@@ -30,6 +31,10 @@ pub struct Simulated {
     pub cells: Vec<Cell>,
     /// The A/A controls.
     pub controls: Vec<ControlCell>,
+    /// What reports say of their reach.
+    pub reach: Vec<ReachCell>,
+    /// What came of their advice.
+    pub settling: Settling,
 }
 
 /// One regime.
@@ -94,7 +99,10 @@ impl Simulated {
             own.found[NEAR_TOLERANCE..].iter().for_each(|found| text += &format!(" {} |", share(*found)));
             text.push('\n');
         }
-        text + &self.near_tolerance() + &self.comparison() + &controls::table(&self.controls, self.runs)
+        text + &self.near_tolerance()
+            + &self.comparison()
+            + &controls::table(&self.controls, self.runs)
+            + &reach::table(&self.reach, self.settling)
     }
 
     /// What wanbench's rule says of a case that is slower by the tolerance, or by little more.

@@ -15,7 +15,7 @@ const SIDE: f64 = 0.975;
 /// Power that a detectable change is found with, and probability that the advised launches decide.
 pub(crate) const POWER: f64 = 0.8;
 /// Questions about every case beside the base revision: [`Question::beside_base`].
-pub(crate) const QUESTIONS_PER_CASE: usize = 3;
+pub const QUESTIONS_PER_CASE: usize = 3;
 /// More launches than that are no advice.
 const MOST_LAUNCHES: usize = 200;
 /// Values from which on there is a trimmed mean, and the share of them that it leaves out on either side, as its reciprocal.
