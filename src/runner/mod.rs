@@ -129,7 +129,7 @@ pub fn measure(
                 return run;
             }
             let start = Instant::now();
-            let arms = plan.arms(&live, block);
+            let arms = plan.arms(&live, &run.cases);
             let order = &order::balanced(arms.len(), plan.launches, plan.seed)[block];
             block::run(plan, &arms, order, block, &mut run.cases, interrupted, &mut on_event);
             pacer.ended(name, start.elapsed());
@@ -173,13 +173,12 @@ impl RunPlan<'_> {
         workloads(self.cases).into_iter().flat_map(of_workload).collect()
     }
 
-    /// The arms of one block of a workload, of whose cases those with the indices `live` go on: head and base of each, and one
-    /// control, for which the backends take turns.
-    fn arms(&self, live: &[usize], block: usize) -> Vec<Arm<'_>> {
-        let controlled = self.controlled(live);
-        let control = controlled[block % controlled.len()];
+    /// The arms of one block of a workload, of whose cases those with the indices `live` go on: head and base of each, and a
+    /// control of the backend that had the fewest so far.
+    fn arms(&self, live: &[usize], records: &[CaseRecord]) -> Vec<Arm<'_>> {
+        let control = self.controlled(live).into_iter().min_by_key(|case| records[*case].control_launches.len());
         let of_case = |case: &usize| {
-            let control = (*case == control).then(|| self.arm(*case, ArmKind::Control));
+            let control = control.filter(|it| it == case).map(|it| self.arm(it, ArmKind::Control));
             self.compared(*case).chain(control).collect::<Vec<_>>()
         };
         live.iter().flat_map(of_case).collect()
