@@ -3,12 +3,14 @@
 mod deviation;
 mod estimate;
 mod holm;
+mod sign;
 mod student;
 mod wilson;
 
 pub use deviation::{deviation_factors, pooled_deviation};
 pub use estimate::{Estimate, paired_ratio};
 pub use holm::holm;
+pub use sign::sign_probability;
 pub use student::{t_probability, t_quantile};
 pub use wilson::wilson;
 
