@@ -63,7 +63,7 @@ pub struct Outputs {
 }
 
 /// The base revision's figures, as they were measured beside head's.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct BaseFigures {
     /// Median over launches of the launch's median step.
     pub step: Seconds,
@@ -81,7 +81,7 @@ impl BaseFigures {
 }
 
 /// The peaks of one arm's processes; `None` where a launch does not report one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Peaks {
     /// By the system's account of the process.
     pub process: Option<Peak>,

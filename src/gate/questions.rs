@@ -2,30 +2,59 @@
 //!
 //! With a base revision beside it, a case is judged by its own step time: the machine's drift cancels there. Against the
 //! committed baseline the speedup over the reference is the question, since drift cancels in it too, and then, with a wider
-//! tolerance, the case's own step time, which a speedup hides where both sides moved alike or there is no reference.
+//! tolerance, the case's own step time, which a speedup hides where both sides moved alike or there is no reference. Both are asked
+//! again against the anchor, once the baseline has moved on from it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::speed::{Answer, Decision, NoChange, Question, answer};
+use super::between::Between;
+use super::level::{Level, log_speedups, log_steps};
+use super::outcome::{Against, Figure};
+use super::speed::{Answer, Decision, NoChange, Question, Recorded, answer};
 use crate::config::{Look, Thresholds};
-use crate::evidence::quantity::Ratio;
 use crate::evidence::{CaseEvidence, Evidence};
-use crate::stats::{mean, standard_deviation};
-use crate::store::baseline::{Baseline, BaselineCase, RecordedRun};
+use crate::store::baseline::{Baseline, BaselineCase};
 use crate::store::record::{CaseRecord, RunRecord};
 
 /// The answers to all questions about times, by the case's name.
 pub(super) struct Answers {
     /// Its own step time beside the base revision's.
     pub beside_base: BTreeMap<String, Answer>,
-    /// Its time in proportion to the reference's, against the baseline's.
-    pub speedups: BTreeMap<String, Answer>,
-    /// Its own step time against the baseline's.
-    pub step_times: BTreeMap<String, Answer>,
+    /// Its time in proportion to the reference's, and its own step time, against what is committed.
+    committed: Vec<Compared>,
+}
+
+/// A question against what is committed.
+struct Asked {
+    case: String,
+    figure: Figure,
+    against: Against,
+    values: Vec<f64>,
+    recorded: Recorded,
+    tolerance_percent: f64,
+}
+
+/// Such a question, answered.
+pub(super) struct Compared {
+    asked: Asked,
+    /// The answer.
+    pub answer: Answer,
+}
+
+impl Compared {
+    /// What the figure is held against, as a logarithm; positive is slower.
+    pub fn recorded(&self) -> Recorded {
+        self.asked.recorded
+    }
+
+    /// The tolerance.
+    pub fn tolerance_percent(&self) -> f64 {
+        self.asked.tolerance_percent
+    }
 }
 
 impl Answers {
-    /// The answers of a run that plans so many `launches`.
+    /// The answers of a run that plans so many `launches`, after the last of them that was made.
     pub fn of(
         record: &RunRecord,
         evidence: &Evidence,
@@ -33,18 +62,30 @@ impl Answers {
         thresholds: &Thresholds,
         launches: usize,
     ) -> Self {
-        let beside_base = Questions::beside_base(record, evidence, thresholds);
-        let speedups = Questions::speedups(record, evidence, baseline, thresholds);
-        let step_times = Questions::step_times(record, evidence, baseline, thresholds);
-        let looks = thresholds.looks(launches, record.blocks());
-        // Whatever else is asked is one question at the end.
-        let end = [Look { launches: record.blocks(), alpha: thresholds.alpha(), is_early: false }];
-        let speedup_looks = if beside_base.names.is_empty() { &looks[..] } else { &end };
-        Self {
-            beside_base: beside_base.answers(&looks),
-            speedups: speedups.answers(speedup_looks),
-            step_times: step_times.answers(&end),
-        }
+        Self::at(record, evidence, baseline, thresholds, launches, false)
+    }
+
+    /// The same of a run that is on its way, where `is_early`. What is committed is asked about once, at the end: before it, only what
+    /// is clearly unchanged has an answer.
+    fn at(
+        record: &RunRecord,
+        evidence: &Evidence,
+        baseline: Option<&Baseline>,
+        thresholds: &Thresholds,
+        launches: usize,
+        is_early: bool,
+    ) -> Self {
+        let (names, questions) = beside_base(record, evidence, thresholds).into_iter().unzip::<_, _, Vec<_>, Vec<_>>();
+        let answers = answer(&questions, &thresholds.looks(launches, record.blocks()));
+        let end = Look { launches: record.blocks(), alpha: thresholds.alpha(), is_early };
+        let committed =
+            baseline.map_or_else(Vec::new, |baseline| Committed { evidence, baseline, thresholds }.questions(record));
+        Self { beside_base: names.into_iter().zip(answers).collect(), committed: compared(committed, end) }
+    }
+
+    /// The answer about `figure` of `case` against what is committed, if it was asked.
+    pub fn compared(&self, case: &str, figure: Figure, against: Against) -> Option<&Compared> {
+        self.about(case).find(|it| (it.asked.figure, it.asked.against) == (figure, against))
     }
 
     /// Whether this change made the case slower or faster, as is decided beside the base revision.
@@ -53,27 +94,26 @@ impl Answers {
     }
 
     /// Whether the speedup is decided to have changed: then the reference's own time does not hide what the case's did.
-    pub fn is_told_by_speedup(&self, case: &str) -> bool {
-        let answer = self.speedups.get(case);
-        answer.is_some_and(|answer| matches!(answer.decision, Decision::Slower | Decision::Faster))
+    pub fn is_told_by_speedup(&self, case: &str, against: Against) -> bool {
+        let compared = self.compared(case, Figure::Speedup, against);
+        compared.is_some_and(|it| matches!(it.answer.decision, Decision::Slower | Decision::Faster))
     }
 
-    /// Whether further launches are needed for `case`, at a look of the run on its way. A step time against the baseline is
-    /// asked once: before the last launch, only its being unchanged settles it.
+    /// Whether further launches are needed for `case`, at a look of the run on its way.
     fn is_open(&self, record: &RunRecord, case: &CaseRecord) -> bool {
         let name = &case.case.name;
-        let is_open = |answer: &Answer| answer.decision == Decision::Open;
         if !self.beside_base.is_empty() {
-            return self.beside_base.get(name).map_or_else(|| is_asked(record, case), is_open);
+            let answer = self.beside_base.get(name);
+            return answer.map_or_else(|| is_asked(record, case), |answer| answer.decision == Decision::Open);
         }
-        let speedup = self.speedups.get(name);
-        if speedup.is_some_and(is_open) || self.is_told_by_speedup(name) {
-            return speedup.is_some_and(is_open);
+        match self.about(name).next() {
+            Some(_) => self.about(name).any(|it| it.answer.decision != Decision::Unchanged),
+            None => is_asked(record, case),
         }
-        match self.step_times.get(name) {
-            Some(answer) => answer.decision != Decision::Unchanged,
-            None => speedup.is_none() && is_asked(record, case),
-        }
+    }
+
+    fn about(&self, case: &str) -> impl Iterator<Item = &Compared> {
+        self.committed.iter().filter(move |it| it.asked.case == case)
     }
 }
 
@@ -83,7 +123,7 @@ pub fn settled(record: &RunRecord, baseline: Option<&Baseline>, thresholds: &Thr
     if !thresholds.is_look(record.launches, record.blocks()) {
         return BTreeSet::new();
     }
-    let answers = Answers::of(record, &Evidence::of(record), baseline, thresholds, record.launches);
+    let answers = Answers::at(record, &Evidence::of(record), baseline, thresholds, record.launches, true);
     let is_open = |case: &&CaseRecord| answers.is_open(record, case);
     let open: BTreeSet<&str> =
         record.cases.iter().filter(is_open).map(|case| case.case.workload.name.as_str()).collect();
@@ -110,105 +150,92 @@ fn is_asked(record: &RunRecord, case: &CaseRecord) -> bool {
     case.failure().is_none() && case.skipped.is_none() && !is_left_to_others
 }
 
-/// Questions, with the names of the cases they are about.
-struct Questions {
-    names: Vec<String>,
-    questions: Vec<Question>,
+/// Each case's own step time against the base revision's, by the case's name.
+fn beside_base(record: &RunRecord, evidence: &Evidence, thresholds: &Thresholds) -> Vec<(String, Question)> {
+    let asked = measured(record, evidence).filter(|(_, evidence)| !evidence.against_base.is_empty());
+    let question = |evidence: &CaseEvidence| Question::beside_base(evidence.against_base.clone(), thresholds);
+    asked.map(|(case, evidence)| (case.case.name.clone(), question(evidence))).collect()
 }
 
-impl Questions {
-    /// Each case's own step time against the base revision's.
-    fn beside_base(record: &RunRecord, evidence: &Evidence, thresholds: &Thresholds) -> Self {
-        Self::of(record, evidence, |_, evidence| {
-            let values = evidence.against_base.clone();
-            (!values.is_empty()).then(|| Question::beside_base(values, thresholds))
-        })
+/// The cases of which there are figures.
+fn measured<'a>(
+    record: &'a RunRecord,
+    evidence: &'a Evidence,
+) -> impl Iterator<Item = (&'a CaseRecord, &'a CaseEvidence)> {
+    let cases = record.cases.iter().filter_map(|case| Some((case, evidence.case(&case.case.name)?)));
+    cases.filter(|(_, evidence)| evidence.figures.is_some())
+}
+
+/// What is committed, and the run that is held against it.
+struct Committed<'a> {
+    evidence: &'a Evidence,
+    baseline: &'a Baseline,
+    thresholds: &'a Thresholds,
+}
+
+impl Committed<'_> {
+    /// All of its questions, which share one error probability.
+    fn questions(&self, record: &RunRecord) -> Vec<Asked> {
+        let cases = || self.baseline.cases.values();
+        let between = |logs: fn(&BaselineCase) -> Vec<f64>| {
+            Between::of(cases().map(logs).collect::<Vec<_>>().iter().map(Vec::as_slice))
+        };
+        let (speedups, steps) = (between(log_speedups), between(log_steps));
+        let of_case = |(case, evidence): (&CaseRecord, &CaseEvidence)| {
+            let Some(stored) = self.baseline.case(&case.case) else { return Vec::new() };
+            let name = &case.case.name;
+            let speedup = self.about(name, Figure::Speedup, &evidence.against_reference, stored, speedups);
+            // No machine here measured an imported step time.
+            let is_measured = self.baseline.imported.is_none();
+            let step = is_measured.then(|| self.about(name, Figure::StepTime, &evidence.log_steps, stored, steps));
+            speedup.into_iter().chain(step.into_iter().flatten()).collect()
+        };
+        measured(record, self.evidence).flat_map(of_case).collect()
     }
 
-    /// Each case's time in proportion to its reference's, against the baseline's.
-    fn speedups(record: &RunRecord, evidence: &Evidence, baseline: Option<&Baseline>, thresholds: &Thresholds) -> Self {
-        Self::of(record, evidence, |case, evidence| {
-            let stored = baseline?.case(&case.case)?;
-            let values = evidence.against_reference.clone();
-            (!values.is_empty()).then_some(Question {
-                values,
-                against: against_speedup(stored, thresholds)?,
-                tolerance: 1.0 + thresholds.speedup_tolerance_percent / 100.0,
-            })
-        })
-    }
-
-    /// Each case's own step time against the baseline's; not of an imported one, which no machine here measured.
-    fn step_times(
-        record: &RunRecord,
-        evidence: &Evidence,
-        baseline: Option<&Baseline>,
-        thresholds: &Thresholds,
-    ) -> Self {
-        let baseline = baseline.filter(|baseline| baseline.imported.is_none());
-        Self::of(record, evidence, |case, evidence| {
-            let stored = baseline?.case(&case.case)?;
-            let job = |job: &RecordedRun| {
-                let logs: Vec<f64> = job.launch_step_seconds.iter().map(|seconds| seconds.ln()).collect();
-                let deviation = standard_deviation(&logs);
-                (!logs.is_empty()).then(|| (mean(&logs), deviation.map(|deviation| (deviation, logs.len()))))
-            };
-            Some(Question {
-                values: evidence.log_steps.clone(),
-                against: against(stored, Some(stored.step_seconds?.ln()), job, thresholds)?,
-                tolerance: 1.0 + thresholds.step_time_tolerance_percent / 100.0,
-            })
-        })
-    }
-
-    fn of(
-        record: &RunRecord,
-        evidence: &Evidence,
-        question: impl Fn(&CaseRecord, &CaseEvidence) -> Option<Question>,
-    ) -> Self {
-        let asked = record.cases.iter().filter_map(|case| {
-            let evidence = evidence.case(&case.case.name).filter(|evidence| evidence.figures.is_some())?;
-            Some((case.case.name.clone(), question(case, evidence)?))
-        });
-        let (names, questions) = asked.unzip();
-        Self { names, questions }
-    }
-
-    fn answers(&self, looks: &[Look]) -> BTreeMap<String, Answer> {
-        self.names.iter().cloned().zip(answer(&self.questions, looks)).collect()
+    /// The questions about one figure of a case, by its `values`.
+    fn about(&self, case: &str, figure: Figure, values: &[f64], stored: &BaselineCase, between: Between) -> Vec<Asked> {
+        let gate = self.thresholds;
+        let anchor = stored.anchor.as_ref();
+        let (logs, latest, anchored, tolerance) = match figure {
+            Figure::Speedup => {
+                let log = |speedup: f64| -speedup.ln();
+                let anchored = anchor.and_then(|anchor| anchor.speedup);
+                (log_speedups(stored), stored.speedup.map(log), anchored.map(log), gate.speedup_tolerance_percent)
+            }
+            _ => {
+                let anchored = anchor.and_then(|anchor| anchor.step_seconds);
+                let latest = stored.step_seconds.map(f64::ln);
+                (log_steps(stored), latest, anchored.map(f64::ln), gate.step_time_tolerance_percent)
+            }
+        };
+        let level = Level::or_stored(&logs, latest, gate.level_shift());
+        let anchored = anchored.zip(anchor.map(|anchor| anchor.jobs));
+        // Where nothing was recorded since, both are one question.
+        let anchored = anchored.filter(|(mean, _)| level.is_none_or(|level| (mean - level.0).abs() > SAME));
+        let asked = |against, (mean, jobs), tolerance_percent| Asked {
+            case: case.to_owned(),
+            figure,
+            against,
+            values: values.to_vec(),
+            recorded: Recorded { mean, jobs, between },
+            tolerance_percent,
+        };
+        let baseline = level.map(|level| asked(Against::Baseline, level, tolerance));
+        let anchor = anchored.map(|level| asked(Against::Anchor, level, gate.anchor_tolerance_percent));
+        baseline.into_iter().chain(anchor).filter(|_| !values.is_empty()).collect()
     }
 }
 
-/// What the baseline holds a speedup against, as ln(case / reference).
-fn against_speedup(stored: &BaselineCase, thresholds: &Thresholds) -> Option<NoChange> {
-    let job = |job: &RecordedRun| {
-        let deviation = job.deviation_log_speedup.map(|deviation| (deviation, job.launches));
-        Some((-job.mean_log_speedup?, deviation))
+/// Levels whose logarithms are this near are one: a figure was written as a ratio, and read back.
+const SAME: f64 = 1e-9;
+
+fn compared(asked: Vec<Asked>, look: Look) -> Vec<Compared> {
+    let question = |asked: &Asked| Question {
+        values: asked.values.clone(),
+        against: NoChange::Recorded(asked.recorded),
+        tolerance: 1.0 + asked.tolerance_percent / 100.0,
     };
-    against(stored, Some(-stored.speedup?.ln()), job, thresholds)
-}
-
-/// The speedup that the baseline holds: the mean of its jobs where they are enough, else the latest.
-pub(super) fn stored_speedup(stored: &BaselineCase, thresholds: &Thresholds) -> Option<Ratio> {
-    against_speedup(stored, thresholds).map(|against| Ratio((-against.level()).exp()))
-}
-
-/// What the baseline holds a value against: its jobs where they are enough, else its `latest` value. `job` gives a job's
-/// mean, and its standard deviation over so many launches.
-fn against(
-    stored: &BaselineCase,
-    latest: Option<f64>,
-    job: impl Fn(&RecordedRun) -> Option<(f64, Option<(f64, usize)>)>,
-    thresholds: &Thresholds,
-) -> Option<NoChange> {
-    let jobs: Vec<_> = stored.jobs.iter().filter_map(job).collect();
-    if jobs.len() >= thresholds.calibrated_jobs.max(2) {
-        return Some(NoChange::Jobs(jobs.iter().map(|(mean, _)| *mean).collect()));
-    }
-    let variance = jobs.last().and_then(|(_, deviation)| {
-        let (deviation, launches) = (*deviation)?;
-        let number = launches as f64;
-        (launches >= 2).then_some((deviation.powi(2) / number, number - 1.0))
-    });
-    Some(NoChange::Level { mean: latest?, variance })
+    let answers = answer(&asked.iter().map(question).collect::<Vec<_>>(), &[look]);
+    asked.into_iter().zip(answers).map(|(asked, answer)| Compared { asked, answer }).collect()
 }

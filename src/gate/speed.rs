@@ -4,6 +4,7 @@
 
 use serde::Serialize;
 
+use super::between::Between;
 use crate::config::{Look, Thresholds};
 use crate::stats::{holm, mean, standard_deviation, t_probability, t_quantile};
 
@@ -37,16 +38,19 @@ impl Question {
 pub enum NoChange {
     /// Zero: both sides were in every block.
     SameBlocks,
-    /// The mean of few earlier jobs, or of an imported table: how much jobs differ is unknown, so a change is significant
-    /// only beyond the tolerance.
-    Level {
-        /// Mean of the values then.
-        mean: f64,
-        /// Variance of that mean, with its degrees of freedom; `None` where it is unknown.
-        variance: Option<(f64, f64)>,
-    },
-    /// The means of enough earlier jobs: a new one must be beyond what one more such job would be.
-    Jobs(Vec<f64>),
+    /// What was recorded: a new job must be further off than jobs differ by chance.
+    Recorded(Recorded),
+}
+
+/// The level of earlier jobs, or of an imported table.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Recorded {
+    /// Mean of the values then.
+    pub mean: f64,
+    /// Jobs behind it; 0 for a table.
+    pub jobs: usize,
+    /// How much jobs differ.
+    pub between: Between,
 }
 
 impl NoChange {
@@ -54,8 +58,7 @@ impl NoChange {
     pub(super) fn level(&self) -> f64 {
         match self {
             Self::SameBlocks => 0.0,
-            Self::Level { mean, .. } => *mean,
-            Self::Jobs(means) => mean(means),
+            Self::Recorded(recorded) => recorded.mean,
         }
     }
 }
@@ -69,7 +72,7 @@ pub struct Answer {
     pub launches: usize,
     /// The change as a log-ratio; positive is slower.
     pub change: f64,
-    /// Where it lies with 95% confidence; `None` below two blocks.
+    /// Where it lies with 95% confidence, by the blocks' own scatter; `None` below two blocks.
     pub interval: Option<(f64, f64)>,
     /// The smallest slowdown that this many launches find with a probability of 80%, as a log-ratio.
     pub detectable: Option<f64>,
@@ -85,8 +88,11 @@ pub enum Decision {
     Slower,
     /// Faster likewise.
     Faster,
-    /// Not slower by more than the tolerance, as the interval shows.
+    /// Not slower by more than the tolerance. Beside the base revision the interval shows it; of a job it is said of the job
+    /// itself, which is known to within the tolerance.
     Unchanged,
+    /// Slower than earlier jobs by more than the tolerance, but not by more than jobs differ by chance.
+    Unconfirmed,
     /// Neither is shown.
     Open,
 }
@@ -115,8 +121,11 @@ pub fn answer(questions: &[Question], looks: &[Look]) -> Vec<Answer> {
             let mut decision = interims[index].decide(slower[index], faster[index]);
             // Early passes must be clear on both sides. Earlier jobs tell how whole jobs differ: a part of one differs more.
             let is_clear = interims[index].is_within_on_both_sides();
-            let is_whole_job_asked = matches!(questions[index].against, NoChange::Jobs(_));
-            if look.is_early && (is_whole_job_asked || decision == Decision::Unchanged && !is_clear) {
+            let is_early_answer = match questions[index].against {
+                NoChange::SameBlocks => decision != Decision::Unchanged || is_clear,
+                NoChange::Recorded(_) => decision == Decision::Unchanged && is_clear,
+            };
+            if look.is_early && !is_early_answer {
                 decision = Decision::Open;
             }
             let alpha = look.alpha / questions.len() as f64;
@@ -140,12 +149,12 @@ struct Interim {
     change: f64,
     /// Standard deviation of the values; `None` below two.
     deviation: Option<f64>,
-    /// Standard error of the change, with its degrees of freedom; `None` where there is none.
+    /// Standard error of the values' mean, with its degrees of freedom; `None` where there is none.
+    own: Option<(f64, f64)>,
+    /// That of the change: as much, or what jobs differ by.
     error: Option<(f64, f64)>,
-    /// The part of the error's variance that more launches do not lessen.
-    fixed_variance: f64,
-    /// What a change must be beyond to be significant.
-    null: f64,
+    /// Whether it is a job against earlier ones.
+    is_job: bool,
     /// What a change must be beyond to matter.
     limit: f64,
     p_slower: f64,
@@ -158,36 +167,35 @@ impl Interim {
         let limit = question.tolerance.ln();
         let deviation = standard_deviation(values).filter(|deviation| deviation.is_finite());
         let own = deviation.map(|deviation| (deviation.powi(2) / values.len() as f64, (values.len() - 1) as f64));
-        let (error, null) = match &question.against {
-            NoChange::SameBlocks => (own, 0.0),
-            NoChange::Level { variance, .. } => (own.map(|own| sum_of_variances(own, *variance)), limit),
-            NoChange::Jobs(means) => (own.and_then(|own| prediction(means, own.0)), 0.0),
+        let error = match &question.against {
+            NoChange::SameBlocks => own,
+            NoChange::Recorded(Recorded { jobs, between, .. }) => own.map(|own| between.of_difference(own, *jobs)),
         };
         let change = if values.is_empty() { 0.0 } else { mean(values) - question.against.level() };
-        let error = error.map(|(variance, degrees)| (variance.sqrt(), degrees));
+        let root = |(variance, degrees): (f64, f64)| (variance.sqrt(), degrees);
+        let (own, error) = (own.map(root), error.map(root));
         let p = |distance: f64| error.map_or(1.0, |error| p_value(distance, error));
         Self {
             launches: values.len(),
             change,
             deviation,
+            own,
             error,
-            fixed_variance: match (error, own) {
-                (Some((error, _)), Some((own, _))) => (error.powi(2) - own).max(0.0),
-                _ => 0.0,
-            },
-            null,
+            is_job: question.against != NoChange::SameBlocks,
             limit,
-            p_slower: p(change - null),
-            p_faster: p(-change - null),
+            p_slower: p(change),
+            p_faster: p(-change),
         }
     }
 
     fn decide(&self, slower: bool, faster: bool) -> Decision {
-        let Some((_, high)) = self.interval() else { return Decision::Open };
+        let Some((low, high)) = self.interval() else { return Decision::Open };
+        let is_known = (high - low) / 2.0 < self.limit;
         match self.change {
             change if slower && change > self.limit => Decision::Slower,
             change if faster && change < -self.limit => Decision::Faster,
-            _ if high < self.limit => Decision::Unchanged,
+            change if self.is_job && is_known && change > self.limit => Decision::Unconfirmed,
+            _ if self.is_job && is_known || high < self.limit => Decision::Unchanged,
             _ => Decision::Open,
         }
     }
@@ -196,8 +204,9 @@ impl Interim {
         self.interval().is_some_and(|(low, high)| low > -self.limit && high < self.limit)
     }
 
+    /// By the values' own scatter: how much jobs differ is not in it.
     fn interval(&self) -> Option<(f64, f64)> {
-        let (error, degrees) = self.error?;
+        let (error, degrees) = self.own?;
         let half = if error > 0.0 { t_quantile(SIDE, degrees) * error } else { 0.0 };
         Some((self.change - half, self.change + half))
     }
@@ -217,20 +226,20 @@ impl Interim {
     fn detectable(&self, alpha: f64) -> Option<f64> {
         let (error, degrees) = self.error?;
         let of_power = t_quantile(POWER, degrees) * error;
-        let significant = self.null + t_quantile(1.0 - alpha, degrees) * error + of_power;
+        let significant = t_quantile(1.0 - alpha, degrees) * error + of_power;
         Some(significant.max(self.limit + of_power))
     }
 
     /// The launches with which the present change would be decided, were it the true one.
     fn settling_launches(&self, alpha: f64) -> Option<usize> {
-        let variance = self.deviation?.powi(2);
-        let is_slower = self.change > self.limit;
-        let (distance, probability) = match is_slower {
-            true => (self.change - self.null, 1.0 - alpha),
-            false => (self.limit - self.change, SIDE),
+        let deviation = self.deviation?;
+        let (distance, probability) = match self.change {
+            _ if self.is_job => (self.limit, SIDE),
+            change if change > self.limit => (change, 1.0 - alpha),
+            change => (self.limit - change, SIDE),
         };
         (self.launches + 1..=MOST_LAUNCHES).find(|launches| {
-            let error = (variance / *launches as f64 + self.fixed_variance).sqrt();
+            let error = deviation / (*launches as f64).sqrt();
             t_quantile(probability, (*launches - 1) as f64) * error < distance
         })
     }
@@ -243,23 +252,4 @@ pub(super) fn p_value(distance: f64, (error, degrees): (f64, f64)) -> f64 {
         () if distance > 0.0 => 0.0,
         () => 1.0,
     }
-}
-
-/// The variance of a difference of two means, with Welch's degrees of freedom.
-///
-/// Source: Welch 1947, "The generalization of Student's problem when several different population variances are involved".
-fn sum_of_variances(own: (f64, f64), other: Option<(f64, f64)>) -> (f64, f64) {
-    let Some(other) = other.filter(|other| other.0 > 0.0) else { return own };
-    let sum = own.0 + other.0;
-    (sum, sum.powi(2) / (own.0.powi(2) / own.1 + other.0.powi(2) / other.1))
-}
-
-/// The variance of one more job's mean about the mean of `means`: s²·(1 + 1/m) with m − 1 degrees of freedom.
-///
-/// Never less than what the new job's own blocks say, in case the earlier ones happened to agree.
-/// Source: Hahn & Meeker 1991, "Statistical Intervals", 4.7: prediction interval for one future observation.
-fn prediction(means: &[f64], own_variance: f64) -> Option<(f64, f64)> {
-    let between = standard_deviation(means)?.powi(2);
-    let jobs = means.len() as f64;
-    Some((between.max(own_variance) * (1.0 + 1.0 / jobs), jobs - 1.0))
 }
