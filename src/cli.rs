@@ -483,6 +483,8 @@ pub enum Baseline {
     Update(Update),
     /// Accept one case's regression, with the reason
     Accept(Accept),
+    /// Move the anchors, from which drift is measured, to the present level
+    Anchor(Anchor),
     /// Print a baseline
     Show(Show),
     /// Print the differences between two baseline files
@@ -531,6 +533,24 @@ pub struct Accept {
     /// Record the run even if it is unfit, incomplete or too uncertain; the baseline stores the reasons
     #[arg(long)]
     pub force: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Anchor {
+    #[command(flatten)]
+    pub sources: Sources,
+    /// Why the drift up to now is acceptable: one line, kept in the baseline
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// Only cases whose name contains this; may be repeated
+    #[arg(long, value_name = "TEXT")]
+    pub filter: Vec<String>,
+    /// The machine whose baseline it is [default: this one]
+    #[arg(long, value_name = "NAME")]
+    pub machine: Option<String>,
+    /// Do not ask for confirmation
+    #[arg(long)]
+    pub yes: bool,
 }
 
 #[derive(Debug, Args)]

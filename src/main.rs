@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         cli::Command::Parity(args) => commands::parity::parity(args, &terminal),
         cli::Command::Baseline(cli::Baseline::Update(args)) => commands::baseline::update(args, &terminal),
         cli::Command::Baseline(cli::Baseline::Accept(args)) => commands::baseline::accept(args, &terminal),
+        cli::Command::Baseline(cli::Baseline::Anchor(args)) => commands::baseline::anchor(args, &terminal),
         cli::Command::Baseline(cli::Baseline::Show(args)) => commands::baseline::show(args, &terminal),
         cli::Command::Baseline(cli::Baseline::Diff(args)) => commands::baseline::diff(args, &terminal),
         cli::Command::Baseline(cli::Baseline::Import(args)) => commands::baseline::import(args, &terminal),

@@ -10,8 +10,8 @@ use wanbench::config::{Case, Workload, link_references};
 use wanbench::config::{Look, Thresholds};
 use wanbench::evidence::figures::log_ratio;
 use wanbench::evidence::quantity::{Change, Quantity};
-use wanbench::gate::speed::{Answer, Decision, NoChange, Question, answer};
-use wanbench::gate::{Baselines, Demands, Judge, Plan, Verdict, settled};
+use wanbench::gate::speed::{Answer, Decision, NoChange, Question, Recorded, answer};
+use wanbench::gate::{Baselines, Between, Demands, Judge, Plan, Verdict, settled};
 use wanbench::machine::Machine;
 use wanbench::protocol::{Device, DeviceKind};
 use wanbench::store::baseline::{Baseline, ModelMemory};
@@ -48,17 +48,19 @@ fn values(sizes: std::ops::Range<usize>) -> impl Strategy<Value = Vec<f64>> {
 fn against() -> impl Strategy<Value = NoChange> {
     prop_oneof![
         Just(NoChange::SameBlocks),
-        (-0.1..0.1, prop::option::of((0.0..0.01, 1.0..9.0)))
-            .prop_map(|(mean, variance)| NoChange::Level { mean, variance }),
-        prop::collection::vec(-0.1..0.1, 1..10).prop_map(NoChange::Jobs),
+        (-0.1..0.1, prop::collection::vec(-0.1..0.1, 0..10)).prop_map(|(mean, jobs)| recorded(mean, &jobs)),
     ]
+}
+
+/// A level in front of a history.
+fn recorded(mean: f64, jobs: &[f64]) -> NoChange {
+    NoChange::Recorded(Recorded { mean, jobs: jobs.len(), between: Between::of([jobs]) })
 }
 
 fn negated(question: &Question) -> Question {
     let against = match &question.against {
         NoChange::SameBlocks => NoChange::SameBlocks,
-        NoChange::Level { mean, variance } => NoChange::Level { mean: -mean, variance: *variance },
-        NoChange::Jobs(means) => NoChange::Jobs(means.iter().map(|mean| -mean).collect()),
+        NoChange::Recorded(recorded) => NoChange::Recorded(Recorded { mean: -recorded.mean, ..*recorded }),
     };
     Question { values: question.values.iter().map(|value| -value).collect(), against, ..question.clone() }
 }
@@ -260,7 +262,7 @@ fn launch(block: usize, step_seconds: Vec<f64>) -> Launch {
     Launch { block, position: 0, wall_seconds: 1.0, outcome: Outcome::Measured(measured) }
 }
 
-/// An early look ends a run only where both sides are clear, or the case is slower; never by what earlier jobs say.
+/// An early look ends a run only where both sides are clear, or the case is slower; but never slower than earlier jobs.
 #[test]
 fn an_early_look_asks_more_of_a_pass() {
     let gate = Thresholds::default();
@@ -273,7 +275,10 @@ fn an_early_look_asks_more_of_a_pass() {
     assert_eq!(decided(&close, NoChange::SameBlocks), Decision::Unchanged);
     assert_eq!(decided(&wide, NoChange::SameBlocks), Decision::Open);
     assert_eq!(decided(&[&wide[..], &wide[..1]].concat(), NoChange::SameBlocks), Decision::Unchanged, "at the end");
-    assert_eq!(decided(&close, NoChange::Jobs(vec![0.001, 0.0, -0.001, 0.002, 0.0])), Decision::Open);
+    let (jobs, slow) = (recorded(0.0, &[0.001, 0.0, -0.001, 0.002, 0.0]), close.map(|value| value + 0.5));
+    assert_eq!(decided(&close, jobs.clone()), Decision::Unchanged);
+    assert_eq!(decided(&slow, jobs.clone()), Decision::Open);
+    assert_eq!(decided(&[&slow[..], &slow[..1]].concat(), jobs), Decision::Slower, "at the end");
 }
 
 /// How many of `runs` simulated checks of four cases find one of them slower, where nothing is.

@@ -19,6 +19,9 @@ const LEAST_PERCENT: f64 = 1.0;
 /// unchanged case in 740, and the gate's own interval comes on top.
 const JOB_DEVIATIONS: f64 = 3.0;
 
+/// Jobs below which a tolerance is not lowered: what they do not show may be chance.
+const ENOUGH_JOBS: usize = 5;
+
 /// Share of the canary's readings after which a block may start.
 const CANARY_SHARE: f64 = 0.95;
 
@@ -126,12 +129,11 @@ fn speedup_tolerance(cases: &[CaseNoise], gate: &Thresholds) -> Proposed {
     let with_speedup = cases.iter().filter(|case| case.noise.speedup.is_some());
     let jobs = with_speedup.map(|case| case.jobs).min().unwrap_or(0);
     let mut proposed = rounded_up(percent);
-    if jobs < gate.calibrated_jobs && proposed < gate.speedup_tolerance_percent {
+    if jobs < ENOUGH_JOBS && proposed < gate.speedup_tolerance_percent {
         proposed = gate.speedup_tolerance_percent;
         reason += &format!(
-            "; {} are too few to lower the present {proposed}%: {} would be enough",
-            format::count(jobs, "job"),
-            gate.calibrated_jobs
+            "; {} are too few to lower the present {proposed}%: {ENOUGH_JOBS} would be enough",
+            format::count(jobs, "job")
         );
     }
     Proposed { percent: Some(proposed), reason }

@@ -19,6 +19,8 @@ pub struct Thresholds {
     pub speedup_tolerance_percent: f64,
     /// How much slower a case's own step may get than in the committed baseline, in percent: machines drift from job to job.
     pub step_time_tolerance_percent: f64,
+    /// How much any figure may worsen against the anchor, which updates do not move, in percent.
+    pub anchor_tolerance_percent: f64,
     /// Growth of a peak, in percent of the baseline …
     pub peak_tolerance_percent: f64,
     /// … plus this many MiB.
@@ -35,9 +37,8 @@ pub struct Thresholds {
     pub looks: Vec<usize>,
     /// For each look, the probability of any false alarm over the whole matrix.
     pub look_alphas: Vec<f64>,
-    /// Jobs in a baseline from which on they tell how much jobs differ.
-    pub calibrated_jobs: usize,
-    /// A recorded job whose speedup is off the stored jobs' mean by more than this begins the history anew, in percent.
+    /// A recorded job that is off the level of those before it by more than this is an outlier, and two in a row are a new level,
+    /// in percent.
     pub level_shift_percent: f64,
     /// One side of a speedup alone has moved where its change is so many times the other's.
     pub attribution_factor: f64,
@@ -50,6 +51,7 @@ impl Default for Thresholds {
             whole_tolerance_percent: 5.0,
             speedup_tolerance_percent: 5.0,
             step_time_tolerance_percent: 10.0,
+            anchor_tolerance_percent: 5.0,
             peak_tolerance_percent: 1.0,
             peak_tolerance_mib: 16.0,
             parity_tolerance_factor: 1.0,
@@ -58,7 +60,6 @@ impl Default for Thresholds {
             canary_tolerance_cpu_percent: 25.0,
             looks: vec![4, 7, 10, 16, 24],
             look_alphas: vec![0.0002, 0.0008, 0.002, 0.003, 0.004],
-            calibrated_jobs: 5,
             level_shift_percent: 5.0,
             attribution_factor: 3.0,
         }
@@ -80,12 +81,13 @@ pub struct Look {
 
 impl Thresholds {
     /// The thresholds that are looser where they are larger, by their keys.
-    pub fn tolerances(&self) -> [(&'static str, f64); 9] {
+    pub fn tolerances(&self) -> [(&'static str, f64); 10] {
         [
             ("base_tolerance_percent", self.base_tolerance_percent),
             ("whole_tolerance_percent", self.whole_tolerance_percent),
             ("speedup_tolerance_percent", self.speedup_tolerance_percent),
             ("step_time_tolerance_percent", self.step_time_tolerance_percent),
+            ("anchor_tolerance_percent", self.anchor_tolerance_percent),
             ("peak_tolerance_percent", self.peak_tolerance_percent),
             ("peak_tolerance_mib", self.peak_tolerance_mib),
             ("parity_tolerance_factor", self.parity_tolerance_factor),
@@ -114,10 +116,14 @@ impl Thresholds {
             return Some(("look_alphas", format!("must have one value for each of the {} looks", self.looks.len())));
         }
         let is_probability = |alpha: &f64| *alpha > 0.0 && *alpha < 0.5;
-        if !self.look_alphas.iter().all(is_probability) || self.alpha() >= 0.5 {
-            return Some(("look_alphas", "must be probabilities above 0 that sum to less than 0.5".to_owned()));
-        }
-        (self.calibrated_jobs < 2).then(|| ("calibrated_jobs", "is less than 2".to_owned()))
+        let are_probabilities = self.look_alphas.iter().all(is_probability) && self.alpha() < 0.5;
+        (!are_probabilities)
+            .then(|| ("look_alphas", "must be probabilities above 0 that sum to less than 0.5".to_owned()))
+    }
+
+    /// The difference of two jobs, as a logarithm, from which on they are of different levels.
+    pub fn level_shift(&self) -> f64 {
+        (self.level_shift_percent / 100.0).ln_1p()
     }
 
     /// The looks of a run that planned `planned` launches and has done `done`.

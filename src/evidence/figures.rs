@@ -97,20 +97,18 @@ pub fn log_ratio(numerator: &[f64], denominator: &[f64]) -> f64 {
 }
 
 /// The peaks of one arm over its launches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peak {
     /// Their median.
     pub median: Bytes,
-    /// The smallest.
-    pub least: Bytes,
-    /// The largest.
-    pub most: Bytes,
+    /// That of each launch.
+    pub launches: Vec<Bytes>,
 }
 
 /// The peaks of `launches`; `None` where there is none, or one reports none.
 pub(super) fn peak(launches: &[Launch], of: impl Fn(&Measured) -> Option<u64>) -> Option<Peak> {
     let peaks: Vec<u64> = measured(launches).map(|(_, launch)| of(launch)).collect::<Option<_>>()?;
-    let (least, most) = (Bytes(*peaks.iter().min()?), Bytes(*peaks.iter().max()?));
     let values: Vec<f64> = peaks.iter().map(|bytes| *bytes as f64).collect();
-    Some(Peak { median: Bytes(stats::median(&values) as u64), least, most })
+    let median = Bytes(stats::median(&values) as u64);
+    (!peaks.is_empty()).then(|| Peak { median, launches: peaks.into_iter().map(Bytes).collect() })
 }

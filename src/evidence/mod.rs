@@ -66,7 +66,7 @@ pub struct Outputs {
 }
 
 /// The base revision's figures, as they were measured beside head's.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct BaseFigures {
     /// Median over launches of the launch's median step.
     pub step: Seconds,
@@ -98,7 +98,7 @@ impl BaseFigures {
 }
 
 /// The peaks of one arm's processes; `None` where a launch does not report one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Peaks {
     /// By the system's account of the process.
     pub process: Option<Peak>,
@@ -116,6 +116,12 @@ impl Evidence {
     /// The evidence on the case `name`, if the run has it.
     pub fn case(&self, name: &str) -> Option<&CaseEvidence> {
         self.cases.get(name)
+    }
+
+    /// The cases of `record`, whose evidence this is, that were measured.
+    pub fn measured<'a>(&'a self, record: &'a RunRecord) -> impl Iterator<Item = (&'a CaseRecord, &'a CaseEvidence)> {
+        let of_case = |case: &'a CaseRecord| Some((case, self.case(&case.case.name)?));
+        record.cases.iter().filter_map(of_case).filter(|(_, evidence)| evidence.figures.is_some())
     }
 
     /// The figures of the case `name`, if it was measured.

@@ -63,6 +63,7 @@ impl Judge<'_> {
             let acceptance = self.acceptance(name, stored);
             let accepts_memory = acceptance.is_some_and(|acceptance| acceptance.covers.contains(&Accepted::Memory));
             findings.extend(memory::peaks(evidence, stored, accepts_memory, self.thresholds));
+            findings.extend(memory::since_anchor(evidence, stored, self.thresholds));
             findings.extend(output::judge(self, case, &evidence.outputs, &findings));
             for finding in findings.iter_mut().filter(|finding| finding.fails) {
                 acceptance.into_iter().for_each(|acceptance| accept(finding, acceptance, self.thresholds));

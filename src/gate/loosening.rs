@@ -5,11 +5,12 @@
 
 use std::cmp::Ordering;
 
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use crate::config::Thresholds;
 use crate::config::{Config, Suite};
-use crate::store::baseline::{Baseline, BaselineCase, KEPT_RUNS, ModelMemory, RecordedRun};
+use crate::store::baseline::{Anchor, Baseline, BaselineCase, KEPT_RUNS, ModelMemory, RecordedRun};
 use crate::text::format;
 
 /// The committed state of one side of a change; `None` for what it does not have.
@@ -171,17 +172,39 @@ fn case(base: &BaselineCase, head: &BaselineCase) -> Vec<String> {
     let mebibytes: fn(f64) -> String = |bytes| format::mebibytes(bytes as u64);
     let peak = |what, base, head| worse(what, bytes(base), bytes(head), Ordering::Greater, mebibytes);
     let is_other = base.shape.is_some() && base.shape != head.shape;
+    let is_moved = |anchor: &&Anchor| head.anchor.as_ref() != Some(&completed(anchor, head.anchor.as_ref()));
     [
         worse("speedup", base.speedup, head.speedup, Ordering::Less, format::speedup),
         worse("step time", base.step_seconds, head.step_seconds, Ordering::Greater, format::seconds),
         peak("process peak", base.process_peak_bytes, head.process_peak_bytes),
         peak("framework peak", base.framework_peak_bytes, head.framework_peak_bytes),
         (!is_continued(&base.jobs, &head.jobs)).then(|| "recorded jobs edited".to_owned()),
+        base.anchor.as_ref().filter(is_moved).map(|old| moved(old, head.anchor.as_ref())),
         is_other.then(|| "shape or reference changed".to_owned()),
     ]
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// `anchor` with the figures that `head` adds to those that it lacks: adding one moves none.
+fn completed(anchor: &Anchor, head: Option<&Anchor>) -> Anchor {
+    Anchor {
+        speedup: anchor.speedup.or(head.and_then(|head| head.speedup)),
+        step_seconds: anchor.step_seconds.or(head.and_then(|head| head.step_seconds)),
+        process_peak_bytes: anchor.process_peak_bytes.or(head.and_then(|head| head.process_peak_bytes)),
+        framework_peak_bytes: anchor.framework_peak_bytes.or(head.and_then(|head| head.framework_peak_bytes)),
+        ..anchor.clone()
+    }
+}
+
+/// What became of the anchor `old`.
+fn moved(old: &Anchor, new: Option<&Anchor>) -> String {
+    let date = |anchor: &Anchor| anchor.date.to_zoned(TimeZone::UTC).date();
+    match new {
+        Some(new) => format!("anchor moved from {} to {}: {}", date(old), date(new), new.reason),
+        None => format!("anchor of {} removed", date(old)),
+    }
 }
 
 /// A figure that went into the `worse` direction, or away.
@@ -204,8 +227,8 @@ fn worse(
     }
 }
 
-/// Whether `head` is what updates make of `base`: jobs at its end; gone are none, the oldest beyond [`KEPT_RUNS`], or
-/// all where a level shift or an acceptance began the history anew.
+/// Whether `head` is what updates make of `base`: jobs at its end; gone are none, the oldest beyond [`KEPT_RUNS`], or all where an
+/// acceptance began the history anew.
 fn is_continued(base: &[RecordedRun], head: &[RecordedRun]) -> bool {
     let is_anew = head.first().is_some_and(|first| base.iter().all(|job| job.date < first.date));
     let mut gone = 0..base.len();
@@ -383,6 +406,23 @@ mod tests {
     }
 
     #[test]
+    fn a_moved_anchor_is_listed_and_a_completed_one_is_not() {
+        let moved = |reason: &str| {
+            let base = Scenario::new().baseline.unwrap();
+            let head = base.anchored(|name| name == "mlx/41f/int8", reason, &Thresholds::default());
+            loosened_baselines(&base, Some(&head))
+        };
+        let expected = "baseline of mlx/41f/int8: anchor moved from 2026-02-27 to 2026-02-27: intended";
+        assert_eq!(moved("intended"), [expected]);
+        assert_eq!(moved("first recorded"), [""; 0], "it is where it was");
+        let (there, back) = edited(|case| case.anchor = None);
+        assert_eq!(there, ["baseline of mlx/41f/int8: anchor of 2026-02-27 removed"]);
+        assert_eq!(back, [""; 0]);
+        let (there, back) = edited(|case| case.anchor.as_mut().unwrap().speedup = None);
+        assert_eq!((there.len(), back.len()), (1, 0));
+    }
+
+    #[test]
     fn removed_baselines_and_changed_model_bytes_are_listed() {
         let base = Scenario::new().baseline.unwrap();
         assert_eq!(loosened_baselines(&base, None), ["removes the machine's baseline"]);
@@ -429,7 +469,7 @@ mod tests {
         assert_eq!(newly(Some(&head), &again), ["mlx/41f/int8"]);
         assert_eq!(newly(Some(&head), &base), [""; 0]);
         let looser = loosened_baselines(&base, Some(&head));
-        let expected = "baseline of mlx/41f/int8: speedup from 2.46x to 1.97x (25.0% worse), step time from 30.1 ms to 37.6 ms (25.0% worse) (accepted)";
+        let expected = "baseline of mlx/41f/int8: speedup from 2.46x to 1.97x (25.0% worse), step time from 30.1 ms to 37.6 ms (25.0% worse), anchor moved from 2026-02-27 to 2026-03-01: a correct mask (accepted)";
         assert_eq!(looser, [expected]);
     }
 }

@@ -3,18 +3,24 @@
 use std::cmp::Ordering;
 
 use super::outcome::{Against, Figure, Finding, Verdict};
-use super::words::direction;
+use super::words::{SINCE_ANCHOR, anchor_of, direction};
 use crate::config::Thresholds;
 use crate::evidence::figures::{Figures, Peak};
 use crate::evidence::quantity::{Bytes, Change, Quantity};
 use crate::evidence::{CaseEvidence, Peaks};
+use crate::stats::sign_probability;
 use crate::store::baseline::BaselineCase;
 use crate::text::format;
+
+/// Share of the launches that must be beyond the tolerance for a peak to have changed …
+const MOST: (usize, usize) = (4, 5);
+/// … or so improbable must it be that as many are, if it had not: more launches never need a larger share.
+const SIGN_ALPHA: f64 = 0.01;
 
 /// Exact, in either direction: an unrecorded improvement has to be recorded too. What is not recorded is compared with the base
 /// revision's, of which fewer bytes are a plain improvement.
 pub(super) fn model_bytes(evidence: &CaseEvidence, now: &Figures, recorded: Option<Bytes>) -> Finding {
-    let of_base = evidence.base.map(|base| (base.model_bytes, Against::Base));
+    let of_base = evidence.base.as_ref().map(|base| (base.model_bytes, Against::Base));
     let before = recorded.map(|bytes| (bytes, Against::Recorded)).or(of_base);
     let bytes = now.model_bytes;
     let exact = |bytes: Bytes| format::exact(bytes.0);
@@ -70,24 +76,60 @@ pub(super) fn peaks(
     accepts: bool,
     thresholds: &Thresholds,
 ) -> Vec<Finding> {
-    let base = evidence.base.map(|base| base.peaks).unwrap_or_default();
-    let Peaks { process, framework } = evidence.peaks;
-    let of_base = |peak: Option<Peak>| peak.map(|peak| (peak.median, Against::Base));
+    let base = evidence.base.as_ref().map(|base| &base.peaks);
+    let of_base = |peak: Option<&Peak>| peak.map(|peak| (peak.median, Against::Base));
     let of_baseline = |peak: Option<u64>| peak.map(|peak| (Bytes(peak), Against::Baseline));
-    let before = |base: Option<Peak>, baseline: Option<u64>| match accepts {
+    let before = |base: Option<&Peak>, baseline: Option<u64>| match accepts {
         true => of_baseline(baseline).or(of_base(base)),
         false => of_base(base).or(of_baseline(baseline)),
     };
-    let process_before = before(base.process, stored.and_then(|stored| stored.process_peak_bytes));
-    let framework_before = before(base.framework, stored.and_then(|stored| stored.framework_peak_bytes));
+    let process_before =
+        before(base.and_then(|it| it.process.as_ref()), stored.and_then(|stored| stored.process_peak_bytes));
+    let framework_before =
+        before(base.and_then(|it| it.framework.as_ref()), stored.and_then(|stored| stored.framework_peak_bytes));
+    let Peaks { process, framework } = &evidence.peaks;
     let pairs = [(Figure::ProcessPeak, process, process_before), (Figure::FrameworkPeak, framework, framework_before)];
-    pairs.into_iter().filter_map(|(figure, now, before)| peak(figure, now, before, thresholds)).collect()
+    pairs.into_iter().filter_map(|(figure, now, before)| peak(figure, now.as_ref(), before, thresholds)).collect()
+}
+
+/// Both peaks against the anchor, once the baseline has moved on from it. Beside a base revision they are told and do not fail: the
+/// base revision's own peak tells what this change did.
+pub(super) fn since_anchor(
+    evidence: &CaseEvidence,
+    stored: Option<&BaselineCase>,
+    thresholds: &Thresholds,
+) -> Vec<Finding> {
+    let Some((stored, anchor)) = stored.and_then(|stored| Some((stored, stored.anchor.as_ref()?))) else {
+        return Vec::new();
+    };
+    let Peaks { process, framework } = &evidence.peaks;
+    let process = (Figure::ProcessPeak, process, anchor.process_peak_bytes, stored.process_peak_bytes);
+    let framework = (Figure::FrameworkPeak, framework, anchor.framework_peak_bytes, stored.framework_peak_bytes);
+    let of_figure = |(figure, now, before, recorded): (_, &Option<Peak>, Option<u64>, Option<u64>)| {
+        let (now, before) = (now.as_ref()?, before.filter(|before| recorded != Some(*before))?);
+        let allowance = Allowance { percent: thresholds.anchor_tolerance_percent, mib: thresholds.peak_tolerance_mib };
+        let whose = format!("{}'s", anchor_of(anchor));
+        let mut finding = judged(figure, now, (Bytes(before), Against::Anchor), &whose, allowance);
+        finding.verdict = match finding.verdict {
+            Verdict::Regressed if evidence.base.is_some() => Verdict::Drifted,
+            Verdict::Inconclusive if evidence.base.is_some() => Verdict::NotGated,
+            // No update records it: it is shown, and asks for nothing.
+            Verdict::Improved => Verdict::NotGated,
+            verdict => verdict,
+        };
+        finding.fails = finding.verdict == Verdict::Regressed;
+        if finding.fails {
+            finding.message.push_str(SINCE_ANCHOR);
+        }
+        Some(finding)
+    };
+    [process, framework].into_iter().filter_map(of_figure).collect()
 }
 
 /// `None` where a framework keeps no peak, and kept none before.
 fn peak(
     figure: Figure,
-    now: Option<Peak>,
+    now: Option<&Peak>,
     before: Option<(Bytes, Against)>,
     thresholds: &Thresholds,
 ) -> Option<Finding> {
@@ -109,35 +151,52 @@ fn peak(
         }
         (None, None) => return None,
     };
-    Some(judged(figure, now, (before, against), thresholds))
+    let allowance = Allowance { percent: thresholds.peak_tolerance_percent, mib: thresholds.peak_tolerance_mib };
+    Some(judged(figure, now, (before, against), whose(against), allowance))
 }
 
-fn judged(figure: Figure, now: Peak, (before, against): (Bytes, Against), thresholds: &Thresholds) -> Finding {
-    let allowed =
-        before.0 as f64 * thresholds.peak_tolerance_percent / 100.0 + thresholds.peak_tolerance_mib * 1024.0 * 1024.0;
-    let growth = now.median.0 as f64 - before.0 as f64;
-    let is_beyond = |bytes: Bytes| (bytes.0 as f64 - before.0 as f64).abs() > allowed;
+/// How much a peak may differ.
+struct Allowance {
+    /// In percent of the peak before …
+    percent: f64,
+    /// … plus this.
+    mib: f64,
+}
+
+fn judged(
+    figure: Figure,
+    now: &Peak,
+    (before, against): (Bytes, Against),
+    whose: &str,
+    Allowance { percent, mib }: Allowance,
+) -> Finding {
+    let allowed = before.0 as f64 * percent / 100.0 + mib * 1024.0 * 1024.0;
+    let growth_of = |bytes: Bytes| bytes.0 as f64 - before.0 as f64;
+    let growth = growth_of(now.median);
+    let beyond = |sign: f64| now.launches.iter().filter(|bytes| sign * growth_of(**bytes) > allowed).count();
+    let (more, less) = (beyond(1.0), beyond(-1.0));
+    let all = now.launches.len();
+    let is_shown = |count: usize| count * MOST.1 >= all * MOST.0 || sign_probability(count, all) <= SIGN_ALPHA;
     let verdict = match growth {
+        _ if is_shown(more) => Verdict::Regressed,
+        _ if is_shown(less) => Verdict::Improved,
         growth if growth.abs() <= allowed => Verdict::Unchanged,
-        // Launches that disagree are no proof, unless even the one nearest to the baseline is beyond the tolerance.
-        growth if growth > 0.0 && now.least > before && is_beyond(now.least) => Verdict::Regressed,
-        growth if growth < 0.0 && now.most < before && is_beyond(now.most) => Verdict::Improved,
         _ => Verdict::Inconclusive,
     };
     let change = Change::of_bytes(before, now.median);
     let mut message = format!(
-        "its {figure} {} {} {} to {}: {} {}, {} the tolerance of {} ({}% + {} MiB)",
+        "its {figure} {} {whose} {before} to {}: {} {}, {} the tolerance of {} ({percent}% + {mib} MiB)",
         direction(change),
-        whose(against),
-        before,
         now.median,
         format::mebibytes(growth.abs() as u64),
         if growth < 0.0 { "less" } else { "more" },
         if verdict == Verdict::Unchanged { "within" } else { "beyond" },
         format::mebibytes(allowed as u64),
-        thresholds.peak_tolerance_percent,
-        thresholds.peak_tolerance_mib
     );
+    let count = if growth < 0.0 { less } else { more };
+    if verdict != Verdict::Unchanged && count < all {
+        message.push_str(&format!(" in {count} of {}", format::launches(all)));
+    }
     if verdict == Verdict::Inconclusive {
         message.push_str("; the launches disagree by more than the tolerance");
     }

@@ -2,14 +2,19 @@
 //!
 //! [`Judge`] is the only place that decides whether a run passes; everything else renders its [`Outcome`]. `time`, `memory`,
 //! `output` and `control` each judge one kind of figure, `gaps` and `exemptions` the run as a whole. `questions` collects the
-//! questions about times, and [`speed`] answers them together. [`recording`] is what a run changes in the baselines,
-//! [`doubts`] why it should not, [`loosening`] what a change relaxes for itself.
+//! questions about times, and [`speed`] answers them together; `level` and `between` are what recorded jobs tell for it, `anchor` what
+//! updates leave in place. [`recording`] is what a run changes in the baselines, [`doubts`] why it should not, [`loosening`] what a
+//! change relaxes for itself.
 
+mod anchor;
+mod between;
+mod committed;
 mod control;
 pub mod doubts;
 mod exemptions;
 mod gaps;
 mod judge;
+mod level;
 pub mod loosening;
 mod memory;
 mod outcome;
@@ -24,6 +29,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub use between::Between;
 pub use control::{Control, ControlLimit, is_unfit};
 pub use outcome::{Against, Figure, Finding, Gap, Judged, Outcome, Standing, Verdict};
 pub use plan::{Baselines, Demands, Judge, Plan, Terms};

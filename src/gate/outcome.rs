@@ -135,6 +135,8 @@ pub enum Against {
     Base,
     /// This machine's committed baseline.
     Baseline,
+    /// Its anchor, which updates of the baseline do not move.
+    Anchor,
     /// What is recorded for every machine.
     Recorded,
     /// The reference of the workload, or the case's own other launches.
@@ -153,6 +155,8 @@ pub enum Verdict {
     Improved,
     /// Worse than the baseline, but not by this change: head and base do not differ in the same blocks.
     Drifted,
+    /// Worse than what was recorded by more than the tolerance, but not by more than jobs differ here by chance.
+    Unconfirmed,
     /// There is nothing before it to compare with.
     New,
     /// The suite has it, the results do not.
@@ -216,13 +220,14 @@ impl Judged {
     }
 
     /// The finding that decides about the case's speed: the one that fails or is undecided, or else its own step time beside a
-    /// base revision, its speedup, or its step time against the baseline.
+    /// base revision, its speedup, or its step time against the baseline, and then the same against the anchor.
     pub fn speed(&self) -> Option<&Finding> {
         let all = || {
-            let beside_base = Figure::TIMES.map(|figure| self.finding(figure, Against::Base));
-            let against_baseline =
-                [Figure::Speedup, Figure::StepTime].map(|figure| self.finding(figure, Against::Baseline));
-            beside_base.into_iter().chain(against_baseline).flatten()
+            let beside_base = Figure::TIMES.map(|figure| (figure, Against::Base));
+            let committed = [Against::Baseline, Against::Anchor]
+                .map(|against| [Figure::Speedup, Figure::StepTime].map(|figure| (figure, against)));
+            let speeds = beside_base.into_iter().chain(committed.into_iter().flatten());
+            speeds.filter_map(|(figure, against)| self.finding(figure, against))
         };
         let is_undecided = |finding: &&Finding| {
             matches!(finding.verdict, Verdict::Inconclusive | Verdict::NotJudged) && finding.change.is_some()
@@ -303,10 +308,11 @@ impl Figure {
 
 impl Verdict {
     /// All of them, in the order in which they are counted.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Unchanged,
         Self::Improved,
         Self::Drifted,
+        Self::Unconfirmed,
         Self::New,
         Self::NotGated,
         Self::Inconclusive,
@@ -325,6 +331,7 @@ impl Verdict {
             Self::Unchanged => "unchanged",
             Self::Improved => "improved",
             Self::Drifted => "drifted",
+            Self::Unconfirmed => "unconfirmed",
             Self::New => "new",
             Self::LeftOut => "left out",
             Self::Missing => "missing",

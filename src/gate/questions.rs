@@ -6,28 +6,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::outcome::Figure;
-use super::speed::{Answer, Decision, Kind, NoChange, Question, answer};
+use super::committed::{Committed, Compared};
+use super::outcome::{Against, Figure};
+use super::speed::{Answer, Decision, Question, answer};
 use crate::config::{Case, Look, PASS_ERROR, Thresholds};
 use crate::evidence::pair::Pair;
-use crate::evidence::quantity::{Ratio, Seconds};
+use crate::evidence::quantity::Seconds;
 use crate::evidence::{BaseFigures, CaseEvidence, Evidence};
-use crate::stats::{mean, standard_deviation};
-use crate::store::baseline::{Baseline, BaselineCase, RecordedRun};
+use crate::store::baseline::Baseline;
 use crate::store::record::{CaseRecord, RunRecord};
 
 /// The answers to all questions about times, by the case's name.
 pub(super) struct Answers {
     /// Its own times beside the base revision's, each with the figure that it is about.
     pub beside_base: BTreeMap<String, BTreeMap<Figure, Answer>>,
-    /// Its time in proportion to the reference's, against the baseline's.
-    pub speedups: BTreeMap<String, Answer>,
-    /// Its own step time against the baseline's.
-    pub step_times: BTreeMap<String, Answer>,
+    /// Its time in proportion to the reference's, and its own step time, against what is committed.
+    committed: Vec<Compared>,
 }
 
 impl Answers {
-    /// The answers of a run that plans so many `launches`.
+    /// The answers of a run that plans so many `launches`, after the last of them that was made.
     pub fn of(
         record: &RunRecord,
         evidence: &Evidence,
@@ -35,26 +33,28 @@ impl Answers {
         thresholds: &Thresholds,
         launches: usize,
     ) -> Self {
-        let beside_base = Questions::beside_base(record, evidence, thresholds);
-        let speedups = Questions::speedups(record, evidence, baseline, thresholds);
-        let step_times = Questions::step_times(record, evidence, baseline, thresholds);
-        let looks = thresholds.looks(launches, record.blocks());
-        // Whatever else is asked is one question at the end.
-        let all = Look { alpha: thresholds.alpha(), pass_error: PASS_ERROR, ..thresholds.last_look(launches) };
-        let end = [Look { launches: record.blocks(), ..all }];
-        let last = thresholds.last_look(launches);
-        let (speedup_looks, speedup_last) = if beside_base.is_empty() { (&looks[..], last) } else { (&end[..], all) };
-        let of_case =
-            |answers: Vec<(Asked, Answer)>| answers.into_iter().map(|(asked, answer)| (asked.case, answer)).collect();
-        let mut by_figure: BTreeMap<String, BTreeMap<Figure, Answer>> = BTreeMap::new();
-        for (Asked { case, figure }, answer) in beside_base.answers(&looks, last) {
-            by_figure.entry(case).or_default().insert(figure, answer);
-        }
-        Self {
-            beside_base: by_figure,
-            speedups: of_case(speedups.answers(speedup_looks, speedup_last)),
-            step_times: of_case(step_times.answers(&end, all)),
-        }
+        Self::at(record, evidence, baseline, thresholds, launches, false)
+    }
+
+    /// The same of a run that is on its way, where `is_early`. What is committed is asked about once, at the end: before it, only what
+    /// is clearly unchanged has an answer.
+    fn at(
+        record: &RunRecord,
+        evidence: &Evidence,
+        baseline: Option<&Baseline>,
+        thresholds: &Thresholds,
+        launches: usize,
+        is_early: bool,
+    ) -> Self {
+        let end = Look { launches: record.blocks(), alpha: thresholds.alpha(), pass_error: PASS_ERROR, is_early };
+        let committed = baseline
+            .map_or_else(Vec::new, |baseline| Committed { evidence, baseline, thresholds }.answers(record, end));
+        Self { beside_base: beside_base(record, evidence, thresholds, launches), committed }
+    }
+
+    /// The answer about `figure` of `case` against what is committed, if it was asked.
+    pub fn compared(&self, case: &str, figure: Figure, against: Against) -> Option<&Compared> {
+        self.about(case).find(|it| it.is_about(figure, against))
     }
 
     /// Whether this change made the case slower or faster, as is decided beside the base revision.
@@ -64,32 +64,31 @@ impl Answers {
     }
 
     /// Whether the speedup is decided to have changed: then the reference's own time does not hide what the case's did.
-    pub fn is_told_by_speedup(&self, case: &str) -> bool {
-        let answer = self.speedups.get(case);
-        answer.is_some_and(|answer| matches!(answer.decision, Decision::Slower | Decision::Faster))
+    pub fn is_told_by_speedup(&self, case: &str, against: Against) -> bool {
+        let compared = self.compared(case, Figure::Speedup, against);
+        compared.is_some_and(|it| matches!(it.answer.decision, Decision::Slower | Decision::Faster))
     }
 
     /// Whether anything is asked about `case` that decides when it stops: beside a base revision, only what is asked there.
     fn asks_about(&self, case: &str) -> bool {
         match self.beside_base.is_empty() {
-            true => self.speedups.contains_key(case) || self.step_times.contains_key(case),
+            true => self.about(case).next().is_some(),
             false => self.beside_base.contains_key(case),
         }
     }
 
-    /// Whether further launches are needed for `case`, which is asked about, at a look of the run on its way. A step time against
-    /// the baseline is asked once: before the last launch, only its being unchanged settles it.
+    /// Whether further launches are needed for `case`, which is asked about, at a look of the run on its way.
     fn is_open(&self, case: &str) -> bool {
-        let is_open = |answer: &Answer| answer.decision == Decision::Open;
         if let Some(answers) = self.beside_base.get(case) {
             // A case that fails needs no further launches, whatever else is open about it.
-            return answers.values().all(|answer| answer.decision != Decision::Slower) && answers.values().any(is_open);
+            let has_failed = answers.values().any(|answer| answer.decision == Decision::Slower);
+            return !has_failed && answers.values().any(|answer| answer.decision == Decision::Open);
         }
-        let speedup = self.speedups.get(case);
-        if speedup.is_some_and(is_open) || self.is_told_by_speedup(case) {
-            return speedup.is_some_and(is_open);
-        }
-        self.step_times.get(case).is_some_and(|answer| answer.decision != Decision::Unchanged)
+        self.about(case).any(|it| it.answer.decision != Decision::Unchanged)
+    }
+
+    fn about(&self, case: &str) -> impl Iterator<Item = &Compared> {
+        self.committed.iter().filter(move |it| it.case() == case)
     }
 }
 
@@ -106,7 +105,7 @@ pub fn settled(
     if !is_look && !is_enough {
         return BTreeSet::new();
     }
-    let answers = Answers::of(record, &Evidence::of(record), baseline, thresholds, record.launches);
+    let answers = Answers::at(record, &Evidence::of(record), baseline, thresholds, record.launches, true);
     let is_open = |case: &&CaseRecord| match answers.asks_about(&case.case.name) {
         true => !is_look || answers.is_open(&case.case.name),
         false => !is_enough && is_wanted(record, case),
@@ -143,110 +142,33 @@ fn is_wanted(record: &RunRecord, case: &CaseRecord) -> bool {
 /// about.
 const LEAST_WAIT_SECONDS: f64 = 1.0;
 
-/// Questions, with what each is about.
-#[derive(Default)]
-struct Questions {
-    asked: Vec<Asked>,
-    questions: Vec<Question>,
+/// The answers about each case's own times beside the base revision's, by the case's name and the figure, of a run that plans so many
+/// `launches`.
+fn beside_base(
+    record: &RunRecord,
+    evidence: &Evidence,
+    thresholds: &Thresholds,
+    launches: usize,
+) -> BTreeMap<String, BTreeMap<Figure, Answer>> {
+    let asked = evidence.measured(record).filter(|(_, evidence)| !evidence.beside_base.is_empty());
+    let of_case = |(case, evidence): (&CaseRecord, &CaseEvidence)| {
+        let name = case.case.name.clone();
+        questions(evidence, thresholds).into_iter().map(move |(figure, question)| ((name.clone(), figure), question))
+    };
+    let (about, questions): (Vec<_>, Vec<_>) = asked.flat_map(of_case).unzip();
+    let answers = answer(&questions, &thresholds.looks(launches, record.blocks()), thresholds.last_look(launches));
+    let mut by_case: BTreeMap<String, BTreeMap<Figure, Answer>> = BTreeMap::new();
+    for ((case, figure), answer) in about.into_iter().zip(answers) {
+        by_case.entry(case).or_default().insert(figure, answer);
+    }
+    by_case
 }
 
-/// What a question is about.
-#[derive(Clone)]
-struct Asked {
-    case: String,
-    figure: Figure,
-}
-
-impl Questions {
-    /// Each case's own times against the base revision's.
-    fn beside_base(record: &RunRecord, evidence: &Evidence, thresholds: &Thresholds) -> Self {
-        let mut all = Self::default();
-        for (case, evidence) in measured(record, evidence).filter(|(_, evidence)| !evidence.beside_base.is_empty()) {
-            let [step, mean_step, slow_launches] = Question::beside_base(&evidence.beside_base, thresholds);
-            let waits = waits(evidence, thresholds);
-            let steps =
-                [(Figure::StepTime, step), (Figure::MeanStep, mean_step), (Figure::SlowLaunches, slow_launches)];
-            for (figure, question) in steps.into_iter().chain(waits) {
-                all.push(case, figure, question);
-            }
-        }
-        all
-    }
-
-    /// Each case's time in proportion to its reference's, against the baseline's.
-    fn speedups(record: &RunRecord, evidence: &Evidence, baseline: Option<&Baseline>, thresholds: &Thresholds) -> Self {
-        Self::of(record, evidence, Figure::Speedup, |case, evidence| {
-            let stored = baseline?.case(&case.case)?;
-            let values = evidence.against_reference.clone();
-            (!values.is_empty()).then_some(Question {
-                values,
-                launches: Vec::new(),
-                kind: Kind::Times,
-                against: against_speedup(stored, thresholds)?,
-                tolerance: 1.0 + thresholds.speedup_tolerance_percent / 100.0,
-            })
-        })
-    }
-
-    /// Each case's own step time against the baseline's; not of an imported one, which no machine here measured.
-    fn step_times(
-        record: &RunRecord,
-        evidence: &Evidence,
-        baseline: Option<&Baseline>,
-        thresholds: &Thresholds,
-    ) -> Self {
-        let baseline = baseline.filter(|baseline| baseline.imported.is_none());
-        Self::of(record, evidence, Figure::StepTime, |case, evidence| {
-            let stored = baseline?.case(&case.case)?;
-            let job = |job: &RecordedRun| {
-                let logs: Vec<f64> = job.launch_step_seconds.iter().map(|seconds| seconds.ln()).collect();
-                let deviation = standard_deviation(&logs);
-                (!logs.is_empty()).then(|| (mean(&logs), deviation.map(|deviation| (deviation, logs.len()))))
-            };
-            Some(Question {
-                values: evidence.log_steps.clone(),
-                launches: Vec::new(),
-                kind: Kind::Times,
-                against: against(stored, Some(stored.step_seconds?.ln()), job, thresholds)?,
-                tolerance: 1.0 + thresholds.step_time_tolerance_percent / 100.0,
-            })
-        })
-    }
-
-    fn of(
-        record: &RunRecord,
-        evidence: &Evidence,
-        figure: Figure,
-        question: impl Fn(&CaseRecord, &CaseEvidence) -> Option<Question>,
-    ) -> Self {
-        let mut all = Self::default();
-        for (case, evidence) in measured(record, evidence) {
-            question(case, evidence).into_iter().for_each(|question| all.push(case, figure, question));
-        }
-        all
-    }
-
-    fn push(&mut self, case: &CaseRecord, figure: Figure, question: Question) {
-        self.asked.push(Asked { case: case.case.name.clone(), figure });
-        self.questions.push(question);
-    }
-
-    fn is_empty(&self) -> bool {
-        self.questions.is_empty()
-    }
-
-    fn answers(&self, looks: &[Look], last: Look) -> Vec<(Asked, Answer)> {
-        self.asked.iter().cloned().zip(answer(&self.questions, looks, last)).collect()
-    }
-}
-
-/// The cases that were measured, with their evidence.
-fn measured<'a>(
-    record: &'a RunRecord,
-    evidence: &'a Evidence,
-) -> impl Iterator<Item = (&'a CaseRecord, &'a CaseEvidence)> {
-    let of_case = |case: &'a CaseRecord| Some((case, evidence.case(&case.case.name)?));
-    record.cases.iter().filter_map(of_case).filter(|(_, evidence)| evidence.figures.is_some())
+/// What is asked about one case beside the base revision.
+fn questions(evidence: &CaseEvidence, thresholds: &Thresholds) -> Vec<(Figure, Question)> {
+    let [step, mean_step, slow_launches] = Question::beside_base(&evidence.beside_base, thresholds);
+    let steps = [(Figure::StepTime, step), (Figure::MeanStep, mean_step), (Figure::SlowLaunches, slow_launches)];
+    steps.into_iter().chain(waits(evidence, thresholds)).collect()
 }
 
 /// The questions about what the user waits for before and between the steps.
@@ -262,38 +184,4 @@ fn waits(evidence: &CaseEvidence, thresholds: &Thresholds) -> Vec<(Figure, Quest
         Some((figure, Question::of_times(values?, Vec::new(), thresholds.whole_tolerance_percent)))
     };
     waits.into_iter().filter_map(question).collect()
-}
-
-/// What the baseline holds a speedup against, as ln(case / reference).
-fn against_speedup(stored: &BaselineCase, thresholds: &Thresholds) -> Option<NoChange> {
-    let job = |job: &RecordedRun| {
-        let deviation = job.deviation_log_speedup.map(|deviation| (deviation, job.launches));
-        Some((-job.mean_log_speedup?, deviation))
-    };
-    against(stored, Some(-stored.speedup?.ln()), job, thresholds)
-}
-
-/// The speedup that the baseline holds: the mean of its jobs where they are enough, else the latest.
-pub(super) fn stored_speedup(stored: &BaselineCase, thresholds: &Thresholds) -> Option<Ratio> {
-    against_speedup(stored, thresholds).map(|against| Ratio((-against.level()).exp()))
-}
-
-/// What the baseline holds a value against: its jobs where they are enough, else its `latest` value. `job` gives a job's
-/// mean, and its standard deviation over so many launches.
-fn against(
-    stored: &BaselineCase,
-    latest: Option<f64>,
-    job: impl Fn(&RecordedRun) -> Option<(f64, Option<(f64, usize)>)>,
-    thresholds: &Thresholds,
-) -> Option<NoChange> {
-    let jobs: Vec<_> = stored.jobs.iter().filter_map(job).collect();
-    if jobs.len() >= thresholds.calibrated_jobs.max(2) {
-        return Some(NoChange::Jobs(jobs.iter().map(|(mean, _)| *mean).collect()));
-    }
-    let variance = jobs.last().and_then(|(_, deviation)| {
-        let (deviation, launches) = (*deviation)?;
-        let number = launches as f64;
-        (launches >= 2).then_some((deviation.powi(2) / number, number - 1.0))
-    });
-    Some(NoChange::Level { mean: latest?, variance })
 }

@@ -1,12 +1,16 @@
 //! Recording: what a run's figures change in the baselines. Pure; the commands show it, ask and write.
 
+use super::anchor;
 use super::doubts::Doubts;
+use super::level::{Level, log_speedups, log_steps};
 use crate::config::Thresholds;
 use crate::evidence::figures::Figures;
+use crate::evidence::quantity::Change;
 use crate::evidence::{CaseEvidence, Evidence};
-use crate::stats::{mean, standard_deviation};
+use crate::stats::standard_deviation;
 use crate::store::baseline::{Acceptance, Baseline, BaselineCase, KEPT_RUNS, ModelMemory, RecordedRun, Shape};
 use crate::store::record::{CaseRecord, RunRecord};
+use crate::text::format::{self, some_names};
 
 impl ModelMemory {
     /// These bytes with those of all cases that `record` measured.
@@ -62,8 +66,7 @@ impl Baseline {
         if let (Some(case), Some((evidence, figures))) = (record.case(name), whole(&evidence, name)) {
             let old = updated.cases.remove(name).map(|old| BaselineCase { jobs: Vec::new(), ..old });
             let recorded = recorded(record, case, evidence, figures, old, thresholds);
-            let stored = BaselineCase { accepted: Some(acceptance), ..recorded };
-            updated.cases.insert(name.to_owned(), stored);
+            updated.cases.insert(name.to_owned(), anchor::accepted(recorded, acceptance, thresholds));
         }
         updated
     }
@@ -89,7 +92,8 @@ fn recorded(
     let kept = old.as_ref().filter(|_| case.case.reference.is_none());
     let shape = kept.and_then(|old| old.shape.clone()).unwrap_or_else(|| Shape::of(&case.case));
     let kept_speedup = kept.and_then(|old| old.speedup);
-    BaselineCase {
+    let (jobs, anchor) = old.map_or_else(Default::default, |old| (old.jobs, old.anchor));
+    let recorded = BaselineCase {
         frames: case.case.workload.frames,
         steps: case.case.workload.steps,
         shape: Some(shape),
@@ -97,27 +101,70 @@ fn recorded(
         step_seconds: Some(figures.step_seconds.0),
         framework_peak_bytes: figures.framework_peak_bytes.map(|peak| peak.0),
         process_peak_bytes: figures.process_peak_bytes.map(|peak| peak.0),
-        jobs: continued(old.map_or_else(Vec::new, |old| old.jobs), job(record, case, evidence), thresholds),
+        jobs: continued(jobs, job(record, case, evidence)),
+        anchor: None,
         accepted: None,
-    }
+    };
+    anchor::kept(recorded, anchor, thresholds)
 }
 
-/// `jobs` and `newest`, as far as they are of one level and [`KEPT_RUNS`] allows.
-///
-/// The stored jobs tell how much jobs differ by chance. Jobs of two levels would pass the step between these for chance:
-/// prediction limits as wide as the step, in which the next regression hides.
-fn continued(mut jobs: Vec<RecordedRun>, newest: RecordedRun, thresholds: &Thresholds) -> Vec<RecordedRun> {
+/// `jobs` and `newest`, as far as [`KEPT_RUNS`] allows. Which of them are of one level is told when that is asked for.
+fn continued(mut jobs: Vec<RecordedRun>, newest: RecordedRun) -> Vec<RecordedRun> {
     // Recording one run twice is recording it once.
     jobs.retain(|job| job.date != newest.date);
-    let levels: Vec<f64> = jobs.iter().filter_map(|job| job.mean_log_speedup).collect();
-    // Without a job to compare with, the mean is no number, and nothing is beyond it.
-    let shift = (thresholds.level_shift_percent / 100.0).ln_1p();
-    if newest.mean_log_speedup.is_some_and(|level| (level - mean(&levels)).abs() > shift) {
-        jobs.clear();
-    }
     jobs.push(newest);
     jobs.drain(..jobs.len().saturating_sub(KEPT_RUNS));
     jobs
+}
+
+/// What recording makes of each case's history from `old` to `new`, in sentences without their period: a job that is off its level, a
+/// new level, and a job that was dropped.
+pub fn notices(old: &Baseline, new: &Baseline, thresholds: &Thresholds) -> Vec<String> {
+    let mut notices: Vec<(String, Vec<&str>)> = Vec::new();
+    for (name, case) in &new.cases {
+        let before = old.cases.get(name).filter(|before| before.jobs != case.jobs);
+        for notice in before.into_iter().flat_map(|before| of_case(before, case, thresholds)) {
+            match notices.iter_mut().find(|(same, _)| *same == notice) {
+                Some((_, names)) => names.push(name),
+                None => notices.push((notice, vec![name])),
+            }
+        }
+    }
+    notices.into_iter().map(|(notice, names)| format!("{}: {notice}", some_names(&names))).collect()
+}
+
+fn of_case(before: &BaselineCase, case: &BaselineCase, thresholds: &Thresholds) -> Vec<String> {
+    let speedups = off_level("speedup", &log_speedups(case), thresholds);
+    let steps = off_level("step time", &log_steps(case), thresholds);
+    let dropped = before.jobs.first().filter(|first| !case.jobs.contains(first) && case.jobs.len() == KEPT_RUNS);
+    let dropped = dropped
+        .map(|job| format!("the oldest of its jobs, of {:.0}, was dropped: the last {KEPT_RUNS} are kept", job.date));
+    speedups.into_iter().chain(steps).chain(dropped).collect()
+}
+
+/// What the newest of a history's jobs is to its level, where it does not belong to that of the jobs before it.
+fn off_level(figure: &str, logs: &[f64], thresholds: &Thresholds) -> Option<String> {
+    let shift = thresholds.level_shift();
+    let (newest, earlier) = logs.split_last()?;
+    let (level, before) = (Level::of(logs, shift)?, Level::of(earlier, shift)?);
+    let jobs = |level: &Level| match level.members.len() {
+        1 => "job".to_owned(),
+        jobs => format!("{jobs} jobs"),
+    };
+    let off = |mean: f64| format::share(Change::from_log(mean - before.mean).0.abs());
+    match (level.members.contains(&earlier.len()), level.members[0] == before.members[0]) {
+        (true, true) => None,
+        (true, false) => Some(format!(
+            "two jobs in a row have a {figure} {} off the level of the {} before them: they begin a new level",
+            off(level.mean),
+            jobs(&before)
+        )),
+        (false, _) => Some(format!(
+            "the {figure} is {} off the level of the {} before it: it is kept as an outlier, and a second one like it makes a new level",
+            off(*newest),
+            jobs(&before)
+        )),
+    }
 }
 
 fn job(record: &RunRecord, case: &CaseRecord, evidence: &CaseEvidence) -> RecordedRun {
@@ -204,16 +251,42 @@ mod tests {
         assert_eq!(memory.updated(&record), memory);
     }
 
+    /// The baseline of the scenario after a run on each day, in which [`CASE`] takes so many times as long.
+    fn after(factors: &[f64]) -> Baseline {
+        let runs = factors.iter().enumerate().map(|(day, factor)| run(day as i64 + 1, *factor));
+        runs.fold(Scenario::new().baseline.unwrap(), |baseline, run| baseline.updated(&run, &Thresholds::default()))
+    }
+
+    /// What the last of such runs is told to have done.
+    fn told(factors: &[f64]) -> Vec<String> {
+        let before = after(&factors[..factors.len() - 1]);
+        notices(&before, &after(factors), &Thresholds::default())
+    }
+
     #[test]
-    fn a_level_shift_begins_the_history_anew() {
-        let before = Scenario::new().baseline.unwrap().updated(&run(1, 1.0), &Thresholds::default());
-        for (factor, jobs) in [(1.04, 3), (1.06, 1), (0.96, 3), (0.94, 1)] {
-            let updated = before.updated(&run(2, factor), &Thresholds::default());
-            assert_eq!(job_count(&updated, CASE), jobs, "{factor}");
-            assert_eq!(job_count(&updated, "mlx/41f/nf4"), 3, "{factor}");
-            // The reference has no speedup whose level could shift.
-            assert_eq!(job_count(&updated, "torch/41f/none"), 3, "{factor}");
-        }
+    fn neither_an_outlier_nor_a_new_level_drops_a_job() {
+        assert_eq!(told(&[1.0, 1.04]), [""; 0]);
+        let outlier = "mlx/41f/int8: the speedup is 12.0% off the level of the 2 jobs before it: it is kept as an outlier, and a second one \
+                       like it makes a new level";
+        let told_outlier = told(&[1.0, 1.12]);
+        assert_eq!((told_outlier.len(), told_outlier[0].as_str()), (2, outlier));
+        assert!(told_outlier[1].starts_with("mlx/41f/int8: the step time is 12.0% off"), "{told_outlier:?}");
+        assert_eq!(told(&[1.0, 1.12, 1.0]), [""; 0]);
+        let shift = told(&[1.0, 1.12, 1.12]);
+        assert!(
+            shift[0].contains("two jobs in a row have a speedup 12.0% off the level of the 2 jobs before them"),
+            "{shift:?}"
+        );
+        assert_eq!(job_count(&after(&[1.0, 1.12, 1.12]), CASE), 4);
+    }
+
+    #[test]
+    fn the_oldest_job_beyond_those_that_are_kept_is_told() {
+        assert_eq!(told(&[1.0; 9]), [""; 0]);
+        let told = told(&[1.0; 10]);
+        assert_eq!(told.len(), 1, "{told:?}");
+        let expected = "the oldest of its jobs, of 2026-02-27T09:00:00Z, was dropped: the last 10 are kept";
+        assert!(told[0].ends_with(expected), "{told:?}");
     }
 
     #[test]

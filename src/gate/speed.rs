@@ -5,10 +5,11 @@
 
 use serde::Serialize;
 
+use super::between::Between;
 use crate::config::{Look, Thresholds};
 use crate::evidence::modes::{LEAST_GAP, Modes};
 use crate::evidence::pair::Pair;
-use crate::stats::{fisher_more, holm, mean, standard_deviation, t_probability, t_quantile, trimmed_mean};
+use crate::stats::{fisher_more, holm, mean, t_probability, t_quantile, trimmed_mean};
 
 /// Confidence that an interval reaches, on either side.
 const SIDE: f64 = 0.975;
@@ -77,27 +78,19 @@ impl Question {
 pub enum NoChange {
     /// Zero: both sides were in every block.
     SameBlocks,
-    /// The mean of few earlier jobs, or of an imported table: how much jobs differ is unknown, so a change is significant
-    /// only beyond the tolerance.
-    Level {
-        /// Mean of the values then.
-        mean: f64,
-        /// Variance of that mean, with its degrees of freedom; `None` where it is unknown.
-        variance: Option<(f64, f64)>,
-    },
-    /// The means of enough earlier jobs: a new one must be beyond what one more such job would be.
-    Jobs(Vec<f64>),
+    /// What was recorded: a new job must be further off than jobs differ by chance.
+    Recorded(Recorded),
 }
 
-impl NoChange {
-    /// The value that no change would give; 0 beside the base.
-    pub(super) fn level(&self) -> f64 {
-        match self {
-            Self::SameBlocks => 0.0,
-            Self::Level { mean, .. } => *mean,
-            Self::Jobs(means) => mean(means),
-        }
-    }
+/// The level of earlier jobs, or of an imported table.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Recorded {
+    /// Mean of the values then.
+    pub mean: f64,
+    /// Jobs behind it; 0 for a table.
+    pub jobs: usize,
+    /// How much jobs differ.
+    pub between: Between,
 }
 
 /// The answer to one question.
@@ -109,7 +102,7 @@ pub struct Answer {
     pub launches: usize,
     /// The change as a log-ratio; positive is slower.
     pub change: f64,
-    /// Where it lies with 95% confidence; `None` below two blocks.
+    /// Where it lies with 95% confidence, by the blocks' own scatter; `None` below two blocks.
     pub interval: Option<(f64, f64)>,
     /// The smallest slowdown that the planned last look finds with a probability of 80%, as a log-ratio.
     pub detectable: Option<f64>,
@@ -126,8 +119,11 @@ pub enum Decision {
     Slower,
     /// Faster likewise.
     Faster,
-    /// Not slower by more than the tolerance, as the interval shows.
+    /// Not slower by more than the tolerance. Beside the base revision that is shown; of a job it is said of the job itself, which is
+    /// known to within the tolerance.
     Unchanged,
+    /// Slower than earlier jobs by more than the tolerance, but not by more than jobs differ by chance.
+    Unconfirmed,
     /// Neither is shown.
     Open,
 }
@@ -194,20 +190,16 @@ fn unasked(question: &Question) -> Answer {
 /// How a question stands after its first blocks.
 struct Interim {
     launches: usize,
-    /// Means of the values less what they are held against, each with its error: the mean, and the trimmed mean where there
+    /// Means of the values less what they are held against, each with its own error: the mean, and the trimmed mean where there
     /// are enough values. Empty below two values.
     estimates: Vec<Estimate>,
-    /// The part of the error's variance that more launches do not lessen.
-    fixed_variance: f64,
-    /// What a change must be beyond to be significant.
-    null: f64,
+    /// The same change as that of a whole job against earlier ones, which differ by chance too.
+    job: Option<Estimate>,
     /// What a change must be beyond to matter.
     limit: f64,
     p_slower: f64,
     p_faster: f64,
     kind: Kind,
-    /// Whether whole jobs are compared: a part of one differs more.
-    is_whole_job_asked: bool,
     /// The change where there is no error yet: that of a single value, or 0.
     first: f64,
 }
@@ -236,36 +228,25 @@ impl Interim {
     }
 
     fn of_times(question: &Question, launches: usize, values: &[f64]) -> Self {
-        let limit = question.tolerance.ln();
-        let level = question.against.level();
-        let (estimates, null, fixed_variance) = match &question.against {
-            NoChange::SameBlocks => (Estimate::all(values), 0.0, 0.0),
-            NoChange::Level { variance, .. } => {
-                let fixed = variance.map_or(0.0, |(variance, _)| variance);
-                let sum = |own| sum_of_variances(own, *variance);
-                (Vec::from_iter(Estimate::of_mean(values, level, |own| Some(sum(own)))), limit, fixed)
-            }
-            NoChange::Jobs(means) => {
-                let estimate = Estimate::of_mean(values, level, |own| prediction(means, own.0));
-                let own = standard_deviation(values).map_or(0.0, |it| it.powi(2) / values.len() as f64);
-                let fixed = estimate.map_or(0.0, |it| (it.error.powi(2) - own).max(0.0));
-                (Vec::from_iter(estimate), 0.0, fixed)
-            }
+        let level = match &question.against {
+            NoChange::SameBlocks => 0.0,
+            NoChange::Recorded(recorded) => recorded.mean,
         };
         let mut interim = Self {
             launches,
-            fixed_variance,
-            null,
-            limit,
+            estimates: Estimate::all(values, level),
+            job: None,
+            limit: question.tolerance.ln(),
             p_slower: 1.0,
             p_faster: 1.0,
             kind: Kind::Times,
-            is_whole_job_asked: matches!(question.against, NoChange::Jobs(_)),
             first: if values.is_empty() { 0.0 } else { mean(values) - level },
-            estimates,
         };
-        interim.p_slower = interim.p_value(|estimate| estimate.change - null);
-        interim.p_faster = interim.p_value(|estimate| -estimate.change - null);
+        if let NoChange::Recorded(recorded) = &question.against {
+            interim.job = interim.best().map(|own| recorded.job(own));
+        }
+        interim.p_slower = interim.significance(|change| change);
+        interim.p_faster = interim.significance(|change| -change);
         interim
     }
 
@@ -279,14 +260,20 @@ impl Interim {
         Self {
             launches,
             estimates: Vec::new(),
-            fixed_variance: 0.0,
-            null: 0.0,
+            job: None,
             limit: question.tolerance.ln(),
             p_slower: fisher_more(head, base),
             p_faster: fisher_more(base, head),
             kind: Kind::SlowLaunches,
-            is_whole_job_asked: false,
             first: cost(head) - cost(base),
+        }
+    }
+
+    /// The probability of a change this large without one.
+    fn significance(&self, signed: impl Fn(f64) -> f64) -> f64 {
+        match self.job {
+            Some(job) => p_value(signed(job.change), (job.error, job.degrees)),
+            None => self.p_value(|estimate| signed(estimate.change)),
         }
     }
 
@@ -300,23 +287,38 @@ impl Interim {
 
     fn decide(&self, slower: bool, faster: bool, look: &Look) -> Decision {
         let change = self.change();
-        match self.kind {
-            // Earlier jobs tell how whole jobs differ.
-            _ if look.is_early && self.is_whole_job_asked => Decision::Open,
-            // Of so few launches, all of head's may be in one mode and all of base's in the other.
-            _ if look.is_early && self.launches < LEAST_TRIMMED && change.abs() >= LEAST_GAP.ln() => Decision::Open,
+        // Of so few launches, all of head's may be in one mode and all of base's in the other.
+        let may_be_modes =
+            look.is_early && self.launches < LEAST_TRIMMED && change.abs() >= LEAST_GAP.ln() && self.job.is_none();
+        match (self.kind, self.job) {
+            // Earlier jobs tell how whole jobs differ: a part of one differs more.
+            (_, Some(_)) if look.is_early => self.of_part_of_a_job(),
+            _ if may_be_modes => Decision::Open,
             _ if slower && change > self.limit => Decision::Slower,
             _ if faster && change < -self.limit => Decision::Faster,
-            Kind::Times if self.passes(look) => Decision::Unchanged,
-            Kind::SlowLaunches => {
+            (Kind::Times, Some(_)) if self.is_known() && change > self.limit => Decision::Unconfirmed,
+            (Kind::Times, Some(_)) if self.is_known() => Decision::Unchanged,
+            (Kind::Times, None) if self.passes(look) => Decision::Unchanged,
+            (Kind::Times, _) => Decision::Open,
+            (Kind::SlowLaunches, _) => {
                 let is_suspicious = match look.is_early {
                     true => self.p_slower.min(self.p_faster) <= SUSPICIOUS_EARLY,
                     false => self.p_slower <= SUSPICIOUS,
                 };
                 if is_suspicious { Decision::Open } else { Decision::Unchanged }
             }
-            Kind::Times => Decision::Open,
         }
+    }
+
+    /// What a job on its way may say already: that it is clearly as the earlier ones are.
+    fn of_part_of_a_job(&self) -> Decision {
+        let is_within = self.interval().is_some_and(|(low, high)| low > -self.limit && high < self.limit);
+        if is_within { Decision::Unchanged } else { Decision::Open }
+    }
+
+    /// Whether this job's own change is known to within the tolerance.
+    fn is_known(&self) -> bool {
+        self.interval().is_some_and(|(low, high)| (high - low) / 2.0 < self.limit)
     }
 
     /// Whether a slowdown by more than the tolerance is ruled out; at an early look, a speedup too.
@@ -359,21 +361,24 @@ impl Interim {
         }
     }
 
-    /// The error of the change after so many launches, with its degrees of freedom.
+    /// The own error of the change after so many launches, with its degrees of freedom.
     fn error_after(&self, launches: usize) -> Option<(f64, f64)> {
         let best = self.best()?;
-        let own = (best.error.powi(2) - self.fixed_variance).max(0.0);
-        let variance = own * self.launches as f64 / launches as f64 + self.fixed_variance;
         let gained = launches as f64 - self.launches as f64;
-        Some((variance.sqrt(), (best.degrees + gained).max(1.0)))
+        Some((best.error * (self.launches as f64 / launches as f64).sqrt(), (best.degrees + gained).max(1.0)))
     }
 
     /// A change that is significant with the power, and whose estimate is beyond the tolerance with the power.
     fn detectable(&self, end: &Look) -> Option<f64> {
-        let (error, degrees) = self.error_after(end.launches.max(self.launches))?;
+        let (error, degrees, quantile) = match self.job {
+            Some(job) => (job.error, job.degrees, t_quantile(1.0 - end.alpha, job.degrees)),
+            None => {
+                let (error, degrees) = self.error_after(end.launches.max(self.launches))?;
+                (error, degrees, self.quantile(1.0 - end.alpha, degrees))
+            }
+        };
         let of_power = t_quantile(POWER, degrees) * error;
-        let significant = self.null + self.quantile(1.0 - end.alpha, degrees) * error + of_power;
-        Some(significant.max(self.limit + of_power))
+        Some((quantile * error + of_power).max(self.limit + of_power))
     }
 
     /// A question beside the base revision of which only the standard deviation of its values is expected.
@@ -383,30 +388,32 @@ impl Interim {
         Self {
             launches,
             estimates: vec![estimate; if launches < LEAST_TRIMMED { 1 } else { 2 }],
-            fixed_variance: 0.0,
-            null: 0.0,
+            job: None,
             limit: (tolerance_percent / 100.0).ln_1p(),
             p_slower: 1.0,
             p_faster: 1.0,
             kind: Kind::Times,
-            is_whole_job_asked: false,
             first: 0.0,
         }
     }
 
-    /// The launches of a new run that decides with the power, by what this one says of the change and of the noise.
+    /// The launches of a new run that decides with the power, by what this one says of the change and of the noise. A job is
+    /// decided where it is known to within the tolerance.
     fn settling_launches(&self, end: &Look) -> Option<usize> {
         let best = self.best()?;
         let rising =
             std::iter::successors(Some(self.launches.max(2)), |launches| Some(launches + launches.div_ceil(20)));
         rising.take_while(|launches| *launches <= MOST_LAUNCHES).find(|launches| {
             let Some((error, degrees)) = self.error_after(*launches) else { return false };
+            if self.job.is_some() {
+                return self.quantile(SIDE, degrees) * error < self.limit;
+            }
             let spread = error.hypot(best.error);
             let reaches = |distance: f64| match spread > 0.0 {
                 true => t_probability(distance / spread, best.degrees),
                 false => f64::from(distance > 0.0),
             };
-            let shown = (self.null + self.quantile(1.0 - end.alpha, degrees) * error).max(self.limit);
+            let shown = (self.quantile(1.0 - end.alpha, degrees) * error).max(self.limit);
             let within = self.limit - self.quantile(1.0 - end.pass_error, degrees) * error;
             let decided = reaches(best.change - shown) + reaches(-best.change - shown) + reaches(within - best.change);
             decided >= POWER
@@ -414,23 +421,24 @@ impl Interim {
     }
 }
 
+impl Recorded {
+    /// The change of a job whose own estimate this is, as one of jobs.
+    fn job(&self, own: &Estimate) -> Estimate {
+        let (variance, degrees) = self.between.of_difference((own.error.powi(2), own.degrees), self.jobs);
+        Estimate { change: own.change, error: variance.sqrt(), degrees }
+    }
+}
+
 impl Estimate {
-    /// The mean of `values` and, where there are enough, their trimmed mean; none below two values.
-    fn all(values: &[f64]) -> Vec<Self> {
+    /// The mean of `values` less `level` and, where there are enough, their trimmed mean; none below two values.
+    fn all(values: &[f64], level: f64) -> Vec<Self> {
         let trimmed = if values.len() < LEAST_TRIMMED { 0 } else { values.len() / TRIMMED_RECIPROCAL };
         let estimates = [Some(0), Some(trimmed).filter(|trimmed| *trimmed > 0)].into_iter().flatten();
         let estimate = |trimmed| {
-            let (change, error, degrees) = trimmed_mean(values, trimmed)?;
-            error.is_finite().then_some(Self { change, error, degrees })
+            let (mean, error, degrees) = trimmed_mean(values, trimmed)?;
+            error.is_finite().then_some(Self { change: mean - level, error, degrees })
         };
         estimates.filter_map(estimate).collect()
-    }
-
-    /// The mean of `values` less `level`, with the variance and the degrees of freedom that `of_own` makes of its own.
-    fn of_mean(values: &[f64], level: f64, of_own: impl Fn((f64, f64)) -> Option<(f64, f64)>) -> Option<Self> {
-        let (mean, error, degrees) = trimmed_mean(values, 0).filter(|(_, error, _)| error.is_finite())?;
-        let (variance, degrees) = of_own((error.powi(2), degrees))?;
-        Some(Self { change: mean - level, error: variance.sqrt(), degrees })
     }
 }
 
@@ -441,23 +449,4 @@ pub(super) fn p_value(distance: f64, (error, degrees): (f64, f64)) -> f64 {
         () if distance > 0.0 => 0.0,
         () => 1.0,
     }
-}
-
-/// The variance of a difference of two means, with Welch's degrees of freedom.
-///
-/// Source: Welch 1947, "The generalization of Student's problem when several different population variances are involved".
-fn sum_of_variances(own: (f64, f64), other: Option<(f64, f64)>) -> (f64, f64) {
-    let Some(other) = other.filter(|other| other.0 > 0.0) else { return own };
-    let sum = own.0 + other.0;
-    (sum, sum.powi(2) / (own.0.powi(2) / own.1 + other.0.powi(2) / other.1))
-}
-
-/// The variance of one more job's mean about the mean of `means`: s²·(1 + 1/m) with m − 1 degrees of freedom.
-///
-/// Never less than what the new job's own blocks say, in case the earlier ones happened to agree.
-/// Source: Hahn & Meeker 1991, "Statistical Intervals", 4.7: prediction interval for one future observation.
-fn prediction(means: &[f64], own_variance: f64) -> Option<(f64, f64)> {
-    let between = standard_deviation(means)?.powi(2);
-    let jobs = means.len() as f64;
-    Some((between.max(own_variance) * (1.0 + 1.0 / jobs), jobs - 1.0))
 }

@@ -5,13 +5,14 @@
 
 use std::collections::BTreeMap;
 
+use super::committed::Compared;
 use super::control::{Control, is_unfit};
 use super::outcome::{Against, Figure, Finding, Verdict};
 use super::plan::Judge;
-use super::questions::{Answers, stored_speedup};
-use super::speed::{Answer, Decision};
-use super::words::{direction, side, with_interval};
-use crate::config::{Case, Thresholds, display_name};
+use super::questions::Answers;
+use super::speed::{Answer, Decision, Recorded};
+use super::words::{SINCE_ANCHOR, anchor_of, direction, side, with_interval};
+use crate::config::{Case, display_name};
 use crate::evidence::modes::Modes;
 use crate::evidence::quantity::{Change, Quantity, Ratio, Seconds};
 use crate::evidence::{CaseEvidence, Evidence};
@@ -34,9 +35,13 @@ pub(super) fn judge(judge: &Judge, evidence: &Evidence, controls: &[Control]) ->
         let times = Times { judge, case, evidence: own, all: evidence, answers: &answers };
         let beside_base = times.beside_base();
         let decided = beside_base.first().is_some_and(is_decided);
-        let against_baseline = [times.speedup(decided), times.against_baseline(decided)];
-        let mut findings: Vec<Finding> =
-            beside_base.into_iter().chain(against_baseline.into_iter().flatten()).collect();
+        let committed = [
+            times.speedup(decided),
+            times.against_baseline(decided),
+            times.against_anchor(Figure::Speedup, decided),
+            times.against_anchor(Figure::StepTime, decided),
+        ];
+        let mut findings: Vec<Finding> = beside_base.into_iter().chain(committed.into_iter().flatten()).collect();
         if is_unfit(controls, &case.case.workload.name) {
             findings.iter_mut().for_each(withdraw);
         }
@@ -133,7 +138,7 @@ impl Times<'_> {
             Decision::Slower => ", more than chance explains",
             Decision::Faster => ", fewer than chance explains",
             Decision::Unchanged => ", which chance explains",
-            Decision::Open => ", which chance hardly explains",
+            Decision::Open | Decision::Unconfirmed => ", which chance hardly explains",
         };
         let message = format!(
             "it was slow in {head} of {} by {}, the base revision in {base}{why}; times are compared where both launches of a block \
@@ -185,44 +190,21 @@ impl Times<'_> {
         let before = stored.and_then(|stored| stored.speedup).map(Ratio);
         let finding = |verdict, message: String| Finding::new(Figure::Speedup, Against::Baseline, verdict, message);
         let now = self.evidence.figures.as_ref().and_then(|figures| figures.speedup).map(|it| Ratio(it.point));
-        let (now, answer) = match (now, before, self.answers.speedups.get(&self.case.case.name)) {
-            (None, None, _) => return None,
-            (None, Some(before), _) => {
-                return Some(self.lost_speedup(before).between(Some(Quantity::Speedup(before)), None));
-            }
+        match (now, before, self.answers.compared(&self.case.case.name, Figure::Speedup, Against::Baseline)) {
+            (None, None, _) => None,
+            (None, Some(before), _) => Some(self.lost_speedup(before).between(Some(Quantity::Speedup(before)), None)),
             (Some(now), _, None) => {
                 let new = finding(Verdict::New, "no speedup was recorded".to_owned());
-                return Some(new.between(None, Some(Quantity::Speedup(now))));
+                Some(new.between(None, Some(Quantity::Speedup(now))))
             }
-            (Some(now), _, Some(answer)) => (now, answer),
-        };
-        let tolerance = self.judge.thresholds.speedup_tolerance_percent;
-        let (change, interval) = (Change::from_log(answer.change), interval(answer));
-        let before = stored_speedup(stored?, self.judge.thresholds)?;
-        let (verdict, is_drift) = self.against_baseline_verdict(answer, tolerance, Figure::Speedup, decided);
-        let mut message = format!(
-            "speedup {} the baseline's {before} to {now}: relative to the reference's, the step time changed by {}, {} the \
-             tolerance of {tolerance}%",
-            direction(Change(-change.0)),
-            with_interval(change, interval),
-            side(change, tolerance),
-        );
-        if is_drift {
-            message.push_str(NOT_THIS_CHANGE);
-        } else {
-            message.push_str(&self.doubt(answer, tolerance));
-            message.push_str(&uncalibrated(stored?, verdict, self.judge.thresholds));
-            if matches!(verdict, Verdict::Regressed | Verdict::Improved) {
-                message.push_str(&self.attribution(stored?).unwrap_or_default());
+            (Some(_), _, Some(compared)) => {
+                let mut finding = self.committed(Figure::Speedup, Against::Baseline, compared, decided);
+                if matches!(finding.verdict, Verdict::Regressed | Verdict::Improved) {
+                    finding.message.push_str(&self.attribution(stored?).unwrap_or_default());
+                }
+                Some(finding)
             }
         }
-        let finding = Finding {
-            change: Some(change),
-            interval,
-            fails: verdict == Verdict::Regressed,
-            ..reach(answer, finding(verdict, message))
-        };
-        Some(finding.between(Some(Quantity::Speedup(before)), Some(Quantity::Speedup(now))))
     }
 
     /// The finding where the baseline has a speedup and this run none.
@@ -247,46 +229,94 @@ impl Times<'_> {
     fn against_baseline(&self, decided: bool) -> Option<Finding> {
         let stored = self.judge.stored(&self.case.case)?;
         let before = Seconds(stored.step_seconds?);
-        let now = self.now();
-        let quantities = (Some(Quantity::Time(before)), Some(Quantity::Time(now)));
-        let finding = |verdict, message: String| {
-            Finding::new(Figure::StepTime, Against::Baseline, verdict, message).between(quantities.0, quantities.1)
-        };
-        let Some(answer) = self.answers.step_times.get(&self.case.case.name) else {
-            let change = Change(now.0 / before.0 - 1.0);
-            let message = format!("its own step time was {before} in an imported table, which is shown but not gated");
-            return Some(Finding { change: Some(change), ..finding(Verdict::NotGated, message) });
-        };
-        let tolerance = self.judge.thresholds.step_time_tolerance_percent;
-        let (change, interval) = (Change::from_log(answer.change), interval(answer));
-        if self.answers.is_told_by_speedup(&self.case.case.name) {
-            let message = "its own step time is not gated, since the speedup already decides".to_owned();
-            return Some(Finding { change: Some(change), interval, ..finding(Verdict::NotGated, message) });
+        let figure = Figure::StepTime;
+        match self.answers.compared(&self.case.case.name, figure, Against::Baseline) {
+            Some(compared) => Some(self.committed(figure, Against::Baseline, compared, decided)),
+            None => {
+                let message =
+                    format!("its own step time was {before} in an imported table, which is shown but not gated");
+                let finding = Finding::new(figure, Against::Baseline, Verdict::NotGated, message);
+                let change = Change(self.now().0 / before.0 - 1.0);
+                let finding = finding.between(Some(Quantity::Time(before)), Some(Quantity::Time(self.now())));
+                Some(Finding { change: Some(change), ..finding })
+            }
         }
-        let (verdict, is_drift) = self.against_baseline_verdict(answer, tolerance, Figure::StepTime, decided);
+    }
+
+    /// One of its times against the anchor; `None` where there is none, or where nothing was recorded since.
+    fn against_anchor(&self, figure: Figure, decided: bool) -> Option<Finding> {
+        let compared = self.answers.compared(&self.case.case.name, figure, Against::Anchor)?;
+        Some(self.committed(figure, Against::Anchor, compared, decided))
+    }
+
+    /// The finding on a time against what is committed.
+    fn committed(&self, figure: Figure, against: Against, compared: &Compared, decided: bool) -> Finding {
+        let Compared { answer, .. } = compared;
+        let tolerance = compared.tolerance_percent();
+        let (change, interval) = (Change::from_log(answer.change), interval(answer));
+        let (before, now) = match figure {
+            Figure::Speedup => {
+                let log = compared.recorded().mean;
+                (Quantity::Speedup(Ratio((-log).exp())), Quantity::Speedup(Ratio((-log - answer.change).exp())))
+            }
+            _ => (Quantity::Time(Seconds(compared.recorded().mean.exp())), Quantity::Time(self.now())),
+        };
+        let finding = |verdict, message: String| {
+            let finding = Finding::new(figure, against, verdict, message).between(Some(before), Some(now));
+            Finding { change: Some(change), interval, ..finding }
+        };
+        let is_told = figure == Figure::StepTime && self.answers.is_told_by_speedup(&self.case.case.name, against);
+        if is_told {
+            let message = "its own step time is not gated, since the speedup already decides";
+            return finding(Verdict::NotGated, message.to_owned());
+        }
+        let (verdict, is_drift) = match self.committed_verdict(answer, tolerance, figure, decided) {
+            // No update records what is better than the anchor: it is shown, and asks for nothing.
+            (Verdict::Improved | Verdict::Drifted, _) if against == Against::Anchor && change.0 < 0.0 => {
+                (Verdict::NotGated, false)
+            }
+            judged => judged,
+        };
+        let whose = match against {
+            Against::Anchor => format!("the {before} of {}", self.anchor_words()),
+            _ => format!("the baseline's {before}"),
+        };
+        let (name, what, direction) = match figure {
+            Figure::Speedup => (
+                "speedup".to_owned(),
+                "relative to the reference's, the step time changed by ",
+                direction(Change(-change.0)),
+            ),
+            _ => (format!("{}'s own step time", self.backend()), "", direction(change)),
+        };
         let mut message = format!(
-            "{}'s own step time {} the baseline's {before} to {now}: {}, {} the tolerance of {tolerance}%",
-            self.backend(),
-            direction(change),
+            "{name} {direction} {whose} to {now}: {what}{}, {} the tolerance of {tolerance}%",
             with_interval(change, interval),
             side(change, tolerance),
         );
-        match is_drift {
-            true => message.push_str(NOT_THIS_CHANGE),
-            false => message.push_str(&self.doubt(answer, tolerance)),
+        if is_drift {
+            message.push_str(NOT_THIS_CHANGE);
+        } else {
+            message.push_str(&self.doubt(answer, tolerance));
+            if matches!(verdict, Verdict::Regressed | Verdict::Improved | Verdict::Unconfirmed) {
+                message.push_str(&between_jobs(compared, verdict));
+            }
+            if against == Against::Anchor && matches!(verdict, Verdict::Regressed | Verdict::Unconfirmed) {
+                message.push_str(SINCE_ANCHOR);
+            }
         }
-        Some(Finding {
-            change: Some(change),
-            interval,
-            fails: verdict == Verdict::Regressed,
-            ..reach(answer, finding(verdict, message))
-        })
+        Finding { fails: verdict == Verdict::Regressed, ..reach(answer, finding(verdict, message)) }
     }
 
-    /// The verdict against the baseline, and whether it is drift. Beside a base revision a figure fails or improves only where
+    fn anchor_words(&self) -> String {
+        let anchor = self.judge.stored(&self.case.case).and_then(|stored| stored.anchor.as_ref());
+        anchor.map_or_else(|| "the anchor".to_owned(), anchor_of)
+    }
+
+    /// The verdict against what is committed, and whether it is drift. Beside a base revision a figure fails or improves only where
     /// this change moved it that way: what else is beyond its tolerance has drifted, or, where that is not decided beside the
     /// base revision either, says nothing about this change.
-    fn against_baseline_verdict(
+    fn committed_verdict(
         &self,
         answer: &Answer,
         tolerance_percent: f64,
@@ -299,11 +329,13 @@ impl Times<'_> {
         }
         let is_worse = self.has_moved(figure, Decision::Slower, Decision::Faster);
         let is_better = self.has_moved(figure, Decision::Faster, Decision::Slower);
-        let is_beyond = Change::from_log(answer.change).is_beyond(tolerance_percent);
+        // As the question has it, to the last digit.
+        let is_beyond = answer.change.abs() > (1.0 + tolerance_percent / 100.0).ln();
         match verdict {
             Verdict::Regressed if is_worse => (verdict, false),
             Verdict::Improved if is_better => (verdict, false),
             Verdict::Inconclusive | Verdict::NotJudged if is_worse || is_better => (Verdict::NotGated, false),
+            Verdict::Unconfirmed if is_worse => (Verdict::NotGated, false),
             _ if !is_beyond => (Verdict::Unchanged, false),
             _ if decided => (Verdict::Drifted, true),
             _ => (Verdict::NotGated, false),
@@ -324,6 +356,7 @@ impl Times<'_> {
             Decision::Slower => Verdict::Regressed,
             Decision::Faster => Verdict::Improved,
             Decision::Unchanged => Verdict::Unchanged,
+            Decision::Unconfirmed => Verdict::Unconfirmed,
             Decision::Open if self.is_short(answer) => Verdict::NotJudged,
             Decision::Open => Verdict::Inconclusive,
         }
@@ -337,7 +370,9 @@ impl Times<'_> {
     fn doubt(&self, answer: &Answer, tolerance_percent: f64) -> String {
         let is_beyond = Change::from_log(answer.change).is_beyond(tolerance_percent);
         let why = match (answer.decision, answer.interval) {
-            (Decision::Slower | Decision::Faster | Decision::Unchanged, _) => return String::new(),
+            (Decision::Slower | Decision::Faster | Decision::Unchanged | Decision::Unconfirmed, _) => {
+                return String::new();
+            }
             (Decision::Open, None) => ", but one launch cannot distinguish a change from chance",
             (Decision::Open, Some(_)) if is_beyond => {
                 ", but chance may explain it, given how many questions the run asks"
@@ -448,15 +483,19 @@ fn reach(answer: &Answer, finding: Finding) -> Finding {
     Finding { detectable, settling_launches: answer.settling_launches, ..finding }
 }
 
-/// Says where the baseline does not tell how much jobs differ.
-fn uncalibrated(stored: &BaselineCase, verdict: Verdict, thresholds: &Thresholds) -> String {
-    match stored.jobs.len() {
-        _ if verdict == Verdict::Unchanged => String::new(),
-        jobs if jobs >= thresholds.calibrated_jobs => String::new(),
-        jobs => format!(
-            " (uncalibrated: {} in the baseline, {} are needed to know how much jobs differ)",
-            format::count(jobs, "job"),
-            thresholds.calibrated_jobs
+/// How much jobs differ here, for a change that this makes significant or not.
+fn between_jobs(compared: &Compared, verdict: Verdict) -> String {
+    let Recorded { jobs, between, .. } = compared.recorded();
+    let deviation = format::share(between.deviation());
+    let behind = match jobs {
+        0 => "an imported table".to_owned(),
+        jobs => format::count(jobs, "recorded job"),
+    };
+    match verdict {
+        Verdict::Unconfirmed => format!(
+            ", but jobs on this machine differ by {deviation} (standard deviation), and {behind} cannot confirm it: measure again, and \
+             record more jobs"
         ),
+        _ => format!("; held against {behind}, where jobs differ by {deviation} (standard deviation)"),
     }
 }

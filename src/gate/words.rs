@@ -1,6 +1,9 @@
 //! Words that several judgements share.
 
+use jiff::tz::TimeZone;
+
 use crate::evidence::quantity::Change;
+use crate::store::baseline::Anchor;
 
 /// What a figure that grows when it gets worse has done.
 pub(super) fn direction(change: Change) -> &'static str {
@@ -23,4 +26,13 @@ pub(super) fn with_interval(change: Change, interval: Option<(Change, Change)>) 
         Some((low, high)) => format!("{change} (95%: {low} to {high})"),
         None => change.to_string(),
     }
+}
+
+/// What a change against the anchor is, and the way out.
+pub(super) const SINCE_ANCHOR: &str = "; it is what all changes since then add up to: find them, or, if they are intended, move the \
+                                       anchor with `wanbench baseline anchor --reason …`";
+
+/// `the anchor of 2026-03-01`.
+pub(super) fn anchor_of(anchor: &Anchor) -> String {
+    format!("the anchor of {}", anchor.date.to_zoned(TimeZone::UTC).date())
 }

@@ -1,6 +1,6 @@
-//! What stands behind the judgement beside the figures: the base revision, the control, the canary.
+//! What stands behind the judgement beside the figures: the base revision, the control, the canary, the anchors.
 
-use super::{Report, short};
+use super::{Report, drift, short};
 use crate::config::display_name;
 use crate::gate::Control;
 use crate::store::record::{BaseRevision, Canary};
@@ -12,6 +12,7 @@ pub(super) fn lines(report: &Report) -> Vec<(&'static str, String)> {
     let mut lines: Vec<(&str, String)> = record.base.iter().map(|base| ("Base", of_base(base))).collect();
     lines.extend(report.outcome.controls.iter().map(|control| ("Control", of_control(control))));
     lines.extend(record.canary.iter().map(|canary| ("Canary", of_canary(canary))));
+    lines.extend(drift::line(report).map(|line| ("Drift", line)));
     lines
 }
 

@@ -95,6 +95,7 @@ pub(super) fn notable(outcome: &Outcome) -> Vec<Notable<'_>> {
                 .filter(|(case, ..)| !is_told_once(case)),
         )
         .chain(found(|finding| !finding.fails && matches!(finding.verdict, Verdict::Regressed | Verdict::Improved)))
+        .chain(found(|finding| finding.verdict == Verdict::Unconfirmed))
         .chain(found(|finding| finding.verdict == Verdict::Drifted))
         .chain(unmeasured(false, &[Verdict::Skipped]))
         .chain(found(|finding| finding.verdict == Verdict::NotGated && finding.figure == Figure::Output));

@@ -17,6 +17,7 @@ use crate::text::shell;
 pub mod annotations;
 pub mod comment;
 pub mod doctor;
+mod drift;
 mod evidence;
 mod headline;
 pub mod json;

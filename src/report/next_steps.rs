@@ -26,8 +26,8 @@ pub(super) enum Step<'a> {
 pub(super) enum Recording<'a> {
     /// What fails the gate, if it is intended.
     Change {
-        /// The cases that were slower or larger than at the base revision. There the baseline alone does not decide: each
-        /// is accepted, with a reason.
+        /// The cases that were slower or larger than at the base revision, where the baseline alone does not decide, and those slower
+        /// than the baseline, to whose level one more job is an outlier: each is accepted, with a reason.
         accepted: Vec<&'a str>,
         /// Whether other figures fail too, which an update records.
         updates: bool,
@@ -38,6 +38,8 @@ pub(super) enum Recording<'a> {
     NewCases,
     /// Better figures.
     Improvement,
+    /// The present level of the cases that drifted from their anchors, if that is intended.
+    Anchor(Vec<&'a str>),
 }
 
 /// What to do, most important first; empty where there is nothing to do.
@@ -47,6 +49,7 @@ pub(super) fn steps(report: &Report) -> Vec<Step<'_>> {
     if outcome.failing().next().is_some() {
         steps.push(Step::Do(format!("Investigate what changed{}.", since(report))));
         steps.extend(change(report).map(Step::Record));
+        steps.extend(drift(report).map(Step::Record));
     }
     steps.extend([failed(report), left_out(report), more_memory(report)].into_iter().flatten().map(Step::Do));
     if outcome.unfit().next().is_some() || report.record.has_given_up() {
@@ -95,6 +98,7 @@ impl Recording<'_> {
             Self::Machine => "Record the first baseline of this machine",
             Self::NewCases => "Record the new cases",
             Self::Improvement => "Keep the improvement",
+            Self::Anchor(_) => "If the drift since the anchors is intended, move them",
         }
     }
 
@@ -131,6 +135,10 @@ impl Recording<'_> {
             Self::Machine => format!("Record a baseline of this machine with `{update}` and commit {files}."),
             Self::NewCases => format!("Record the new cases with `{update}` and commit {files}."),
             Self::Improvement => format!("Keep the improvement: `{update}`, then commit {files}."),
+            Self::Anchor(cases) => format!(
+                "If the drift since the anchors is intended, move them with `{}` and commit {files}.",
+                anchor(report, cases, &[])
+            ),
         }
     }
 }
@@ -149,15 +157,36 @@ pub(super) fn accept(report: &Report, case: &str, flags: &[&str]) -> String {
     invocation.command(words.into_iter().chain(flags.iter().copied()))
 }
 
+/// The command that moves the anchors of `cases`.
+pub(super) fn anchor(report: &Report, cases: &[&str], flags: &[&str]) -> String {
+    let filters = cases.iter().flat_map(|case| ["--filter", case]);
+    let words = ["baseline", "anchor", "--reason", "WHY IT IS ACCEPTABLE"].into_iter().chain(filters);
+    report.invocation.command(words.chain(flags.iter().copied()))
+}
+
+/// What fails against an anchor alone: no update moves that, and an acceptance does.
+fn drift(report: &Report) -> Option<Recording<'_>> {
+    let is_alone = |case: &Judged, figure| {
+        !case.findings.iter().any(|other| other.fails && other.figure == figure && other.against != Against::Anchor)
+    };
+    let failing = report.outcome.failing().filter(|(_, finding)| finding.against == Against::Anchor);
+    let drifted = failing.filter(|(case, finding)| is_alone(case, finding.figure));
+    let mut cases: Vec<&str> = drifted.map(|(case, _)| case.name.as_str()).collect();
+    cases.dedup();
+    (!cases.is_empty() && !report.is_comparison).then_some(Recording::Anchor(cases))
+}
+
 /// What fails, where it can be recorded: a wrong output cannot, and neither can a run that no baseline should be made of.
 fn change(report: &Report) -> Option<Recording<'_>> {
     let outcome = &report.outcome;
     if report.is_comparison || !report.doubts.run.is_empty() {
         return None;
     }
-    let recordable = || outcome.failing().filter(|(_, finding)| finding.figure != Figure::Output);
-    let beside_base = recordable().filter(|(_, finding)| finding.against == Against::Base);
-    let mut accepted: Vec<&str> = beside_base.map(|(case, _)| case.name.as_str()).collect();
+    let is_recordable = |finding: &Finding| finding.figure != Figure::Output && finding.against != Against::Anchor;
+    let recordable = || outcome.failing().filter(|(_, finding)| is_recordable(finding));
+    let is_accepted = |finding: &Finding| finding.against == Against::Base || is_time(finding.figure);
+    let to_accept = recordable().filter(|(_, finding)| is_accepted(finding));
+    let mut accepted: Vec<&str> = to_accept.map(|(case, _)| case.name.as_str()).collect();
     accepted.dedup();
     let needs_update = recordable().any(|(case, _)| !accepted.contains(&case.name.as_str()));
     let updates = needs_update && report.doubts.is_empty();
@@ -339,12 +368,17 @@ fn baseline_file(report: &Report) -> &str {
     report.baseline.as_ref().map_or(&report.baseline_file, |source| &source.file)
 }
 
-/// The revision that a failing figure was measured beside, else the last recorded commit: where a search for the cause
-/// begins.
+/// The revision that a failing figure was measured beside, else the last recorded commit, or the anchor's where nothing else fails:
+/// where a search for the cause begins.
 fn since(report: &Report) -> String {
     let is_beside_base = report.outcome.failing().any(|(_, finding)| finding.against == Against::Base);
     if let Some(base) = report.record.base.as_ref().filter(|_| is_beside_base) {
         return format!(" since {}", base.commit.as_deref().map_or(base.name.as_str(), short));
+    }
+    let of_anchor = |case: &Judged| case.baseline.as_ref()?.anchor.as_ref()?.commit.clone();
+    if report.outcome.failing().all(|(_, finding)| finding.against == Against::Anchor) {
+        let commit = report.outcome.failing().find_map(|(case, _)| of_anchor(case));
+        return commit.map_or_else(String::new, |commit| format!(" since the anchor's commit {}", short(&commit)));
     }
     let commit = report.baseline.as_ref().and_then(|source| source.last_commit.as_ref());
     commit.map_or_else(String::new, |commit| format!(" since the baseline's commit {}", short(commit)))

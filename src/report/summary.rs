@@ -8,7 +8,7 @@ use super::Report;
 use super::headline::unmeasured;
 use crate::config::{Case, Thresholds, founding_name};
 use crate::evidence::figures::Figures;
-use crate::gate::{Figure, Finding, Judged, Verdict};
+use crate::gate::{Against, Figure, Finding, Judged, Verdict};
 use crate::store::baseline::BaselineCase;
 use crate::store::record::RunRecord;
 use crate::text::{NOTHING, format};
@@ -137,6 +137,7 @@ pub(super) fn gated(report: &Report) -> String {
         base_tolerance_percent,
         speedup_tolerance_percent,
         step_time_tolerance_percent,
+        anchor_tolerance_percent,
         peak_tolerance_percent,
         peak_tolerance_mib,
         ..
@@ -151,7 +152,11 @@ pub(super) fn gated(report: &Report) -> String {
              baseline{moved}, "
         )
     });
-    let speed: String = beside_base.into_iter().chain(against_baseline).collect();
+    let is_since_anchor = |(_, finding): (&Judged, &Finding)| finding.against == Against::Anchor;
+    let is_since_anchor = moved.is_empty() && report.outcome.findings().any(is_since_anchor);
+    let since_anchor =
+        is_since_anchor.then(|| format!("these and the peaks against the anchor ({anchor_tolerance_percent}%), "));
+    let speed: String = beside_base.into_iter().chain(against_baseline).chain(since_anchor).collect();
     format!(
         "Gated: {speed}model memory (to the byte), process and framework peak ({peak_tolerance_percent}% + \
          {peak_tolerance_mib} MiB), output. All else is shown only."
@@ -222,7 +227,12 @@ fn judgement(judged: &Judged) -> String {
     let figures = about.iter().map(|figure| figure.name()).collect::<Vec<_>>().join(", ");
     match judged.verdict {
         Verdict::Skipped => unmeasured(judged),
-        Verdict::Regressed | Verdict::Improved | Verdict::Inconclusive | Verdict::NotJudged | Verdict::Drifted => {
+        Verdict::Regressed
+        | Verdict::Improved
+        | Verdict::Inconclusive
+        | Verdict::NotJudged
+        | Verdict::Unconfirmed
+        | Verdict::Drifted => {
             format!("{}: {figures}", judged.verdict)
         }
         verdict => verdict.to_string(),

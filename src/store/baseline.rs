@@ -80,9 +80,34 @@ pub struct BaselineCase {
     pub process_peak_bytes: Option<u64>,
     /// The last [`KEPT_RUNS`] recorded runs, oldest first.
     pub jobs: Vec<RecordedRun>,
+    /// What drift is measured from: no update moves it. Files from before this field have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anchor: Option<Anchor>,
     /// Why these figures stand although they are a regression; until the next update of the case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted: Option<Acceptance>,
+}
+
+/// Figures that stay while updates follow a slow change: many small ones must not add up unseen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Anchor {
+    /// When the latest run began that these figures are of.
+    pub date: Timestamp,
+    /// Commit that run was at.
+    pub commit: Option<String>,
+    /// Why the anchor is here, on one line.
+    pub reason: String,
+    /// Recorded runs behind the speedup and the step time.
+    pub jobs: usize,
+    /// Reference's step time over the case's; `None` for the reference itself.
+    pub speedup: Option<f64>,
+    /// Step time in seconds.
+    pub step_seconds: Option<f64>,
+    /// The process's peak.
+    pub process_peak_bytes: Option<u64>,
+    /// The framework's own peak.
+    pub framework_peak_bytes: Option<u64>,
 }
 
 /// An acknowledged regression.

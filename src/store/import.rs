@@ -245,6 +245,7 @@ impl Table<'_> {
             framework_peak_bytes: None,
             process_peak_bytes: None,
             jobs: Vec::new(),
+            anchor: None,
             accepted: None,
         })
     }

@@ -10,15 +10,13 @@ use wanbench::store::baseline::{Acceptance, Accepted, AcceptedTime, Baseline, MO
 use wanbench::store::record::{CaseRecord, RunRecord};
 
 use super::change::{Change, apply};
+use super::reason::checked_reason;
 use super::update::{check_can_ask, check_doubts, check_recordable, stored};
 use wanbench::text::shell;
 
 use crate::cli;
 use crate::session::status::{Error, ExitStatus, Result};
 use crate::session::terminal::Terminal;
-
-/// Longest reason, in characters: it stands in every report.
-const LONGEST_REASON: usize = 500;
 
 /// Records the figures of a case that regressed, with the reason, after showing what changes and asking.
 pub fn accept(args: &cli::Accept, terminal: &Terminal) -> Result<ExitStatus> {
@@ -90,7 +88,7 @@ struct Regression {
 
 impl Regression {
     /// Of a case whose speed or memory regressed, or whose output is another than the base revision's; an output that is not
-    /// the reference's is not to be accepted.
+    /// the reference's is not to be accepted. What drifted from the anchor alone is no regression of this run.
     fn of(judged: &Judged) -> Option<Self> {
         let regressed =
             |figure, against| judged.finding(figure, against).filter(|finding| finding.verdict == Verdict::Regressed);
@@ -109,7 +107,9 @@ impl Regression {
             Figure::Output => (finding.against == Against::Base).then_some(Accepted::Output),
             _ => Some(Accepted::Speed),
         };
-        let regressed = judged.findings.iter().filter(|finding| finding.verdict == Verdict::Regressed);
+        let is_regressed =
+            |finding: &&Finding| finding.verdict == Verdict::Regressed && finding.against != Against::Anchor;
+        let regressed = judged.findings.iter().filter(is_regressed);
         let covers: BTreeSet<Accepted> = regressed.filter_map(accepted).collect();
         let change = speed.and_then(|speed| speed.change).map(|change| change.0);
         (!covers.is_empty()).then_some(Self { change, times, covers })
@@ -123,17 +123,6 @@ fn doubts_about(record: &RunRecord, case: &CaseRecord, thresholds: &Thresholds) 
     };
     let cases = record.cases.iter().filter(is_about).cloned().collect();
     Doubts::about(&RunRecord { cases, ..record.clone() }, thresholds)
-}
-
-fn checked_reason(reason: &str) -> Result<&str> {
-    let reason = reason.trim();
-    let fault = match reason.chars().count() {
-        0 => "is empty: say why the regression is acceptable".to_owned(),
-        length if length > LONGEST_REASON => format!("has {length} characters: at most {LONGEST_REASON} are allowed"),
-        _ if reason.chars().any(char::is_control) => "is not a single line of plain text".to_owned(),
-        _ => return Ok(reason),
-    };
-    Err(Error::usage(format!("--reason {fault}")))
 }
 
 /// Refuses where the machine of `record` is judged by another file than its `own`, or by an imported one: a measured case

@@ -1,8 +1,10 @@
-//! `wanbench baseline`: update, accept, show, diff, import.
+//! `wanbench baseline`: update, accept, anchor, show, diff, import.
 
 mod accept;
+mod anchor;
 mod change;
 mod import;
+mod reason;
 mod update;
 
 use std::path::{Path, PathBuf};
@@ -16,6 +18,7 @@ use crate::session::status::{Error, ExitStatus, Result};
 use crate::session::terminal::Terminal;
 
 pub use accept::accept;
+pub use anchor::anchor;
 pub use import::import;
 pub use update::update;
 

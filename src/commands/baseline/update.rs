@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use wanbench::config::Config;
 use wanbench::gate::doubts::Doubts;
+use wanbench::gate::recording::notices;
 use wanbench::machine::Machine;
 use wanbench::store::ReadError;
 use wanbench::store::baseline::{Baseline, MODEL_MEMORY, ModelMemory};
@@ -38,9 +39,13 @@ pub fn update(args: &cli::Update, terminal: &Terminal) -> Result<ExitStatus> {
     let folder = sources.baselines();
     let memory = ModelMemory::open(&folder)?;
     let (path, old) = stored(&folder, &record)?;
+    let updated = old.updated(&record, &config.gate);
+    for notice in notices(&old, &updated, &config.gate) {
+        terminal.say(&notice);
+    }
     let files = [
         Change::new(folder.join(MODEL_MEMORY), &memory.updated(&record))?,
-        Change::new(path, &old.updated(&record, &config.gate).forced(&record, &doubts))?,
+        Change::new(path, &updated.forced(&record, &doubts))?,
     ];
     Ok(apply(&files, args.yes, terminal)?.if_saved(unsaved.is_none()))
 }

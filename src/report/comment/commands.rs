@@ -2,7 +2,7 @@
 
 use super::super::Report;
 use super::super::markdown::verdict::Bounds;
-use super::super::next_steps::{Recording, Step, accept, steps, update};
+use super::super::next_steps::{Recording, Step, accept, anchor, steps, update};
 use super::{Origin, machine};
 use crate::text::escape::{fenced, harmless};
 
@@ -40,6 +40,11 @@ fn commands(report: &Report, recording: &Recording, bounds: Bounds) -> Vec<Strin
     let machine = machine(report);
     let flags = ["--machine", machine.as_str()];
     let (accepted, updates) = match recording {
+        Recording::Anchor(cases) => {
+            // Without a filter, where naming all of them is too long.
+            let named = if cases.len() > bounds.entries { &[] } else { &cases[..] };
+            return vec![anchor(report, named, &flags)];
+        }
         Recording::Change { accepted, updates } => (&accepted[..], *updates),
         Recording::Machine | Recording::NewCases | Recording::Improvement => (&[][..], true),
     };

@@ -116,7 +116,7 @@ fn five_hundred_regressions_in_a_comment_name_the_first_and_count_the_rest() {
 #[test]
 fn unchanged_rows_are_left_out_with_their_number_before_changed_ones_are() {
     let mut now = of_cases("41f", 512);
-    now.slow_down("mlx/41f/int8", 1.25);
+    now.slow_down("mlx/41f/int8", 1.5);
     let comment = render(&[now.report()], &origin(), 8_000);
     assert!(comment.contains("**regressed**") && comment.contains("\nNot shown: 511 unchanged cases.\n"), "{comment}");
     assert_whole(&comment);
@@ -221,7 +221,7 @@ fn of_cases(name: &str, number: usize) -> Scenario {
 fn slowed(mut now: Scenario) -> Scenario {
     let names: Vec<String> = now.record.cases.iter().map(|case| case.case.name.clone()).collect();
     for (index, name) in names.iter().enumerate().filter(|(_, name)| name.starts_with("mlx")) {
-        now.slow_down(name, 1.25 + index as f64 / 1000.0);
+        now.slow_down(name, 1.5 + index as f64 / 1000.0);
     }
     now
 }

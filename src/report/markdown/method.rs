@@ -48,12 +48,13 @@ pub(in crate::report) fn notes(report: &Report) -> String {
          - Throughput counts matrix products and attention, a multiply-add as two operations; as bytes it counts each weight, and each product's operands and results, once. The machine's rates are those of a large square product in the case's arithmetic and of a large copy\n\
          - `nf4` rows are MLX's 4-bit affine mode with group size 64, the same as `int4`; they keep the name of the founding report\n\
          - Arithmetic is f32 unless a row says otherwise: no TF32, no bf16 attention\n\
-         - Tolerances: step time beside the base revision {base}%, speedup against the baseline {speedup}%, own step time against the baseline {step}%, peaks {peak}% + {mib} MiB, model memory exact. A speed tolerance is a ratio, symmetric in both directions: 5% is −4.8% to +5.0%\n\
-         - A change fails if it is beyond its tolerance and significant: the probability of any false alarm, over all cases and looks together, is at most {alpha}%\n",
+         - Tolerances: step time beside the base revision {base}%, speedup against the baseline {speedup}%, own step time against the baseline {step}%, all of them and the peaks against the anchor {anchor}%, peaks {peak}% + {mib} MiB, model memory exact. A speed tolerance is a ratio, symmetric in both directions: 5% is −4.8% to +5.0%\n\
+         - A change fails if it is beyond its tolerance and significant: the probability of any false alarm, over all cases and looks together, is at most {alpha}%, and against the baseline as much where jobs differ by up to 2%\n",
         base = gate.base_tolerance_percent,
         alpha = 100.0 * gate.alpha(),
         speedup = gate.speedup_tolerance_percent,
         step = gate.step_time_tolerance_percent,
+        anchor = gate.anchor_tolerance_percent,
         peak = gate.peak_tolerance_percent,
         mib = gate.peak_tolerance_mib,
     )

@@ -151,6 +151,7 @@ impl Paint {
             Verdict::Inconclusive
             | Verdict::NotJudged
             | Verdict::Drifted
+            | Verdict::Unconfirmed
             | Verdict::LeftOut
             | Verdict::Missing
             | Verdict::Skipped => AnsiColor::Yellow.on_default(),

@@ -2,7 +2,7 @@
 
 use super::figure::{bytes, change, known, log_deviation, log_ratio, ratio, step_seconds, steps};
 use super::{Checked, require};
-use crate::store::baseline::{Baseline, BaselineCase, ModelMemory, RecordedRun};
+use crate::store::baseline::{Anchor, Baseline, BaselineCase, ModelMemory, RecordedRun};
 
 /// Whether all figures of a machine's baseline can be true; an imported one need not have all.
 ///
@@ -29,7 +29,16 @@ fn case(case: &BaselineCase) -> Checked {
     for it in &case.jobs {
         recorded_run(it).map_err(|reason| format!("run of {}: {reason}", it.date))?;
     }
+    case.anchor.iter().try_for_each(|it| anchor(it).map_err(|reason| format!("anchor: {reason}")))?;
     known("accepted.change", case.accepted.as_ref().and_then(|accepted| accepted.change), change)
+}
+
+fn anchor(anchor: &Anchor) -> Checked {
+    require(anchor.jobs > 0, || "jobs is 0".to_owned())?;
+    known("speedup", anchor.speedup, ratio)?;
+    known("step_seconds", anchor.step_seconds, step_seconds)?;
+    known("process_peak_bytes", anchor.process_peak_bytes, bytes)?;
+    known("framework_peak_bytes", anchor.framework_peak_bytes, bytes)
 }
 
 fn recorded_run(run: &RecordedRun) -> Checked {
