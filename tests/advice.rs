@@ -93,7 +93,13 @@ fn what_was_undecided_or_regressed() {
 
     let project = with_baseline(self::project(3));
     project.write("fast.sh", &worker(0.12, 1200));
+    has(&advice(&project, &[]), &[" baseline accept fast/5f/none", "--from results.json", "--baselines baselines"]);
+    project.write("fast.sh", &worker(0.1, 1200));
     has(&advice(&project, &[]), &[" baseline update --from results.json", "--baselines baselines"]);
+
+    let file = project.machine_baseline();
+    project.edit(&file, |baseline| baseline["cases"]["fast/5f/none"]["anchor"]["speedup"] = serde_json::json!(4.0));
+    has(&advice(&project, &[]), &[" baseline anchor --reason", "--filter fast/5f/none", "--baselines baselines"]);
 }
 
 #[test]

@@ -11,8 +11,9 @@ const PRIOR_DEVIATION: f64 = 0.019;
 const PRIOR_DIFFERENCES: f64 = 4.0;
 /// … and is known about as well as with so many degrees of freedom: machines differ less than a variance from four differences would.
 const PRIOR_DEGREES: f64 = 8.0;
-/// What two jobs in a row add at most, as a difference of logarithms: one outlier or a shift of level is not how jobs differ.
-const LARGEST_DIFFERENCE: f64 = 0.1;
+/// What two jobs in a row add at most, as a difference of logarithms: a shift of level is not how jobs differ. A job that is further
+/// from both of its neighbours, on the same side, is an outlier and is left out.
+const LARGEST_DIFFERENCE: f64 = 0.09;
 /// Degrees of freedom that a difference adds. Those of independent normal jobs have about 2/3, by von Neumann et al.; those of one
 /// run's cases share a part of what moves them, and what the prior knew is known no better.
 const DEGREES_OF_A_DIFFERENCE: f64 = 0.4;
@@ -32,8 +33,8 @@ impl Between {
     /// Differences of successive jobs see neither a slow drift nor, but once, a shift of level.
     /// Source: von Neumann, Kent, Bellinson & Hart 1941, "The mean square successive difference".
     pub fn of<'a>(histories: impl IntoIterator<Item = &'a [f64]>) -> Self {
-        let pairs = histories.into_iter().flat_map(|history| history.windows(2));
-        let squares = pairs.map(|pair| (pair[1] - pair[0]).abs().min(LARGEST_DIFFERENCE).powi(2) / 2.0);
+        let differences = histories.into_iter().flat_map(differences);
+        let squares = differences.map(|difference| difference.abs().min(LARGEST_DIFFERENCE).powi(2) / 2.0);
         let prior = (PRIOR_DIFFERENCES * PRIOR_DEVIATION.powi(2), 0.0);
         let (sum, differences) = squares.fold(prior, |(sum, differences), square| (sum + square, differences + 1.0));
         Self {
@@ -54,6 +55,18 @@ impl Between {
             if own.0 > self.variance { (own.0, own.1.min(self.degrees)) } else { (self.variance, self.degrees) };
         (new + self.variance / jobs.max(1) as f64, degrees)
     }
+}
+
+/// The differences of successive jobs, without outliers.
+fn differences(history: &[f64]) -> Vec<f64> {
+    let is_outlier = |job: usize| {
+        job.checked_sub(1).zip(history.get(job + 1)).is_some_and(|(before, after)| {
+            let (from_before, to_after) = (history[job] - history[before], history[job] - after);
+            from_before.abs().min(to_after.abs()) > LARGEST_DIFFERENCE && from_before * to_after > 0.0
+        })
+    };
+    let jobs: Vec<f64> = (0..history.len()).filter(|job| !is_outlier(*job)).map(|job| history[job]).collect();
+    jobs.windows(2).map(|pair| pair[1] - pair[0]).collect()
 }
 
 #[cfg(test)]
@@ -89,7 +102,10 @@ mod tests {
         shift[5..].fill(1.0);
         let mut outlier = [0.0; 10];
         outlier[5] = 1.0;
-        assert!(deviation(&[&shift]) < 0.025 && deviation(&[&outlier]) < 0.03);
+        assert!(deviation(&[&shift]) < 0.025 && deviation(&[&outlier]) < PRIOR_DEVIATION);
+        // Of the newest job nobody knows yet what it is.
+        let newest = [0.0, 0.0, 0.0, 0.0, 1.0];
+        assert!(deviation(&[&newest]) > PRIOR_DEVIATION);
     }
 
     #[test]
