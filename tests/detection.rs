@@ -1,29 +1,16 @@
 //! The rules of other tools that benches/detection judges beside wanbench's: each on both sides of a boundary that is
 //! published or worked out by hand.
 
-#[path = "../benches/detection/controls.rs"]
-#[allow(dead_code, reason = "the bench simulates, this test reads what came of it")]
-mod controls;
-#[path = "../benches/detection/engine.rs"]
-#[allow(dead_code, reason = "the same")]
-mod engine;
-#[path = "../benches/detection/noise.rs"]
-#[allow(dead_code, reason = "the same")]
-mod noise;
-#[path = "../benches/detection/reach.rs"]
-#[allow(dead_code, reason = "the same")]
-mod reach;
 #[path = "../benches/detection/rules/mod.rs"]
 mod rules;
-#[path = "../benches/detection/shares.rs"]
-mod shares;
-#[path = "../benches/detection/simulated.rs"]
-mod simulated;
+#[path = "../benches/detection/simulation/mod.rs"]
+#[allow(dead_code, reason = "the bench simulates, this test reads what came of it")]
+mod simulation;
 
 use std::path::Path;
 
 use rules::{Job, RIVALS, RUN_RULES, mann_whitney};
-use simulated::Simulated;
+use simulation::Simulated;
 
 /// The launches of one arm in one job.
 type Launches = Vec<Vec<f64>>;
@@ -321,7 +308,7 @@ fn ranked_medians_have_one_percent_for_all_cases() {
 #[test]
 fn the_document_shows_the_committed_simulation() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let simulated = Simulated::open(&root.join("benches/detection/simulated.json")).unwrap();
+    let simulated = Simulated::open(&root.join("benches/detection/simulation/simulated.json")).unwrap();
     let document = std::fs::read_to_string(root.join("docs/detection.md")).unwrap();
     assert!(document.contains(&simulated.table()), "`make bench-detection ARGS=judge` writes it anew");
 }

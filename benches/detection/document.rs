@@ -9,9 +9,10 @@ use wanbench::stats;
 use wanbench::text::format;
 
 use crate::drawn::{Drawn, JOBS, RESAMPLED, RUN};
-use crate::engine::planned_launches;
-use crate::jobs::{Experiment, Flagged, RIVAL_LAUNCHES};
+use crate::jobs::{Experiment, Flagged};
 use crate::recording::{EXTRA_PERCENT, Recording};
+use crate::rules::LAUNCHES as RIVAL_LAUNCHES;
+use crate::simulation::engine::planned_launches;
 
 /// What stands behind a generated part.
 const END: &str = "<!-- until here -->";

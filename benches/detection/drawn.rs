@@ -6,8 +6,8 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 use wanbench::config::Thresholds;
 
-use crate::engine::{Case, planned_launches};
 use crate::jobs::{Experiment, check};
+use crate::simulation::engine::{Case, planned_launches};
 
 /// Blocks in a row that a drawn job takes from one place: what neighbours have in common is kept.
 pub const RUN: usize = 5;

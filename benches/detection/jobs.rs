@@ -4,12 +4,10 @@ use anyhow::{Result, ensure};
 use wanbench::config::Thresholds;
 use wanbench::stats;
 
-use crate::engine::{Case, Decision, engine, log_ratios, planned_launches};
 use crate::recording::{EXTRA_PERCENT, Recording};
+use crate::rules::LAUNCHES as RIVAL_LAUNCHES;
 use crate::rules::{Job, Rule};
-
-/// Launches of each arm in a job that others judge: they were designed for a fixed number.
-pub const RIVAL_LAUNCHES: usize = 10;
+use crate::simulation::engine::{Case, Decision, engine, log_ratios, planned_launches};
 
 /// Shares of jobs that a rule flags as slower.
 #[derive(Clone, Debug)]

@@ -5,38 +5,33 @@
 //! recording by wanbench's rule and by those of other tools, and writes the tables and the curves of docs/detection.md. With
 //! `RUNS` set, `simulate` only prints what so many runs give.
 
-mod controls;
 mod document;
 mod drawn;
-mod engine;
 mod jobs;
-mod noise;
 mod plot;
-mod reach;
 mod recording;
 mod rules;
-mod shares;
-mod simulate;
-mod simulated;
+mod simulation;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use jobs::{Experiment, Flagged};
 use recording::Recording;
-use simulated::Simulated;
+use simulation::Simulated;
+use simulation::simulate::{RUNS, simulate};
 use wanbench::config::Thresholds;
 use wanbench::files::save;
 
 fn main() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = root.join("benches/detection");
-    let simulated = folder.join("simulated.json");
+    let simulated = folder.join("simulation/simulated.json");
     let gate = Thresholds::default();
     let asked = |word: &str| std::env::args().any(|argument| argument == word);
     if asked("simulate") {
         let runs = std::env::var("RUNS").ok().map(|runs| runs.parse()).transpose().context("RUNS")?;
-        let result = simulate::simulate(&gate, runs.unwrap_or(simulate::RUNS))?;
+        let result = simulate(&gate, runs.unwrap_or(RUNS))?;
         if runs.is_some() {
             print!("{}", result.table());
             return Ok(());

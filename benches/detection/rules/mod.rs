@@ -16,6 +16,9 @@ mod tango;
 
 use wanbench::stats;
 
+/// Launches of each arm that the rules see: they were designed for a fixed number.
+pub const LAUNCHES: usize = 10;
+
 /// What a rule sees of a job: its launches, each a slice of timed steps in seconds.
 pub struct Job<'a> {
     /// Launches of the base arm.

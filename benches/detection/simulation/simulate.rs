@@ -1,9 +1,6 @@
 //! Whole runs on simulated noise, judged by wanbench's rule and others': how often they raise false alarms, and what they
 //! find.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -11,13 +8,15 @@ use rand::SeedableRng;
 use rand_pcg::Pcg64;
 use wanbench::config::Thresholds;
 
-use crate::controls;
-use crate::engine::{Case, Decision, engine, planned_launches};
-use crate::jobs::RIVAL_LAUNCHES;
-use crate::noise::{Kind, Noise, spread};
-use crate::reach;
+use super::committed;
+use super::controls;
+use super::engine::{Case, Decision, engine, planned_launches};
+use super::noise::{Kind, Noise, spread};
+use super::parallel::in_parallel;
+use super::reach;
+use super::{CHANGES_PERCENT, Cell, Counts, Simulated};
+use crate::rules::LAUNCHES as RIVAL_LAUNCHES;
 use crate::rules::{Job, RUN_RULES};
-use crate::simulated::{CHANGES_PERCENT, Cell, Counts, Simulated};
 
 /// Runs of a cell.
 pub const RUNS: usize = 4000;
@@ -40,24 +39,13 @@ struct Regime {
 pub fn simulate(gate: &Thresholds, runs: usize) -> Result<Simulated> {
     let spread = spread(&mut Pcg64::seed_from_u64(SEED));
     eprintln!("a log-ratio spreads {spread:.3} times as far as a launch's own effect");
-    let regimes = regimes();
-    let cells: Vec<Mutex<Option<Cell>>> = regimes.iter().map(|_| Mutex::new(None)).collect();
-    let left = AtomicUsize::new(regimes.len());
-    let work = || {
-        // From the end, where the largest runs are, so that no thread is left alone with them.
-        while let Ok(number) = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)) {
-            let (regime, start) = (&regimes[number - 1], Instant::now());
-            let cell = simulate_cell(regime, gate, runs, spread, SEED + number as u64);
-            eprintln!("{}, {} cases: {:.1} s", regime.name, regime.cases, start.elapsed().as_secs_f64());
-            *cells[number - 1].lock().expect("no thread panics with it") = Some(cell);
-        }
-    };
-    thread::scope(|scope| {
-        let threads = thread::available_parallelism().map_or(1, usize::from);
-        (0..threads).for_each(|_| drop(scope.spawn(work)));
+    let numbered: Vec<(u64, Regime)> = (1..).zip(regimes()).collect();
+    let cells = in_parallel(&numbered, |(number, regime)| {
+        let start = Instant::now();
+        let cell = simulate_cell(regime, gate, runs, spread, SEED + number);
+        eprintln!("{}, {} cases: {:.1} s", regime.name, regime.cases, start.elapsed().as_secs_f64());
+        cell
     });
-    let cells =
-        cells.into_iter().map(|cell| cell.into_inner().expect("no thread panicked").expect("all are simulated"));
     let controls = controls::simulate(gate, runs, SEED)?;
     let planned = planned_launches(gate);
     let reach = reach::simulate(gate, spread, planned, SEED);
@@ -67,10 +55,11 @@ pub fn simulate(gate: &Thresholds, runs: usize) -> Result<Simulated> {
         runs,
         planned_launches: planned,
         spread,
-        cells: cells.collect(),
+        cells,
         controls,
         reach,
         settling,
+        committed: committed::simulate(runs / 2),
     })
 }
 

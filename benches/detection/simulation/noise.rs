@@ -5,7 +5,7 @@ use rand_distr::{Distribution, StandardNormal, StudentT};
 use rand_pcg::Pcg64;
 use wanbench::stats;
 
-use crate::engine::{Case, log_ratios};
+use super::engine::{Case, log_ratios};
 
 /// Timed steps of a launch.
 pub const STEPS: usize = 8;

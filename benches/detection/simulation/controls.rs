@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use wanbench::config::Thresholds;
 use wanbench::gate::ControlLimit;
 
-use crate::shares::percent;
+use super::shares::percent;
 
 /// Backends of the workload, which take turns as control.
 const BACKENDS: usize = 2;

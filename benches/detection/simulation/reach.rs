@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use wanbench::config::Thresholds;
 use wanbench::stats;
 
-use crate::engine::{Case, Decision, answers, engine, pairs};
-use crate::noise::{Kind, Noise};
-use crate::shares::percent;
+use super::engine::{Case, Decision, answers, engine, pairs};
+use super::noise::{Kind, Noise};
+use super::parallel::in_parallel;
+use super::shares::percent;
 
 const DEVIATIONS_PERCENT: [f64; 4] = [0.5, 1.0, 1.8, 3.0];
 const CASES: [usize; 4] = [1, 4, 16, 64];
@@ -48,8 +49,9 @@ pub struct Settling {
 
 /// Simulates every machine.
 pub fn simulate(gate: &Thresholds, spread: f64, launches: usize, seed: u64) -> Vec<ReachCell> {
-    let cells = DEVIATIONS_PERCENT.iter().flat_map(|deviation| CASES.map(|cases| (*deviation, cases)));
-    let cell = |(deviation_percent, cases): (f64, usize)| {
+    let asked: Vec<(f64, usize)> =
+        CASES.iter().flat_map(|cases| DEVIATIONS_PERCENT.map(|deviation| (deviation, *cases))).collect();
+    in_parallel(&asked, |&(deviation_percent, cases)| {
         let noise = Noise::new(Kind::Plain, deviation_percent / 100.0, spread);
         let mut random = Pcg64::seed_from_u64(seed);
         let mut run = || -> Vec<Case> { (0..cases).map(|_| noise.case(launches, &mut random)).collect() };
@@ -76,8 +78,7 @@ pub fn simulate(gate: &Thresholds, spread: f64, launches: usize, seed: u64) -> V
             said_percent: 100.0 * stats::median(&said).exp_m1(),
             true_percent: 100.0 * f64::midpoint(low, high),
         }
-    };
-    cells.map(cell).collect()
+    })
 }
 
 /// Of runs of one case at a noise of 3%, whose true change is 0, 1, … 4% in turn: what came of the advice about open step times.

@@ -1,14 +1,26 @@
-//! What was simulated: benches/detection/simulated.json, and its tables.
+//! What was simulated, simulated.json, and its tables; `simulate` makes it.
+
+mod committed;
+mod controls;
+pub mod engine;
+mod history;
+mod noise;
+mod parallel;
+mod reach;
+mod shares;
+pub mod simulate;
 
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+
 use wanbench::stats;
 
-use crate::controls::{self, ControlCell};
-use crate::reach::{self, ReachCell, Settling};
-use crate::shares::{percent, share};
+use committed::CommittedCells;
+use controls::ControlCell;
+use reach::{ReachCell, Settling};
+use shares::{percent, share};
 
 /// The slowdowns of one case, in percent: those that are to be found, and before them the tolerance and what is little more.
 pub const CHANGES_PERCENT: [f64; 5] = [2.0, 2.5, 3.0, 5.0, 10.0];
@@ -35,6 +47,8 @@ pub struct Simulated {
     pub reach: Vec<ReachCell>,
     /// What came of their advice.
     pub settling: Settling,
+    /// What is held against committed baselines.
+    pub committed: CommittedCells,
 }
 
 /// One regime.
@@ -103,6 +117,7 @@ impl Simulated {
             + &self.comparison()
             + &controls::table(&self.controls, self.runs)
             + &reach::table(&self.reach, self.settling)
+            + &self.committed.table()
     }
 
     /// What wanbench's rule says of a case that is slower by the tolerance, or by little more.
