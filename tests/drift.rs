@@ -1,7 +1,8 @@
-//! What is held against the committed baseline and its anchors, in simulated sequences of runs: each is judged by the one judge and
-//! recorded as `baseline update` does. The seed is fixed.
+//! What is held against the committed baseline and its anchors, in simulated sequences of runs: each is judged by the one
+//! judge and recorded as `baseline update` does. The seed is fixed.
 //!
-//! `cargo test --release --test drift -- --ignored --nocapture` prints the tables of false alarms, power and drift, with thousands of runs.
+//! `cargo test --release --test drift -- --ignored --nocapture` prints tables of false alarms, power and drift, of thousands of
+//! runs.
 
 use std::collections::BTreeMap;
 
@@ -184,8 +185,8 @@ fn record(started: Timestamp, has_base: bool, cases: Vec<CaseRecord>) -> RunReco
     }
 }
 
-/// How many of `runs` judged runs after `jobs` recorded ones fail, where the first case takes `slower` longer, and how many have
-/// something unconfirmed.
+/// How many of `runs` judged runs after `jobs` recorded ones fail, where the first case takes `slower` longer, and how many
+/// have something unconfirmed.
 fn outcomes(world: World, jobs: usize, slower: f64, runs: u64) -> (usize, usize) {
     let outcomes = (0..runs).map(|seed| {
         let mut sequence = Sequence::new(world, seed).with_jobs(jobs);
