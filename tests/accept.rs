@@ -69,6 +69,11 @@ fn an_accepted_regression_passes_and_is_told_until_the_next_update() {
     let ran = accept(&project);
     assert_eq!(ran.status, 0, "{}{}", ran.stdout, ran.stderr);
     assert!(ran.stdout.contains("+        \"reason\": \"a correct mask\""), "{}", ran.stdout);
+    assert!(
+        ran.stderr.contains("its history begins anew with the accepted run, without the 1 job before it"),
+        "{}",
+        ran.stderr
+    );
     let after = project.json(&file);
     let case = &after["cases"][CASE];
     assert!((case["accepted"]["change"].as_f64().unwrap() - 0.2).abs() < 1e-9, "{case}");

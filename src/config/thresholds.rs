@@ -37,8 +37,8 @@ pub struct Thresholds {
     pub looks: Vec<usize>,
     /// For each look, the probability of any false alarm over the whole matrix.
     pub look_alphas: Vec<f64>,
-    /// A recorded job that is off the level of those before it by more than this is an outlier, and two in a row are a new level,
-    /// in percent.
+    /// A recorded job that is off the level of those before it by more than this is an outlier, and two in a row are a new
+    /// level, in percent.
     pub level_shift_percent: f64,
     /// One side of a speedup alone has moved where its change is so many times the other's.
     pub attribution_factor: f64,

@@ -1,21 +1,22 @@
 //! How much jobs on one machine differ by chance, which no single run can tell: from what was recorded, and from a prior while
 //! little was.
 //!
-//! The prior and the other constants were chosen together by simulation, so that at a standard deviation of up to 2% between jobs
-//! at most 1% of runs raise a false alarm, at 3% at most 2%, and ten changes of 1% each are still found by their sum:
-//! tests/drift.rs holds them to it.
+//! The prior and the other constants were chosen together by simulation, so that at a standard deviation of up to 2%
+//! between jobs at most 1% of runs raise a false alarm, at 3% at most 2%, and ten changes of 1% each are still found by
+//! their sum: tests/drift.rs holds them to it.
 
 /// What is thought of a machine of which nothing was recorded: jobs differ with this standard deviation of the logarithm …
 const PRIOR_DEVIATION: f64 = 0.019;
 /// … which counts as much as so many differences of two jobs …
 const PRIOR_DIFFERENCES: f64 = 4.0;
-/// … and is known about as well as with so many degrees of freedom: machines differ less than a variance from four differences would.
+/// … and is known about as well as with so many degrees of freedom: machines differ less than a variance from four
+/// differences would.
 const PRIOR_DEGREES: f64 = 8.0;
-/// What two jobs in a row add at most, as a difference of logarithms: a shift of level is not how jobs differ. A job that is further
-/// from both of its neighbours, on the same side, is an outlier and is left out.
-const LARGEST_DIFFERENCE: f64 = 0.09;
-/// Degrees of freedom that a difference adds. Those of independent normal jobs have about 2/3, by von Neumann et al.; those of one
-/// run's cases share a part of what moves them, and what the prior knew is known no better.
+/// What two jobs in a row add at most, as a difference of logarithms: a shift of level is not how jobs differ. A job that
+/// is further from both of its neighbours, on the same side, is an outlier and is left out.
+const LARGEST_DIFFERENCE: f64 = 0.1;
+/// Degrees of freedom that a difference adds. Those of independent normal jobs have about 2/3, by von Neumann et al.; those
+/// of one run's cases share a part of what moves them, and what the prior knew is known no better.
 const DEGREES_OF_A_DIFFERENCE: f64 = 0.4;
 
 /// How much jobs differ.
@@ -48,8 +49,9 @@ impl Between {
         self.variance.sqrt()
     }
 
-    /// The variance of a new job's mean less that of `jobs` earlier ones, with its degrees of freedom. The new one scatters by no
-    /// less than its own launches say, where jobs happened to agree: `own` is the variance of its mean, with its own degrees.
+    /// The variance of a new job's mean less that of `jobs` earlier ones, with its degrees of freedom. The new one scatters
+    /// by no less than its own launches say, where jobs happened to agree: `own` is the variance of its mean, with its own
+    /// degrees.
     pub(super) fn of_difference(self, own: (f64, f64), jobs: usize) -> (f64, f64) {
         let (new, degrees) =
             if own.0 > self.variance { (own.0, own.1.min(self.degrees)) } else { (self.variance, self.degrees) };

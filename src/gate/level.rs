@@ -1,7 +1,7 @@
 //! The level that a case's recorded jobs stand at now, told from them when it is asked for. Pure.
 //!
-//! A job that is off the level is an outlier, and the level does without it. Two in a row, on the same side and near each other, are
-//! a new level.
+//! A job that is off the level is an outlier, and the level does without it. Two in a row, on the same side and near each
+//! other, are a new level.
 
 use crate::stats::mean;
 use crate::store::baseline::BaselineCase;
@@ -16,8 +16,8 @@ pub(super) struct Level {
 }
 
 impl Level {
-    /// The level of `values`, oldest first, of which those that differ by more than `shift` are of different levels; `None` without
-    /// any.
+    /// The level of `values`, oldest first, of which those that differ by more than `shift` are of different levels; `None`
+    /// without any.
     pub fn of(values: &[f64], shift: f64) -> Option<Self> {
         let mean_of = |members: &[usize]| mean(&members.iter().map(|job| values[*job]).collect::<Vec<_>>());
         let mut members = vec![0];

@@ -227,8 +227,8 @@ fn worse(
     }
 }
 
-/// Whether `head` is what updates make of `base`: jobs at its end; gone are none, the oldest beyond [`KEPT_RUNS`], or all where an
-/// acceptance began the history anew.
+/// Whether `head` is what updates make of `base`: jobs at its end; gone are none, the oldest beyond [`KEPT_RUNS`], or all
+/// where an acceptance began the history anew.
 fn is_continued(base: &[RecordedRun], head: &[RecordedRun]) -> bool {
     let is_anew = head.first().is_some_and(|first| base.iter().all(|job| job.date < first.date));
     let mut gone = 0..base.len();

@@ -92,8 +92,8 @@ pub(super) fn peaks(
     pairs.into_iter().filter_map(|(figure, now, before)| peak(figure, now.as_ref(), before, thresholds)).collect()
 }
 
-/// Both peaks against the anchor, once the baseline has moved on from it. Beside a base revision they are told and do not fail: the
-/// base revision's own peak tells what this change did.
+/// Both peaks against the anchor, once the baseline has moved on from it. Beside a base revision they are told and do not
+/// fail: the base revision's own peak tells what this change did.
 pub(super) fn since_anchor(
     evidence: &CaseEvidence,
     stored: Option<&BaselineCase>,

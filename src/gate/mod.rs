@@ -1,10 +1,10 @@
 //! From a record and what is asked of it to an outcome. Pure: no clock, no files.
 //!
-//! [`Judge`] is the only place that decides whether a run passes; everything else renders its [`Outcome`]. `time`, `memory`,
-//! `output` and `control` each judge one kind of figure, `gaps` and `exemptions` the run as a whole. `questions` collects the
-//! questions about times, and [`speed`] answers them together; `level` and `between` are what recorded jobs tell for it, `anchor` what
-//! updates leave in place. [`recording`] is what a run changes in the baselines, [`doubts`] why it should not, [`loosening`] what a
-//! change relaxes for itself.
+//! [`Judge`] is the only place that decides whether a run passes; everything else renders its [`Outcome`]. `time`,
+//! `memory`, `output` and `control` each judge one kind of figure, `gaps` and `exemptions` the run as a whole. `questions`
+//! collects the questions about times, and [`speed`] answers them together; `level` and `between` are what recorded jobs
+//! tell for it, `anchor` what updates leave in place. [`recording`] is what a run changes in the baselines, [`doubts`] why
+//! it should not, [`loosening`] what a change relaxes for itself.
 
 mod anchor;
 mod between;

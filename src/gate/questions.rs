@@ -2,7 +2,8 @@
 //!
 //! With a base revision beside it, a case is judged by its own step time: the machine's drift cancels there. Against the
 //! committed baseline the speedup over the reference is the question, since drift cancels in it too, and then, with a wider
-//! tolerance, the case's own step time, which a speedup hides where both sides moved alike or there is no reference.
+//! tolerance, the case's own step time, which a speedup hides where both sides moved alike or there is no reference. Both
+//! are asked again against the anchor, once the baseline has moved on from it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,8 +37,8 @@ impl Answers {
         Self::at(record, evidence, baseline, thresholds, launches, false)
     }
 
-    /// The same of a run that is on its way, where `is_early`. What is committed is asked about once, at the end: before it, only what
-    /// is clearly unchanged has an answer.
+    /// The same of a run that is on its way, where `is_early`. What is committed is asked about once, at the end: before
+    /// it, only what is clearly unchanged has an answer.
     fn at(
         record: &RunRecord,
         evidence: &Evidence,

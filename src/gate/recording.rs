@@ -117,8 +117,8 @@ fn continued(mut jobs: Vec<RecordedRun>, newest: RecordedRun) -> Vec<RecordedRun
     jobs
 }
 
-/// What recording makes of each case's history from `old` to `new`, in sentences without their period: a job that is off its level, a
-/// new level, and a job that was dropped.
+/// What recording makes of each case's history from `old` to `new`, in sentences without their period: a job that is off
+/// its level, a new level, and a job that was dropped.
 pub fn notices(old: &Baseline, new: &Baseline, thresholds: &Thresholds) -> Vec<String> {
     let mut notices: Vec<(String, Vec<&str>)> = Vec::new();
     for (name, case) in &new.cases {

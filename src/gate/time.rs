@@ -1,7 +1,7 @@
 //! The times of a run: the answers of [`super::questions`] as findings.
 //!
-//! With a base revision, a time that is worse than the committed baseline fails only if this change moved one of its sides: what
-//! the machine or earlier changes did is reported as drift.
+//! With a base revision, a time that is worse than the committed baseline fails only if this change moved one of its sides:
+//! what the machine or earlier changes did is reported as drift.
 
 use std::collections::BTreeMap;
 
@@ -281,19 +281,9 @@ impl Times<'_> {
             Against::Anchor => format!("the {before} of {}", self.anchor_words()),
             _ => format!("the baseline's {before}"),
         };
-        let (name, what, direction) = match figure {
-            Figure::Speedup => (
-                "speedup".to_owned(),
-                "relative to the reference's, the step time changed by ",
-                direction(Change(-change.0)),
-            ),
-            _ => (format!("{}'s own step time", self.backend()), "", direction(change)),
-        };
-        let mut message = format!(
-            "{name} {direction} {whose} to {now}: {what}{}, {} the tolerance of {tolerance}%",
-            with_interval(change, interval),
-            side(change, tolerance),
-        );
+        let mut message = self.moved(figure, change, &format!("{whose} to {now}"));
+        message.push_str(&with_interval(change, interval));
+        message.push_str(&format!(", {} the tolerance of {tolerance}%", side(change, tolerance)));
         if is_drift {
             message.push_str(NOT_THIS_CHANGE);
         } else {
@@ -308,14 +298,25 @@ impl Times<'_> {
         Finding { fails: verdict == Verdict::Regressed, ..reach(answer, finding(verdict, message)) }
     }
 
+    /// How a time moved `between` two figures, up to the change itself.
+    fn moved(&self, figure: Figure, change: Change, between: &str) -> String {
+        match figure {
+            Figure::Speedup => format!(
+                "speedup {} {between}: relative to the reference's, the step time changed by ",
+                direction(Change(-change.0))
+            ),
+            _ => format!("{}'s own step time {} {between}: ", self.backend(), direction(change)),
+        }
+    }
+
     fn anchor_words(&self) -> String {
         let anchor = self.judge.stored(&self.case.case).and_then(|stored| stored.anchor.as_ref());
         anchor.map_or_else(|| "the anchor".to_owned(), anchor_of)
     }
 
-    /// The verdict against what is committed, and whether it is drift. Beside a base revision a figure fails or improves only where
-    /// this change moved it that way: what else is beyond its tolerance has drifted, or, where that is not decided beside the
-    /// base revision either, says nothing about this change.
+    /// The verdict against what is committed, and whether it is drift. Beside a base revision a figure fails or improves
+    /// only where this change moved it that way: what else is beyond its tolerance has drifted, or, where that is not
+    /// decided beside the base revision either, says nothing about this change.
     fn committed_verdict(
         &self,
         answer: &Answer,

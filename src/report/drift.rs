@@ -5,8 +5,8 @@ use jiff::tz::TimeZone;
 use super::Report;
 use crate::gate::{Against, Figure, Finding, Judged};
 
-/// The greatest drift of a speed and of a peak, each with its case and the anchor's date; `None` where nothing was recorded since the
-/// anchors.
+/// The greatest drift of a speed and of a peak, each with its case and the anchor's date; `None` where nothing was recorded
+/// since the anchors.
 pub(super) fn line(report: &Report) -> Option<String> {
     let speed = greatest(report, &[Figure::Speedup, Figure::StepTime]);
     let memory = greatest(report, &[Figure::ProcessPeak, Figure::FrameworkPeak]);

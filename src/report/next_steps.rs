@@ -26,8 +26,8 @@ pub(super) enum Step<'a> {
 pub(super) enum Recording<'a> {
     /// What fails the gate, if it is intended.
     Change {
-        /// The cases that were slower or larger than at the base revision, where the baseline alone does not decide, and those slower
-        /// than the baseline, to whose level one more job is an outlier: each is accepted, with a reason.
+        /// The cases that were slower or larger than at the base revision, where the baseline alone does not decide, and
+        /// those slower than the baseline, to whose level one more job is an outlier: each is accepted, with a reason.
         accepted: Vec<&'a str>,
         /// Whether other figures fail too, which an update records.
         updates: bool,
@@ -368,8 +368,8 @@ fn baseline_file(report: &Report) -> &str {
     report.baseline.as_ref().map_or(&report.baseline_file, |source| &source.file)
 }
 
-/// The revision that a failing figure was measured beside, else the last recorded commit, or the anchor's where nothing else fails:
-/// where a search for the cause begins.
+/// The revision that a failing figure was measured beside, else the last recorded commit, or the anchor's where nothing
+/// else fails: where a search for the cause begins.
 fn since(report: &Report) -> String {
     let is_beside_base = report.outcome.failing().any(|(_, finding)| finding.against == Against::Base);
     if let Some(base) = report.record.base.as_ref().filter(|_| is_beside_base) {

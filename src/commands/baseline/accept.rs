@@ -12,7 +12,7 @@ use wanbench::store::record::{CaseRecord, RunRecord};
 use super::change::{Change, apply};
 use super::reason::checked_reason;
 use super::update::{check_can_ask, check_doubts, check_recordable, stored};
-use wanbench::text::shell;
+use wanbench::text::{format, shell};
 
 use crate::cli;
 use crate::session::status::{Error, ExitStatus, Result};
@@ -67,6 +67,14 @@ pub fn accept(args: &cli::Accept, terminal: &Terminal) -> Result<ExitStatus> {
         times: regression.times,
         covers: regression.covers,
     };
+    let jobs = old.cases.get(&args.case).map_or(0, |stored| stored.jobs.len());
+    if jobs > 0 {
+        let jobs = format::count(jobs, "job");
+        terminal.say(&format!(
+            "{}: its history begins anew with the accepted run, without the {jobs} before it",
+            args.case
+        ));
+    }
     let accepting = old.accepting(&record, &args.case, acceptance, &config.gate);
     let overridden = if args.force { doubts_about(&record, case, &config.gate) } else { Doubts::default() };
     let files = [
