@@ -6,11 +6,10 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::plan::Judge;
-use super::speed::p_value;
 use crate::config::{Case, Thresholds};
 use crate::evidence::Evidence;
 use crate::evidence::quantity::Change;
-use crate::stats::{mean, standard_deviation};
+use crate::stats::{mean, p_value, standard_deviation};
 use crate::store::record::{CaseRecord, RunRecord, failure};
 
 /// A control that differs from itself by so many times what is allowed shows an unfit machine, however few the launches.

@@ -2,9 +2,10 @@
 //!
 //! [`Judge`] is the only place that decides whether a run passes; everything else renders its [`Outcome`]. `time`,
 //! `memory`, `output` and `control` each judge one kind of figure, `gaps` and `exemptions` the run as a whole. `questions`
-//! collects the questions about times, and [`speed`] answers them together; `level` and `between` are what recorded jobs
-//! tell for it, `anchor` what updates leave in place. [`recording`] is what a run changes in the baselines, [`doubts`] why
-//! it should not, [`loosening`] what a change relaxes for itself.
+//! collects the questions about times beside a base revision, `committed` those against baselines, and [`speed`] answers
+//! them together, each as it stands by its `interim`; `level` and `between` are what recorded jobs tell for it, `anchor`
+//! what updates leave in place. [`recording`] is what a run changes in the baselines, [`doubts`] why it should not,
+//! [`loosening`] what a change relaxes for itself.
 
 mod anchor;
 mod between;
@@ -13,6 +14,7 @@ mod control;
 pub mod doubts;
 mod exemptions;
 mod gaps;
+mod interim;
 mod judge;
 mod level;
 pub mod loosening;
@@ -20,6 +22,7 @@ mod memory;
 mod outcome;
 mod output;
 mod plan;
+mod question;
 mod questions;
 pub mod recording;
 pub mod speed;

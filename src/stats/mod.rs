@@ -14,7 +14,7 @@ pub use estimate::{Estimate, paired_ratio};
 pub use fisher::fisher_more;
 pub use holm::holm;
 pub use sign::sign_probability;
-pub use student::{t_probability, t_quantile};
+pub use student::{p_value, t_probability, t_quantile};
 pub use trimmed::trimmed_mean;
 pub use wilson::wilson;
 

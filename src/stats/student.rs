@@ -12,6 +12,15 @@ pub fn t_probability(t: f64, degrees_of_freedom: f64) -> f64 {
     distribution(degrees_of_freedom).cdf(t)
 }
 
+/// The probability of a t statistic beyond `distance / error`, one-sided; without any spread it is 0 or 1.
+pub fn p_value(distance: f64, (error, degrees_of_freedom): (f64, f64)) -> f64 {
+    match () {
+        () if error > 0.0 => t_probability(-distance / error, degrees_of_freedom),
+        () if distance > 0.0 => 0.0,
+        () => 1.0,
+    }
+}
+
 fn distribution(degrees_of_freedom: f64) -> StudentsT {
     StudentsT::new(0.0, 1.0, degrees_of_freedom).expect("the degrees of freedom are positive")
 }
@@ -25,6 +34,12 @@ mod tests {
         for (degrees, published) in [(1.0, 12.706), (4.0, 2.776), (9.0, 2.262), (30.0, 2.042)] {
             assert!((t_quantile(0.975, degrees) - published).abs() < 5e-4, "{degrees}");
         }
+    }
+
+    #[test]
+    fn without_spread_a_distance_is_certain() {
+        assert!((p_value(2.776, (1.0, 4.0)) - 0.025).abs() < 1e-4);
+        assert_eq!([p_value(0.1, (0.0, 4.0)), p_value(0.0, (0.0, 4.0)), p_value(-0.1, (0.0, 4.0))], [0.0, 1.0, 1.0]);
     }
 
     #[test]
