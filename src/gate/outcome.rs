@@ -89,7 +89,7 @@ pub struct Finding {
     pub change: Option<Change>,
     /// The change's interval at 95%, where it is a speed.
     pub interval: Option<(Change, Change)>,
-    /// The smallest slowdown that this run would have found with a probability of 80%.
+    /// The smallest slowdown that all planned launches find with a probability of 80%.
     pub detectable: Option<Change>,
     /// The number of launches that would decide an undecided time.
     pub settling_launches: Option<usize>,

@@ -45,7 +45,7 @@ pub(super) struct Row {
     pub speedup_before: String,
     /// How much worse the gated speed is, with half the width of its 95% interval; positive is slower.
     pub change: String,
-    /// The smallest slowdown that the run would have found with a probability of 80%.
+    /// The smallest slowdown that all planned launches find with a probability of 80%.
     pub detectable: String,
     pub verdict: Verdict,
     /// The verdict with the figures it is about.
@@ -135,6 +135,7 @@ pub(super) fn launches(record: &RunRecord) -> String {
 pub(super) fn gated(report: &Report) -> String {
     let Thresholds {
         base_tolerance_percent,
+        whole_tolerance_percent,
         speedup_tolerance_percent,
         step_time_tolerance_percent,
         anchor_tolerance_percent,
@@ -143,7 +144,11 @@ pub(super) fn gated(report: &Report) -> String {
         ..
     } = &report.thresholds;
     let beside_base = report.record.has_base_launches();
-    let beside_base = beside_base.then(|| format!("step time beside the base revision ({base_tolerance_percent}%), "));
+    let beside_base = beside_base.then(|| {
+        format!(
+            "step time ({base_tolerance_percent}%), mean step ({whole_tolerance_percent}%) and slow launches beside the base revision, "
+        )
+    });
     // Beside a base revision, what the machine or earlier changes did is told as drift.
     let moved = if beside_base.is_some() { " where this change moved them" } else { "" };
     let against_baseline = report.outcome.has_machine_baseline.then(|| {

@@ -14,7 +14,7 @@ pub(in crate::report) fn procedure(report: &Report) -> String {
     format!(
         "\
          1. **Launch**: Every launch is a fresh worker process that loads, warms up and times its steps; {launches} per case\n\
-         2. **Blocks**: {blocks} (seed {seed}); a change is the mean over the blocks of the log-ratio of two arms, so that drift of the machine cancels\n\
+         2. **Blocks**: {blocks} (seed {seed}); a change is the mean over the blocks of the log-ratio of two arms, so that drift of the machine cancels, or that mean without a fifth on either side, whichever is known better\n\
          3. **Warmup**: {warmup} at the exact shapes, to trigger compilation and allocation\n\
          4. **Timing**: Each denoising step, one full forward pass, is timed individually; the times in the tables are medians, of a launch's steps and of a case's launches. Where two arms are compared, a launch counts with the mean of its fastest quarter of steps, since disturbances only add time\n\
          5. **Synchronization**: The device is synchronized before and after each timed step\n\
@@ -48,9 +48,10 @@ pub(in crate::report) fn notes(report: &Report) -> String {
          - Throughput counts matrix products and attention, a multiply-add as two operations; as bytes it counts each weight, and each product's operands and results, once. The machine's rates are those of a large square product in the case's arithmetic and of a large copy\n\
          - `nf4` rows are MLX's 4-bit affine mode with group size 64, the same as `int4`; they keep the name of the founding report\n\
          - Arithmetic is f32 unless a row says otherwise: no TF32, no bf16 attention\n\
-         - Tolerances: step time beside the base revision {base}%, speedup against the baseline {speedup}%, own step time against the baseline {step}%, all of them and the peaks against the anchor {anchor}%, peaks {peak}% + {mib} MiB, model memory exact. A speed tolerance is a ratio, symmetric in both directions: 5% is −4.8% to +5.0%\n\
+         - Tolerances: step time beside the base revision {base}%, mean step, switch and loading time (from a second on) beside it {whole}%, speedup against the baseline {speedup}%, own step time against the baseline {step}%, both and the peaks against the anchor {anchor}%, peaks {peak}% + {mib} MiB, model memory exact. A speed tolerance is a ratio, symmetric in both directions: 5% is −4.8% to +5.0%\n\
          - A change fails if it is beyond its tolerance and significant: the probability of any false alarm, over all cases and looks together, is at most {alpha}%, and against the baseline as much where jobs differ by up to 2%\n",
         base = gate.base_tolerance_percent,
+        whole = gate.whole_tolerance_percent,
         alpha = 100.0 * gate.alpha(),
         speedup = gate.speedup_tolerance_percent,
         step = gate.step_time_tolerance_percent,

@@ -88,7 +88,7 @@ pub(in crate::report) fn legend(report: &Report) -> String {
     };
     format!(
         "{before} Positive is slower; ± is half the width of the 95% interval. A speedup is the reference's step time over the \
-         case's, larger is better. Min. Detectable is the smallest slowdown that this run would have found with a probability \
+         case's, larger is better. Min. Detectable is the smallest slowdown that all planned launches find with a probability \
          of 80%. {}\n",
         summary::gated(report)
     )
