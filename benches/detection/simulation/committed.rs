@@ -86,7 +86,7 @@ impl CommittedCells {
     pub fn table(&self) -> String {
         let share = |count: usize| percent(count as f64 / self.runs as f64);
         let mut text = format!(
-            "\nAgainst a committed baseline, {} runs a row, blocks of sd {}%: percent of unchanged runs that raise a false alarm and that \
+            "\nAgainst a committed baseline, {} runs a row, blocks of sd {:.1}%: percent of unchanged runs that raise a false alarm and that \
              have something unconfirmed, and of runs that fail where one case lost so much of its speedup.\n\n\
              | jobs differ by | cases | stored jobs | false alarm | unconfirmed |",
             self.runs,

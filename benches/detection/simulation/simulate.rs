@@ -59,7 +59,7 @@ pub fn simulate(gate: &Thresholds, runs: usize) -> Result<Simulated> {
         controls,
         reach,
         settling,
-        committed: committed::simulate(runs / 2),
+        committed: committed::simulate(runs),
     })
 }
 
