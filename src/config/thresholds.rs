@@ -7,6 +7,9 @@ use crate::protocol::DeviceKind;
 /// The probability that a case passes that is slower than the base revision by its tolerance or more, over all looks.
 pub const PASS_ERROR: f64 = 0.05;
 
+/// Most launches of a case, and so the last look.
+const MOST_LOOKED_AT: usize = 1_000;
+
 /// Every threshold of a verdict, with its default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -109,8 +112,13 @@ impl Thresholds {
             return Some((key, format!("is {value}: a finite number from 0 on is expected")));
         }
         let rises = self.looks.windows(2).all(|pair| pair[0] < pair[1]);
-        if !rises || self.looks.first().is_none_or(|first| *first < 2) {
-            return Some(("looks", format!("are {:?}: rising numbers from 2 on are expected", self.looks)));
+        let is_within =
+            self.looks.first().is_some_and(|first| *first >= 2) && self.looks.last() <= Some(&MOST_LOOKED_AT);
+        if !rises || !is_within {
+            return Some((
+                "looks",
+                format!("are {:?}: rising numbers from 2 to {MOST_LOOKED_AT} are expected", self.looks),
+            ));
         }
         if self.look_alphas.len() != self.looks.len() {
             return Some(("look_alphas", format!("must have one value for each of the {} looks", self.looks.len())));

@@ -12,9 +12,10 @@ pub mod throughput;
 
 use std::collections::BTreeMap;
 
-use crate::stats::{mean, median_of_all};
-use crate::store::record::{CaseRecord, Launch, Parity, RunRecord, failure, measured};
+use crate::stats::{mean, median_of_all, quiet_mean};
+use crate::store::record::{ArmKind, CaseRecord, Launch, Measured, Parity, RunRecord, failure, measured};
 use figures::{Figures, Peak, by_block, figures_of, log_ratios, median, median_step, peak};
+use modes::alike;
 use pair::Pair;
 use parity::element_counts_agree;
 use quantity::{Bytes, Seconds};
@@ -40,7 +41,7 @@ pub struct CaseEvidence {
     pub beside_base: Vec<Pair>,
     /// ln(case / reference) by block; empty for the reference, and where either failed or the reference was not measured.
     pub against_reference: Vec<f64>,
-    /// ln(control / head) by block; empty without a control.
+    /// ln(control / head) by block, of launches of the same mode; empty without a control.
     pub control: Vec<f64>,
     /// Its outputs.
     pub outputs: Outputs,
@@ -144,7 +145,7 @@ impl CaseEvidence {
             base: BaseFigures::of(base),
             beside_base: by_block(head, base, Pair::of),
             against_reference,
-            control: log_ratios(&case.control_launches, &case.launches),
+            control: control(case),
             outputs: Outputs::of(record, case),
         }
     }
@@ -153,6 +154,15 @@ impl CaseEvidence {
     pub fn mean_log_speedup(&self) -> Option<f64> {
         (!self.against_reference.is_empty()).then(|| -mean(&self.against_reference))
     }
+}
+
+/// ln(control / head) by block. A launch that is slow as a whole says nothing of the machine where others of the case are so too.
+fn control(case: &CaseRecord) -> Vec<f64> {
+    let time = |launch: &Measured| quiet_mean(&launch.step_seconds).ln();
+    let pairs = by_block(&case.control_launches, &case.launches, |control, head| [time(control), time(head)]);
+    let launches = ArmKind::ALL.into_iter().flat_map(|kind| measured(case.launches_of(kind)));
+    let launches: Vec<f64> = launches.map(|(_, launch)| time(launch)).collect();
+    alike(&pairs, &launches).iter().map(|[control, head]| control - head).collect()
 }
 
 impl Outputs {

@@ -25,12 +25,7 @@ impl Modes {
     pub fn of(blocks: &[[f64; 2]]) -> Option<Self> {
         let mut all: Vec<f64> = blocks.iter().flatten().copied().collect();
         all.sort_by(f64::total_cmp);
-        let gaps = all.windows(2).map(|pair| pair[1] - pair[0]).enumerate();
-        let (below, gap) = gaps.max_by(|one, other| one.1.total_cmp(&other.1))?;
-        let (fast, slow) = all.split_at(below + 1);
-        if gap < LEAST_GAP.ln() || gap < LEAST_GAP_DEVIATIONS * deviation_within(fast, slow) {
-            return None;
-        }
+        let (fast, slow) = all.split_at(gap(&all)?);
         let is_slow: Vec<[bool; 2]> = blocks.iter().map(|block| block.map(|log| log >= slow[0])).collect();
         let is_mixed = |arm: usize| is_slow.iter().any(|block| block[arm] != is_slow[0][arm]);
         (is_mixed(0) || is_mixed(1)).then(|| Self { ratio: (mean(slow) - mean(fast)).exp(), is_slow })
@@ -45,6 +40,25 @@ impl Modes {
     pub fn is_same(&self, block: usize) -> bool {
         self.is_slow[block][0] == self.is_slow[block][1]
     }
+}
+
+/// Of `pairs`, those whose launches are on the same side of the gap in `launches`, all as ln of their times; all of them where
+/// there is no gap.
+pub fn alike(pairs: &[[f64; 2]], launches: &[f64]) -> Vec<[f64; 2]> {
+    let mut sorted = launches.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let slow = gap(&sorted).map(|above| sorted[above]);
+    let is_alike = |pair: &&[f64; 2]| slow.is_none_or(|slow| (pair[0] >= slow) == (pair[1] >= slow));
+    pairs.iter().filter(is_alike).copied().collect()
+}
+
+/// How many of the sorted values are below the widest gap, where that is wide enough to part two modes.
+fn gap(sorted: &[f64]) -> Option<usize> {
+    let gaps = sorted.windows(2).map(|pair| pair[1] - pair[0]).enumerate();
+    let (last, gap) = gaps.max_by(|one, other| one.1.total_cmp(&other.1))?;
+    let (fast, slow) = sorted.split_at(last + 1);
+    let is_wide = gap >= LEAST_GAP.ln() && gap >= LEAST_GAP_DEVIATIONS * deviation_within(fast, slow);
+    is_wide.then_some(last + 1)
 }
 
 /// The standard deviation within two groups.
@@ -67,6 +81,14 @@ mod tests {
         let modes = Modes::of(&blocks(&[[1.0, 1.01], [2.1, 1.0], [1.02, 1.0], [2.08, 2.1]])).unwrap();
         assert_eq!((modes.slow(), modes.is_same(1), modes.is_same(3)), ([2, 1], false, true));
         assert!((modes.ratio - 2.09 / 1.006).abs() < 0.01, "{}", modes.ratio);
+    }
+
+    #[test]
+    fn alike_are_the_launches_on_one_side_of_the_gap() {
+        let [fast, slow] = [1.0f64.ln(), 2f64.ln()];
+        let all = [fast, fast, fast, slow];
+        assert_eq!(alike(&[[fast, fast], [slow, fast]], &all), [[fast, fast]]);
+        assert_eq!(alike(&[[fast, 1.1f64.ln()]], &all[..3]).len(), 1);
     }
 
     #[test]

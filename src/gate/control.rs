@@ -9,11 +9,13 @@ use super::plan::Judge;
 use crate::config::{Case, Thresholds};
 use crate::evidence::Evidence;
 use crate::evidence::quantity::Change;
-use crate::stats::{mean, p_value, standard_deviation};
+use crate::stats::{mean, median, p_value, standard_deviation};
 use crate::store::record::{CaseRecord, RunRecord, failure};
 
-/// A control that differs from itself by so many times what is allowed shows an unfit machine, however few the launches.
+/// Controls that differ from themselves by so many times what is allowed, in the median of as many blocks at least, show an unfit
+/// machine whatever chance says.
 const GROSS: f64 = 10.0;
+const LEAST_GROSS: usize = 3;
 
 /// What the control of one case says.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -147,7 +149,8 @@ impl ControlLimit {
         let error = standard_deviation(values).map(|deviation| (deviation / launches.sqrt(), launches - 1.0));
         let p = error.map_or(1.0, |error| 2.0 * p_value(difference.abs(), error));
         let is_significant = difference.abs() > self.share.ln_1p() && p < self.alpha;
-        (is_significant || difference.abs() > (GROSS * self.share).ln_1p()).then(|| {
+        let is_gross = values.len() >= LEAST_GROSS && median(values).abs() > (GROSS * self.share).ln_1p();
+        (is_significant || is_gross).then(|| {
             format!(
                 "the machine is unfit: {what} by {}, more than the allowed {:.1}%",
                 Change::from_log(difference),

@@ -17,10 +17,8 @@ const MOST_LAUNCHES: usize = 200;
 /// Values from which on there is a trimmed mean, and the share of them that it leaves out on either side, as its reciprocal.
 const LEAST_TRIMMED: usize = 7;
 const TRIMMED_RECIPROCAL: usize = 5;
-/// A difference of slow launches that is this improbable without a change is no evidence that nothing changed: at the last
-/// look, and at one on the way, where more launches may tell.
-const SUSPICIOUS: f64 = 0.05;
-const SUSPICIOUS_EARLY: f64 = 0.25;
+/// More slow launches in head that are this improbable without a change are no evidence that nothing changed.
+const SUSPICIOUS: f64 = 0.25;
 
 /// How a question stands after its first blocks.
 pub(super) struct Interim {
@@ -37,6 +35,8 @@ pub(super) struct Interim {
     kind: Kind,
     /// The change where there is no error yet: that of a single value, or 0.
     first: f64,
+    /// The slow launches of head and of base.
+    slow: [usize; 2],
 }
 
 /// A mean and how sure it is.
@@ -77,6 +77,7 @@ impl Interim {
             p_faster: 1.0,
             kind: Kind::Times,
             first: if values.is_empty() { 0.0 } else { mean(values) - level },
+            slow: [0, 0],
         };
         if let NoChange::Recorded(recorded) = &question.against {
             interim.job = interim.best().map(|own| recorded.job(own));
@@ -102,6 +103,7 @@ impl Interim {
             p_faster: fisher_more(base, head),
             kind: Kind::SlowLaunches,
             first: cost(head) - cost(base),
+            slow: [head.0, base.0],
         }
     }
 
@@ -137,20 +139,21 @@ impl Interim {
             (Kind::Times, Some(_)) if self.is_known() => Decision::Unchanged,
             (Kind::Times, None) if self.passes(look) => Decision::Unchanged,
             (Kind::Times, _) => Decision::Open,
-            (Kind::SlowLaunches, _) => {
-                let is_suspicious = match look.is_early {
-                    true => self.p_slower.min(self.p_faster) <= SUSPICIOUS_EARLY,
-                    false => self.p_slower <= SUSPICIOUS,
-                };
-                if is_suspicious { Decision::Open } else { Decision::Unchanged }
-            }
+            // On the way, any more slow launches in head are reason enough to go on.
+            (Kind::SlowLaunches, _) if look.is_early && change != 0.0 => Decision::Open,
+            (Kind::SlowLaunches, _) if change > self.limit && self.p_slower <= SUSPICIOUS => Decision::Open,
+            (Kind::SlowLaunches, _) => Decision::Unchanged,
         }
     }
 
-    /// What a job on its way may say already: that it is clearly as the earlier ones are.
+    /// What a job on its way may say already: that it is clearly as the earlier ones are, or clearly not. What the latter means is
+    /// decided at the end, by how much jobs differ.
     fn of_part_of_a_job(&self) -> Decision {
-        let is_within = self.interval().is_some_and(|(low, high)| low > -self.limit && high < self.limit);
-        if is_within { Decision::Unchanged } else { Decision::Open }
+        match self.interval() {
+            Some((low, high)) if low > -self.limit && high < self.limit => Decision::Unchanged,
+            Some((low, high)) if low > self.limit || high < -self.limit => Decision::Unconfirmed,
+            _ => Decision::Open,
+        }
     }
 
     /// Whether this job's own change is known to within the tolerance.
@@ -231,16 +234,21 @@ impl Interim {
             p_faster: 1.0,
             kind: Kind::Times,
             first: 0.0,
+            slow: [0, 0],
         }
     }
 
     /// The launches of a new run that decides with the power, by what this one says of the change and of the noise. A job is
     /// decided where it is known to within the tolerance.
     fn settling_launches(&self, end: &Look) -> Option<usize> {
-        let best = self.best()?;
         let rising =
             std::iter::successors(Some(self.launches.max(2)), |launches| Some(launches + launches.div_ceil(20)));
-        rising.take_while(|launches| *launches <= MOST_LAUNCHES).find(|launches| {
+        let mut rising = rising.take_while(|launches| *launches <= MOST_LAUNCHES);
+        if self.kind == Kind::SlowLaunches {
+            return rising.find(|launches| self.is_share_shown(*launches, end));
+        }
+        let best = self.best()?;
+        rising.find(|launches| {
             let Some((error, degrees)) = self.error_after(*launches) else { return false };
             if self.job.is_some() {
                 return self.quantile(SIDE, degrees) * error < self.limit;
@@ -255,6 +263,14 @@ impl Interim {
             let decided = reaches(best.change - shown) + reaches(-best.change - shown) + reaches(within - best.change);
             decided >= POWER
         })
+    }
+}
+
+impl Interim {
+    /// Whether so many launches, of which the same shares are slow, show that head has more of them.
+    fn is_share_shown(&self, launches: usize, end: &Look) -> bool {
+        let [head, base] = self.slow.map(|slow| (slow * launches / self.launches.max(1), launches));
+        fisher_more(head, base) <= end.alpha
     }
 }
 

@@ -68,6 +68,9 @@ impl Judge<'_> {
             for finding in findings.iter_mut().filter(|finding| finding.fails) {
                 acceptance.into_iter().for_each(|acceptance| accept(finding, acceptance, self.thresholds));
             }
+            if findings.iter().any(|finding| finding.fails && is_own_time(finding)) {
+                findings.iter_mut().filter(|finding| is_own_time(finding)).for_each(leave_open);
+            }
         }
         let difference = evidence.and_then(|_| self.difference(&case.case));
         let verdict = match (evidence, case.skipped) {
@@ -170,6 +173,18 @@ fn unmeasured(name: &str, verdict: Verdict, is_gap: bool, reason: &str, baseline
     }
 }
 
+/// Whether the finding is about a time of the case itself beside the base revision.
+fn is_own_time(finding: &Finding) -> bool {
+    finding.against == Against::Base && Figure::TIMES.contains(&finding.figure)
+}
+
+/// A case that fails by one of its times is not measured further: the others may stay open.
+fn leave_open(finding: &mut Finding) {
+    if matches!(finding.verdict, Verdict::NotJudged | Verdict::Inconclusive) {
+        finding.verdict = Verdict::NotGated;
+    }
+}
+
 /// The gravest finding; a figure without anything before it does not hide what another says. Nothing is unchanged whose times
 /// were not judged: without any before them the case is new, and where none of them is gated, so is the case.
 fn case_verdict(findings: &[Finding]) -> Verdict {
@@ -204,7 +219,7 @@ fn accept(finding: &mut Finding, acceptance: &Acceptance, thresholds: &Threshold
 /// intervals add up like standard errors do.
 fn is_within(finding: &Finding, acceptance: &Acceptance, thresholds: &Thresholds) -> bool {
     let tolerance_percent = match finding.figure {
-        Figure::StepTime | Figure::SlowLaunches => thresholds.base_tolerance_percent,
+        Figure::StepTime => thresholds.base_tolerance_percent,
         _ => thresholds.whole_tolerance_percent,
     };
     let (Some(accepted), Some(change)) = (acceptance.time(finding.figure.name()), finding.change) else { return false };

@@ -92,6 +92,12 @@ pub(super) fn peaks(
     pairs.into_iter().filter_map(|(figure, now, before)| peak(figure, now.as_ref(), before, thresholds)).collect()
 }
 
+/// Whether the launches disagree about a peak, so that more of them may tell.
+pub(super) fn is_open(evidence: &CaseEvidence, stored: Option<&BaselineCase>, thresholds: &Thresholds) -> bool {
+    let findings = peaks(evidence, stored, false, thresholds);
+    findings.iter().any(|finding| finding.verdict == Verdict::Inconclusive)
+}
+
 /// Both peaks against the anchor, once the baseline has moved on from it. Beside a base revision they are told and do not
 /// fail: the base revision's own peak tells what this change did.
 pub(super) fn since_anchor(
@@ -180,7 +186,7 @@ fn judged(
     let verdict = match growth {
         _ if is_shown(more) => Verdict::Regressed,
         _ if is_shown(less) => Verdict::Improved,
-        growth if growth.abs() <= allowed => Verdict::Unchanged,
+        growth if growth.abs() <= allowed && (all - more) * MOST.1 >= all * MOST.0 => Verdict::Unchanged,
         _ => Verdict::Inconclusive,
     };
     let change = Change::of_bytes(before, now.median);

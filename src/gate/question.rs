@@ -52,7 +52,7 @@ impl Question {
         [
             times(|pair| pair.step, gate.base_tolerance_percent),
             times(|pair| pair.mean_step, gate.whole_tolerance_percent),
-            Self { kind: Kind::SlowLaunches, ..times(|_| 0.0, gate.base_tolerance_percent) },
+            Self { kind: Kind::SlowLaunches, ..times(|_| 0.0, gate.whole_tolerance_percent) },
         ]
     }
 }

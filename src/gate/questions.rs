@@ -8,12 +8,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::committed::{Committed, Compared};
+use super::memory;
 use super::outcome::{Against, Figure};
 use super::speed::{Answer, Decision, Question, answer};
 use crate::config::{Case, Look, PASS_ERROR, Thresholds};
 use crate::evidence::pair::Pair;
 use crate::evidence::quantity::Seconds;
-use crate::evidence::{BaseFigures, CaseEvidence, Evidence};
+use crate::evidence::{CaseEvidence, Evidence};
 use crate::store::baseline::Baseline;
 use crate::store::record::{CaseRecord, RunRecord};
 
@@ -60,8 +61,11 @@ impl Answers {
 
     /// Whether this change made the case slower or faster, as is decided beside the base revision.
     pub fn has_moved(&self, case: &str, decision: Decision) -> bool {
-        let is_so = |answer: &Answer| answer.decision == decision;
-        self.beside_base.get(case).and_then(|answers| answers.get(&Figure::StepTime)).is_some_and(is_so)
+        let steps = [Figure::StepTime, Figure::MeanStep, Figure::SlowLaunches];
+        let is_so = |answers: &BTreeMap<Figure, Answer>| {
+            steps.iter().any(|figure| answers.get(figure).is_some_and(|answer| answer.decision == decision))
+        };
+        self.beside_base.get(case).is_some_and(is_so)
     }
 
     /// Whether the speedup is decided to have changed: then the reference's own time does not hide what the case's did.
@@ -72,20 +76,17 @@ impl Answers {
 
     /// Whether anything is asked about `case` that decides when it stops: beside a base revision, only what is asked there.
     fn asks_about(&self, case: &str) -> bool {
-        match self.beside_base.is_empty() {
-            true => self.about(case).next().is_some(),
-            false => self.beside_base.contains_key(case),
-        }
+        self.beside_base.contains_key(case) || self.about(case).next().is_some()
     }
 
-    /// Whether further launches are needed for `case`, which is asked about, at a look of the run on its way.
-    fn is_open(&self, case: &str) -> bool {
+    /// Whether further launches are needed for `case`, which is asked about, at a look of the run on its way. One that fails needs
+    /// none, whatever else is open about it, unless its failure `is_accepted`.
+    fn is_open(&self, case: &str, is_accepted: bool) -> bool {
         if let Some(answers) = self.beside_base.get(case) {
-            // A case that fails needs no further launches, whatever else is open about it.
             let has_failed = answers.values().any(|answer| answer.decision == Decision::Slower);
-            return !has_failed && answers.values().any(|answer| answer.decision == Decision::Open);
+            return (is_accepted || !has_failed) && answers.values().any(|answer| answer.decision == Decision::Open);
         }
-        self.about(case).any(|it| it.answer.decision != Decision::Unchanged)
+        self.about(case).any(|it| it.answer.decision == Decision::Open)
     }
 
     fn about(&self, case: &str) -> impl Iterator<Item = &Compared> {
@@ -106,10 +107,18 @@ pub fn settled(
     if !is_look && !is_enough {
         return BTreeSet::new();
     }
-    let answers = Answers::at(record, &Evidence::of(record), baseline, thresholds, record.launches, true);
-    let is_open = |case: &&CaseRecord| match answers.asks_about(&case.case.name) {
-        true => !is_look || answers.is_open(&case.case.name),
-        false => !is_enough && is_wanted(record, case),
+    let evidence = Evidence::of(record);
+    let answers = Answers::at(record, &evidence, baseline, thresholds, record.launches, true);
+    let is_open = |case: &&CaseRecord| {
+        let name = &case.case.name;
+        let is_accepted = record.base.as_ref().is_some_and(|base| base.accepted.contains(name));
+        let stored = baseline.and_then(|baseline| baseline.case(&case.case));
+        let disagrees = |own: &CaseEvidence| own.figures.is_some() && memory::is_open(own, stored, thresholds);
+        match answers.asks_about(name) {
+            true if is_look => answers.is_open(name, is_accepted) || evidence.case(name).is_some_and(disagrees),
+            true => true,
+            false => !is_enough && is_wanted(record, case),
+        }
     };
     let open: Vec<&Case> = record.cases.iter().filter(is_open).map(|it| &it.case).collect();
     let is_needed = |case: &Case| {
@@ -139,8 +148,7 @@ fn is_wanted(record: &RunRecord, case: &CaseRecord) -> bool {
     case.failure().is_none() && case.skipped.is_none() && !is_left_to_others
 }
 
-/// The least time that somebody waits for, in seconds: a load or a switch that the base revision does in less is not asked
-/// about.
+/// The least time that somebody waits for, in seconds: a load or a switch that takes less on both sides is not asked about.
 const LEAST_WAIT_SECONDS: f64 = 1.0;
 
 /// The answers about each case's own times beside the base revision's, by the case's name and the figure, of a run that plans so many
@@ -175,13 +183,14 @@ fn questions(evidence: &CaseEvidence, thresholds: &Thresholds) -> Vec<(Figure, Q
 /// The questions about what the user waits for before and between the steps.
 fn waits(evidence: &CaseEvidence, thresholds: &Thresholds) -> Vec<(Figure, Question)> {
     let values = |of: fn(&Pair) -> Option<f64>| evidence.beside_base.iter().map(of).collect::<Option<Vec<f64>>>();
-    let base = |of: fn(&BaseFigures) -> Option<Seconds>| evidence.base.as_ref().and_then(of);
-    let waits = [
-        (Figure::Switch, base(|base| base.switch), values(|pair| pair.switch)),
-        (Figure::Load, base(|base| Some(base.load)), values(|pair| pair.load)),
-    ];
-    let question = |(figure, before, values): (Figure, Option<Seconds>, Option<Vec<f64>>)| {
-        before.filter(|before| before.0 >= LEAST_WAIT_SECONDS)?;
+    let (base, head) = (evidence.base.as_ref(), evidence.figures.as_ref());
+    let longest =
+        |one: Option<Seconds>, other: Option<Seconds>| one.zip(other).map(|(one, other)| Seconds(one.0.max(other.0)));
+    let switch = longest(base.and_then(|it| it.switch), head.and_then(|it| it.switch_seconds));
+    let load = longest(base.map(|it| it.load), head.map(|it| it.load_seconds));
+    let waits = [(Figure::Switch, switch, values(|pair| pair.switch)), (Figure::Load, load, values(|pair| pair.load))];
+    let question = |(figure, longest, values): (Figure, Option<Seconds>, Option<Vec<f64>>)| {
+        longest.filter(|longest| longest.0 >= LEAST_WAIT_SECONDS)?;
         Some((figure, Question::of_times(values?, Vec::new(), thresholds.whole_tolerance_percent)))
     };
     waits.into_iter().filter_map(question).collect()

@@ -94,14 +94,6 @@ fn an_unfit_machine_judges_no_time() {
     // Nor is a run a first measure, whose cases have nothing before them.
     let new = Scenario { baseline: None, ..now.clone() };
     assert_gap(&judged(&new), "the machine is unfit");
-    // One launch that differs from itself grossly is no machine to judge on, whatever chance says.
-    for case in &mut now.record.cases {
-        for kind in ArmKind::ALL {
-            case.launches_mut(kind).truncate(1);
-        }
-    }
-    stretch(&mut now, REFERENCE, ArmKind::Control, 2.0);
-    assert_not_judged(&judged(&now), "not judged, since the machine is unfit");
 }
 
 #[test]
@@ -301,7 +293,8 @@ fn a_peak_has_grown_where_most_launches_show_it() {
         (5, 4, Regressed),
         (10, 8, Regressed),
         (10, 7, Inconclusive),
-        (10, 4, Unchanged),
+        (10, 4, Inconclusive),
+        (10, 2, Unchanged),
         // The sign test asks for less than four in five.
         (24, 19, Regressed),
         (24, 18, Inconclusive),
@@ -704,15 +697,20 @@ fn a_run_goes_on_until_each_step_time_is_settled_too() {
     let mut now = Scenario::new();
     assert!(open_of(now.clone(), 10).is_empty());
     let all: Vec<String> = now.record.cases.iter().map(|case| case.case.name.clone()).collect();
-    all.iter().for_each(|name| stretch(&mut now, name, ArmKind::Head, 1.3));
-    assert_eq!(open_of(now, 10), all);
+    all.iter().for_each(|name| stretch(&mut now, name, ArmKind::Head, 1.09));
+    for (launch, factor) in now.launches(CASE).into_iter().zip([1.0, 1.03, 1.06]) {
+        launch.step_seconds.iter_mut().for_each(|step| *step *= factor);
+    }
+    assert!(open_of(now.clone(), 10).contains(&CASE.to_owned()));
+    // What is clearly slower needs no further launches: what that means is decided at the end.
+    let mut slower = Scenario::new();
+    all.iter().for_each(|name| stretch(&mut slower, name, ArmKind::Head, 1.5));
+    assert!(open_of(slower, 10).is_empty());
     // Alone, a case has its step time only; without a baseline it goes on until it has enough launches for one.
     let mut alone = Scenario::new();
     alone.record.cases.retain(|case| case.case.name == CASE);
     alone.record.cases[0].case.reference = None;
     assert!(open_of(alone.clone(), 10).is_empty());
-    stretch(&mut alone, CASE, ArmKind::Head, 1.3);
-    assert_eq!(open_of(alone.clone(), 10), [CASE]);
     alone.baseline = None;
     assert_eq!(open_of(alone.clone(), 10), [CASE]);
     assert!(open_of(alone, 3).is_empty());
@@ -1028,4 +1026,62 @@ fn a_load_that_somebody_waits_for_is_gated_and_a_short_one_is_not() {
         let load = of(&outcome, CASE).finding(Figure::Load, Against::Base);
         assert_eq!((outcome.standing, load.is_some_and(|load| load.fails)), (standing, standing == Standing::Failed));
     }
+}
+
+#[test]
+fn an_accepted_time_does_not_let_the_others_stay_open() {
+    let mut now = beside_base_of(4);
+    now.record.launches = 24;
+    stretch(&mut now, CASE, ArmKind::Head, 1.06);
+    // The steps after the fastest quarter scatter so widely that the mean step is open.
+    for (number, launch) in now.launches(CASE).into_iter().enumerate() {
+        let slow = [3.0, 1.0, 1.6, 1.1][number];
+        launch.step_seconds.iter_mut().skip(6).for_each(|step| *step *= slow);
+    }
+    now.plan = Some(Plan { launches: 24, ..Plan::of_record(&now.record) });
+    assert_eq!(judged(&now).standing, Standing::Failed, "by its step time, whatever its mean step is");
+    now.baseline = Some(Baseline::empty(now.record.machine.clone(), now.record.device));
+    let before = now.baseline.take().unwrap();
+    let mut accepted = acceptance(&[Accepted::Speed]);
+    accepted.change = Some(0.06);
+    now.baseline = Some(before.accepting(&now.record, CASE, accepted, &Thresholds::default()));
+    now.record.base.as_mut().unwrap().accepted.push(CASE.to_owned());
+    let outcome = judged(&now);
+    let whole = of(&outcome, CASE).finding(Figure::MeanStep, Against::Base).unwrap();
+    assert_eq!((outcome.standing, whole.verdict), (Standing::NotJudged, Verdict::NotJudged), "{whole:?}");
+    assert!(open_of_as_it_is(&now).contains(&CASE.to_owned()), "it goes on");
+}
+
+/// The cases of `scenario` that go on after its launches, as it is planned.
+fn open_of_as_it_is(scenario: &Scenario) -> Vec<String> {
+    let settled = settled(&scenario.record, scenario.baseline.as_ref(), &Thresholds::default(), 10);
+    let names = scenario.record.cases.iter().map(|case| case.case.name.clone());
+    names.filter(|name| !settled.contains(name)).collect()
+}
+
+#[test]
+fn slow_launches_in_a_control_make_no_machine_unfit() {
+    let mut now = beside_base_of(10);
+    slow_launches(&mut now, &[1], &[2]);
+    let case = now.case("mlx/41f/none");
+    case.control_launches = case.launches.clone();
+    for launch in case.control_launches.iter_mut().filter(|launch| launch.block == 5) {
+        let crate::store::record::Outcome::Measured(measured) = &mut launch.outcome else { continue };
+        measured.step_seconds.iter_mut().for_each(|step| *step *= 2.1);
+    }
+    let outcome = judged(&now);
+    assert!(outcome.unfit().next().is_none(), "{:?}", outcome.controls);
+}
+
+#[test]
+fn a_peak_that_some_launches_reach_is_open_and_keeps_the_case_going() {
+    let mut now = beside_base_of(10);
+    for launch in now.launches(CASE).into_iter().take(4) {
+        launch.process_peak_bytes = Some(8 << 30);
+    }
+    let outcome = judged(&now);
+    let peak = of(&outcome, CASE).finding(Figure::ProcessPeak, Against::Base).unwrap();
+    assert_eq!((outcome.standing, peak.verdict), (Standing::NotJudged, Verdict::Inconclusive), "{peak:?}");
+    now.record.launches = 24;
+    assert_eq!(open_of_as_it_is(&now), [CASE]);
 }

@@ -103,11 +103,17 @@ impl Times<'_> {
         let now = self.now();
         let (change, interval) = (Change::from_log(answer.change), interval(answer));
         let medians = Change(now.0 / before.0 - 1.0);
+        let moved = match self.modes() {
+            Some(_) => format!("changed by {}{ALIKE}", with_interval(change, interval)),
+            None => format!(
+                "{} the base revision's {before} to {now}: {}",
+                direction(medians),
+                gated_change(change, interval, medians)
+            ),
+        };
         let message = format!(
-            "{}'s own step time {} the base revision's {before} to {now}: {}, {} the tolerance of {tolerance}%{}",
+            "{}'s own step time {moved}, {} the tolerance of {tolerance}%{}",
             self.backend(),
-            direction(medians),
-            gated_change(change, interval, medians),
             side(change, tolerance),
             self.doubt(answer, tolerance)
         );
@@ -118,10 +124,17 @@ impl Times<'_> {
     fn whole(&self, figure: Figure, answer: &Answer, before: Seconds, now: Seconds) -> Finding {
         let tolerance = self.judge.thresholds.whole_tolerance_percent;
         let (change, interval) = (Change::from_log(answer.change), interval(answer));
+        let is_within_modes = figure == Figure::MeanStep && self.modes().is_some();
+        let moved = match is_within_modes {
+            true => format!("changed by {}{ALIKE}", with_interval(change, interval)),
+            false => format!(
+                "{} the base revision's {before} to {now}: {}",
+                direction(change),
+                with_interval(change, interval)
+            ),
+        };
         let message = format!(
-            "its {figure} {} the base revision's {before} to {now}: {}, {} the tolerance of {tolerance}%{}",
-            direction(change),
-            with_interval(change, interval),
+            "its {figure} {moved}, {} the tolerance of {tolerance}%{}",
             side(change, tolerance),
             self.doubt(answer, tolerance)
         );
@@ -130,10 +143,9 @@ impl Times<'_> {
 
     /// The launches of head and base that are slow as a whole; `None` where there are none, or all are.
     fn slow_launches(&self, answer: &Answer) -> Option<Finding> {
-        let launches: Vec<[f64; 2]> = self.evidence.beside_base.iter().map(|pair| pair.launches).collect();
-        let modes = Modes::of(&launches)?;
+        let modes = self.modes()?;
         let [head, base] = modes.slow();
-        let launches = launches.len();
+        let launches = modes.is_slow.len();
         let why = match answer.decision {
             Decision::Slower => ", more than chance explains",
             Decision::Faster => ", fewer than chance explains",
@@ -141,7 +153,7 @@ impl Times<'_> {
             Decision::Open | Decision::Unconfirmed => ", which chance hardly explains",
         };
         let message = format!(
-            "it was slow in {head} of {} by {}, the base revision in {base}{why}; times are compared where both launches of a block \
+            "it was slow in {head} of {} by {}, the base revision in {base}{why}; times are compared in the blocks whose launches \
              are alike",
             format::launches(launches),
             format::multiple(modes.ratio)
@@ -149,19 +161,17 @@ impl Times<'_> {
         Some(self.timed(Figure::SlowLaunches, answer, message))
     }
 
-    /// The finding of one answer beside the base revision. What the step time tells already is not gated a second time; and a case
-    /// that fails is not measured further, so that its other figures may be left open.
+    /// The modes of head's and base's launches, where there are two.
+    fn modes(&self) -> Option<Modes> {
+        Modes::of(&self.evidence.beside_base.iter().map(|pair| pair.launches).collect::<Vec<_>>())
+    }
+
+    /// The finding of one answer beside the base revision. What the step time tells already is not gated a second time.
     fn timed(&self, figure: Figure, answer: &Answer, message: String) -> Finding {
         let answers = self.answers.beside_base.get(&self.case.case.name);
-        let of_figure = |figure| answers.and_then(|answers| answers.get(&figure));
-        let has_failed = answers.is_some_and(|all| all.values().any(|it| it.decision == Decision::Slower));
-        let is_told = figure == Figure::MeanStep
-            && of_figure(Figure::StepTime).is_some_and(|step| self.is_explained(answer, step));
-        let verdict = match self.verdict(answer) {
-            _ if is_told => Verdict::NotGated,
-            Verdict::NotJudged | Verdict::Inconclusive if has_failed => Verdict::NotGated,
-            verdict => verdict,
-        };
+        let step = answers.and_then(|answers| answers.get(&Figure::StepTime));
+        let is_told = figure == Figure::MeanStep && step.is_some_and(|step| self.is_explained(answer, step));
+        let verdict = if is_told { Verdict::NotGated } else { self.verdict(answer) };
         Finding {
             change: Some(Change::from_log(answer.change)),
             interval: interval(answer),
@@ -374,6 +384,7 @@ impl Times<'_> {
             (Decision::Slower | Decision::Faster | Decision::Unchanged | Decision::Unconfirmed, _) => {
                 return String::new();
             }
+            (Decision::Open, None) if answer.launches > 1 => ", but too few blocks have launches that are alike",
             (Decision::Open, None) => ", but one launch cannot distinguish a change from chance",
             (Decision::Open, Some(_)) if is_beyond => {
                 ", but chance may explain it, given how many questions the run asks"
@@ -417,6 +428,9 @@ impl Times<'_> {
         display_name(&self.case.case.backend).to_owned()
     }
 }
+
+/// What a change is of where launches are of two modes.
+const ALIKE: &str = " in the blocks whose launches are alike";
 
 /// Why a drift is told and does not fail.
 const NOT_THIS_CHANGE: &str = "; head and base do not show it in the same blocks, so this change did not cause it";

@@ -99,6 +99,9 @@ pub(super) fn notable(outcome: &Outcome) -> Vec<Notable<'_>> {
         .chain(found(|finding| finding.verdict == Verdict::Drifted))
         .chain(unmeasured(false, &[Verdict::Skipped]))
         .chain(found(|finding| finding.verdict == Verdict::NotGated && finding.figure == Figure::Output));
+    // Launches that are slow as a whole are told whatever they come to.
+    let slow = found(|finding| finding.figure == Figure::SlowLaunches);
+    let all = all.chain(slow.filter(|(_, verdict, ..)| matches!(verdict, Verdict::Unchanged | Verdict::NotGated)));
     let mut notable: Vec<Notable> = Vec::new();
     for (case, verdict, fails, is_gap, words) in all {
         let same = |other: &&mut Notable| (other.verdict, other.fails, &other.words) == (verdict, fails, &words);

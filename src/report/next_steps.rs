@@ -293,7 +293,7 @@ fn more_launches(report: &Report) -> Option<String> {
     let is_open = |finding: &Finding| finding.verdict == Verdict::Inconclusive && is_time(finding.figure);
     let open: Vec<(&Judged, &Finding)> = report.outcome.findings().filter(|(_, finding)| is_open(finding)).collect();
     let is_without_interval = |finding: &Finding| finding.interval.is_none() && finding.figure != Figure::SlowLaunches;
-    if open.iter().any(|(_, finding)| is_without_interval(finding)) {
+    if report.record.blocks() < 2 && open.iter().any(|(_, finding)| is_without_interval(finding)) {
         let launches = report.thresholds.looks.last().copied().unwrap_or(MOST_ADVISED_LAUNCHES);
         return Some(format!("Measure again with more than one launch: {}.", timed_check(report, launches)));
     }

@@ -168,7 +168,7 @@ impl Tally {
             pad_str(&one_line(&case.name), self.width, Alignment::Left, None),
             case.state_words(),
             case.done,
-            case.planned,
+            case.planned.max(case.done),
             case.time_left_words(),
         )
     }
@@ -187,7 +187,7 @@ impl Tally {
             self.planned(),
             one_line(&case.name),
             case.done,
-            case.planned,
+            case.planned.max(case.done),
             self.time_left_words()
         )
     }
