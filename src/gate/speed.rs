@@ -16,10 +16,15 @@ pub fn answer(questions: &[Question], looks: &[Look], planned: Look) -> Vec<Answ
     let mut answers: Vec<Option<Answer>> = vec![None; questions.len()];
     for (number, look) in looks.iter().enumerate() {
         let interims: Vec<Interim> = questions.iter().map(|question| Interim::of(question, look.launches)).collect();
-        // That few launches were slow so far says little of those to come: it is asked again as long as the case goes on.
+        // That few launches were slow so far says little of those to come, and what a part of a job is beyond the tolerance is decided
+        // at the end: these are asked again as long as the case goes on.
         let is_settled = |(answer, question): (&Option<Answer>, &Question)| {
             let decision = answer.map(|answer| answer.decision);
-            decision.filter(|decision| question.kind == Kind::Times || *decision != Decision::Unchanged)
+            decision.filter(|decision| match decision {
+                Decision::Unconfirmed => false,
+                Decision::Unchanged => question.kind == Kind::Times,
+                _ => true,
+            })
         };
         let before: Vec<Option<Decision>> = answers.iter().zip(questions).map(is_settled).collect();
         let rejected = |p: fn(&Interim) -> f64, already: Decision| {
