@@ -1,8 +1,8 @@
 //! What one job measured of one case, as logarithms: a difference of 0.01 is 1%.
 
+use crate::evidence::figures::log_time;
 use crate::evidence::pair::Pair;
 use crate::evidence::{CaseEvidence, Evidence};
-use crate::stats;
 use crate::store::record::{ArmKind, CaseRecord, Launch, Measured, RunRecord, failure, measured};
 
 /// One case over all jobs.
@@ -57,7 +57,7 @@ impl Sample {
             return Err("no block has both its head and its base".to_owned());
         }
         let times = |launches: &[Launch]| {
-            measured(launches).map(|(_, launch)| stats::quiet_mean(&launch.step_seconds).ln()).collect::<Vec<f64>>()
+            measured(launches).map(|(_, launch)| log_time(&launch.step_seconds)).collect::<Vec<f64>>()
         };
         Ok(Self {
             steps: arms.iter().flat_map(|launches| measured(launches)).flat_map(|(_, it)| differences(it)).collect(),

@@ -9,6 +9,7 @@ use toml::Spanned;
 
 use super::file::{CasesEntry, File, SuiteEntry, WorkloadEntry};
 use super::source_text::SourceText;
+use super::thresholds::MOST_LAUNCHES;
 use super::{Backend, BuiltIn, Config, ConfigError, OutputDemand, Suite};
 use crate::config::{Case, Model, Workload, link_references};
 use crate::wan::{DType, Quant, Spec};
@@ -138,8 +139,8 @@ impl Checker<'_> {
             return Err(self.source.error(Some(line), &key(".max_launches"), message));
         }
         for (name, count, most) in [
-            ("launches", suite.launches as u64, 1_000),
-            ("max_launches", max_launches as u64, 1_000),
+            ("launches", suite.launches as u64, MOST_LAUNCHES as u64),
+            ("max_launches", max_launches as u64, MOST_LAUNCHES as u64),
             ("warmup_steps", suite.warmup_steps.into(), 1_000),
             ("launch_timeout_seconds", suite.launch_timeout_seconds, 86_400),
         ] {

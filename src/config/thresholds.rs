@@ -8,7 +8,7 @@ use crate::protocol::DeviceKind;
 pub const PASS_ERROR: f64 = 0.05;
 
 /// Most launches of a case, and so the last look.
-const MOST_LOOKED_AT: usize = 1_000;
+pub(super) const MOST_LAUNCHES: usize = 1_000;
 
 /// Every threshold of a verdict, with its default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -113,11 +113,11 @@ impl Thresholds {
         }
         let rises = self.looks.windows(2).all(|pair| pair[0] < pair[1]);
         let is_within =
-            self.looks.first().is_some_and(|first| *first >= 2) && self.looks.last() <= Some(&MOST_LOOKED_AT);
+            self.looks.first().is_some_and(|first| *first >= 2) && self.looks.last() <= Some(&MOST_LAUNCHES);
         if !rises || !is_within {
             return Some((
                 "looks",
-                format!("are {:?}: rising numbers from 2 to {MOST_LOOKED_AT} are expected", self.looks),
+                format!("are {:?}: rising numbers from 2 to {MOST_LAUNCHES} are expected", self.looks),
             ));
         }
         if self.look_alphas.len() != self.looks.len() {

@@ -93,7 +93,12 @@ pub(super) fn by_block<T>(one: &[Launch], other: &[Launch], of: impl Fn(&Measure
 
 /// ln(numerator / denominator) of two launches of one block, by their steps' times: of each the fastest quarter counts.
 pub fn log_ratio(numerator: &[f64], denominator: &[f64]) -> f64 {
-    stats::quiet_mean(numerator).ln() - stats::quiet_mean(denominator).ln()
+    log_time(numerator) - log_time(denominator)
+}
+
+/// ln of the time that a launch of these steps is compared by: the mean of the fastest quarter of them, in seconds.
+pub fn log_time(steps: &[f64]) -> f64 {
+    stats::quiet_mean(steps).ln()
 }
 
 /// The peaks of one arm over its launches.

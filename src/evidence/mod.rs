@@ -12,9 +12,9 @@ pub mod throughput;
 
 use std::collections::BTreeMap;
 
-use crate::stats::{mean, median_of_all, quiet_mean};
+use crate::stats::{mean, median_of_all};
 use crate::store::record::{ArmKind, CaseRecord, Launch, Measured, Parity, RunRecord, failure, measured};
-use figures::{Figures, Peak, by_block, figures_of, log_ratios, median, median_step, peak};
+use figures::{Figures, Peak, by_block, figures_of, log_ratios, log_time, median, median_step, peak};
 use modes::alike;
 use pair::Pair;
 use parity::element_counts_agree;
@@ -158,7 +158,7 @@ impl CaseEvidence {
 
 /// ln(control / head) by block. A launch that is slow as a whole says nothing of the machine where others of the case are so too.
 fn control(case: &CaseRecord) -> Vec<f64> {
-    let time = |launch: &Measured| quiet_mean(&launch.step_seconds).ln();
+    let time = |launch: &Measured| log_time(&launch.step_seconds);
     let pairs = by_block(&case.control_launches, &case.launches, |control, head| [time(control), time(head)]);
     let launches = ArmKind::ALL.into_iter().flat_map(|kind| measured(case.launches_of(kind)));
     let launches: Vec<f64> = launches.map(|(_, launch)| time(launch)).collect();

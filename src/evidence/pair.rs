@@ -1,7 +1,7 @@
 //! Two launches of one block beside each other: head's and the base revision's.
 
-use super::figures::log_ratio;
-use crate::stats::{mean, quiet_mean};
+use super::figures::log_time;
+use crate::stats::mean;
 use crate::store::record::Measured;
 
 /// Two launches of one block; every ratio is ln(head / base).
@@ -22,9 +22,10 @@ pub struct Pair {
 impl Pair {
     /// Of the two launches' steps, in seconds.
     pub fn of_steps(head: &[f64], base: &[f64]) -> Self {
+        let launches = [log_time(head), log_time(base)];
         Self {
-            launches: [quiet_mean(head).ln(), quiet_mean(base).ln()],
-            step: log_ratio(head, base),
+            launches,
+            step: launches[0] - launches[1],
             mean_step: mean(head).ln() - mean(base).ln(),
             switch: None,
             load: None,

@@ -3,12 +3,10 @@
 use serde::Serialize;
 
 use crate::config::Thresholds;
-use crate::gate::speed::detectable;
+use crate::gate::speed::{MOST_LAUNCHES, detectable};
 
 /// The slowdown that a suite should at least be able to find, in percent.
 pub const AIM_PERCENT: f64 = 5.0;
-/// More launches than that are no plan.
-const MOST_LAUNCHES: usize = 200;
 
 /// Standard deviation of a block's log-ratio in percent where nothing is known of the machine: of processes side by side and
 /// one after the other on two cores of a shared server, docs/detection.md. A machine without neighbours is quieter.
@@ -24,7 +22,7 @@ pub struct Power {
     pub is_assumed: bool,
     /// The smallest slowdown that all launches find with a probability of 80%, in percent; `None` below two launches.
     pub detectable_percent: Option<f64>,
-    /// The launches that find one of [`AIM_PERCENT`] with that probability; `None` where some 200 do not.
+    /// The launches that find one of [`AIM_PERCENT`] with that probability; `None` where [`MOST_LAUNCHES`] do not.
     pub launches_for_aim: Option<usize>,
 }
 

@@ -12,8 +12,8 @@ use crate::stats::{fisher_more, mean, p_value, t_probability, t_quantile, trimme
 const SIDE: f64 = 0.975;
 /// Power that a detectable change is found with, and probability that the advised launches decide.
 pub(crate) const POWER: f64 = 0.8;
-/// More launches than that are no advice.
-const MOST_LAUNCHES: usize = 200;
+/// More launches than that are neither advice nor a plan.
+pub const MOST_LAUNCHES: usize = 200;
 /// Values from which on there is a trimmed mean, and the share of them that it leaves out on either side, as its reciprocal.
 const LEAST_TRIMMED: usize = 7;
 const TRIMMED_RECIPROCAL: usize = 5;

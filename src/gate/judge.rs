@@ -223,7 +223,6 @@ fn is_within(finding: &Finding, acceptance: &Acceptance, thresholds: &Thresholds
         _ => thresholds.whole_tolerance_percent,
     };
     let (Some(accepted), Some(change)) = (acceptance.time(finding.figure.name()), finding.change) else { return false };
-    let half = |interval: Option<(Change, Change)>| interval.map_or(0.0, |(low, high)| (high.log() - low.log()) / 2.0);
-    let unknown = accepted.half_width.unwrap_or(0.0).hypot(half(finding.interval));
+    let unknown = accepted.half_width.unwrap_or(0.0).hypot(finding.half_width().unwrap_or(0.0));
     change.log() - Change(accepted.change).log() <= (tolerance_percent / 100.0).ln_1p() + unknown
 }

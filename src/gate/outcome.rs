@@ -259,6 +259,11 @@ impl Finding {
         }
     }
 
+    /// Half the width of its 95% interval, as a log-ratio.
+    pub fn half_width(&self) -> Option<f64> {
+        self.interval.map(|(low, high)| (high.log() - low.log()) / 2.0)
+    }
+
     /// The same between these two figures.
     pub(super) fn between(self, before: Option<Quantity>, now: Option<Quantity>) -> Self {
         Self { before, now, ..self }

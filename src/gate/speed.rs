@@ -1,6 +1,7 @@
 //! Has a case become slower? Every such question of a run together, look by look.
 
 use super::interim::Interim;
+pub use super::interim::MOST_LAUNCHES;
 pub(crate) use super::interim::POWER;
 pub use super::question::{Answer, Decision, Kind, NoChange, QUESTIONS_PER_CASE, Question, Recorded};
 use crate::config::{Look, Thresholds};

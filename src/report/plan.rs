@@ -4,6 +4,7 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use crate::config::display_name;
 use crate::forecast::{AIM_PERCENT, BackendRates, PlannedCase, Power, SuitePlan};
+use crate::gate::speed::MOST_LAUNCHES;
 use crate::text::NOTHING;
 use crate::text::escape::one_line;
 use crate::text::format;
@@ -107,7 +108,7 @@ fn power(plan: &SuitePlan) -> String {
             format!(" They cannot find {AIM_PERCENT}%: that takes {}{}.", format::launches(launches), taking(launches))
         }
         Some(_) => String::new(),
-        None => format!(" No budget of up to 200 launches finds {AIM_PERCENT}%."),
+        None => format!(" No budget of up to {MOST_LAUNCHES} launches finds {AIM_PERCENT}%."),
     };
     format!("Beside a base revision, where a block's ratio scatters by {noise_percent}%{source}, {found}{aim}")
 }

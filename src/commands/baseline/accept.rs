@@ -105,9 +105,8 @@ impl Regression {
         let mut speeds = beside_base.into_iter().chain(against_baseline);
         let speed = speeds.find_map(|(figure, against)| regressed(figure, against));
         let time = |finding: &Finding| {
-            let change = finding.change?;
-            let half_width = finding.interval.map(|(low, high)| (high.log() - low.log()) / 2.0);
-            Some((finding.figure.name().to_owned(), AcceptedTime { change: change.0, half_width }))
+            let accepted = AcceptedTime { change: finding.change?.0, half_width: finding.half_width() };
+            Some((finding.figure.name().to_owned(), accepted))
         };
         let times = beside_base.into_iter().filter_map(|(figure, against)| time(regressed(figure, against)?)).collect();
         let accepted = |finding: &Finding| match finding.figure {
