@@ -54,7 +54,13 @@ pub enum Command {
     Init(Init),
     /// Check this machine and its backends for what would spoil a measurement
     Doctor(Doctor),
+    /// End the workers of a wanbench that was killed; started by wanbench itself
+    #[command(name = GUARD, hide = true)]
+    Guard(Guard),
 }
+
+/// The subcommand that [`wanbench::children`] starts.
+pub const GUARD: &str = "guard";
 
 /// How things are printed.
 #[derive(Clone, Copy, Debug, Args)]
@@ -159,6 +165,14 @@ pub struct Effort {
     pub loading: LoadingArgs,
 }
 
+/// What is done where another run holds the machine.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Alone {
+    /// Wait until other runs on this machine have finished, instead of refusing
+    #[arg(long)]
+    pub wait: bool,
+}
+
 /// How weights are loaded.
 #[derive(Clone, Debug, Args)]
 pub struct LoadingArgs {
@@ -182,6 +196,8 @@ pub struct Asked {
     pub axes: AxesArgs,
     #[command(flatten)]
     pub loading: LoadingArgs,
+    #[command(flatten)]
+    pub alone: Alone,
 }
 
 /// What replaces the suite's own entries.
@@ -222,6 +238,8 @@ pub struct Measure {
     pub axes: AxesArgs,
     #[command(flatten)]
     pub effort: Effort,
+    #[command(flatten)]
+    pub alone: Alone,
     /// Where to save the results
     #[arg(long, value_name = "FILE", default_value = "results.json")]
     pub json: PathBuf,
@@ -370,6 +388,8 @@ pub struct Quantize {
     /// Memory that quantizing may use [default: the device's free memory]
     #[arg(long, value_name = "GIB")]
     pub memory: Option<NonZero<u32>>,
+    #[command(flatten)]
+    pub alone: Alone,
 }
 
 #[derive(Debug, Args)]
@@ -474,6 +494,8 @@ pub struct Parity {
     /// Run the golden case, which is in f32, in this arithmetic; may be repeated
     #[arg(long, value_enum, value_name = "DTYPE", requires = "golden")]
     pub dtype: Vec<DType>,
+    #[command(flatten)]
+    pub alone: Alone,
 }
 
 #[derive(Debug, Subcommand)]
@@ -498,7 +520,7 @@ pub struct Update {
     #[command(flatten)]
     pub measure: Measure,
     /// Record these saved results [default: measure now]
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["suite", "filter", "backend", "ckpt_dir", "frames", "steps", "quant", "dtype", "expert", "launches", "cool_down", "time_limit", "memory", "no_cache", "list"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["suite", "filter", "backend", "ckpt_dir", "frames", "steps", "quant", "dtype", "expert", "launches", "cool_down", "time_limit", "memory", "no_cache", "wait", "list"])]
     pub from: Option<PathBuf>,
     /// The machine that measured the results [default: this one]
     #[arg(long, value_name = "NAME", requires = "from")]
@@ -672,10 +694,19 @@ pub struct Calibrate {
     pub jobs: u16,
     #[command(flatten)]
     pub effort: Effort,
+    #[command(flatten)]
+    pub alone: Alone,
     /// Where to save the jobs
     #[arg(long, value_name = "FILE", default_value = "calibration.json")]
     pub json: PathBuf,
     /// Report these saved jobs again, without measuring
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["suite", "filter", "backend", "device", "seed", "jobs", "launches", "cool_down", "time_limit", "json"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["suite", "filter", "backend", "device", "seed", "jobs", "launches", "cool_down", "time_limit", "wait", "json"])]
     pub from: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Guard {
+    /// What marks the processes to end
+    #[arg(value_name = "MARK")]
+    pub mark: String,
 }

@@ -9,6 +9,8 @@ pub mod text;
 
 pub mod files;
 
+pub mod children;
+
 pub mod wan;
 
 pub mod protocol;

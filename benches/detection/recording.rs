@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Error, Result, ensure};
@@ -14,7 +13,7 @@ use wanbench::files::cache;
 use wanbench::files::save;
 use wanbench::machine::Machine;
 use wanbench::protocol::{self, DeviceChoice, Measure};
-use wanbench::runner::{self, Materials, Program, RunningLaunch};
+use wanbench::runner::{self, Deadline, Interruptions, Materials, Program, RunningLaunch};
 use wanbench::stats;
 use wanbench::store::record::Measured;
 use wanbench::wan::{DType, Experts, Quant, Spec, schedule};
@@ -120,7 +119,7 @@ pub fn record(path: &Path, minutes: f64) -> Result<Recording> {
 struct Launcher {
     cases: BTreeMap<String, Case>,
     materials: Materials,
-    interrupted: AtomicBool,
+    interruptions: Interruptions,
 }
 
 impl Recording {
@@ -165,7 +164,7 @@ impl Launcher {
         let models = BTreeMap::from([("synthetic".to_owned(), Model::Synthetic(Spec::synthetic()))]);
         let materials = Materials::prepare(&cases, &models, &cache::folder(), 0)?;
         let cases = cases.into_iter().map(|case| (case.backend.clone(), case)).collect();
-        Ok(Self { cases, materials, interrupted: AtomicBool::new(false) })
+        Ok(Self { cases, materials, interruptions: Interruptions::new() })
     }
 
     /// One fresh process of each arm, its backend and the work in vain that is asked of it, in percent, started in `order`;
@@ -196,7 +195,7 @@ impl Launcher {
             second: None,
             extra_work: (extra_percent > 0.0).then_some(extra_percent / 100.0),
         };
-        RunningLaunch::start(&program, &request, TIMEOUT, &self.interrupted, &mut |_| {})
+        RunningLaunch::start(&program, &request, Deadline::of_launch(TIMEOUT), &self.interruptions, &mut |_| {})
             .map_err(|failure| Error::msg(failure.reason))
     }
 

@@ -8,7 +8,9 @@ use wanbench::config::Config;
 use wanbench::store::record::BaseRevision;
 
 use crate::cli;
-use crate::session::measure::{check_replaceable, check_writable, on_interrupt};
+use crate::session::alone::alone;
+use crate::session::interrupt;
+use crate::session::measure::{check_replaceable, check_writable};
 use crate::session::measurement::{Fitness, Measurement};
 use crate::session::selected::Selected;
 use crate::session::status::{Error, ExitStatus, OrStatus, Result};
@@ -56,7 +58,8 @@ fn too_few(jobs: &Jobs) -> String {
 /// Measures job after job until all are done or the user interrupts; saved after every one, so that nothing is lost.
 fn measure_jobs(args: &cli::Calibrate, config: &Config, terminal: &Terminal) -> Result<Jobs> {
     check_target(&args.json)?;
-    let interrupted = on_interrupt()?;
+    let lock = alone(&args.alone, terminal)?;
+    let interruptions = interrupt::heed();
     let selected = Selected::new(config, &args.selection, &Axes::default(), terminal)?;
     let mut jobs = Jobs::new(args.jobs.into());
     for number in 1..=args.jobs {
@@ -73,7 +76,7 @@ fn measure_jobs(args: &cli::Calibrate, config: &Config, terminal: &Terminal) -> 
             fitness: if number == 1 { Fitness::Told } else { Fitness::Ignored },
             is_selection: false,
         };
-        let record = measurement.measure(&interrupted, terminal, |_| Ok(()), |_| {})?;
+        let record = measurement.measure(&lock, interruptions, terminal, |_| Ok(()), |_| {})?;
         if record.interrupted {
             break;
         }

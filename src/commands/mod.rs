@@ -6,6 +6,7 @@ pub mod check;
 pub mod comment;
 pub mod compare;
 pub mod doctor;
+pub mod guard;
 pub mod init;
 pub mod parity;
 pub mod plan;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use comfy_table::{Table, presets};
@@ -10,30 +9,42 @@ use wanbench::config::Config;
 use wanbench::config::{Axes, Case};
 use wanbench::evidence::parity::{golden_tolerance, mutual_tolerance, relative_error};
 use wanbench::files::cache;
-use wanbench::machine::{Machine, MeasuringLock};
+use wanbench::machine::Machine;
 use wanbench::protocol::{self, DeviceKind, Forward, Job};
-use wanbench::runner::{self, Materials, Program};
+use wanbench::runner::{self, Deadline, Interruptions, Materials, Program};
 use wanbench::wan::tensor_file::TensorFile;
 use wanbench::wan::{Checkpoint, DType, Inputs, Quant, Spec, schedule};
 
 use crate::cli;
+use crate::session::alone::alone;
+use crate::session::interrupt;
 use crate::session::selected::Selected;
 use crate::session::selected::{exactly, programs, resolve_device};
 use crate::session::status::{Error, ExitStatus, OrStatus, Result};
 use crate::session::terminal::Terminal;
+
+/// How long a pass of a golden case may take: its network is tiny.
+const GOLDEN: Deadline = Deadline {
+    limit: Duration::from_secs(600),
+    way_out: "a golden case is tiny: run the worker by hand to see what it waits for",
+};
 
 /// Compares outputs with a golden case or between backends; 1 beyond tolerance, 3 if a worker failed.
 pub fn parity(args: &cli::Parity, terminal: &Terminal) -> Result<ExitStatus> {
     let config = Config::open(&args.sources.config)?;
     let programs = programs(&config);
     // It loads the machine, which a run that measures would see.
-    let _lock = MeasuringLock::acquire()?;
+    let _lock = alone(&args.alone, terminal)?;
+    let interruptions = interrupt::heed();
     let outputs = tempfile::tempdir().or_incomplete(|| "cannot create a temporary folder")?;
-    let run = ParityRun { config: &config, programs: &programs, folder: outputs.path(), args, terminal };
+    let run = ParityRun { config: &config, programs: &programs, folder: outputs.path(), args, interruptions, terminal };
     let rows = match &args.golden {
         Some(folder) => run.golden(folder)?,
         None => run.mutual()?,
     };
+    if interruptions.is_interrupted() {
+        return Err(Error::incomplete("interrupted"));
+    }
     terminal.print(&format!("{}\n", table(&rows)))?;
     Ok(status(&rows))
 }
@@ -73,6 +84,7 @@ struct ParityRun<'a> {
     programs: &'a BTreeMap<String, Program>,
     folder: &'a Path,
     args: &'a cli::Parity,
+    interruptions: &'a Interruptions,
     terminal: &'a Terminal,
 }
 
@@ -138,7 +150,7 @@ impl ParityRun<'_> {
             inputs: golden.inputs.clone(),
             output: None,
         };
-        let outcome = self.output(backend, job, golden.t).map(|output| relative_error(&output, &expected));
+        let outcome = self.output(backend, job, golden.t, GOLDEN).map(|output| relative_error(&output, &expected));
         Ok(Some(Row {
             backend: backend.to_owned(),
             what: if dtype == DType::F32 { quant.to_string() } else { format!("{quant} in {dtype}") },
@@ -150,15 +162,16 @@ impl ParityRun<'_> {
     /// Every case of the suite against its workload's reference in f32.
     fn mutual(&self) -> Result<Vec<Row>> {
         let selection = &self.args.selection;
-        let Selected { mut cases, models, device, .. } =
+        let Selected { mut cases, models, device, suite, .. } =
             Selected::new(self.config, selection, &Axes::default(), self.terminal)?;
         let references: Vec<Case> =
             cases.iter().filter(|case| case.is_reference() && case.dtype == DType::F32).cloned().collect();
         cases.retain(|case| self.is_wanted(case.quant));
         let all: Vec<Case> = cases.iter().chain(&references).cloned().collect();
         let materials = Materials::prepare(&all, &models, &cache::folder(), selection.seed)?;
+        let deadline = Deadline::of_launch(Duration::from_secs(suite.launch_timeout_seconds));
         let run = |case: &Case| {
-            self.output(&case.backend, materials.job(case, exactly(device), None), schedule::timestep(1.0))
+            self.output(&case.backend, materials.job(case, exactly(device), None), schedule::timestep(1.0), deadline)
         };
         let mut rows = Vec::new();
         for reference in &references {
@@ -188,13 +201,12 @@ impl ParityRun<'_> {
     }
 
     /// Runs the network once and reads what it wrote.
-    fn output(&self, backend: &str, job: Job, t: f32) -> Result<Vec<f32>, String> {
+    fn output(&self, backend: &str, job: Job, t: f32, deadline: Deadline) -> Result<Vec<f32>, String> {
         let path: PathBuf = self.folder.join("output.safetensors");
         let _ = std::fs::remove_file(&path);
         self.terminal.say(&format!("running {} …", job.case));
         let request = Forward { protocol: protocol::VERSION, job: Job { output: Some(path.clone()), ..job }, t };
-        let timeout = Duration::from_secs(600);
-        runner::forward(&self.programs[backend], &request, timeout, &AtomicBool::new(false))
+        runner::forward(&self.programs[backend], &request, deadline, self.interruptions)
             .map_err(|failure| failure.reason)?;
         runner::read_output(&path)
     }

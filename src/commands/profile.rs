@@ -5,16 +5,16 @@ use std::time::Duration;
 use wanbench::config::Config;
 use wanbench::evidence::profile;
 use wanbench::files::cache;
-use wanbench::machine::MeasuringLock;
 use wanbench::protocol::{self, Profile as Request};
 use wanbench::report;
 use wanbench::report::Waiting;
-use wanbench::runner::{self, Materials};
+use wanbench::runner::{self, Deadline, Materials};
 use wanbench::store::record::Skipped;
 use wanbench::wan::{schedule, work};
 
 use crate::cli::{self, DataFormat};
-use crate::session::measure::on_interrupt;
+use crate::session::alone::alone;
+use crate::session::interrupt;
 use crate::session::selected::exactly;
 use crate::session::selected::{self, Selected, memory};
 use crate::session::status::{Error, ExitStatus, Result};
@@ -22,7 +22,7 @@ use crate::session::terminal::Terminal;
 
 /// Has one case's forward pass timed part by part, and prints it.
 pub fn profile(args: &cli::Profile, terminal: &Terminal) -> Result<ExitStatus> {
-    let cli::Asked { config, selection, axes, loading } = &args.asked;
+    let cli::Asked { config, selection, axes, loading, alone: alone_asked } = &args.asked;
     let config = Config::open(config)?;
     let selected = Selected::new(&config, selection, &selected::axes(axes), terminal)?;
     let Some(case) = selected.cases.iter().find(|case| case.name == args.case) else {
@@ -43,8 +43,7 @@ pub fn profile(args: &cli::Profile, terminal: &Terminal) -> Result<ExitStatus> {
     }
     let materials = materials.with_inputs(cases, &cache::folder(), selection.seed)?;
     let materials = if loading.no_cache { materials.without_quantized() } else { materials };
-    let interrupted = on_interrupt()?;
-    let _lock = MeasuringLock::acquire()?;
+    let _lock = alone(alone_asked, terminal)?;
     let request = Request {
         protocol: protocol::VERSION,
         job: materials.job(case, exactly(selected.device), None),
@@ -53,10 +52,9 @@ pub fn profile(args: &cli::Profile, terminal: &Terminal) -> Result<ExitStatus> {
         passes: args.passes.into(),
     };
     let mut waiting = Waiting::new(&case.name, terminal.progress_style());
-    let timeout = Duration::from_secs(selected.suite.launch_timeout_seconds);
-    let told = runner::profile(&selected.programs[&case.backend], &request, timeout, &interrupted, &mut |loading| {
-        waiting.show(loading);
-    });
+    let deadline = Deadline::of_launch(Duration::from_secs(selected.suite.launch_timeout_seconds));
+    let program = &selected.programs[&case.backend];
+    let told = runner::profile(program, &request, deadline, interrupt::heed(), &mut |loading| waiting.show(loading));
     waiting.finish();
     let (_, _, profiled) = told.map_err(|failure| Error::incomplete(format!("{}: {}", case.name, failure.reason)))?;
     let spec = &materials.network(case).spec;

@@ -1,16 +1,15 @@
 //! `wanbench quantize`: a checkpoint's weights quantized once, for runs to load.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use wanbench::config::BuiltIn;
 use wanbench::files::cache;
 use wanbench::files::save;
-use wanbench::machine::{self, Machine, MeasuringLock};
+use wanbench::machine::{self, Machine};
 use wanbench::protocol::{self, DeviceKind, Quantize as Request};
 use wanbench::report::Waiting;
-use wanbench::runner::{self, Network, Program};
+use wanbench::runner::{self, Deadline, Network, Program};
 use wanbench::store::record::Skipped;
 use wanbench::text::format;
 use wanbench::wan::quant::{Layout, model_bytes};
@@ -18,13 +17,15 @@ use wanbench::wan::quantized::{self, Manifest};
 use wanbench::wan::{DType, Expert, Quantized};
 
 use crate::cli::{self, ExpertChoice};
-use crate::session::measure::on_interrupt;
+use crate::session::alone::alone;
+use crate::session::interrupt;
 use crate::session::selected::{exactly, gibibytes, resolve_device};
 use crate::session::status::{Error, ExitStatus, OrStatus, Result};
 use crate::session::terminal::Terminal;
 
 /// As long as reading 70 GiB from a slow disk takes, and packing them.
-const TIMEOUT: Duration = Duration::from_secs(12 * 3600);
+const DEADLINE: Deadline =
+    Deadline { limit: Duration::from_secs(12 * 3600), way_out: "copy the checkpoint to a faster disk" };
 
 /// Quantizes and saves the networks that are asked for; nothing is left behind of one that fails.
 pub fn quantize(args: &cli::Quantize, terminal: &Terminal) -> Result<ExitStatus> {
@@ -38,15 +39,14 @@ pub fn quantize(args: &cli::Quantize, terminal: &Terminal) -> Result<ExitStatus>
     let targets = experts.iter().map(|expert| Target::new(args, layout, *expert)).collect::<Result<Vec<_>>>()?;
     let program = Program::built_in(BuiltIn::Mlx.name());
     let device = resolve_device(args.device, &Machine::detect(), [&program].into_iter(), terminal);
-    let interrupted = on_interrupt()?;
     // It loads the machine, which a run that measures would see.
-    let _lock = MeasuringLock::acquire()?;
+    let _lock = alone(&args.alone, terminal)?;
     for target in &targets {
         if target.is_there(layout, args.dtype)? {
             terminal.say(&format!("{} is up to date: nothing to do", target.out.display()));
         } else {
             target.check_memory(args, device)?;
-            target.make(args, layout, &program, device, &interrupted, terminal)?;
+            target.make(args, layout, &program, device, terminal)?;
         }
         target.link(&cache::folder(), layout, args.dtype)?;
     }
@@ -120,7 +120,6 @@ impl Target {
         layout: Layout,
         program: &Program,
         device: DeviceKind,
-        interrupted: &AtomicBool,
         terminal: &Terminal,
     ) -> Result<()> {
         let cannot_write = || format!("cannot write {}", self.out.display());
@@ -137,7 +136,9 @@ impl Target {
         };
         let name = self.network.folder.display().to_string();
         let mut waiting = Waiting::new(&name, terminal.progress_style());
-        let made = runner::quantize(program, &request, TIMEOUT, interrupted, &mut |loading| waiting.show(loading));
+        let made = runner::quantize(program, &request, DEADLINE, interrupt::heed(), &mut |loading| {
+            waiting.show(loading);
+        });
         waiting.finish();
         let (ready, loaded, _) = made.map_err(|failure| Error::incomplete(format!("{name}: {}", failure.reason)))?;
         let manifest = Manifest::new(args.quant, layout, args.dtype, self.fingerprint.clone(), ready.versions);

@@ -45,13 +45,14 @@ fn output_within(program: &str, arguments: &[&str], limit: Duration) -> Option<S
 fn read_until(child: &mut Child, deadline: Instant) -> Option<String> {
     let mut stdout = child.stdout.take()?;
     let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
+    let read = move || {
         let mut bytes = Vec::new();
         if stdout.read_to_end(&mut bytes).is_ok() {
             // Nobody listens any more after the deadline.
             let _ = sender.send(bytes);
         }
-    });
+    };
+    thread::Builder::new().spawn(read).ok()?;
     let bytes = receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()?;
     String::from_utf8(bytes).ok()
 }

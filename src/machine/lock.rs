@@ -28,11 +28,14 @@ pub struct MeasuringLock {
 pub enum LockError {
     /// Another run holds it.
     #[error(
-        "another run is measuring on this machine ({holder}), and concurrent runs would distort each other: wait until it has finished"
+        "another run is measuring on this machine ({holder}), and concurrent runs would distort each other: wait until it has \
+         finished, or let this command wait with --wait (the lock is {path})", path = path.display()
     )]
     Held {
         /// What the other run wrote of itself.
         holder: String,
+        /// The lock's file.
+        path: PathBuf,
     },
     /// Its file cannot be opened.
     #[error("cannot lock {path}: {cause}; set {VARIABLE} to use another file")]
@@ -47,27 +50,50 @@ pub enum LockError {
 impl MeasuringLock {
     /// Takes the machine's lock and leaves this process's name in it; never waits.
     pub fn acquire() -> Result<Self, LockError> {
-        let path = std::env::var_os(VARIABLE).filter(|path| !path.is_empty()).map_or(PATH.into(), PathBuf::from);
-        let user = std::env::var("USER").map_or_else(|_| String::new(), |user| format!(" of {user}"));
-        Self::acquire_at(&path, &format!("process {}{user} since {:.0}", std::process::id(), Timestamp::now()))
+        Self::acquire_at(&path(), &own_name())
+    }
+
+    /// The same, after waiting for whoever holds it and for those who waited before.
+    pub fn wait() -> Result<Self, LockError> {
+        let path = path();
+        let io = |cause| LockError::Io { path: path.clone(), cause };
+        let file = open(&path).and_then(own_file).map_err(io)?;
+        file.lock().map_err(io)?;
+        Self::sign(file, &own_name()).map_err(io)
     }
 
     fn acquire_at(path: &Path, holder: &str) -> Result<Self, LockError> {
         let io = |cause| LockError::Io { path: path.to_owned(), cause };
-        let mut file = open(path).and_then(own_file).map_err(io)?;
+        let file = open(path).and_then(own_file).map_err(io)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut holder = Vec::new();
-                file.take(LONGEST_HOLDER).read_to_end(&mut holder).map_err(io)?;
+                (&file).take(LONGEST_HOLDER).read_to_end(&mut holder).map_err(io)?;
                 // Whatever another user wrote there.
-                return Err(LockError::Held { holder: one_line(String::from_utf8_lossy(&holder).trim()) });
+                let holder = one_line(String::from_utf8_lossy(&holder).trim());
+                return Err(LockError::Held { holder, path: path.to_owned() });
             }
             Err(TryLockError::Error(source)) => return Err(io(source)),
         }
-        file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{holder}")).map_err(io)?;
+        Self::sign(file, holder).map_err(io)
+    }
+
+    fn sign(mut file: File, holder: &str) -> io::Result<Self> {
+        file.set_len(0)?;
+        file.rewind()?;
+        writeln!(file, "{holder}")?;
         Ok(Self { _file: file })
     }
+}
+
+fn path() -> PathBuf {
+    std::env::var_os(VARIABLE).filter(|path| !path.is_empty()).map_or(PATH.into(), PathBuf::from)
+}
+
+fn own_name() -> String {
+    let user = std::env::var("USER").map_or_else(|_| String::new(), |user| format!(" of {user}"));
+    format!("process {}{user} since {:.0}", std::process::id(), Timestamp::now())
 }
 
 /// A second name for the file would be somebody's other file, to be overwritten.

@@ -1,39 +1,50 @@
 //! One block: a fresh process of every arm of a workload, close in time.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::interruptions::Interruptions;
 use super::launch::RunningLaunch;
 use super::order::balanced;
 use super::output;
+use super::process::Deadline;
 use super::{Arm, RunEvent, RunPlan};
 use crate::protocol::{self, Measure};
 use crate::store::record::{self, ArmKind, CaseRecord, Outcome};
 use crate::wan::schedule;
 
-/// Launches every arm in `order` and adds what came of it to `records`; adds nothing where `interrupted`.
+/// Launches every arm in `order` and adds what came of it to `records`: where the run is interrupted, of those that came to
+/// their end.
 ///
 /// Side by side, all are started and warmed up first; then each takes its first step, each its second, and so on, in an
 /// order that is balanced over the steps. Arms whose case failed before are left out.
+///
+/// # Errors
+/// The time for which wanbench or the machine was suspended meanwhile: what the launches measured then is worth nothing, and
+/// nothing of it is added.
 pub fn run(
     plan: &RunPlan,
     arms: &[Arm],
     order: &[usize],
     block: usize,
     records: &mut [CaseRecord],
-    interrupted: &AtomicBool,
+    interruptions: &Interruptions,
     on_event: &mut impl FnMut(&RunEvent),
-) {
+) -> Result<(), Duration> {
+    let suspended_before = interruptions.suspended();
     let live: Vec<&Arm> =
         order.iter().map(|arm| &arms[*arm]).filter(|arm| !records[arm.case].has_failed(arm.kind)).collect();
     let groups: Vec<Vec<&Arm>> =
         if plan.side_by_side { vec![live] } else { live.iter().map(|arm| vec![*arm]).collect() };
     let mut ended = Vec::new();
     for group in groups {
-        ended.extend(take_turns(plan, group, block, interrupted, on_event));
-        if interrupted.load(Ordering::Relaxed) {
-            return;
+        ended.extend(take_turns(plan, group, block, interruptions, on_event));
+        if interruptions.is_interrupted() {
+            break;
         }
+    }
+    let suspended = interruptions.suspended() - suspended_before;
+    if !suspended.is_zero() {
+        return Err(suspended);
     }
     for (position, (arm, outcome, waited)) in ended.into_iter().enumerate() {
         let launch = record::Launch { block, position, wall_seconds: waited.as_secs_f64(), outcome };
@@ -42,6 +53,7 @@ pub fn run(
     if block == 0 {
         output::compare_files(plan, arms, records);
     }
+    Ok(())
 }
 
 /// A launch on its way, or why it is over before its end.
@@ -58,16 +70,17 @@ fn take_turns<'a>(
     plan: &RunPlan,
     arms: Vec<&'a Arm<'a>>,
     block: usize,
-    interrupted: &'a AtomicBool,
+    interruptions: &'a Interruptions,
     on_event: &mut impl FnMut(&RunEvent),
 ) -> Vec<(&'a Arm<'a>, Outcome, Duration)> {
     let mut ended = Vec::new();
     let mut running = Vec::new();
+    let deadline = Deadline::of_launch(plan.timeout);
     for arm in arms {
         let name = arm.name(plan);
         on_event(&RunEvent::LaunchStarted { arm: &name, block });
         let started =
-            RunningLaunch::start(arm.program, &request(plan, arm, block), plan.timeout, interrupted, &mut |event| {
+            RunningLaunch::start(arm.program, &request(plan, arm, block), deadline, interruptions, &mut |event| {
                 match event {
                     protocol::Event::Loading(loading) => on_event(&RunEvent::Loading { arm: &name, loading }),
                     protocol::Event::Loaded(_) => on_event(&RunEvent::Loaded { arm: &name }),
@@ -77,14 +90,14 @@ fn take_turns<'a>(
             });
         match started {
             Ok(launch) => running.push(Running { arm, launch: Some(launch), failure: None }),
-            Err(_) if interrupted.load(Ordering::Relaxed) => {}
+            Err(_) if interruptions.is_interrupted() => {}
             Err(failure) => {
                 let outcome = Outcome::Failed(failure);
                 on_event(&RunEvent::LaunchEnded { arm: &name, outcome: &outcome, seconds: 0.0 });
                 ended.push((arm, outcome, Duration::ZERO));
             }
         }
-        if interrupted.load(Ordering::Relaxed) {
+        if interruptions.is_interrupted() {
             return ended;
         }
     }
@@ -97,7 +110,7 @@ fn take_turns<'a>(
     for Running { arm, launch, failure } in running {
         let Some(launch) = launch else { continue };
         let (measured, waited) = launch.finish(failure);
-        if interrupted.load(Ordering::Relaxed) {
+        if interruptions.is_interrupted() {
             return ended;
         }
         let outcome = measured.map_or_else(Outcome::Failed, Outcome::Measured);

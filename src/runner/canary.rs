@@ -1,8 +1,7 @@
 //! The canary: a small fixed load whose time shows whether the machine is as it was at rest.
 
-use std::sync::atomic::AtomicBool;
-use std::time::Duration;
-
+use super::interruptions::Interruptions;
+use super::process::Deadline;
 use super::{Materials, Program, RunningLaunch};
 use crate::config::{Case, Workload};
 use crate::protocol::{self, DeviceChoice, Measure};
@@ -69,8 +68,8 @@ impl<'a> RunningCanary<'a> {
         materials: &Materials,
         device: DeviceChoice,
         readings: usize,
-        timeout: Duration,
-        interrupted: &'a AtomicBool,
+        deadline: Deadline,
+        interruptions: &'a Interruptions,
     ) -> Result<Self, Failure> {
         let steps = STEPS_PER_READING * (COLD_READINGS + readings);
         let request = Measure {
@@ -81,7 +80,7 @@ impl<'a> RunningCanary<'a> {
             second: None,
             extra_work: None,
         };
-        let launch = RunningLaunch::start(plan.program, &request, timeout, interrupted, &mut |_| {})?;
+        let launch = RunningLaunch::start(plan.program, &request, deadline, interruptions, &mut |_| {})?;
         let mut canary = Self { launch, cold_seconds: 0.0, tolerance_percent: plan.tolerance_percent };
         let cold: Result<Vec<f64>, String> = (0..COLD_READINGS).map(|_| canary.median_step()).collect();
         match cold {

@@ -1,43 +1,46 @@
 //! A worker's answers, checked one by one against the protocol's order.
 
-use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::failure;
-use super::process::{Program, Worker};
+use super::interruptions::Interruptions;
+use super::process::{Deadline, Program, Worker};
 use crate::protocol::{self, Done, Event, Failed, Loaded, Loading, Ready, Request, Turn, Warmed};
 use crate::store::record::Failure;
 use crate::store::valid;
+use crate::text::escape::cut;
+
+/// Characters of a worker's own reason that are kept.
+const LONGEST_REASON: usize = 2000;
 
 /// The exchange with a worker that said `ready`, see docs/protocol.md.
 pub struct Exchange<'a> {
     /// The process.
-    pub worker: Worker,
+    pub worker: Worker<'a>,
     /// What it said first.
     pub ready: Ready,
     /// From its start until it said that.
     pub startup_seconds: f64,
-    interrupted: &'a AtomicBool,
 }
 
 impl<'a> Exchange<'a> {
     pub fn open(
         program: &Program,
         request: &Request,
-        timeout: Duration,
-        interrupted: &'a AtomicBool,
+        deadline: Deadline,
+        interruptions: &'a Interruptions,
     ) -> Result<Self, Failure> {
         let start = Instant::now();
         let line = serde_json::to_string(request).map_err(|error| failure(error.to_string()))?;
-        let mut worker = Worker::start(program, line, timeout).map_err(failure)?;
-        match ready(&mut worker, request, interrupted) {
-            Ok(ready) => Ok(Self { worker, ready, startup_seconds: start.elapsed().as_secs_f64(), interrupted }),
+        let mut worker = Worker::start(program, &line, deadline, interruptions).map_err(failure)?;
+        match ready(&mut worker, request) {
+            Ok(ready) => Ok(Self { worker, ready, startup_seconds: start.elapsed().as_secs_f64() }),
             Err(reason) => Err(Failure { reason, stderr_tail: worker.end() }),
         }
     }
 
     pub fn next(&mut self) -> Result<Event, String> {
-        next_event(&mut self.worker, self.interrupted)
+        next_event(&mut self.worker)
     }
 
     /// The next event that is not about loading.
@@ -65,7 +68,7 @@ impl<'a> Exchange<'a> {
     }
 
     pub fn take_turn(&mut self) -> Result<(), String> {
-        self.worker.send(serde_json::to_string(&Turn::Step).map_err(|error| error.to_string())?);
+        self.worker.send(&serde_json::to_string(&Turn::Step).map_err(|error| error.to_string())?);
         Ok(())
     }
 
@@ -96,9 +99,6 @@ impl<'a> Exchange<'a> {
     }
 
     pub fn expect_end(&mut self) -> Result<(), String> {
-        if let Some(line) = self.worker.next_line(self.interrupted)? {
-            return Err(format!("printed {:?} after its last event", excerpt(&line)));
-        }
         self.worker.finish()
     }
 
@@ -109,8 +109,8 @@ impl<'a> Exchange<'a> {
     }
 }
 
-fn ready(worker: &mut Worker, request: &Request, interrupted: &AtomicBool) -> Result<Ready, String> {
-    let first = next_event(worker, interrupted)?;
+fn ready(worker: &mut Worker, request: &Request) -> Result<Ready, String> {
+    let first = next_event(worker)?;
     let Event::Ready(ready) = first else { return Err(out_of_order("ready", &first)) };
     if ready.protocol != protocol::VERSION {
         return Err(format!("speaks protocol {}, this wanbench {}", ready.protocol, protocol::VERSION));
@@ -121,15 +121,15 @@ fn ready(worker: &mut Worker, request: &Request, interrupted: &AtomicBool) -> Re
     Ok(ready)
 }
 
-fn next_event(worker: &mut Worker, interrupted: &AtomicBool) -> Result<Event, String> {
-    let Some(line) = worker.next_line(interrupted)? else {
+fn next_event(worker: &mut Worker) -> Result<Event, String> {
+    let Some(line) = worker.next_line()? else {
         return Err(match worker.finish() {
             Err(how) => how,
             Ok(()) => "exited without finishing".to_owned(),
         });
     };
     match serde_json::from_str(&line) {
-        Ok(Event::Failed(Failed { message, .. })) => Err(message),
+        Ok(Event::Failed(Failed { message, .. })) => Err(cut(&message, LONGEST_REASON)),
         Ok(event) => match valid::event(&event) {
             Ok(()) => Ok(event),
             Err(reason) => Err(format!("reported an impossible figure: {reason}")),

@@ -1,10 +1,10 @@
 //! A launch: one fresh process that takes its timed steps when its turn comes.
 
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::exchange::Exchange;
-use super::process::Program;
+use super::interruptions::Interruptions;
+use super::process::{Deadline, Program};
 use crate::protocol::{Event, Loaded, Measure, Request, Warmed};
 use crate::store::record::{Failure, Measured};
 
@@ -24,11 +24,11 @@ impl<'a> RunningLaunch<'a> {
     pub fn start(
         program: &Program,
         request: &Measure,
-        timeout: Duration,
-        interrupted: &'a AtomicBool,
+        deadline: Deadline,
+        interruptions: &'a Interruptions,
         on_event: &mut impl FnMut(&Event),
     ) -> Result<Self, Failure> {
-        let mut exchange = Exchange::open(program, &Request::Measure(request.clone()), timeout, interrupted)?;
+        let mut exchange = Exchange::open(program, &Request::Measure(request.clone()), deadline, interruptions)?;
         let begun = exchange.loaded(&mut |loading| on_event(&Event::Loading(loading.clone()))).and_then(|loaded| {
             on_event(&Event::Loaded(loaded.clone()));
             let warmed = exchange.warmed()?;

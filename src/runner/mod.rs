@@ -4,27 +4,29 @@ mod block;
 mod canary;
 pub mod event;
 mod exchange;
+mod interruptions;
 mod launch;
 mod materials;
 mod order;
 mod output;
 mod pace;
+mod pipes;
 mod process;
 mod requests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 pub use canary::{CanaryPlan, canary_case};
 pub use event::{RunEvent, Wait};
+pub use interruptions::Interruptions;
 pub use launch::RunningLaunch;
 pub use materials::{Materials, MaterialsError, Network};
 pub use order::balanced;
 pub use output::read as read_output;
 pub use pace::Pace;
-pub use process::{Program, TOKEN_VARIABLE};
+pub use process::{Deadline, Program, TOKEN_VARIABLE};
 pub use requests::{forward, probe, profile, quantize, rate};
 
 use pace::Pacer;
@@ -32,6 +34,7 @@ use pace::Pacer;
 use crate::config::Case;
 use crate::protocol::DeviceChoice;
 use crate::store::record::{ArmKind, Canary, CaseRecord, Failure};
+use crate::text::format;
 use crate::wan::quant::model_bytes;
 use crate::wan::work;
 
@@ -43,7 +46,7 @@ pub struct RunPlan<'a> {
     pub launches: usize,
     /// Untimed forward passes per launch.
     pub warmup_steps: u32,
-    /// Longest a launch may be waited for.
+    /// Longest a launch may be waited for, see [`Deadline::of_launch`].
     pub timeout: Duration,
     /// Where to run.
     pub device: DeviceChoice,
@@ -97,18 +100,23 @@ pub struct Arm<'a> {
     pub program: &'a Program,
 }
 
+/// How often a block may be measured again because it was suspended.
+const MOST_SUSPENDED: usize = 10;
+
 /// Runs the plan; a case whose launch fails is not launched again, the others go on.
 ///
-/// `interrupted` ends the run between events: the running workers are killed, their block is forgotten. `on_block` sees
-/// what there is after every round of blocks, to save it, and returns the names of the cases that need no further launch.
+/// An interruption ends the run between events: the running workers are killed, launches that came to their end are kept.
+/// `on_block` sees what there is after every block, to save it. `on_round` sees it after every round over all workloads, and
+/// returns the names of the cases that need no further launch.
 pub fn measure(
     plan: &RunPlan,
-    interrupted: &AtomicBool,
+    interruptions: &Interruptions,
     mut on_event: impl FnMut(&RunEvent),
-    mut on_block: impl FnMut(&Progressed) -> BTreeSet<String>,
+    mut on_block: impl FnMut(&Progressed),
+    mut on_round: impl FnMut(&Progressed) -> BTreeSet<String>,
 ) -> Progressed {
     let workloads = workloads(plan.cases);
-    let (mut pacer, without_canary) = Pacer::start(plan, plan.launches * workloads.len(), interrupted, &mut on_event);
+    let (mut pacer, without_canary) = Pacer::start(plan, plan.launches * workloads.len(), interruptions, &mut on_event);
     let mut run = Progressed {
         cases: plan.cases.iter().map(|case| plan.record(case)).collect(),
         canary: pacer.canary(),
@@ -120,25 +128,22 @@ pub fn measure(
         for cases in &workloads {
             let live = cases.iter().copied().filter(|case| !settled.contains(&plan.cases[*case].name));
             let live: Vec<usize> = live.collect();
-            let Some(first) = live.first() else { continue };
-            let name = plan.cases[*first].workload.name.as_str();
-            let admitted = pacer.admit(name, block, &mut on_event);
+            if live.is_empty() {
+                continue;
+            }
+            let measured = measure_block(plan, &live, block, &mut pacer, &mut run, interruptions, &mut on_event);
             run.canary = pacer.canary();
-            if let Err(reason) = admitted {
+            on_block(&run);
+            if let Err(reason) = measured {
                 run.ended_early = Some(reason);
                 return run;
             }
-            let start = Instant::now();
-            let arms = plan.arms(&live, &run.cases);
-            let order = &order::balanced(arms.len(), plan.launches, plan.seed)[block];
-            block::run(plan, &arms, order, block, &mut run.cases, interrupted, &mut on_event);
-            pacer.ended(name, start.elapsed());
-            if interrupted.load(Ordering::Relaxed) {
+            if interruptions.is_interrupted() {
                 return run;
             }
         }
         let failed = run.failed().map(|case| case.case.name.clone());
-        for case in on_block(&run).into_iter().chain(failed) {
+        for case in on_round(&run).into_iter().chain(failed) {
             if !settled.contains(&case) {
                 on_event(&RunEvent::CaseSettled { case: &case });
                 settled.insert(case);
@@ -146,6 +151,43 @@ pub fn measure(
         }
     }
     run
+}
+
+/// Waits until the block of the workload whose cases have the indices `live` may begin, and measures it: again, and told in
+/// the run's warnings, where it was suspended.
+///
+/// # Errors
+/// Why the run must end.
+fn measure_block(
+    plan: &RunPlan,
+    live: &[usize],
+    block: usize,
+    pacer: &mut Pacer,
+    run: &mut Progressed,
+    interruptions: &Interruptions,
+    on_event: &mut impl FnMut(&RunEvent),
+) -> Result<(), String> {
+    let workload = plan.cases[live[0]].workload.name.as_str();
+    for _ in 0..MOST_SUSPENDED {
+        pacer.admit(workload, block, on_event)?;
+        let start = Instant::now();
+        let arms = plan.arms(live, &run.cases);
+        let order = &order::balanced(arms.len(), plan.launches, plan.seed)[block];
+        let measured = block::run(plan, &arms, order, block, &mut run.cases, interruptions, on_event);
+        let Err(suspended) = measured else {
+            pacer.ended(workload, start.elapsed());
+            return Ok(());
+        };
+        let suspended = format::duration(suspended.as_secs_f64());
+        let reason = format!("wanbench or the machine was suspended for {suspended} meanwhile: measured again");
+        on_event(&RunEvent::BlockDropped { workload, block, reason: &reason });
+        run.warnings.push(format!("{workload}, block {}: {reason}", block + 1));
+    }
+    Err(format!(
+        "{workload}, block {}: wanbench or the machine was suspended {MOST_SUSPENDED} times in a row: keep the machine from \
+         sleeping",
+        block + 1
+    ))
 }
 
 impl RunPlan<'_> {

@@ -1,10 +1,11 @@
 //! When a block may begin: pauses between blocks, the canary before each, and a bound on the run's time.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::canary::{CanaryPlan, Reading, RunningCanary};
+use super::interruptions::Interruptions;
+use super::process::Deadline;
 use super::{RunEvent, RunPlan, Wait};
 use crate::store::record::{self, DroppedBlock};
 use crate::text::format;
@@ -29,7 +30,7 @@ pub struct Pace<'a> {
 /// Keeps the pace of one run.
 pub struct Pacer<'a> {
     plan: &'a RunPlan<'a>,
-    interrupted: &'a AtomicBool,
+    interruptions: &'a Interruptions,
     started: Instant,
     canary: Option<(RunningCanary<'a>, record::Canary)>,
     /// The longest block of each workload, for the time limit.
@@ -41,13 +42,14 @@ impl<'a> Pacer<'a> {
     pub fn start(
         plan: &'a RunPlan<'a>,
         blocks: usize,
-        interrupted: &'a AtomicBool,
+        interruptions: &'a Interruptions,
         on_event: &mut impl FnMut(&RunEvent),
     ) -> (Self, Option<String>) {
-        let mut pacer = Self { plan, interrupted, started: Instant::now(), canary: None, longest: BTreeMap::new() };
+        let mut pacer = Self { plan, interruptions, started: Instant::now(), canary: None, longest: BTreeMap::new() };
         let Some(canary) = &plan.pace.canary else { return (pacer, None) };
         on_event(&RunEvent::Waiting { wait: Wait::CanaryStart, remaining_seconds: None });
-        match RunningCanary::start(canary, plan.materials, plan.device, blocks * TRIES, plan.timeout, interrupted) {
+        let (readings, deadline) = (blocks * TRIES, Deadline::of_launch(plan.timeout));
+        match RunningCanary::start(canary, plan.materials, plan.device, readings, deadline, interruptions) {
             Ok(started) => {
                 let record = record::Canary {
                     backend: canary.case.backend.clone(),
@@ -79,7 +81,7 @@ impl<'a> Pacer<'a> {
     fn wait(&mut self, workload: &str, block: usize, on_event: &mut impl FnMut(&RunEvent)) -> Result<(), String> {
         let cool_down = if self.longest.is_empty() { Duration::ZERO } else { self.plan.pace.cool_down };
         self.within_limit(cool_down + self.longest.get(workload).copied().unwrap_or_default())?;
-        count_down(cool_down, Wait::CoolDown, self.interrupted, on_event);
+        count_down(cool_down, Wait::CoolDown, self.interruptions, on_event);
         for attempt in 0..TRIES {
             let Some(reading) = self.read(on_event)?.filter(|reading| !reading.is_fit) else { return Ok(()) };
             let pause = self.plan.pace.cool_down.max(FIRST_PAUSE * 2u32.pow(attempt as u32));
@@ -99,8 +101,8 @@ impl<'a> Pacer<'a> {
             }
             self.within_limit(pause)?;
             let wait = Wait::Rest { next_try: attempt + 2, tries: TRIES };
-            count_down(pause, wait, self.interrupted, on_event);
-            if self.interrupted.load(Ordering::Relaxed) {
+            count_down(pause, wait, self.interruptions, on_event);
+            if self.interruptions.is_interrupted() {
                 return Ok(());
             }
         }
@@ -128,7 +130,7 @@ impl<'a> Pacer<'a> {
                 Ok(Some(reading))
             }
             // The run is over; its end is told elsewhere.
-            Err(_) if self.interrupted.load(Ordering::Relaxed) => Ok(None),
+            Err(_) if self.interruptions.is_interrupted() => Ok(None),
             Err(reason) => Err(format!("the canary failed: {reason}")),
         }
     }
@@ -145,11 +147,11 @@ impl<'a> Pacer<'a> {
     }
 }
 
-/// Waits for so long or until the run is interrupted, and tells once a second how long that still is.
-fn count_down(length: Duration, wait: Wait, interrupted: &AtomicBool, on_event: &mut impl FnMut(&RunEvent)) {
+/// Waits for so long or until the run is interruptions, and tells once a second how long that still is.
+fn count_down(length: Duration, wait: Wait, interruptions: &Interruptions, on_event: &mut impl FnMut(&RunEvent)) {
     let end = Instant::now() + length;
     let mut told = None;
-    while !interrupted.load(Ordering::Relaxed) {
+    while !interruptions.is_interrupted() {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return;
@@ -169,16 +171,16 @@ mod tests {
 
     #[test]
     fn a_pause_tells_what_it_is_for_and_ends_when_interrupted() {
-        let interrupted = AtomicBool::new(false);
+        let interruptions = Interruptions::new();
         let mut told = Vec::new();
         let mut on_event = |event: &RunEvent| {
             let RunEvent::Waiting { wait, remaining_seconds: Some(1..=3600) } = *event else { panic!("{event:?}") };
             told.push(wait);
-            interrupted.store(true, Ordering::Relaxed);
+            interruptions.interrupt();
         };
-        count_down(Duration::ZERO, Wait::CoolDown, &interrupted, &mut on_event);
-        count_down(Duration::from_secs(3600), Wait::CoolDown, &interrupted, &mut on_event);
-        count_down(Duration::from_secs(3600), Wait::CoolDown, &interrupted, &mut on_event);
+        count_down(Duration::ZERO, Wait::CoolDown, &interruptions, &mut on_event);
+        count_down(Duration::from_secs(3600), Wait::CoolDown, &interruptions, &mut on_event);
+        count_down(Duration::from_secs(3600), Wait::CoolDown, &interruptions, &mut on_event);
         assert_eq!(told, [Wait::CoolDown]);
     }
 }

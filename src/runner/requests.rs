@@ -1,10 +1,10 @@
 //! Requests that are answered once: a probe, a forward pass, a profile, the machine's rates, quantized weights.
 
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::exchange::{Exchange, out_of_order};
-use super::process::Program;
+use super::interruptions::Interruptions;
+use super::process::{Deadline, Program};
 use crate::protocol::{
     self, DeviceChoice, Done, Event, Forward, Loaded, Loading, Probe, Profile, Profiled, Quantize, Rate, Rates, Ready,
     Request,
@@ -12,13 +12,15 @@ use crate::protocol::{
 use crate::store::record::Failure;
 
 /// How long a worker may take to open its device.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(60);
-
+const PROBE: Deadline = Deadline {
+    limit: Duration::from_secs(60),
+    way_out: "it had nothing to do but open its device: run its command by hand to see what it waits for",
+};
 /// Asks a worker for its device and versions.
 pub fn probe(program: &Program, device: DeviceChoice) -> Result<Ready, Failure> {
     let request = Request::Probe(Probe { protocol: protocol::VERSION, device });
-    let interrupted = AtomicBool::new(false);
-    let mut exchange = Exchange::open(program, &request, PROBE_TIMEOUT, &interrupted)?;
+    let interruptions = Interruptions::new();
+    let mut exchange = Exchange::open(program, &request, PROBE, &interruptions)?;
     let ended = exchange.expect_end();
     let ready = exchange.ready.clone();
     exchange.end(ended.map(|()| ready))
@@ -28,10 +30,10 @@ pub fn probe(program: &Program, device: DeviceChoice) -> Result<Ready, Failure> 
 pub fn forward(
     program: &Program,
     request: &Forward,
-    timeout: Duration,
-    interrupted: &AtomicBool,
+    deadline: Deadline,
+    interruptions: &Interruptions,
 ) -> Result<(Ready, Loaded, Done), Failure> {
-    let mut exchange = Exchange::open(program, &Request::Forward(request.clone()), timeout, interrupted)?;
+    let mut exchange = Exchange::open(program, &Request::Forward(request.clone()), deadline, interruptions)?;
     let answers =
         exchange.loaded(&mut |_| {}).and_then(|loaded| Ok((exchange.ready.clone(), loaded, exchange.done()?)));
     exchange.end(answers)
@@ -41,11 +43,11 @@ pub fn forward(
 pub fn profile(
     program: &Program,
     request: &Profile,
-    timeout: Duration,
-    interrupted: &AtomicBool,
+    deadline: Deadline,
+    interruptions: &Interruptions,
     on_loading: &mut impl FnMut(&Loading),
 ) -> Result<(Ready, Loaded, Profiled), Failure> {
-    let mut exchange = Exchange::open(program, &Request::Profile(request.clone()), timeout, interrupted)?;
+    let mut exchange = Exchange::open(program, &Request::Profile(request.clone()), deadline, interruptions)?;
     let answers = exchange.loaded(on_loading).and_then(|loaded| {
         let profiled = match exchange.next()? {
             Event::Profiled(profiled) => profiled,
@@ -58,8 +60,8 @@ pub fn profile(
 }
 
 /// Has the machine's rates measured.
-pub fn rate(program: &Program, request: &Rate, interrupted: &AtomicBool) -> Result<Rates, Failure> {
-    let mut exchange = Exchange::open(program, &Request::Rate(request.clone()), PROBE_TIMEOUT, interrupted)?;
+pub fn rate(program: &Program, request: &Rate, interruptions: &Interruptions) -> Result<Rates, Failure> {
+    let mut exchange = Exchange::open(program, &Request::Rate(request.clone()), PROBE, interruptions)?;
     let answers = exchange.next().and_then(|event| match event {
         Event::Rated(rated) => exchange.expect_end().map(|()| rated.rates),
         other => Err(out_of_order("rated", &other)),
@@ -71,11 +73,11 @@ pub fn rate(program: &Program, request: &Rate, interrupted: &AtomicBool) -> Resu
 pub fn quantize(
     program: &Program,
     request: &Quantize,
-    timeout: Duration,
-    interrupted: &AtomicBool,
+    deadline: Deadline,
+    interruptions: &Interruptions,
     on_loading: &mut impl FnMut(&Loading),
 ) -> Result<(Ready, Loaded, Done), Failure> {
-    let mut exchange = Exchange::open(program, &Request::Quantize(request.clone()), timeout, interrupted)?;
+    let mut exchange = Exchange::open(program, &Request::Quantize(request.clone()), deadline, interruptions)?;
     let answers = exchange.loaded(on_loading).and_then(|loaded| Ok((exchange.ready.clone(), loaded, exchange.done()?)));
     exchange.end(answers)
 }

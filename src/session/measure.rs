@@ -2,15 +2,15 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use wanbench::config::Config;
 use wanbench::files::save;
 use wanbench::store::baseline::Baseline;
 use wanbench::store::record::RunRecord;
 
+use super::alone::alone;
 use super::base;
+use super::interrupt;
 use super::measurement::{Fitness, Measurement};
 use super::review::review;
 use super::selected::Selected;
@@ -57,10 +57,12 @@ pub fn measure(measuring: &Measuring, terminal: &Terminal) -> Result<Option<Meas
         return Ok(None);
     }
     check_targets(args)?;
+    // The base revision's programs are built on the machine that is measured.
+    let lock = alone(&args.alone, terminal)?;
     let base = measuring.base.map(|asked| base::prepare(asked, &args.sources.config, config, terminal));
     let base = base.transpose()?.flatten();
     let baseline = Baseline::find(&args.sources.baselines(), &selected.machine, selected.device)?;
-    let interrupted = on_interrupt()?;
+    let interruptions = interrupt::heed();
     let measurement = Measurement {
         config,
         selected: &selected,
@@ -74,7 +76,7 @@ pub fn measure(measuring: &Measuring, terminal: &Terminal) -> Result<Option<Meas
     };
     let begin = |record: &RunRecord| begin(record, &args.json);
     // What a full disk refuses now it may take at the end; the measurements are still at hand.
-    let record = measurement.measure(&interrupted, terminal, begin, |record| drop(record.save(&args.json)))?;
+    let record = measurement.measure(&lock, interruptions, terminal, begin, |record| drop(record.save(&args.json)))?;
     let unsaved = record.save(&args.json).or_incomplete(|| format!("cannot save {}", args.json.display())).err();
     if let Some(error) = &unsaved {
         terminal.say_always(&format!("warning: {error}"));
@@ -104,14 +106,6 @@ fn begin(record: &RunRecord, path: &Path) -> Result<()> {
         "cannot save {}: {error}{older}; nothing was measured: make room, or name another file with --json",
         path.display()
     )))
-}
-
-/// A flag that Ctrl-C sets. A process can ask for it once.
-pub fn on_interrupt() -> Result<Arc<AtomicBool>> {
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&interrupted);
-    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).or_incomplete(|| "cannot watch for Ctrl-C")?;
-    Ok(interrupted)
 }
 
 /// Refuses now what could not, or should not, be written after minutes of measuring.

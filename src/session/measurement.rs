@@ -1,8 +1,8 @@
 //! One measurement: a suite measured once, from what is selected to a record.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -14,7 +14,7 @@ use wanbench::gate;
 use wanbench::machine::{self, MeasuringLock, Severity};
 use wanbench::report::progress::Progress;
 use wanbench::revision::git;
-use wanbench::runner::{self, CanaryPlan, Materials, Pace, Program, Progressed, RunPlan, canary_case};
+use wanbench::runner::{self, CanaryPlan, Interruptions, Materials, Pace, Program, Progressed, RunPlan, canary_case};
 use wanbench::store::baseline::Baseline;
 use wanbench::store::record::{BaseRevision, CaseRecord, RunRecord, SCHEMA, Skipped, Tool};
 
@@ -58,16 +58,16 @@ pub enum Fitness {
 }
 
 impl Measurement<'_> {
-    /// Measures with live progress, alone on the machine. `begin` sees the record before anything is measured, and may refuse;
+    /// Measures with live progress, alone on the machine, whose lock is held. `begin` sees the record before anything is measured, and may refuse;
     /// `on_block` sees what there is after every block, to save it.
     pub fn measure(
         &self,
-        interrupted: &AtomicBool,
+        _lock: &MeasuringLock,
+        interruptions: &Interruptions,
         terminal: &Terminal,
         begin: impl FnOnce(&RunRecord) -> Result<()>,
         mut on_block: impl FnMut(&RunRecord),
     ) -> Result<RunRecord> {
-        let _lock = MeasuringLock::acquire()?;
         let warnings = self.warnings(terminal)?;
         let Selected { suite, cases, programs, device, .. } = self.selected;
         let (materials, fit) = self.materials()?;
@@ -94,13 +94,14 @@ impl Measurement<'_> {
         };
         let warnings = warnings.into_iter().chain(fit.warning.clone()).collect();
         fit.warning.iter().for_each(|warning| terminal.say(&format!("warning: {warning}")));
-        let mut record = RunRecord { warnings, ..self.header(&plan) };
+        let record = RunRecord { warnings, ..self.header(&plan) };
         let arms = plan.all_arms();
         let names: Vec<_> =
             arms.iter().map(|(arm, launches)| (arm.name(&plan), &plan.cases[arm.case], *launches)).collect();
         begin(&record)?;
         let mut progress = Progress::new(&names, terminal.progress_style());
         let (start, warnings) = (Instant::now(), record.warnings.clone());
+        let record = RefCell::new(record);
         let update = |record: &mut RunRecord, run: &Progressed| {
             record.cases = with_skipped(cases, &run.cases, &fit.skipped);
             record.canary = run.canary.clone();
@@ -110,18 +111,21 @@ impl Measurement<'_> {
         };
         let run = runner::measure(
             &plan,
-            interrupted,
+            interruptions,
             |event| progress.handle(event),
             |run| {
-                update(&mut record, run);
-                on_block(&record);
-                let settled = |baseline| gate::settled(&record, baseline, &self.config.gate, suite.launches);
+                update(&mut record.borrow_mut(), run);
+                on_block(&record.borrow());
+            },
+            |_| {
+                let settled = |baseline| gate::settled(&record.borrow(), baseline, &self.config.gate, suite.launches);
                 self.ends_at_looks_by.map_or_else(BTreeSet::new, settled)
             },
         );
         progress.finish();
+        let mut record = record.into_inner();
         update(&mut record, &run);
-        record.interrupted = interrupted.load(Ordering::Relaxed);
+        record.interrupted = interruptions.is_interrupted();
         for warning in run.warnings.iter().chain(&run.ended_early) {
             terminal.say(&format!("warning: {warning}"));
         }

@@ -1,8 +1,10 @@
 //! What the commands share: from flags to a measured, judged and published run.
 
 pub mod actions;
+pub mod alone;
 pub mod base;
 pub mod find_program;
+pub mod interrupt;
 pub mod judged;
 pub mod measure;
 pub mod measurement;

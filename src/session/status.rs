@@ -159,7 +159,7 @@ mod tests {
             assert_eq!(error.status(), ExitStatus::Usage, "{error}");
         }
         let incomplete: [Error; 3] = [
-            LockError::Held { holder: "process 7".to_owned() }.into(),
+            LockError::Held { holder: "process 7".to_owned(), path: "lock".into() }.into(),
             MaterialsError::Write { folder: "cache".into(), cause: broken_disk() }.into(),
             ApiError::Server { status: 503 }.into(),
         ];

@@ -17,6 +17,7 @@ const DEFAULT_COLUMNS: usize = 80;
 const PROSE_COLUMNS: RangeInclusive<usize> = 40..=100;
 
 /// Where and how to print.
+#[derive(Clone, Copy)]
 pub struct Terminal {
     pub output: Output,
 }

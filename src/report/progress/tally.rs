@@ -56,6 +56,8 @@ struct CaseTally {
     weight: f64,
     done: usize,
     failed: usize,
+    /// The block of its last launch.
+    block: Option<usize>,
     state: State,
     is_running: bool,
     /// Whether no further launch is wanted.
@@ -102,6 +104,9 @@ impl Tally {
             RunEvent::CaseSettled { case } => {
                 let settled = self.cases.iter_mut().filter(|arm| arm.case == case);
                 settled.for_each(|case| case.is_settled = true);
+            }
+            RunEvent::BlockDropped { workload, block, .. } => {
+                self.cases.iter_mut().for_each(|case| case.forget(workload, block));
             }
             _ => {}
         }
@@ -269,6 +274,7 @@ impl CaseTally {
             weight: (case.workload.steps * positions).max(1) as f64,
             done: 0,
             failed: 0,
+            block: None,
             state: State::Waiting,
             is_running: false,
             is_settled: false,
@@ -281,8 +287,9 @@ impl CaseTally {
 
     fn handle(&mut self, event: &RunEvent) {
         match event {
-            RunEvent::LaunchStarted { .. } => {
+            RunEvent::LaunchStarted { block, .. } => {
                 self.is_running = true;
+                self.block = Some(*block);
                 self.current.clear();
                 self.state = State::Loading(None);
             }
@@ -296,6 +303,22 @@ impl CaseTally {
             | RunEvent::CaseSettled { .. }
             | RunEvent::BlockDropped { .. } => {}
         }
+    }
+
+    /// Forgets the launch of a block that counts for nothing, if it had one.
+    fn forget(&mut self, workload: &str, block: usize) {
+        if self.workload != workload || self.block != Some(block) {
+            return;
+        }
+        self.block = None;
+        let has_ended = !std::mem::take(&mut self.is_running);
+        self.done -= usize::from(has_ended);
+        match self.state {
+            State::Failed(_) => self.failed -= 1,
+            _ if has_ended => drop((self.wall_seconds.pop(), self.medians.pop())),
+            _ => {}
+        }
+        self.state = State::Waiting;
     }
 
     fn end(&mut self, outcome: &Outcome, seconds: f64) {

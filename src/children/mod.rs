@@ -1,0 +1,9 @@
+//! The processes that wanbench starts and that must not outlive it: each leads a process group of its own, which a guard
+//! kills should wanbench be killed itself.
+
+mod group;
+mod guard;
+mod mark;
+
+pub use group::{Exit, Group, Leftovers};
+pub use guard::{Guard, enable, stand_guard};
