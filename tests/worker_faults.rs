@@ -3,11 +3,17 @@
 mod support;
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
+use support::process::{is_running, wait_for_number};
 use support::{Project, READY, after_ready, say, worker};
+
+const LOADING: &str = r#"{"type":"loading","bytes":1,"total_bytes":9,"seconds":1}"#;
+
+fn forever(line: &str) -> String {
+    format!("while :; do echo '{line}'; done")
+}
 
 fn failure<'a>(results: &'a Value, case: &str) -> &'a Value {
     let cases = results["cases"].as_array().unwrap();
@@ -49,6 +55,10 @@ fn a_faulty_worker_fails_its_case_alone() {
         ),
         ("elsewhere", READY.replace("\"kind\":\"cpu\"", "\"kind\":\"gpu\""), "another device was requested"),
         ("talks", format!("{}\necho more", worker(0.1, 8)), "after its last event"),
+        ("floods", format!("{READY}\n{}", forever(LOADING)), "did not finish within 5 s"),
+        ("talkative", format!("{}\n{}", worker(0.1, 8), forever("more")), "after its last event"),
+        ("shouts", format!("{READY}\nhead -c 90000000 /dev/zero | tr '\\0' x"), "printed a line of over 1 MiB"),
+        ("lingers", format!("{}\nexec >&-; sleep 1000", worker(0.1, 8)), "did not exit within 10 s of its last event"),
         ("hangs", format!("{READY}\nsleep 1000 & echo $! > sleeper\nwait"), "did not finish within 5 s"),
     ];
     let good = worker(0.1, 8);
@@ -83,41 +93,41 @@ fn a_missing_worker_says_how_to_build_it() {
 }
 
 #[test]
-fn ctrl_c_ends_the_worker_and_keeps_what_was_measured() {
-    // A block launches the reference twice: the second block's first launch waits for ever, and the marker tells that it
-    // has begun.
-    let script = format!(
-        "if [ -e twice ]; then echo $$ > marker; sleep 1000; fi\nif [ -e once ]; then touch twice; fi\ntouch once\n{}",
-        worker(0.1, 8)
-    );
-    let project = Project::new(&[("good", &script)]);
-    let mut tool = project.command(&["run", "--no-progress"]).stderr(std::process::Stdio::piped()).spawn().unwrap();
-    let worker = wait_for_number(&project.path("marker"));
-    kill_process(Pid::from_child(&tool), Signal::INT).unwrap();
-    assert_eq!(tool.wait().unwrap().code(), Some(3));
-    assert!(!is_running(worker), "the worker still runs");
-    let results = project.json("results.json");
-    assert_eq!(results["interrupted"], true);
-    assert_eq!(results["cases"][0]["launches"].as_array().unwrap().len(), 1);
+fn a_process_that_the_worker_left_behind_holds_nothing_up_and_is_ended() {
+    // In a session of its own, with the worker's output open.
+    let leaving = format!("setsid sleep 1000 & echo $! > left\n{}", worker(0.1, 8));
+    let project = Project::new(&[("good", &leaving)]);
+    let ran = project.wanbench(&["run"]);
+    assert_eq!(ran.status, 0, "{}{}", ran.stdout, ran.stderr);
+    assert!(!is_running(wait_for_number(&project.path("left"))));
 }
 
 #[test]
-fn a_killed_tool_leaves_no_worker_behind_not_even_a_stopped_one() {
-    // The first waits for its turn, stopped; the second reads and never answers.
-    let warmed = after_ready(0.1, 8).lines().take(2).collect::<Vec<_>>().join("\n");
-    let stopped = format!("echo $$ > stopped; {READY}\n{warmed}\nread -r turn; sleep 1000");
-    let reading = format!("{READY}\necho $$ > marker; while read -r turn; do :; done");
-    let project = Project::new(&[("stopped", &stopped), ("reading", &reading)]);
-    let mut tool = project.command(&["run", "--backend", "stopped", "--backend", "reading"]);
-    let mut tool = tool.stderr(std::process::Stdio::null()).spawn().unwrap();
-    let workers = ["marker", "stopped"].map(|name| wait_for_number(&project.path(name)));
-    kill_process(Pid::from_child(&tool), Signal::KILL).unwrap();
-    tool.wait().unwrap();
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while workers.iter().any(|worker| is_running(*worker)) {
-        assert!(Instant::now() < deadline, "a worker still runs");
-        std::thread::yield_now();
-    }
+fn what_a_worker_prints_takes_little_memory() {
+    let flood = format!("{READY}\nyes '{}' >&2 & {}", "x".repeat(1000), forever(LOADING));
+    let project = Project::new(&[("good", &flood)]);
+    let program = env!("CARGO_BIN_EXE_wanbench");
+    let mut limited = std::process::Command::new("sh");
+    limited.args(["-c", &format!("ulimit -v 262144; exec '{program}' run")]).current_dir(project.path(""));
+    limited.envs(project.command(&[]).get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = limited.output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
+    let results = project.json("results.json");
+    let failure = failure(&results, "good/5f/none");
+    assert!(failure["reason"].to_string().contains("did not finish within 5 s"), "{failure}");
+    assert_eq!(failure["stderr_tail"][0].as_str().map(str::len), Some(500));
+}
+
+#[test]
+fn a_worker_whose_interpreter_is_missing_is_told_from_one_that_is_not_there() {
+    let project = Project::new(&[("good", "")]);
+    project.write("worker", "#!/no/such/interpreter\n");
+    std::fs::set_permissions(project.path("worker"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let config = std::fs::read_to_string(project.path("config.toml")).unwrap();
+    project.write("config.toml", &config.replace("[\"sh\", \"good.sh\"]", "[\"./worker\"]"));
+    let ran = project.wanbench(&["run"]);
+    assert_eq!(ran.status, 3);
+    assert!(ran.flat().contains("although the file is there"), "{}", ran.stdout);
 }
 
 #[test]
@@ -139,26 +149,6 @@ fn two_runs_do_not_measure_each_other() {
     assert!(second.stderr.contains(&format!("process {}", first.id())), "{}", second.stderr);
     kill_process(Pid::from_child(&first), Signal::INT).unwrap();
     first.wait().unwrap();
-}
-
-/// Whether a process runs; a zombie, which an init that reaps nobody leaves for ever, does not.
-fn is_running(process: Pid) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.as_raw_nonzero()));
-    let is_zombie = stat.is_ok_and(|stat| stat.contains(") Z "));
-    test_kill_process(process).is_ok() && !is_zombie
-}
-
-/// The process number that another process writes to `path`, as soon as it is there.
-fn wait_for_number(path: &Path) -> Pid {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while Instant::now() < deadline {
-        let text = std::fs::read_to_string(path).unwrap_or_default();
-        if let (true, Ok(number)) = (text.ends_with('\n'), text.trim().parse()) {
-            return Pid::from_raw(number).unwrap();
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    panic!("{} never came", path.display());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub mod checkpoint;
+pub mod process;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
