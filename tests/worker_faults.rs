@@ -172,3 +172,24 @@ fn the_example_worker_measures_a_case() {
     assert_eq!(measured["step_seconds"].as_array().unwrap().len(), 2);
     assert_eq!(measured["output"]["elements"], 8 * 2 * 2);
 }
+
+#[test]
+fn a_block_of_many_processes_has_the_open_files_that_it_needs() {
+    let names: Vec<String> = (0..30).map(|index| format!("own{index}")).collect();
+    let script = worker(0.1, 8);
+    let backends: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), script.as_str())).collect();
+    let project = Project::new(&backends);
+    let run = |limits: &str| {
+        let mut limited = std::process::Command::new("sh");
+        let script = format!("{limits}; exec '{}' run --launches 1", env!("CARGO_BIN_EXE_wanbench"));
+        limited.args(["-c", &script]).current_dir(project.path(""));
+        limited.envs(project.command(&[]).get_envs().filter_map(|(name, value)| Some((name, value?))));
+        limited.output().unwrap()
+    };
+    let raised = run("ulimit -Sn 40");
+    assert_eq!(raised.status.code(), Some(0), "{}", String::from_utf8_lossy(&raised.stderr));
+    let refused = run("ulimit -n 40");
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert!(said.contains("31 processes at a time need 188 open files, but 40 are allowed"), "{said}");
+}

@@ -4,6 +4,8 @@
 mod group;
 mod guard;
 mod mark;
+mod open_files;
 
 pub use group::{Exit, Group, Leftovers};
 pub use guard::{Guard, enable, stand_guard};
+pub use open_files::allow_for;

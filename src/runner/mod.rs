@@ -215,6 +215,16 @@ impl RunPlan<'_> {
         workloads(self.cases).into_iter().flat_map(of_workload).collect()
     }
 
+    /// The most processes that live at the same time, the canary's among them.
+    pub fn most_processes(&self) -> usize {
+        let of_block = |cases: &Vec<usize>| {
+            let compared = cases.iter().map(|case| self.compared(*case).count()).sum::<usize>();
+            compared + self.controlled(cases).len().min(1)
+        };
+        let block = workloads(self.cases).iter().map(of_block).max().unwrap_or(0);
+        usize::from(self.pace.canary.is_some()) + if self.side_by_side { block } else { block.min(1) }
+    }
+
     /// The arms of one block of a workload, of whose cases those with the indices `live` go on: head and base of each, and a
     /// control of the backend that had the fewest so far.
     fn arms(&self, live: &[usize], records: &[CaseRecord]) -> Vec<Arm<'_>> {

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use wanbench::children;
 use wanbench::config::Case;
 use wanbench::config::Config;
 use wanbench::files::cache;
@@ -58,8 +59,8 @@ pub enum Fitness {
 }
 
 impl Measurement<'_> {
-    /// Measures with live progress, alone on the machine, whose lock is held. `begin` sees the record before anything is measured, and may refuse;
-    /// `on_block` sees what there is after every block, to save it.
+    /// Measures with live progress, alone on the machine, whose lock is held. `begin` sees the record before anything is
+    /// measured, and may refuse; `on_block` sees what there is after every block, to save it.
     pub fn measure(
         &self,
         _lock: &MeasuringLock,
@@ -92,6 +93,11 @@ impl Measurement<'_> {
             outputs: outputs.path(),
             pace: self.pace(canary.as_ref()),
         };
+        children::allow_for(plan.most_processes()).map_err(|reason| {
+            Error::usage(format!(
+                "{reason}: raise the limit with `ulimit -n`, or set side_by_side = false for the suite"
+            ))
+        })?;
         let warnings = warnings.into_iter().chain(fit.warning.clone()).collect();
         fit.warning.iter().for_each(|warning| terminal.say(&format!("warning: {warning}")));
         let record = RunRecord { warnings, ..self.header(&plan) };
