@@ -6,6 +6,9 @@
 
 use std::{env, fs};
 
+/// Has the folder go before LD_LIBRARY_PATH: as RPATH, not as RUNPATH.
+const BEFORE_THE_ENVIRONMENT: &str = "-Wl,--disable-new-dtags";
+
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     if cfg!(feature = "mlx") {
@@ -35,6 +38,7 @@ fn find_mlx_at_run_time() {
     let on_linux = env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux");
     if let (true, Ok(folder)) = (on_linux, env::var("WANBENCH_MLX_LIB")) {
         println!("cargo::rustc-link-arg-bin=wanbench-mlx=-Wl,-rpath,{folder}");
+        println!("cargo::rustc-link-arg-bin=wanbench-mlx={BEFORE_THE_ENVIRONMENT}");
     }
 }
 
@@ -59,6 +63,14 @@ mod torch {
             "-lc10".into(),
             format!("-Wl,-rpath,{}", lib.display()),
         ];
+        if env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux") {
+            arguments.push(super::BEFORE_THE_ENVIRONMENT.into());
+            // libtorch needs it, and would find another one in LD_LIBRARY_PATH first.
+            if lib.join("libgomp.so.1").exists() {
+                arguments.extend(["-Wl,--no-as-needed", "-l:libgomp.so.1", "-Wl,--as-needed"].map(String::from));
+            }
+        }
+        println!("cargo::rustc-env=TORCH_LIB={}", lib.display());
         // Nothing calls into libtorch_cuda by name: loading it is what registers the GPU.
         if lib.join("libtorch_cuda.so").exists() {
             arguments.extend(["-Wl,--no-as-needed", "-ltorch_cuda", "-Wl,--as-needed"].map(String::from));

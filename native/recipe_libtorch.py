@@ -62,7 +62,7 @@ def replace_umbrella(lib: Path) -> None:
     umbrella.unlink()
     run(
         [*c_compiler(), "-shared", "-o", umbrella, f"-L{lib}", "-Wl,-soname,libtorch.so", "-Wl,--no-as-needed",
-         "-l:libtorch_cpu.so", "-l:libc10.so", "-Wl,--allow-shlib-undefined", "-Wl,-rpath,$ORIGIN"],
+         "-l:libtorch_cpu.so", "-l:libc10.so", "-Wl,--allow-shlib-undefined", "-Wl,-rpath,$ORIGIN", "-Wl,--disable-new-dtags"],
         "linking libtorch.so",
     )
 

@@ -90,11 +90,12 @@ def link_mlx_c(archive: Path, lib: Path, work: Path) -> None:
     objects = [work / f"{shim.stem}.o" for shim in C_SHIMS]
     for shim, compiled in zip(C_SHIMS, objects):
         run([*c_compiler(), "-O2", "-fPIC", "-Wall", "-Wextra", "-c", shim, "-o", compiled], f"compiling {shim.name}")
-    # $ORIGIN: the folder is renamed once it is whole, and all libraries stay beside this one.
+    # $ORIGIN: the folder is renamed once it is whole, and all libraries stay beside this one. As RPATH, not as RUNPATH, it goes
+    # before LD_LIBRARY_PATH.
     run(
         [*cxx_compiler(), "-shared", "-o", lib / "libmlxc.so", "-Wl,-soname,libmlxc.so",
          "-Wl,--whole-archive", archive, "-Wl,--no-whole-archive", *objects,
-         f"-L{lib}", "-lscipy_openblas", "-lmlx", "-Wl,-rpath,$ORIGIN", "-Wl,-z,defs", "-Wl,--allow-shlib-undefined"],
+         f"-L{lib}", "-lscipy_openblas", "-lmlx", "-Wl,-rpath,$ORIGIN", "-Wl,--disable-new-dtags", "-Wl,-z,defs", "-Wl,--allow-shlib-undefined"],
         "linking libmlxc.so",
     )
 

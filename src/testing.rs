@@ -154,6 +154,7 @@ fn record() -> RunRecord {
             version: "0.1.0".to_owned(),
             commit: Some("1f837a6c0ffee1f837a6c0ffee1f837a6c0ffee1".to_owned()),
             debug_build: false,
+            environment: BTreeMap::new(),
         },
         machine: machine(),
         device: DeviceKind::Gpu,

@@ -93,7 +93,7 @@ fn git_names_commits_and_reads_their_files() {
     for unknown in ["v2", "--all", "-", "", "HEAD:a"] {
         assert_eq!(git::resolve(&folder, unknown).unwrap(), None, "{unknown:?}");
     }
-    assert_eq!(git::head(&folder), git::resolve(&repository, "HEAD").unwrap());
+    assert_eq!(git::head(&folder, Path::new("baselines")), git::resolve(&repository, "HEAD").unwrap());
     assert_eq!(git::toplevel(&folder).unwrap(), repository.canonicalize().unwrap());
     assert!(git::toplevel(Path::new("/")).is_err());
 

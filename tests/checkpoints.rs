@@ -6,14 +6,14 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
-use std::sync::atomic::AtomicBool;
+
 use std::time::Duration;
 
 use safetensors::tensor::Dtype;
 use serde_json::Value;
 use support::{Project, Ran, checkpoint};
 use wanbench::protocol::{self, DeviceChoice, Forward, Job, Loaded};
-use wanbench::runner::{self, Program};
+use wanbench::runner::{self, Deadline, Interruptions, Program};
 use wanbench::wan::quant::model_bytes;
 use wanbench::wan::{Checkpoint, DType, Quant, Spec, synthetic};
 
@@ -62,7 +62,8 @@ fn forward(worker: &str, checkpoint: &Path, quant: Quant, dtype: DType) -> (Load
     let program = Program { command: vec![worker.to_owned()], folder: None };
     let request = Forward { protocol: protocol::VERSION, job, t: 500.0 };
     let (_, loaded, done) =
-        runner::forward(&program, &request, Duration::from_secs(300), &AtomicBool::new(false)).unwrap();
+        runner::forward(&program, &request, Deadline::of_launch(Duration::from_secs(300)), &Interruptions::new())
+            .unwrap();
     (loaded, done.output.unwrap().sha256)
 }
 

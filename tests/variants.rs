@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+
 use std::time::Duration;
 
 use safetensors::tensor::{Dtype, TensorView};
 use wanbench::evidence::parity::relative_error;
 use wanbench::protocol::{self, DeviceChoice, Forward, Job};
-use wanbench::runner::{self, Program};
+use wanbench::runner::{self, Deadline, Interruptions, Program};
 use wanbench::wan::params::params;
 use wanbench::wan::spec::ModelType;
 use wanbench::wan::tensor_file::TensorFile;
@@ -53,7 +53,8 @@ impl Variant {
         };
         let program = Program { command: vec![worker.to_owned()], folder: None };
         let request = Forward { protocol: protocol::VERSION, job, t: 871.5 };
-        runner::forward(&program, &request, Duration::from_secs(120), &AtomicBool::new(false)).unwrap();
+        runner::forward(&program, &request, Deadline::of_launch(Duration::from_secs(120)), &Interruptions::new())
+            .unwrap();
         TensorFile::open(&output).unwrap().tensor("output").unwrap().to_f32().unwrap()
     }
 

@@ -172,6 +172,7 @@ fn job(record: &RunRecord, case: &CaseRecord, evidence: &CaseEvidence) -> Record
         date: record.started,
         commit: record.tool.commit.clone(),
         versions: case.measured().next().map(|(_, launch)| launch.versions.clone()).unwrap_or_default(),
+        environment: record.tool.environment.clone(),
         launches: case.measured().count(),
         mean_log_speedup: evidence.mean_log_speedup(),
         deviation_log_speedup: standard_deviation(&evidence.against_reference),

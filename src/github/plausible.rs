@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::caps::Caps;
 use super::event::is_commit;
 use crate::config::{Case, Workload};
+use crate::revision::git;
 use crate::store::record::RunRecord;
 use crate::store::valid::{Checked, require};
 use crate::text::escape;
@@ -71,7 +72,9 @@ fn header(record: &RunRecord, caps: &Caps, now: Timestamp) -> Checked {
     })?;
     let of_base = record.base.as_ref().and_then(|base| base.commit.as_ref());
     for commit in record.tool.commit.iter().chain(of_base) {
-        require(is_commit(commit), || format!("names {} as a commit, which is not a full commit hash", shown(commit)))?;
+        require(is_commit(git::clean(commit)), || {
+            format!("names {} as a commit, which is not a full commit hash", shown(commit))
+        })?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
 use super::finding::{Finding, Severity, Topic, processors};
-use super::{linux, macos};
+use super::{cgroup, environment, linux, macos};
 
 /// What would spoil a measurement now: the notes and warnings of [`survey`].
 pub fn fitness() -> Vec<Finding> {
@@ -17,6 +17,7 @@ pub fn fitness() -> Vec<Finding> {
 pub fn survey() -> Vec<Finding> {
     let mut findings = if cfg!(target_os = "macos") { macos::survey() } else { linux::survey() };
     findings.extend(everywhere());
+    findings.extend(environment::survey());
     findings.sort_by_key(|finding| finding.topic);
     findings
 }
@@ -30,7 +31,10 @@ fn everywhere() -> Vec<Finding> {
         if let Ok(average) = System::load_average() {
             findings.push(load(average.one, system.cpus().len(), linux::running_threads()));
         }
-        findings.push(free_memory(system.available_memory(), system.total_memory()));
+        let limit = cgroup::memory_limit();
+        let available = limit.iter().fold(system.available_memory(), |free, limit| free.min(limit.left_bytes));
+        let total = limit.iter().fold(system.total_memory(), |all, limit| all.min(limit.limit_bytes));
+        findings.push(free_memory(available, total));
         findings.extend(swap(system.used_swap(), system.total_memory()));
     }
     findings

@@ -2,7 +2,7 @@
 
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
-use super::{command, linux, macos};
+use super::{cgroup, command, linux, macos};
 use crate::protocol::DeviceKind;
 
 /// Bytes that a process could take on `device` now; `None` where the system does not tell.
@@ -12,8 +12,8 @@ use crate::protocol::DeviceKind;
 pub fn available_bytes(device: DeviceKind) -> Option<u64> {
     let wanted = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
     let system = System::new_with_specifics(wanted).ok()?;
-    let container = system.cgroup_limits().map(|limits| limits.free_memory);
-    let host = container.into_iter().fold(system.available_memory(), u64::min);
+    let left = cgroup::memory_limit().map(|limit| limit.left_bytes);
+    let host = left.into_iter().fold(system.available_memory(), u64::min);
     match device {
         DeviceKind::Cpu => Some(host),
         DeviceKind::Gpu if cfg!(target_os = "macos") => Some(host.min(macos::gpu_limit_bytes(system.total_memory()))),

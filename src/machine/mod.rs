@@ -3,7 +3,9 @@
 //! Everything read from the system is text first and judged by pure functions after, so that what only macOS or
 //! only a laptop shows is tested everywhere. Nothing here fails: what the system does not report stays unknown.
 
+mod cgroup;
 mod command;
+pub mod environment;
 mod finding;
 mod fitness;
 mod linux;

@@ -1,6 +1,6 @@
 //! What stands behind the judgement beside the figures: the base revision, the control, the canary, the anchors.
 
-use super::{Report, drift, short};
+use super::{Report, drift, environment, short};
 use crate::config::display_name;
 use crate::gate::Control;
 use crate::store::record::{BaseRevision, Canary};
@@ -13,12 +13,13 @@ pub(super) fn lines(report: &Report) -> Vec<(&'static str, String)> {
     lines.extend(report.outcome.controls.iter().map(|control| ("Control", of_control(control))));
     lines.extend(record.canary.iter().map(|canary| ("Canary", of_canary(canary))));
     lines.extend(drift::line(report).map(|line| ("Drift", line)));
+    lines.extend(environment::line(report).map(|line| ("Environment", line)));
     lines
 }
 
 fn of_base(base: &BaseRevision) -> String {
     match &base.commit {
-        Some(commit) if commit.starts_with(&base.name) => short(commit).to_owned(),
+        Some(commit) if commit.starts_with(&base.name) => short(commit),
         Some(commit) => format!("{} ({})", base.name, short(commit)),
         None => format!("the workers in {}", base.name),
     }

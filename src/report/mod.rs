@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use crate::config::Thresholds;
 use crate::gate::doubts::Doubts;
 use crate::gate::{Gap, Outcome, Standing};
+use crate::revision::git;
 use crate::store::baseline::{Baseline, Import};
 use crate::store::record::RunRecord;
 use crate::text::shell;
@@ -18,6 +19,7 @@ pub mod annotations;
 pub mod comment;
 pub mod doctor;
 mod drift;
+mod environment;
 mod evidence;
 mod headline;
 pub mod json;
@@ -195,6 +197,8 @@ impl Source {
 }
 
 /// A commit as people write it.
-pub(crate) fn short(commit: &str) -> &str {
-    commit.get(..12).unwrap_or(commit)
+pub(crate) fn short(commit: &str) -> String {
+    let clean = git::clean(commit);
+    let mark = if clean == commit { "" } else { "-dirty" };
+    format!("{}{mark}", clean.get(..12).unwrap_or(clean))
 }

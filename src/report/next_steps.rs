@@ -373,7 +373,7 @@ fn baseline_file(report: &Report) -> &str {
 fn since(report: &Report) -> String {
     let is_beside_base = report.outcome.failing().any(|(_, finding)| finding.against == Against::Base);
     if let Some(base) = report.record.base.as_ref().filter(|_| is_beside_base) {
-        return format!(" since {}", base.commit.as_deref().map_or(base.name.as_str(), short));
+        return format!(" since {}", base.commit.as_deref().map_or_else(|| base.name.clone(), short));
     }
     let of_anchor = |case: &Judged| case.baseline.as_ref()?.anchor.as_ref()?.commit.clone();
     if report.outcome.failing().all(|(_, finding)| finding.against == Against::Anchor) {

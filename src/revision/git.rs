@@ -6,10 +6,40 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+use sha2::{Digest, Sha256};
 
-/// The commit checked out in `folder`; `None` outside a checkout or without git.
-pub fn head(folder: &Path) -> Option<String> {
-    resolve(folder, "HEAD").ok().flatten()
+/// Stands between a commit and the hash of what differs from it.
+const DIRTY: &str = "-dirty-";
+/// Digits of that hash.
+const DIRTY_DIGITS: usize = 12;
+
+/// The commit checked out in `folder`, as in `50fe981…-dirty-1f0c9a3be2d4` where tracked files differ from it: at the end
+/// stand the first digits of a hash of the differences. What lies in the folder `apart` makes no difference. `None` outside a
+/// checkout or without git.
+pub fn head(folder: &Path, apart: &Path) -> Option<String> {
+    let commit = resolve(folder, "HEAD").ok().flatten()?;
+    let mut exclusion = OsString::from(":(exclude)");
+    exclusion.push(apart);
+    let diff =
+        ["-c", "core.quotePath=true", "diff", "--full-index", "--no-ext-diff", "--no-textconv", "HEAD", "--", ":/"];
+    // Where git cannot tell, what is known is the commit.
+    let differences = run(git(folder).args(diff).arg(exclusion)).unwrap_or_default();
+    if differences.is_empty() {
+        return Some(commit);
+    }
+    let hash = Sha256::digest(&differences);
+    let digits: String = hash.iter().take(DIRTY_DIGITS / 2).map(|byte| format!("{byte:02x}")).collect();
+    Some(format!("{commit}{DIRTY}{digits}"))
+}
+
+/// The commit that a name as [`head`] gives it begins with.
+pub fn clean(name: &str) -> &str {
+    match name.split_once(DIRTY) {
+        Some((commit, digits)) if digits.len() == DIRTY_DIGITS && digits.bytes().all(|it| it.is_ascii_hexdigit()) => {
+            commit
+        }
+        _ => name,
+    }
 }
 
 /// The commit that `revision` names in the repository around `folder`; `None` where it names none there.
@@ -96,4 +126,38 @@ fn run(git: &mut Command) -> Result<Vec<u8>> {
         bail!("git: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
     Ok(output.stdout)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkout_with_changed_files_is_told_from_its_commit() {
+        let folder = tempfile::tempdir().unwrap();
+        let git = |arguments: &[&str]| {
+            let identity = ["-c", "user.name=x", "-c", "user.email=x@example.org"];
+            run(git(folder.path()).args(identity).args(arguments)).unwrap()
+        };
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        let head = || head(folder.path(), Path::new("baselines")).unwrap();
+        git(&["init", "--quiet"]);
+        std::fs::create_dir(folder.path().join("baselines")).unwrap();
+        write("worker.py", "1");
+        write("baselines/a.json", "1");
+        git(&["add", "."]);
+        git(&["commit", "--quiet", "-m", "first"]);
+        let commit = head();
+        assert_eq!((commit.len(), clean(&commit)), (40, commit.as_str()));
+        write("baselines/a.json", "2");
+        write("results.json", "untracked");
+        assert_eq!(head(), commit, "what a measurement itself writes is no change of what is measured");
+        write("worker.py", "2");
+        let dirty = head();
+        assert_eq!((dirty.len(), clean(&dirty)), (40 + 7 + 12, commit.as_str()));
+        write("worker.py", "3");
+        assert_ne!(head(), dirty, "another change has another hash");
+        git(&["commit", "--quiet", "--all", "-m", "second"]);
+        assert_eq!(head(), clean(&head()));
+    }
 }

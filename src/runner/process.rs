@@ -10,13 +10,14 @@ use rustix::process::Signal;
 use super::interruptions::{Interruptions, SLICE, Stopwatch};
 use super::pipes::Pipes;
 use crate::children::{Exit, Group, Leftovers};
+use crate::machine::environment;
 
 /// How to start a worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
     /// Program and arguments.
     pub command: Vec<String>,
-    /// Folder to start it in; `None` for the current one.
+    /// Folder to start it in; `None` for a built-in worker, which does not depend on it.
     pub folder: Option<PathBuf>,
 }
 
@@ -26,6 +27,11 @@ impl Program {
         let own = std::env::current_exe().unwrap_or_default();
         let path = own.parent().unwrap_or(Path::new("")).join(format!("wanbench-{backend}"));
         Self { command: vec![path.display().to_string()], folder: None }
+    }
+
+    /// Whether wanbench built it, of this revision or another.
+    pub fn is_built_in(&self) -> bool {
+        self.folder.is_none()
     }
 }
 
@@ -73,6 +79,11 @@ impl<'a> Worker<'a> {
         let mut command = Command::new(name);
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.env_remove(TOKEN_VARIABLE);
+        if program.is_built_in() {
+            for name in environment::kept_from_built_in() {
+                command.env_remove(name);
+            }
+        }
         if let Some(folder) = &program.folder {
             command.current_dir(folder);
         }

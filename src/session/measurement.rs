@@ -166,6 +166,7 @@ impl Measurement<'_> {
         let debug =
             cfg!(debug_assertions).then_some("this is a debug build: measure with a release build (`make build`)");
         if self.fitness != Fitness::Ignored {
+            machine::environment::survey().iter().for_each(|finding| terminal.say(&format!("note: {finding}")));
             for warning in debug.into_iter().chain(warnings.iter().map(String::as_str)) {
                 terminal.say(&format!("warning: {warning}"));
             }
@@ -190,13 +191,16 @@ impl Measurement<'_> {
 
     /// A record with nothing measured yet.
     fn header(&self, plan: &RunPlan) -> RunRecord {
+        let mut programs = self.selected.cases.iter().map(|case| &self.selected.programs[&case.backend]);
+        let has_own = programs.any(|program| !program.is_built_in());
         RunRecord {
             schema: SCHEMA,
             started: Timestamp::now(),
             tool: Tool {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
-                commit: git::head(Path::new(".")),
+                commit: git::head(&self.config.folder, Path::new("baselines")),
                 debug_build: cfg!(debug_assertions),
+                environment: machine::environment::reaching_workers(has_own),
             },
             machine: self.selected.machine.clone(),
             device: self.selected.device,

@@ -207,6 +207,9 @@ pub struct RecordedRun {
     pub deviation_log_speedup: Option<f64>,
     /// Median step of each launch, in seconds.
     pub launch_step_seconds: Vec<f64>,
+    /// Environment variables that reached the workers, as in the record; files from before this field have none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<String, String>,
     /// Why recording it was in doubt, where it was recorded by force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forced: Option<String>,

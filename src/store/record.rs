@@ -69,6 +69,9 @@ pub struct Tool {
     pub commit: Option<String>,
     /// Whether tool and workers were built with debug assertions.
     pub debug_build: bool,
+    /// Environment variables that reached the workers and may change what they do; files from before this field have none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<String, String>,
 }
 
 /// The revision that head was measured beside.

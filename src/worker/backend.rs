@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::LoadingProgress;
+use super::{Libraries, LoadingProgress};
 use crate::protocol::{Device, DeviceChoice};
 use crate::wan::inputs::HostTensor;
 use crate::wan::work::Part;
@@ -18,6 +18,9 @@ use crate::wan::{Checkpoint, DType, Inputs, Quant, Quantized};
 pub trait Backend: Sized {
     /// Name of the worker program.
     const NAME: &'static str;
+
+    /// The framework's own files.
+    const LIBRARIES: Libraries;
 
     /// Opens the device; [`Unsupported`] where there is none of the kind asked for.
     fn open(choice: DeviceChoice) -> Result<Self>;

@@ -1,6 +1,7 @@
 //! The worker's side: one request in, events out. The only code that times steps.
 
 mod backend;
+mod libraries;
 mod loading;
 pub mod memory;
 mod profile;
@@ -21,6 +22,7 @@ use crate::wan::inputs::HostTensor;
 use crate::wan::synthetic;
 
 pub use backend::{Backend, Enqueue, Kernel, Source, Unsupported};
+pub use libraries::Libraries;
 pub use progress::LoadingProgress;
 
 use wire::{Malformed, Wire};
@@ -70,6 +72,7 @@ fn leave(status: i32) -> ! {
 fn serve<B: Backend>(wire: &mut Wire) -> Result<()> {
     let (request, turns) = wire::read_request()?;
     let mut backend = B::open(request.device())?;
+    libraries::check(B::LIBRARIES)?;
     let versions = backend.versions().into_iter().map(|(name, version)| (name.to_owned(), version)).collect();
     wire.send(&Event::Ready(Ready {
         protocol: protocol::VERSION,

@@ -166,7 +166,7 @@ fn record(started: Timestamp, has_base: bool, cases: Vec<CaseRecord>) -> RunReco
     RunRecord {
         schema: SCHEMA,
         started,
-        tool: Tool { version: "0.1.0".to_owned(), commit: None, debug_build: false },
+        tool: Tool { version: "0.1.0".to_owned(), commit: None, debug_build: false, environment: Default::default() },
         machine,
         device: DeviceKind::Cpu,
         suite: "small".to_owned(),

@@ -21,7 +21,7 @@ use wanbench::protocol::{Device, DeviceChoice, DeviceKind};
 use wanbench::wan::Inputs;
 use wanbench::wan::inputs::HostTensor;
 use wanbench::wan::work::Part;
-use wanbench::worker::{self, Backend, Enqueue, Kernel, LoadingProgress, Source, Unsupported};
+use wanbench::worker::{self, Backend, Enqueue, Kernel, Libraries, LoadingProgress, Source, Unsupported};
 
 use crate::forward::Forward;
 use crate::weights::Weights;
@@ -47,6 +47,9 @@ struct Mlx {
 
 impl Backend for Mlx {
     const NAME: &'static str = "wanbench-mlx";
+
+    const LIBRARIES: Libraries =
+        Libraries { folder: option_env!("WANBENCH_MLX_LIB"), names: &["libmlx", "libscipy_openblas"] };
 
     fn open(choice: DeviceChoice) -> Result<Self> {
         let (kind, device, stream) = pick_device(choice)?;

@@ -12,7 +12,7 @@ use wanbench::protocol::{self, DeviceChoice, DeviceKind};
 use wanbench::wan::inputs::HostTensor;
 use wanbench::wan::work::Part;
 use wanbench::wan::{Inputs, Quant};
-use wanbench::worker::{Backend, Enqueue, Kernel, LoadingProgress, Source, Unsupported};
+use wanbench::worker::{Backend, Enqueue, Kernel, Libraries, LoadingProgress, Source, Unsupported};
 
 use crate::accelerator::{self, Accelerator, InferenceMode};
 use crate::errors::{brief, without_backtrace};
@@ -37,6 +37,9 @@ pub struct Torch {
 
 impl Backend for Torch {
     const NAME: &'static str = "wanbench-torch";
+
+    const LIBRARIES: Libraries =
+        Libraries { folder: option_env!("TORCH_LIB"), names: &["libtorch", "libc10", "libgomp"] };
 
     fn open(choice: DeviceChoice) -> Result<Self> {
         let accelerator = match choice {

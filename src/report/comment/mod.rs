@@ -345,7 +345,7 @@ fn commit(reports: &[&Report]) -> String {
     let mut commits: Vec<Option<&str>> = reports.iter().map(|report| report.record.tool.commit.as_deref()).collect();
     commits.dedup();
     match commits[..] {
-        [Some(commit)] => format!(" at {}", code(short(commit))),
+        [Some(commit)] => format!(" at {}", code(&short(commit))),
         _ => String::new(),
     }
 }

@@ -108,7 +108,7 @@ fn launches(record: &RunRecord) -> String {
 
 fn run(record: &RunRecord) -> String {
     let commit =
-        record.tool.commit.as_deref().map_or_else(String::new, |commit| format!(", commit {}", code(short(commit))));
+        record.tool.commit.as_deref().map_or_else(String::new, |commit| format!(", commit {}", code(&short(commit))));
     format!("suite {}{commit}, {}", code(&record.suite), format::duration(record.wall_seconds))
 }
 
