@@ -125,7 +125,7 @@ impl Scenario {
         for kind in ArmKind::ALL {
             case.launches_mut(kind).clear();
         }
-        case.skipped = Some(Skipped { needs_bytes: needs_gib << 30, has_bytes: 36 << 30 });
+        case.skipped = Some(Skipped::Memory { needs_bytes: needs_gib << 30, has_bytes: 36 << 30 });
     }
 
     pub(crate) fn link(&mut self) {

@@ -103,7 +103,7 @@ impl Target {
         let needs_bytes = model_bytes(spec, args.quant, args.dtype) + 2 * largest_tensor_bytes;
         let has_bytes = args.memory.map(gibibytes).or_else(|| machine::available_bytes(device));
         if let Some(has_bytes) = has_bytes.filter(|has| *has < needs_bytes) {
-            let skipped = Skipped { needs_bytes, has_bytes };
+            let skipped = Skipped::Memory { needs_bytes, has_bytes };
             return Err(Error::incomplete(format!(
                 "{} does not fit into memory as {}: {skipped}",
                 self.network.folder.display(),
@@ -143,8 +143,8 @@ impl Target {
         let (ready, loaded, _) = made.map_err(|failure| Error::incomplete(format!("{name}: {}", failure.reason)))?;
         let manifest = Manifest::new(args.quant, layout, args.dtype, self.fingerprint.clone(), ready.versions);
         save::json(&making.path().join(quantized::MANIFEST), &manifest).or_incomplete(cannot_write)?;
-        let config = "config.json";
-        std::fs::copy(self.network.folder.join(config), making.path().join(config)).or_incomplete(cannot_write)?;
+        // Its tensors stand under Wan's names, whatever those of the source are: so do its sizes.
+        save::json(&making.path().join("config.json"), &self.network.spec).or_incomplete(cannot_write)?;
         Quantized::open(making.path(), &self.network.spec).or_incomplete(|| "the saved checkpoint cannot be read")?;
         if quantized::fingerprint(&self.network.folder)? != self.fingerprint {
             return Err(Error::incomplete(format!("{name} changed while it was being read: quantize it again")));

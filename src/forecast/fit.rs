@@ -1,4 +1,4 @@
-//! Which cases fit into memory, and whether a block's processes fit side by side. Pure.
+//! Which cases the network computes and fit into memory, and whether a block's processes fit side by side. Pure.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::text::format;
 pub struct Fit {
     /// The cases that fit, in their order.
     pub fitting: Vec<Case>,
-    /// The names of those that do not, with what they need.
+    /// The names of the others, with the reason.
     pub skipped: BTreeMap<String, Skipped>,
     /// Whether the processes of a block may live at the same time.
     pub side_by_side: bool,
@@ -20,16 +20,19 @@ pub struct Fit {
     pub warning: Option<String>,
 }
 
-/// Fits cases into `has_bytes` of memory; where that is not known, all fit.
+/// Fits cases into `has_bytes` of memory; where that is not known, all fit that the network computes.
 ///
 /// A case brings as many processes into a block as the number beside it.
 pub fn fit(cases: &[(Case, Forecast, usize)], has_bytes: Option<u64>, side_by_side: bool) -> Fit {
     let has_bytes = has_bytes.unwrap_or(u64::MAX);
-    let (fitting, beyond): (Vec<_>, Vec<_>) =
-        cases.iter().partition(|(_, forecast, _)| forecast.peak_bytes <= has_bytes);
-    let skipped = beyond
-        .iter()
-        .map(|(case, forecast, _)| (case.name.clone(), Skipped { needs_bytes: forecast.peak_bytes, has_bytes }));
+    let skip = |forecast: &Forecast| match forecast.lacks {
+        Some(lacks) => Some(Skipped::Layers { lacks }),
+        None => {
+            (forecast.peak_bytes > has_bytes).then_some(Skipped::Memory { needs_bytes: forecast.peak_bytes, has_bytes })
+        }
+    };
+    let skipped = cases.iter().filter_map(|(case, forecast, _)| Some((case.name.clone(), skip(forecast)?)));
+    let fitting: Vec<_> = cases.iter().filter(|(_, forecast, _)| skip(forecast).is_none()).collect();
     let mut blocks: BTreeMap<&str, u64> = BTreeMap::new();
     for (case, forecast, processes) in &fitting {
         *blocks.entry(&case.workload.name).or_default() += forecast.peak_bytes * *processes as u64;
@@ -62,7 +65,8 @@ mod tests {
 
     fn cases() -> Vec<(Case, Forecast, usize)> {
         let case = |quant, gib, processes| {
-            let forecast = Forecast { tokens: 1, work: Work::default(), model_bytes: 1, peak_bytes: gib * GIB };
+            let forecast =
+                Forecast { tokens: 1, work: Work::default(), model_bytes: 1, peak_bytes: gib * GIB, lacks: None };
             (Case::new("mlx", workload(5), quant, DType::F32), forecast, processes)
         };
         vec![case(Quant::None, 71, 2), case(Quant::Int8, 20, 1), case(Quant::Nf4, 12, 1)]
@@ -72,7 +76,7 @@ mod tests {
     fn what_needs_more_than_there_is_is_skipped() {
         let fit = fit(&cases(), Some(36 * GIB), true);
         assert_eq!(fit.fitting.len(), 2);
-        let skipped = Skipped { needs_bytes: 71 * GIB, has_bytes: 36 * GIB };
+        let skipped = Skipped::Memory { needs_bytes: 71 * GIB, has_bytes: 36 * GIB };
         assert_eq!(fit.skipped, BTreeMap::from([("mlx/5f/none".to_owned(), skipped)]));
         assert!(fit.side_by_side && fit.warning.is_none());
     }

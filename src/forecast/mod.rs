@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::config::{Case, cpu_memory};
 use crate::protocol::{DeviceKind, Rates};
+use crate::store::record::Layers;
 use crate::wan::params::params;
 use crate::wan::quant::model_bytes;
 use crate::wan::work::{self, Work};
@@ -31,6 +32,9 @@ pub struct Forecast {
     pub model_bytes: u64,
     /// The process's expected peak.
     pub peak_bytes: u64,
+    /// Layers that the workload needs and the network does not have.
+    #[serde(skip)]
+    pub lacks: Option<Layers>,
 }
 
 impl Forecast {
@@ -41,7 +45,8 @@ impl Forecast {
         let work = work::of_forward_pass(spec, tokens, case.workload.camera, network_bytes, case.dtype.size_bytes());
         let model_bytes = network_bytes * case.workload.experts.resident() as u64;
         let beside = largest_tensor_bytes.max(step_bytes(case, spec, tokens, device));
-        Self { tokens, work, model_bytes, peak_bytes: model_bytes + beside + own_bytes(case, device) }
+        let lacks = (case.workload.camera && !spec.camera).then_some(Layers::Camera);
+        Self { tokens, work, model_bytes, peak_bytes: model_bytes + beside + own_bytes(case, device), lacks }
     }
 
     /// Seconds of a step where products run at the machine's GEMM rate and all else at its copy rate: no program is

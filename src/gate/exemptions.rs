@@ -2,7 +2,16 @@
 
 use super::outcome::{Against, Figure, Finding, Judged, Verdict};
 use super::plan::Judge;
+use crate::store::record::Skipped;
 use crate::text::format;
+
+fn is_skipped(case: &Judged) -> bool {
+    case.verdict == Verdict::Skipped && !case.is_gap
+}
+
+fn is_beyond_checkpoint(case: &Judged) -> bool {
+    matches!(case.skipped, Some(Skipped::Layers { .. }))
+}
 
 impl Judge<'_> {
     /// What was asked for and is exempt: the cases counted, the lack of a baseline and relaxed rules told.
@@ -11,8 +20,12 @@ impl Judge<'_> {
         let counts = [
             (count(&|case| case.verdict == Verdict::LeftOut && !case.is_gap), "left out by hand"),
             (
-                count(&|case| case.verdict == Verdict::Skipped && !case.is_gap),
+                count(&|case| is_skipped(case) && !is_beyond_checkpoint(case)),
                 "skipped for lack of memory, without a baseline",
+            ),
+            (
+                count(&|case| is_skipped(case) && is_beyond_checkpoint(case)),
+                "skipped, since the checkpoint lacks their layers",
             ),
             (count(&is_output_not_compared), "whose output was not compared"),
             (count(&is_without_reference), "whose speedup is not judged, since its reference was left out by hand"),

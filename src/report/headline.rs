@@ -21,7 +21,7 @@ pub(super) fn reason(report: &Report) -> String {
     parts.extend(outcome.gaps.iter().filter(|gap| gap.fails).map(|gap| gap.reason.clone()));
     for (verdict, words) in [
         (Verdict::Failed, "could not be measured"),
-        (Verdict::Skipped, "skipped for lack of memory, although asked for"),
+        (Verdict::Skipped, "skipped, although asked for"),
         (Verdict::NotJudged, "not judged"),
         (Verdict::LeftOut, "not in the results"),
     ] {

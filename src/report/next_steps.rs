@@ -6,7 +6,7 @@
 use super::{Report, short};
 use crate::gate::{Against, Figure, Finding, Judged, MOST_ADVISED_LAUNCHES, Standing, Verdict};
 use crate::store::baseline::MODEL_MEMORY;
-use crate::store::record::{ArmKind, Launch, failure};
+use crate::store::record::{ArmKind, Launch, Skipped, failure};
 use crate::text::format;
 
 /// Whether launches are compared by this figure.
@@ -281,10 +281,13 @@ fn check_whole(report: &Report) -> String {
 fn more_memory(report: &Report) -> Option<String> {
     let is_all = report.outcome.is_all_skipped();
     let cases = report.outcome.with_verdict(Verdict::Skipped).filter(|case| case.is_gap || is_all);
-    let skipped = cases.filter_map(|case| case.skipped).min_by_key(|skipped| skipped.needs_bytes)?;
+    let needed = cases.filter_map(|case| match case.skipped? {
+        Skipped::Memory { needs_bytes, .. } => Some(needs_bytes),
+        Skipped::Layers { .. } => None,
+    });
     Some(format!(
         "Free memory or measure the skipped cases on a larger machine: the smallest of them needs {}.",
-        format::memory(skipped.needs_bytes)
+        format::memory(needed.min()?)
     ))
 }
 

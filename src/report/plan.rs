@@ -79,7 +79,7 @@ fn row(planned: &PlannedCase) -> [String; 9] {
         format::memory(forecast.peak_bytes),
         planned.step_seconds.map_or_else(dash, format::seconds),
         planned.most_seconds.map_or_else(dash, format::duration),
-        planned.skipped.map_or_else(String::new, |skipped| format!("does not fit: {skipped}")),
+        planned.skipped.map_or_else(String::new, |skipped| format!("skipped: {skipped}")),
     ]
 }
 

@@ -163,14 +163,30 @@ pub enum ArmKind {
     Control,
 }
 
-/// A case that the machine has too little memory for: nothing was launched.
+/// Why nothing was launched of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Skipped {
-    /// What a launch is expected to take.
-    pub needs_bytes: u64,
-    /// What the device had.
-    pub has_bytes: u64,
+#[serde(untagged, deny_unknown_fields)]
+pub enum Skipped {
+    /// The machine has too little memory for it.
+    Memory {
+        /// What a launch is expected to take.
+        needs_bytes: u64,
+        /// What the device had.
+        has_bytes: u64,
+    },
+    /// The checkpoint cannot compute it.
+    Layers {
+        /// What it does not have.
+        lacks: Layers,
+    },
+}
+
+/// Layers that some networks have and others not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Layers {
+    /// LingBot-World's camera control.
+    Camera,
 }
 
 /// How far a case's final latent is from another.
@@ -287,7 +303,10 @@ impl ArmKind {
 
 impl fmt::Display for Skipped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&format::shortage(self.needs_bytes, self.has_bytes))
+        match self {
+            Self::Memory { needs_bytes, has_bytes } => f.write_str(&format::shortage(*needs_bytes, *has_bytes)),
+            Self::Layers { lacks: Layers::Camera } => f.write_str("the checkpoint has no camera layers"),
+        }
     }
 }
 

@@ -33,25 +33,37 @@ pub enum Experts {
 }
 
 impl Expert {
-    /// The folder of this network in the checkpoint `folder`: that of a download, which holds both, or a network's own,
-    /// which is taken for the low-noise one.
-    pub fn folder(self, folder: &Path) -> Result<PathBuf, CheckpointError> {
-        let own = folder.join(match self {
+    /// Where this network is in the checkpoint `path`: in its folder of a download that holds both; a network's own folder
+    /// and a file of weights are taken for the low-noise one. A pipeline of diffusers has the high-noise network as
+    /// `transformer` and the low-noise one as `transformer_2`, or one network as `transformer`.
+    pub fn folder(self, path: &Path) -> Result<PathBuf, CheckpointError> {
+        let malformed = |reason: String| CheckpointError::Malformed { path: path.to_owned(), reason };
+        if !path.exists() {
+            return Err(malformed("there is no such file or folder".to_owned()));
+        }
+        let pair = [["low_noise_model", "high_noise_model"], ["transformer_2", "transformer"]]
+            .into_iter()
+            .map(|names| names.map(|name| path.join(name)))
+            .find(|[low, high]| low.is_dir() && high.is_dir());
+        let own = path.join(self.folder_name());
+        let alone = path.join("transformer");
+        match (pair, self) {
+            (Some([low, _]), Self::Low) => Ok(low),
+            (Some([_, high]), Self::High) => Ok(high),
+            _ if own.is_dir() => Ok(own),
+            (None, Self::Low) => Ok(if alone.is_dir() { alone } else { path.to_owned() }),
+            (None, Self::High) => Err(malformed(
+                "is one network, not a download with low_noise_model and high_noise_model: leave --expert out, or name the folder \
+                 above it"
+                    .to_owned(),
+            )),
+        }
+    }
+
+    fn folder_name(self) -> &'static str {
+        match self {
             Self::Low => "low_noise_model",
             Self::High => "high_noise_model",
-        });
-        let is_network = folder.join("config.json").exists();
-        match own.is_dir() {
-            true => Ok(own),
-            false if is_network && self == Self::Low => Ok(folder.to_owned()),
-            false => {
-                let reason = match folder.exists() {
-                    false => "there is no such folder".to_owned(),
-                    true if is_network => "is one network: leave --expert out, or name the folder above it".to_owned(),
-                    true => format!("holds neither {} nor a config.json", own.display()),
-                };
-                Err(CheckpointError::Malformed { path: folder.to_owned(), reason })
-            }
         }
     }
 
@@ -106,14 +118,18 @@ mod tests {
     #[test]
     fn a_download_holds_both_and_a_network_alone_is_the_low_one() {
         let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
         let of = |expert: Expert| expert.folder(folder.path()).map_err(|error| error.to_string());
-        assert!(of(Expert::Low).unwrap_err().contains("holds neither"));
-        std::fs::write(folder.path().join("config.json"), "{}").unwrap();
         assert_eq!(of(Expert::Low).unwrap(), folder.path());
         assert!(of(Expert::High).unwrap_err().contains("is one network"));
-        std::fs::create_dir(folder.path().join("high_noise_model")).unwrap();
-        assert_eq!(of(Expert::High).unwrap(), folder.path().join("high_noise_model"));
-        assert!(Expert::Low.folder(&folder.path().join("nowhere")).unwrap_err().to_string().contains("no such folder"));
+        std::fs::create_dir(path("transformer")).unwrap();
+        assert_eq!(of(Expert::Low).unwrap(), path("transformer"));
+        std::fs::create_dir(path("transformer_2")).unwrap();
+        assert_eq!((of(Expert::Low).unwrap(), of(Expert::High).unwrap()), (path("transformer_2"), path("transformer")));
+        std::fs::create_dir(path("low_noise_model")).unwrap();
+        std::fs::create_dir(path("high_noise_model")).unwrap();
+        assert_eq!(of(Expert::High).unwrap(), path("high_noise_model"));
+        assert!(Expert::Low.folder(&path("nowhere")).unwrap_err().to_string().contains("no such file or folder"));
     }
 
     #[test]

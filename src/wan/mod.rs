@@ -5,6 +5,7 @@
 
 pub mod checkpoint;
 pub mod experts;
+mod foreign;
 pub mod inputs;
 pub mod params;
 pub mod quant;

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::params::{Param, params};
 use super::quant::Layout;
-use super::reading::{CheckpointError, read_json};
+use super::reading::{CheckpointError, config_path, read_json};
 use super::tensor_file::TensorFile;
 use super::{DType, Quant, Spec};
 
@@ -112,19 +112,23 @@ pub fn cached(cache: &Path, fingerprint: &str, layout: Layout, dtype: DType) -> 
     cache.join("quantized").join(format!("{short}-{}-{}bit-{dtype}", layout.mode, layout.bits))
 }
 
-/// What tells one state of a checkpoint folder from another without reading its weights: SHA-256, in hexadecimal, of the
+/// What tells one state of a checkpoint, a folder or a file, from another without reading its weights: SHA-256, in hexadecimal, of the
 /// names, sizes and times of change of its files.
 pub fn fingerprint(folder: &Path) -> Result<String, CheckpointError> {
     let read = |cause| CheckpointError::Read { path: folder.to_owned(), cause };
+    let mut paths = vec![folder.to_owned(), config_path(folder)];
+    if folder.is_dir() {
+        let entries = std::fs::read_dir(folder).map_err(read)?.map(|entry| entry.map(|entry| entry.path()));
+        paths = entries.collect::<Result<_, _>>().map_err(read)?;
+    }
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(read)? {
-        let entry = entry.map_err(read)?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if !name.ends_with(".safetensors") && !name.ends_with(".json") {
+    for path in paths {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if !(name.ends_with(".safetensors") || name.ends_with(".json")) || !path.exists() {
             continue;
         }
         // Through links: downloads are often links into a shared store.
-        let metadata = std::fs::metadata(entry.path()).map_err(read)?;
+        let metadata = std::fs::metadata(&path).map_err(read)?;
         let changed = metadata.modified().map_err(read)?;
         let nanoseconds = changed.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
         files.push(format!("{name}\0{}\0{nanoseconds}\n", metadata.len()));

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::text::escape::one_line;
+
 /// Why a checkpoint cannot be used.
 #[derive(Debug, Error)]
 pub enum CheckpointError {
@@ -24,13 +26,30 @@ pub enum CheckpointError {
         reason: String,
     },
     /// The tensors are not those of the declared architecture.
-    #[error("{folder} does not hold the declared WanModel:\n{}", differences.join("\n"))]
+    #[error("{folder} does not hold the declared WanModel:\n{}", listed(differences))]
     Mismatch {
         /// The checkpoint folder.
         folder: PathBuf,
         /// One line per missing, extra or mis-shaped tensor.
         differences: Vec<String>,
     },
+}
+
+/// Differences that are told, of which there can be thousands.
+const MOST_DIFFERENCES: usize = 10;
+
+fn listed(differences: &[String]) -> String {
+    let mut lines: Vec<String> = differences.iter().take(MOST_DIFFERENCES).map(|line| one_line(line)).collect();
+    lines.iter_mut().for_each(|line| line.insert_str(0, "  "));
+    let more = differences.len().saturating_sub(MOST_DIFFERENCES);
+    lines.extend((more > 0).then(|| format!("  and {more} more")));
+    lines.join("\n")
+}
+
+/// The declaration of the checkpoint `path`: in the folder, or beside the file.
+pub(super) fn config_path(path: &Path) -> PathBuf {
+    let folder = if path.is_file() { path.parent().unwrap_or(Path::new("")) } else { path };
+    folder.join("config.json")
 }
 
 /// Reads a JSON file of a checkpoint.

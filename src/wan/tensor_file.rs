@@ -8,7 +8,11 @@ use memmap2::{Mmap, UncheckedAdvice};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, Metadata};
 
+use super::foreign;
 use super::reading::CheckpointError;
+
+/// Bytes by which a file of another kind is known.
+const LONGEST_HEAD: usize = 64;
 
 /// One memory-mapped safetensors file.
 pub struct TensorFile {
@@ -34,12 +38,23 @@ impl TensorFile {
     pub fn open(path: &Path) -> Result<Self, CheckpointError> {
         let read = |cause| CheckpointError::Read { path: path.to_owned(), cause };
         let file = File::open(path).map_err(read)?;
+        if !file.metadata().map_err(read)?.is_file() {
+            let reason = "is not a regular file: name a file or a folder of weights".to_owned();
+            return Err(CheckpointError::Malformed { path: path.to_owned(), reason });
+        }
         // SAFETY: a checkpoint that another process rewrites while it is read would change under us; checkpoints
         // are immutable by convention, and every user of safetensors maps them so.
         let map = unsafe { Mmap::map(&file) }.map_err(read)?;
         let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|error| CheckpointError::Malformed {
             path: path.to_owned(),
-            reason: format!("not a whole safetensors file: {error}"),
+            reason: foreign::file(&map[..map.len().min(LONGEST_HEAD)]).map_or_else(
+                || {
+                    format!(
+                        "not a whole safetensors file ({error}): it broke off, or is of another kind; download it again"
+                    )
+                },
+                str::to_owned,
+            ),
         })?;
         Ok(Self { path: path.to_owned(), map, metadata, data_start: header + 8 })
     }
@@ -117,22 +132,18 @@ pub(super) fn check<'a>(
     for (name, shape, dtypes) in expected {
         extra.remove(name.as_str());
         match tensor(&name) {
-            None => differences.push(format!("  missing: {name}")),
+            None => differences.push(format!("missing: {name}")),
             Some(view) if view.shape != shape => {
-                differences.push(format!("  mis-shaped: {name} is {:?}, expected {shape:?}", view.shape));
+                differences.push(format!("mis-shaped: {name} is {:?}, expected {shape:?}", view.shape));
             }
             Some(view) if !dtypes.contains(&view.dtype) => {
                 let dtypes: Vec<String> = dtypes.iter().map(|dtype| format!("{dtype:?}")).collect();
-                differences.push(format!(
-                    "  wrong dtype: {name} is {:?}, expected {}",
-                    view.dtype,
-                    dtypes.join(" or ")
-                ));
+                differences.push(format!("wrong dtype: {name} is {:?}, expected {}", view.dtype, dtypes.join(" or ")));
             }
             Some(_) => {}
         }
     }
-    differences.extend(extra.iter().map(|name| format!("  extra: {name}")));
+    differences.extend(extra.iter().map(|name| format!("extra: {name}")));
     if differences.is_empty() {
         return Ok(());
     }

@@ -35,8 +35,13 @@ impl Weights {
             Some(quantized) => stored([quantized.weights.as_path()]),
             None => stored(source.checkpoint.files()),
         };
-        let mut loader =
-            Loader { stored: stored?, is_quantized: quantized.is_some(), loading, arrays: Vec::new(), index };
+        let mut loader = Loader {
+            stored: stored?,
+            source: quantized.is_none().then_some(source),
+            loading,
+            arrays: Vec::new(),
+            index,
+        };
         for param in params(spec) {
             loader.add(&param).with_context(|| format!("cannot load {}", param.name))?;
         }
@@ -68,10 +73,10 @@ impl Weights {
 
 /// Weights that grow parameter by parameter.
 struct Loader<'a, 'b> {
-    /// What is still in the files, by name.
+    /// What is still in the files, by its name there.
     stored: HashMap<String, Array>,
-    /// Whether they hold it quantized.
-    is_quantized: bool,
+    /// Whose files they are; `None` where they hold it quantized.
+    source: Option<&'a Source>,
     loading: &'a mut LoadingProgress<'b>,
     arrays: Vec<Array>,
     index: Index,
@@ -86,7 +91,7 @@ impl Loader<'_, '_> {
             }
             Some(layout) => {
                 let packed =
-                    if self.is_quantized { self.read_packed(param, layout) } else { self.pack(param, layout) }?;
+                    if self.source.is_none() { self.read_packed(param, layout) } else { self.pack(param, layout) }?;
                 Slot::Packed(Packed {
                     weight: self.push(packed.weight),
                     scales: self.push(packed.scales),
@@ -126,7 +131,8 @@ impl Loader<'_, '_> {
 
     /// The tensor `name` as it is stored.
     fn read(&mut self, name: &str) -> Result<Array> {
-        let array = self.stored.remove(name).with_context(|| format!("the files do not hold {name}"))?;
+        let stored = self.source.map_or(name, |source| source.checkpoint.stored_name(name));
+        let array = self.stored.remove(stored).with_context(|| format!("the files do not hold {name}"))?;
         array.eval()?;
         self.loading.read(array.nbytes() as u64)?;
         Ok(array)

@@ -6,7 +6,7 @@ use super::figure::{bytes, digest, known, not_negative, rates, seconds, step_sec
 use super::{Checked, require};
 use crate::config::{Case, Workload};
 use crate::protocol::DeviceKind;
-use crate::store::record::{ArmKind, Canary, CaseRecord, Launch, Measured, Outcome, RunRecord};
+use crate::store::record::{ArmKind, Canary, CaseRecord, Launch, Measured, Outcome, RunRecord, Skipped};
 use crate::text::escape::is_plain;
 use crate::wan::Quant;
 
@@ -80,10 +80,9 @@ fn not_plain(what: &str, name: &str) -> String {
 /// A skipped case had too little memory, and nothing was launched of it.
 fn skipped(case: &CaseRecord) -> Checked {
     let Some(skipped) = case.skipped else { return Ok(()) };
-    require(skipped.needs_bytes > skipped.has_bytes, || {
-        let (needs, has) = (skipped.needs_bytes, skipped.has_bytes);
-        format!("it was skipped for lack of memory, but needs {needs} of {has} bytes")
-    })?;
+    if let Skipped::Memory { needs_bytes: needs, has_bytes: has } = skipped {
+        require(needs > has, || format!("it was skipped for lack of memory, but needs {needs} of {has} bytes"))?;
+    }
     require(ArmKind::ALL.into_iter().all(|kind| case.launches_of(kind).is_empty()), || {
         "it was skipped, but has launches".to_owned()
     })
