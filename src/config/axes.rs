@@ -69,7 +69,9 @@ impl Axes {
             if found.is_empty() {
                 for workload in &own {
                     let Some(video) = suite.videos.get(&workload.name) else { continue };
-                    let latent = video.latent(*frames).map_err(|reason| format!("--frames {frames}: {reason}"))?;
+                    let latent = video
+                        .latent(*frames, suite.vae_stride)
+                        .map_err(|reason| format!("--frames {frames}: {reason}"))?;
                     push(&mut found, Workload { latent, ..renamed(workload, *frames) });
                 }
             }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::wan::schedule::Overrides;
 use crate::wan::{DType, Experts, Quant, Spec};
 
 /// One cell of the matrix on one backend.
@@ -54,8 +55,13 @@ pub struct Workload {
 pub enum Model {
     /// Seeded weights of a built-in architecture.
     Synthetic(Spec),
-    /// A checkpoint folder.
-    Checkpoint(PathBuf),
+    /// A checkpoint.
+    Checkpoint {
+        /// Its folder or file.
+        folder: PathBuf,
+        /// What the configuration says of its schedule.
+        schedule: Overrides,
+    },
 }
 
 impl Case {

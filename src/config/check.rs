@@ -12,6 +12,8 @@ use super::source_text::SourceText;
 use super::thresholds::MOST_LAUNCHES;
 use super::{Backend, BuiltIn, Config, ConfigError, OutputDemand, Suite};
 use crate::config::{Case, Model, Workload, link_references};
+use crate::wan::schedule::Overrides;
+use crate::wan::video::VAE_STRIDE;
 use crate::wan::{DType, Quant, Spec};
 
 /// A configuration as it is written, on its way to a [`Config`].
@@ -62,7 +64,15 @@ impl Checker<'_> {
     fn models(&self, folder: &Path) -> Checked<BTreeMap<String, Model>> {
         let mut models = BTreeMap::from([("synthetic".to_owned(), Model::Synthetic(Spec::synthetic()))]);
         for (name, entry) in &self.file.models {
-            let model = Model::Checkpoint(folder.join(&entry.checkpoint));
+            let key = format!("models.{name}");
+            for (setting, value, most) in [("shift", entry.shift, 1000.0), ("boundary", entry.boundary, 1.0)] {
+                if value.is_some_and(|value| !(value > 0.0 && value <= most)) {
+                    let message = format!("is not above 0 and at most {most}");
+                    return Err(self.source.error(None, &format!("{key}.{setting}"), message));
+                }
+            }
+            let schedule = Overrides { shift: entry.shift, boundary: entry.boundary };
+            let model = Model::Checkpoint { folder: folder.join(&entry.checkpoint), schedule };
             if models.insert(name.clone(), model).is_some() {
                 let span = self.source.text.find(&format!("[models.{name}]")).map(|start| start..start);
                 return Err(self.source.error(
@@ -182,6 +192,7 @@ impl Checker<'_> {
             model: suite.model.get_ref().clone(),
             cases,
             videos,
+            vae_stride: VAE_STRIDE,
             launches: suite.launches,
             max_launches,
             warmup_steps: suite.warmup_steps,

@@ -29,6 +29,8 @@ pub(super) struct File {
 #[serde(deny_unknown_fields)]
 pub(super) struct ModelEntry {
     pub(super) checkpoint: PathBuf,
+    pub(super) shift: Option<f64>,
+    pub(super) boundary: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -114,9 +116,9 @@ impl WorkloadEntry {
     fn unbounded_latent(&self) -> Result<[usize; 3], String> {
         match (self.latent, self.video()) {
             (Some(latent), None) if self.vae_stride.is_none() => Ok(latent),
-            (None, Some(video)) => video.latent(self.frames),
+            (None, Some(video)) => video.latent(self.frames, VAE_STRIDE),
             _ => Err("set either latent = [frames, height, width], or resolution = [height, width] \
-                      (with vae_stride = [time, height, width] if it is not [4, 8, 8])"
+                      (with vae_stride = [time, height, width] if it is not the model's)"
                 .to_owned()),
         }
     }
@@ -124,7 +126,7 @@ impl WorkloadEntry {
     /// The pixels that the latent is computed from, where they are given.
     pub(super) fn video(&self) -> Option<Video> {
         let [height, width] = self.resolution?;
-        Some(Video { height, width, vae_stride: self.vae_stride.unwrap_or(VAE_STRIDE) })
+        Some(Video { height, width, vae_stride: self.vae_stride })
     }
 
     /// The frames, and what else tells production's workloads apart: `41f`, `480p-41f`, `480p-41f-cam`.

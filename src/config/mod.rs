@@ -90,6 +90,8 @@ pub struct Suite {
     pub cases: Vec<Case>,
     /// Of a workload whose latent was computed from pixels: these, by the workload's name.
     pub videos: BTreeMap<String, Video>,
+    /// The stride of the model's VAE, by which these latents were computed.
+    pub vae_stride: [usize; 3],
     /// Fresh processes per case.
     pub launches: usize,
     /// Most fresh processes of a case that a check does not decide before.
@@ -108,6 +110,24 @@ pub struct Suite {
     pub cool_down_seconds: u32,
     /// Longest a run may take, if it is bound.
     pub time_limit_minutes: Option<NonZero<u32>>,
+}
+
+impl Suite {
+    /// The same for a model whose VAE has this stride: latents that were computed from pixels are computed by it, where the
+    /// workload does not set one itself.
+    ///
+    /// # Errors
+    /// The workload that does not fit the stride.
+    pub fn with_vae_stride(&self, vae_stride: [usize; 3]) -> Result<Self, String> {
+        let mut suite = Self { vae_stride, ..self.clone() };
+        for case in &mut suite.cases {
+            let Workload { name, frames, latent, .. } = &mut case.workload;
+            if let Some(video) = self.videos.get(name) {
+                *latent = video.latent(*frames, vae_stride).map_err(|reason| format!("workload `{name}`: {reason}"))?;
+            }
+        }
+        Ok(suite)
+    }
 }
 
 /// What is wrong with a configuration, and where.

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::config::{Case, Config, OutputDemand, Thresholds};
+use crate::config::{Case, Config, OutputDemand, Suite, Thresholds};
 use crate::store::baseline::{Baseline, BaselineCase, ModelMemory};
 use crate::store::record::RunRecord;
+use crate::wan::video::TI2V_VAE_STRIDE;
 
 /// All that a judgement needs.
 pub struct Judge<'a> {
@@ -87,7 +88,7 @@ impl Plan {
         let suite = config.suites.get(&record.suite);
         let backends = config.backends.iter();
         Self {
-            cases: suite.map_or_else(|| cases_of(record), |suite| suite.cases.clone()),
+            cases: suite.map_or_else(|| cases_of(record), |suite| cases_for(suite, record)),
             launches: suite.map_or(0, |suite| suite.max_launches).max(record.launches),
             known: config.known_cases(),
             may_leave_out: false,
@@ -136,6 +137,17 @@ impl Plan {
     pub(super) fn output_demand(&self, backend: &str) -> OutputDemand {
         self.outputs.get(backend).copied().unwrap_or(OutputDemand::Expected)
     }
+}
+
+/// The cases of `suite`, with the latents that the VAE of the model that was measured makes: which one it was, only a checkpoint
+/// tells, which need not be here.
+fn cases_for(suite: &Suite, record: &RunRecord) -> Vec<Case> {
+    let is_of = |suite: &Suite| {
+        let measured = |case: &Case| record.case(&case.name).is_none_or(|it| it.case.workload == case.workload);
+        suite.cases.iter().all(measured)
+    };
+    let of_wide_vae = suite.with_vae_stride(TI2V_VAE_STRIDE).ok().filter(is_of);
+    of_wide_vae.filter(|_| !is_of(suite)).map_or_else(|| suite.cases.clone(), |suite| suite.cases)
 }
 
 fn cases_of(record: &RunRecord) -> Vec<Case> {

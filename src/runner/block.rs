@@ -10,7 +10,6 @@ use super::process::Deadline;
 use super::{Arm, RunEvent, RunPlan};
 use crate::protocol::{self, Measure};
 use crate::store::record::{self, ArmKind, CaseRecord, Outcome};
-use crate::wan::schedule;
 
 /// Launches every arm in `order` and adds what came of it to `records`: where the run is interrupted, of those that came to
 /// their end.
@@ -144,7 +143,7 @@ impl Arm<'_> {
 
 fn request(plan: &RunPlan, arm: &Arm, block: usize) -> Measure {
     let case = &plan.cases[arm.case];
-    let sigmas = schedule::sigmas(case.workload.steps, schedule::SHIFT);
+    let sigmas = plan.materials.schedule(case).sigmas(case.workload.steps);
     let second = plan.materials.second(case, &sigmas);
     let output = if block == 0 { output::path(plan, arm.case, arm.kind) } else { None };
     Measure {

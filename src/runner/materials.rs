@@ -5,18 +5,22 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::workloads;
-use crate::config::{Case, Model, Workload};
+use crate::config::{Case, Model, Suite, Workload};
 use crate::forecast::Forecast;
 use crate::protocol::{DeviceChoice, DeviceKind, Job, Second};
 use crate::wan::CheckpointError;
 use crate::wan::quantized::{self, Manifest};
-use crate::wan::{Checkpoint, DType, Expert, Experts, Quant, Quantized, Spec, schedule, synthetic};
+use crate::wan::schedule::{Overrides, Schedule};
+use crate::wan::{Checkpoint, DType, Expert, Experts, Quant, Quantized, Spec, synthetic};
 
 /// Weights and inputs on disk, the same for every backend.
+#[derive(Default)]
 pub struct Materials {
     networks: BTreeMap<(String, Expert), Network>,
     quantized: BTreeMap<(String, Expert, Quant, DType), PathBuf>,
     inputs: BTreeMap<String, PathBuf>,
+    /// What the configuration says of a model's schedule.
+    schedules: BTreeMap<String, Overrides>,
 }
 
 /// One network on disk, checked.
@@ -79,7 +83,7 @@ impl Materials {
         seed: u64,
     ) -> Result<Self, MaterialsError> {
         let write = |cause| MaterialsError::Write { folder: cache.to_owned(), cause };
-        let mut materials = Self { networks: BTreeMap::new(), quantized: BTreeMap::new(), inputs: BTreeMap::new() };
+        let mut materials = Self::default();
         let wanted: BTreeSet<(&String, Expert)> = cases
             .iter()
             .flat_map(|case| {
@@ -90,10 +94,11 @@ impl Materials {
         for (name, expert) in wanted {
             let folder = match &models[name] {
                 Model::Synthetic(spec) => synthetic::checkpoint(cache, spec, seed).map_err(write)?,
-                Model::Checkpoint(folder) => expert.folder(&std::path::absolute(folder).map_err(write)?)?,
+                Model::Checkpoint { folder, .. } => expert.folder(&std::path::absolute(folder).map_err(write)?)?,
             };
             let network = Network::open(folder)?;
-            if matches!(models[name], Model::Checkpoint(_)) {
+            if let Model::Checkpoint { schedule, .. } = models[name] {
+                materials.schedules.insert(name.clone(), schedule);
                 materials.find_quantized(cases, (name, expert), &network, cache)?;
             }
             materials.networks.insert((name.clone(), expert), network);
@@ -172,13 +177,20 @@ impl Materials {
         }
     }
 
+    /// The noise levels of a case's run.
+    pub fn schedule(&self, case: &Case) -> Schedule {
+        let Workload { model, experts, .. } = &case.workload;
+        let overrides = self.schedules.get(model).copied().unwrap_or_default();
+        Schedule::of(&self.network(case).spec, *experts).with(overrides)
+    }
+
     /// The network that takes over in a case's run over `sigmas`, if one does.
     pub fn second(&self, case: &Case, sigmas: &[f32]) -> Option<Second> {
         let expert = case.workload.experts.second()?;
         Some(Second {
             checkpoint: self.networks[&(case.workload.model.clone(), expert)].folder.clone(),
             quantized: self.quantized_of(case, expert),
-            from_step: schedule::high_noise_steps(sigmas),
+            from_step: self.schedule(case).high_noise_steps(sigmas),
             is_resident: case.workload.experts == Experts::Both,
         })
     }
@@ -186,6 +198,16 @@ impl Materials {
     fn quantized_of(&self, case: &Case, expert: Expert) -> Option<PathBuf> {
         self.quantized.get(&(case.workload.model.clone(), expert, case.quant, case.dtype)).cloned()
     }
+}
+
+/// The architecture of the checkpoint that `suite` runs; `None` where its model is built in.
+///
+/// # Errors
+/// The checkpoint cannot be used.
+pub fn spec(suite: &Suite, models: &BTreeMap<String, Model>) -> Result<Option<Spec>, CheckpointError> {
+    let Model::Checkpoint { folder, .. } = &models[&suite.model] else { return Ok(None) };
+    let experts = suite.cases.first().map(|case| case.workload.experts).unwrap_or_default();
+    Ok(Some(Checkpoint::open(&experts.first().folder(folder)?)?.spec))
 }
 
 impl Network {

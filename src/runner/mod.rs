@@ -22,7 +22,7 @@ pub use canary::{CanaryPlan, canary_case};
 pub use event::{RunEvent, Wait};
 pub use interruptions::Interruptions;
 pub use launch::RunningLaunch;
-pub use materials::{Materials, MaterialsError, Network};
+pub use materials::{Materials, MaterialsError, Network, spec};
 pub use order::balanced;
 pub use output::read as read_output;
 pub use pace::Pace;

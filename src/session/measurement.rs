@@ -29,7 +29,7 @@ use crate::cli::Effort;
 pub struct Measurement<'a> {
     /// The configuration.
     pub config: &'a Config,
-    pub selected: &'a Selected<'a>,
+    pub selected: &'a Selected,
     /// Seed of weights, inputs and launch order.
     pub seed: u64,
     /// How many launches, how long.

@@ -10,14 +10,15 @@ use wanbench::machine::{self, Machine};
 use wanbench::protocol::{DeviceChoice, DeviceKind};
 use wanbench::runner::{self, Materials, Program};
 use wanbench::wan::Experts;
+use wanbench::wan::schedule::Overrides;
 
 use super::status::{Error, Result};
 use super::terminal::Terminal;
 use crate::cli::{AxesArgs, ExpertChoice, LoadingArgs, Selection};
 
 /// The cases of a suite that are asked for, and where they run.
-pub struct Selected<'a> {
-    pub suite: &'a Suite,
+pub struct Selected {
+    pub suite: Suite,
     /// Its cases that are asked for.
     pub cases: Vec<Case>,
     /// The models, with a checkpoint that was named by hand.
@@ -29,12 +30,17 @@ pub struct Selected<'a> {
     pub device: DeviceKind,
 }
 
-impl<'a> Selected<'a> {
+impl Selected {
     /// What `selection` asks for, with `axes` in place of the suite's own.
-    pub fn new(config: &'a Config, selection: &Selection, axes: &Axes, terminal: &Terminal) -> Result<Self> {
+    pub fn new(config: &Config, selection: &Selection, axes: &Axes, terminal: &Terminal) -> Result<Self> {
         let (machine, programs) = (Machine::detect(), programs(config));
         let (suite, device) = select(config, selection, &machine, &programs, terminal)?;
-        let cases = axes.cases(suite, &config.backends).map_err(Error::usage)?;
+        let models = models(config, suite, selection.ckpt_dir.as_deref())?;
+        let suite = match runner::spec(suite, &models)? {
+            Some(spec) => suite.with_vae_stride(spec.vae_stride()).map_err(Error::usage)?,
+            None => suite.clone(),
+        };
+        let cases = axes.cases(&suite, &config.backends).map_err(Error::usage)?;
         let cases = config::select(cases, &selection.filter, &selection.backend);
         if cases.is_empty() {
             return Err(Error::usage(format!(
@@ -42,7 +48,6 @@ impl<'a> Selected<'a> {
                 suite.name, suite.name
             )));
         }
-        let models = models(config, suite, selection.ckpt_dir.as_deref())?;
         let is_one_network = matches!(models[&suite.model], Model::Synthetic(_));
         if is_one_network && cases.iter().any(|case| !case.workload.experts.is_default()) {
             return Err(Error::usage(format!(
@@ -65,7 +70,10 @@ fn models(config: &Config, suite: &Suite, checkpoint: Option<&Path>) -> Result<B
                 suite.name
             )));
         }
-        models.insert(suite.model.clone(), Model::Checkpoint(checkpoint.to_owned()));
+        models.insert(
+            suite.model.clone(),
+            Model::Checkpoint { folder: checkpoint.to_owned(), schedule: Overrides::default() },
+        );
     }
     Ok(models)
 }

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::video::{TI2V_VAE_STRIDE, VAE_STRIDE};
+
 /// Sizes of one WanModel. QK-norm and the affine norm before cross-attention are always on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -68,6 +70,12 @@ impl Spec {
             eps: 1e-6,
             camera: true,
         }
+    }
+
+    /// The stride of the VAE that its latents come from.
+    pub fn vae_stride(&self) -> [usize; 3] {
+        let is_of_wide_vae = self.model_type == ModelType::Ti2v || self.out_dim == 48;
+        if is_of_wide_vae { TI2V_VAE_STRIDE } else { VAE_STRIDE }
     }
 
     /// Width of one attention head.
