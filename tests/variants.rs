@@ -1,21 +1,28 @@
 //! The two networks, written apart, agree on architectures that no golden case has. Needs both workers.
 #![cfg(all(feature = "mlx", feature = "torch"))]
 
+mod support;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use std::time::Duration;
 
 use safetensors::tensor::{Dtype, TensorView};
+use support::{checkpoint, reference};
 use wanbench::evidence::parity::relative_error;
 use wanbench::protocol::{self, DeviceChoice, Forward, Job};
 use wanbench::runner::{self, Deadline, Interruptions, Program};
+use wanbench::wan::inputs::HostTensor;
 use wanbench::wan::params::params;
 use wanbench::wan::spec::ModelType;
 use wanbench::wan::tensor_file::TensorFile;
-use wanbench::wan::{Checkpoint, DType, Quant, Spec, synthetic};
+use wanbench::wan::{Checkpoint, DType, Inputs, Quant, Spec, synthetic};
 
 const WORKERS: [&str; 2] = [env!("CARGO_BIN_EXE_wanbench-mlx"), env!("CARGO_BIN_EXE_wanbench-torch")];
+
+/// The timestep of every pass.
+const T: f32 = 871.5;
 
 fn small() -> Spec {
     Spec { dim: 128, ffn_dim: 192, num_heads: 4, num_layers: 2, text_dim: 64, text_len: 24, ..Spec::synthetic() }
@@ -52,7 +59,7 @@ impl Variant {
             output: Some(output.clone()),
         };
         let program = Program { command: vec![worker.to_owned()], folder: None };
-        let request = Forward { protocol: protocol::VERSION, job, t: 871.5 };
+        let request = Forward { protocol: protocol::VERSION, job, t: T };
         runner::forward(&program, &request, Deadline::of_launch(Duration::from_secs(120)), &Interruptions::new())
             .unwrap();
         TensorFile::open(&output).unwrap().tensor("output").unwrap().to_f32().unwrap()
@@ -90,6 +97,65 @@ fn one_token_and_a_single_row_of_text() {
 }
 
 /// Weights in half precision are widened to f32 before anything is computed, on both backends.
+/// Wan2.1's I2V: a network that is conditioned on CLIP's features of an image.
+fn with_image() -> Variant {
+    let spec = Spec { camera: false, patch_size: [1, 2, 2], image_dim: Some(64), ..small() };
+    Variant::new(spec, [2, 4, 6], 10, false)
+}
+
+#[test]
+fn an_image_is_attended_to_as_in_the_network_written_out_in_float64() {
+    let variant = with_image();
+    let (checkpoint, inputs) = (Checkpoint::open(&variant.checkpoint).unwrap(), Inputs::open(&variant.inputs).unwrap());
+    assert_eq!(checkpoint.spec, variant.spec);
+    let expected = reference::velocity(&checkpoint, &inputs, T);
+    let outputs = WORKERS.map(|worker| variant.output(worker, Quant::None));
+    for (worker, output) in WORKERS.iter().zip(&outputs) {
+        let error = reference::relative_error(output, &expected);
+        assert!(error < 1e-5, "{worker}: {error:e}");
+    }
+    variant.agrees();
+    // The image matters: another one gives another output, by far.
+    let without = Inputs {
+        image: inputs.image.clone().map(|image| HostTensor { data: vec![0.5; image.data.len()], ..image }),
+        ..inputs
+    };
+    let other = reference::velocity(&checkpoint, &without, T);
+    assert!(reference::relative_error(&outputs[0], &other) > 1e-3);
+    let int8 = variant.output(WORKERS[0], Quant::Int8);
+    let error = reference::relative_error(&int8, &expected);
+    assert!(error > 1e-4 && error < 0.05, "{error:e}");
+}
+
+#[test]
+fn the_same_image_network_is_computed_under_diffusers_names() {
+    let mut variant = with_image();
+    let expected = WORKERS.map(|worker| variant.output(worker, Quant::None));
+    let folder = variant.folder.path().join("transformer");
+    std::fs::create_dir(&folder).unwrap();
+    let file = variant.checkpoint.join("diffusion_pytorch_model.safetensors");
+    let bytes = std::fs::read(&file).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let renamed = tensors.tensors().into_iter().map(|(name, view)| (checkpoint::in_diffusers(&name), view));
+    safetensors::serialize_to_file(renamed, None, &folder.join("diffusion_pytorch_model.safetensors")).unwrap();
+    let Spec { num_heads, num_layers, ffn_dim, freq_dim, in_dim, out_dim, .. } = variant.spec;
+    let config = serde_json::json!({
+        "_class_name": "WanTransformer3DModel", "attention_head_dim": variant.spec.head_dim(), "num_attention_heads": num_heads,
+        "num_layers": num_layers, "ffn_dim": ffn_dim, "freq_dim": freq_dim, "in_channels": in_dim, "out_channels": out_dim,
+        "eps": variant.spec.eps, "image_dim": 64, "added_kv_proj_dim": variant.spec.dim,
+    });
+    std::fs::write(folder.join("config.json"), config.to_string()).unwrap();
+    variant.checkpoint = folder;
+    variant.spec = Checkpoint::open(&variant.checkpoint).unwrap().spec;
+    assert_eq!(variant.spec.text_len, 512, "diffusers declares none");
+    // With more padding of the text than Wan's own declaration asks for, so the output is another one: but the same of both.
+    variant.agrees();
+    variant.spec.text_len = 24;
+    let config = serde_json::to_string(&variant.spec).unwrap();
+    std::fs::write(variant.checkpoint.join("config.json"), config).unwrap();
+    assert_eq!(WORKERS.map(|worker| variant.output(worker, Quant::None)), expected);
+}
+
 #[test]
 fn checkpoints_in_half_precision() {
     for dtype in [Dtype::F16, Dtype::BF16] {

@@ -26,6 +26,8 @@ pub struct Inputs {
     pub context: HostTensor,
     /// Plücker embedding `[1, 384, frames, height, width]`, if the camera is controlled.
     pub camera: Option<HostTensor>,
+    /// CLIP's features of an image `[rows, image_dim]`, if the network is conditioned on them.
+    pub image: Option<HostTensor>,
     /// Timestep of a golden case; a denoising run sets its own.
     pub t: Option<f32>,
     /// Rows behind the text that are embedded with it and go no further: work in vain, to prove that slowdowns are found.
@@ -34,7 +36,7 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// Reads `x`, `y`, `context`, `c2ws_plucker_emb` and `t` from a safetensors file.
+    /// Reads `x`, `y`, `context`, `c2ws_plucker_emb`, `clip_fea` and `t` from a safetensors file.
     pub fn open(path: &Path) -> Result<Self, CheckpointError> {
         let file = TensorFile::open(path)?;
         let malformed = |reason: String| CheckpointError::Malformed { path: path.to_owned(), reason };
@@ -49,6 +51,7 @@ impl Inputs {
             y: read("y")?,
             context: need("context")?,
             camera: read("c2ws_plucker_emb")?,
+            image: read("clip_fea")?,
             t: read("t")?.and_then(|t| t.data.first().copied()),
             rows_in_vain: 0,
         })
@@ -80,6 +83,13 @@ impl Inputs {
                     spec.text_len, spec.text_dim
                 ));
             }
+        }
+        match (self.image.as_ref().map(|image| image.shape.as_slice()), spec.image_dim) {
+            (None, None) => {}
+            (Some(&[rows, width]), Some(expected)) if rows > 0 && width == expected => {}
+            (Some(shape), Some(width)) => return Err(format!("clip_fea is {shape:?}, expected [rows, {width}]")),
+            (None, Some(width)) => return Err(format!("the model needs the input clip_fea, [rows, {width}]")),
+            (Some(_), None) => return Err("clip_fea is given, but the checkpoint has no image layers".to_owned()),
         }
         if let Some(camera) = &self.camera {
             if !spec.camera {

@@ -65,6 +65,12 @@ pub fn params(spec: &Spec) -> Vec<Param> {
     list.linear("time_embedding.0", dim, spec.freq_dim);
     list.linear("time_embedding.2", dim, dim);
     list.linear("time_projection.1", 6 * dim, dim);
+    if let Some(width) = spec.image_dim {
+        list.norm("img_emb.proj.0", width);
+        list.linear("img_emb.proj.1", width, width);
+        list.linear("img_emb.proj.3", dim, width);
+        list.norm("img_emb.proj.4", dim);
+    }
     for block in 0..spec.num_layers {
         list.block(&format!("blocks.{block}"), spec);
     }
@@ -85,10 +91,14 @@ impl List {
         self.push(&format!("{name}.bias"), [out], Role::Bias);
     }
 
+    fn norm(&mut self, name: &str, width: usize) {
+        self.push(&format!("{name}.weight"), [width], Role::Gain);
+        self.push(&format!("{name}.bias"), [width], Role::Bias);
+    }
+
     fn block(&mut self, prefix: &str, spec: &Spec) {
         let dim = spec.dim;
-        self.push(&format!("{prefix}.norm3.weight"), [dim], Role::Gain);
-        self.push(&format!("{prefix}.norm3.bias"), [dim], Role::Bias);
+        self.norm(&format!("{prefix}.norm3"), dim);
         for attention in ["self_attn", "cross_attn"] {
             for projection in ["q", "k", "v", "o"] {
                 self.linear(&format!("{prefix}.{attention}.{projection}"), dim, dim);
@@ -96,6 +106,11 @@ impl List {
             for norm in ["norm_q", "norm_k"] {
                 self.push(&format!("{prefix}.{attention}.{norm}.weight"), [dim], Role::Gain);
             }
+        }
+        if spec.image_dim.is_some() {
+            self.linear(&format!("{prefix}.cross_attn.k_img"), dim, dim);
+            self.linear(&format!("{prefix}.cross_attn.v_img"), dim, dim);
+            self.push(&format!("{prefix}.cross_attn.norm_k_img.weight"), [dim], Role::Gain);
         }
         self.linear(&format!("{prefix}.ffn.0"), spec.ffn_dim, dim);
         self.linear(&format!("{prefix}.ffn.2"), dim, spec.ffn_dim);

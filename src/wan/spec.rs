@@ -35,6 +35,9 @@ pub struct Spec {
     pub eps: f64,
     /// Whether the camera-control layers exist.
     pub camera: bool,
+    /// Width of an image row, where the network is conditioned on CLIP's features of an image, as Wan2.1's I2V is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_dim: Option<usize>,
 }
 
 /// Upstream's `model_type`.
@@ -48,6 +51,12 @@ pub enum ModelType {
     /// Text and image to video.
     Ti2v,
 }
+
+/// Image rows of CLIP's vision transformer: 16×16 patches of 14 pixels, and the class.
+pub const IMAGE_ROWS: usize = 257;
+
+/// Epsilon of the norms around the image's embedding. Source: the default of the layer norms in upstream's `MLPProj`.
+pub const IMAGE_NORM_EPS: f64 = 1e-5;
 
 /// Plücker coordinates (6) of the 8×8 pixels behind one latent position.
 pub const PLUCKER_CHANNELS: usize = 6 * 64;
@@ -69,6 +78,7 @@ impl Spec {
             text_len: 128,
             eps: 1e-6,
             camera: true,
+            image_dim: None,
         }
     }
 
@@ -122,6 +132,7 @@ impl Spec {
             ("text_dim", self.text_dim),
             ("text_len", self.text_len),
             ("patch_size", self.patch_volume()),
+            ("image_dim", self.image_dim.unwrap_or(1)),
         ];
         // Far above any real model, and far below where products of sizes would overflow.
         const MOST: usize = 1 << 20;

@@ -11,7 +11,7 @@ use safetensors::tensor::{Dtype, View};
 
 use super::inputs::HostTensor;
 use super::params::{Param, Role, params};
-use super::spec::{PLUCKER_CHANNELS, Spec};
+use super::spec::{IMAGE_ROWS, PLUCKER_CHANNELS, Spec};
 use crate::files::save;
 
 /// Raised when the drawn values change, so that files of an older wanbench are not taken for today's.
@@ -57,6 +57,9 @@ pub fn inputs(
         if camera {
             let shape = [1, PLUCKER_CHANNELS, frames, height, width];
             tensors.push(("c2ws_plucker_emb".to_owned(), normal.tensor(&shape, 1.0)));
+        }
+        if let Some(width) = spec.image_dim {
+            tensors.push(("clip_fea".to_owned(), normal.tensor(&[IMAGE_ROWS, width], 1.0)));
         }
         write_tensors(&path, &tensors)?;
     }

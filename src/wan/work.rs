@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Spec;
-use super::spec::PLUCKER_CHANNELS;
+use super::spec::{IMAGE_ROWS, PLUCKER_CHANNELS};
 
 /// What one pass, or a part of it, computes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -39,11 +39,13 @@ pub enum PartKind {
     Time,
     /// The text's embedding.
     Text,
+    /// The embedding of the image's features.
+    Image,
     /// Outside the blocks the camera's embedding, in a block its injection.
     Camera,
     /// Attention among the tokens with its projections, QK-norm and rotations, and the residual's gate.
     SelfAttention,
-    /// Attention to the text with its projections and QK-norm, and the residual.
+    /// Attention to the text, and to the image where there is one, with its projections and QK-norm, and the residual.
     CrossAttention,
     /// The feed-forward layers, and the residual's gate.
     FeedForward,
@@ -71,6 +73,10 @@ pub fn parts(spec: &Spec, tokens: usize, camera: bool, element_bytes: usize) -> 
         (outside(PartKind::Time), count.product(1, spec.freq_dim, dim) + square(1) + count.product(1, dim, 6 * dim)),
         (outside(PartKind::Text), count.product(text, spec.text_dim, dim) + square(text)),
     ];
+    if let Some(width) = spec.image_dim {
+        let embedding = count.product(IMAGE_ROWS, width, width) + count.product(IMAGE_ROWS, width, dim);
+        parts.push((outside(PartKind::Image), embedding));
+    }
     if camera {
         let embedding = count.product(tokens, PLUCKER_CHANNELS * volume, dim);
         parts.push((outside(PartKind::Camera), embedding + square(tokens) + square(tokens)));
@@ -78,6 +84,8 @@ pub fn parts(spec: &Spec, tokens: usize, camera: bool, element_bytes: usize) -> 
     // Queries, keys, values and output; the text's keys and values have its rows.
     let own = (0..4).map(|_| square(tokens)).sum::<Work>() + count.attention(tokens, tokens, dim);
     let cross = square(tokens) + square(tokens) + square(text) + square(text) + count.attention(tokens, text, dim);
+    let image = square(IMAGE_ROWS) + square(IMAGE_ROWS) + count.attention(tokens, IMAGE_ROWS, dim);
+    let cross = if spec.image_dim.is_some() { cross + image } else { cross };
     let feed_forward = count.product(tokens, dim, spec.ffn_dim) + count.product(tokens, spec.ffn_dim, dim);
     let injection = (0..4).map(|_| square(tokens)).sum::<Work>();
     for block in 0..spec.num_layers {
@@ -140,6 +148,7 @@ impl PartKind {
             Self::Patch => "patch",
             Self::Time => "time",
             Self::Text => "text",
+            Self::Image => "image",
             Self::Camera => "camera",
             Self::SelfAttention => "self-attention",
             Self::CrossAttention => "cross-attention",
@@ -183,6 +192,15 @@ mod tests {
         assert_eq!(of(None, PartKind::Head).flops, 2.0 * 2.0 * 2.0 * 32.0);
         // The text's embedding: 2·4·(3·2 + 2·2) = 80; its rows move as 3 in, 2 out, 2 in, 2 out.
         assert_eq!(of(None, PartKind::Text), Work { flops: 80.0, bytes: 4.0 * 9.0 * 4.0 });
+    }
+
+    #[test]
+    fn an_image_adds_its_embedding_and_its_keys_and_values() {
+        let with = Spec { image_dim: Some(3), ..spec() };
+        let flops = |spec: &Spec| of_forward_pass(spec, 2, false, 0, 4).flops;
+        // 257 rows through 3·3 and 3·2, then k and v of 2·2 each; 4·2·2 a key and token.
+        let rows = 257.0;
+        assert_eq!(flops(&with) - flops(&spec()), 2.0 * rows * (9.0 + 6.0 + 8.0) + 4.0 * 2.0 * rows * 2.0);
     }
 
     #[test]

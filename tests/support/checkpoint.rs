@@ -102,3 +102,36 @@ impl View for Tensor {
         self.param.len() * self.dtype.bitsize() / 8
     }
 }
+
+/// diffusers' name for one of Wan's.
+pub fn in_diffusers(name: &str) -> String {
+    if name == "head.modulation" {
+        return "scale_shift_table".to_owned();
+    }
+    let pairs = [
+        ("time_embedding.0", "condition_embedder.time_embedder.linear_1"),
+        ("time_embedding.2", "condition_embedder.time_embedder.linear_2"),
+        ("time_projection.1", "condition_embedder.time_proj"),
+        ("text_embedding.0", "condition_embedder.text_embedder.linear_1"),
+        ("text_embedding.2", "condition_embedder.text_embedder.linear_2"),
+        ("img_emb.proj.0", "condition_embedder.image_embedder.norm1"),
+        ("img_emb.proj.1", "condition_embedder.image_embedder.ff.net.0.proj"),
+        ("img_emb.proj.3", "condition_embedder.image_embedder.ff.net.2"),
+        ("img_emb.proj.4", "condition_embedder.image_embedder.norm2"),
+        ("head.head", "proj_out"),
+        (".self_attn.", ".attn1."),
+        (".cross_attn.", ".attn2."),
+        (".q.", ".to_q."),
+        (".k.", ".to_k."),
+        (".v.", ".to_v."),
+        (".o.", ".to_out.0."),
+        (".k_img.", ".add_k_proj."),
+        (".v_img.", ".add_v_proj."),
+        (".norm_k_img.", ".norm_added_k."),
+        (".ffn.0.", ".ffn.net.0.proj."),
+        (".ffn.2.", ".ffn.net.2."),
+        (".norm3.", ".norm2."),
+        (".modulation", ".scale_shift_table"),
+    ];
+    pairs.iter().fold(name.to_owned(), |name, (ours, theirs)| name.replace(ours, theirs))
+}

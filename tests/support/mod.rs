@@ -3,6 +3,7 @@
 
 pub mod checkpoint;
 pub mod process;
+pub mod reference;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -39,7 +39,7 @@ impl Forward {
     pub fn prepare(weights: &Weights, inputs: &Inputs, compiles: bool) -> Result<Self> {
         let (spec, index) = (weights.spec.clone(), Rc::clone(&weights.index));
         let grid = spec.grid(inputs.latent()).map_err(anyhow::Error::msg)?;
-        let optional = [inputs.y.as_ref(), inputs.camera.as_ref()];
+        let optional = [inputs.y.as_ref(), inputs.camera.as_ref(), inputs.image.as_ref()];
         let network = Rc::new(Network { grid, has: optional.map(|input| input.is_some()), spec, index });
         let inputs = network.arguments(inputs, optional)?;
         transforms::eval(&inputs).context("cannot bring the inputs to the device")?;
@@ -109,14 +109,14 @@ impl Forward {
 struct Network {
     spec: Spec,
     grid: [usize; 3],
-    /// Whether the arguments hold y and the camera.
-    has: [bool; 2],
+    /// Whether the arguments hold y, the camera and the image.
+    has: [bool; 3],
     index: Rc<Index>,
 }
 
 impl Network {
     /// The arguments before the weights', not yet evaluated.
-    fn arguments(&self, inputs: &Inputs, optional: [Option<&HostTensor>; 2]) -> Result<Vec<Array>> {
+    fn arguments(&self, inputs: &Inputs, optional: [Option<&HostTensor>; 3]) -> Result<Vec<Array>> {
         let to_dtype =
             |tensor: &HostTensor| to_device(tensor)?.as_dtype(self.index.dtype).context("cannot cast an input");
         let mut arguments = vec![to_device(&sinusoid(0.0, self.spec.freq_dim))?, to_device(&inputs.x)?];
@@ -137,6 +137,7 @@ impl Network {
             context: next()?,
             y: self.has[0].then(&mut next).transpose()?,
             camera: self.has[1].then(&mut next).transpose()?,
+            image: self.has[2].then(&mut next).transpose()?,
         };
         let weights = Bound { index: &self.index, arrays: rest.as_slice() };
         let model = Model { spec: &self.spec, grid: self.grid, weights };

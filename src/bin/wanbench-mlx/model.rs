@@ -3,12 +3,13 @@
 //! Tokens are `[tokens, dim]` throughout: one sample needs no batch axis outside attention. Everything is generic in the
 //! [`Spec`] and computed in the weights' dtype; only rotations, x and v are f32.
 
-use std::f64::consts::{FRAC_2_SQRT_PI, SQRT_2};
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, SQRT_2};
 
 use mlx_rs::error::Exception;
 use mlx_rs::ops::indexing::IndexOp;
 use mlx_rs::{Array, Dtype, fast, ops};
 use wanbench::wan::Spec;
+use wanbench::wan::spec::IMAGE_NORM_EPS;
 use wanbench::wan::work::{Part, PartKind};
 
 use crate::weights::Bound;
@@ -31,12 +32,15 @@ pub struct Conditions<'a> {
     pub y: Option<&'a Array>,
     /// Plücker embedding `[1, 384, frames, height, width]`.
     pub camera: Option<&'a Array>,
+    /// CLIP's features `[rows, image_dim]`.
+    pub image: Option<&'a Array>,
 }
 
 /// What every block reads.
 struct Shared<'a> {
     rotations: &'a Array,
     text: Array,
+    image: Option<Array>,
     camera: Option<Array>,
     /// `[6, dim]`.
     time: Array,
@@ -59,12 +63,16 @@ impl Model<'_> {
         ends(part(PartKind::Time), &[&e, &time])?;
         let text = self.text_embedding(conditions.context)?;
         ends(part(PartKind::Text), &[&text])?;
+        let image = conditions.image.map(|image| self.image_embedding(image)).transpose()?;
+        if let Some(image) = &image {
+            ends(part(PartKind::Image), &[image])?;
+        }
         let camera = conditions.camera.map(|camera| self.camera_embedding(camera)).transpose()?;
         if let Some(camera) = &camera {
             ends(part(PartKind::Camera), &[camera])?;
         }
 
-        let shared = Shared { rotations: conditions.rotations, text, camera, time };
+        let shared = Shared { rotations: conditions.rotations, text, image, camera, time };
         for block in 0..self.spec.num_layers {
             tokens = self.block(block, tokens, &shared, ends)?;
         }
@@ -96,6 +104,16 @@ impl Model<'_> {
         Ok(self.weights.linear("text_embedding.2", &text)?.index(..self.spec.text_len as i32))
     }
 
+    fn image_embedding(&self, image: &Array) -> Result<Array> {
+        let w = &self.weights;
+        let norm = |name: &str, x: &Array| -> Result<Array> {
+            let (gain, bias) = (w.param(&format!("{name}.weight"))?, w.param(&format!("{name}.bias"))?);
+            fast::layer_norm(x, gain, bias, IMAGE_NORM_EPS as f32)
+        };
+        let hidden = w.linear("img_emb.proj.1", &norm("img_emb.proj.0", image)?)?;
+        norm("img_emb.proj.4", &w.linear("img_emb.proj.3", &self.exact_gelu(&hidden)?)?)
+    }
+
     fn camera_embedding(&self, camera: &Array) -> Result<Array> {
         let w = &self.weights;
         let p = w.linear("patch_embedding_wancamctrl", &self.patchify(&camera.squeeze_axes(&[0])?)?)?;
@@ -111,7 +129,7 @@ impl Model<'_> {
 
         let a = self.modulated_norm(&x, &c1, &s1)?;
         ends(part(PartKind::Norms), &[&a, &modulation])?;
-        let a = self.attention(&format!("{name}.self_attn"), &a, &a, Some(shared.rotations))?;
+        let a = self.attention(&format!("{name}.self_attn"), &a, &a, Some(shared.rotations), None)?;
         let mut x = x.add(a.multiply(g1)?)?;
         ends(part(PartKind::SelfAttention), &[&x])?;
 
@@ -123,7 +141,8 @@ impl Model<'_> {
         let (gain, bias) = (w.param(&format!("{name}.norm3.weight"))?, w.param(&format!("{name}.norm3.bias"))?);
         let a = fast::layer_norm(&x, gain, bias, self.eps())?;
         ends(part(PartKind::Norms), &[&a])?;
-        let x = x.add(self.attention(&format!("{name}.cross_attn"), &a, &shared.text, None)?)?;
+        let x =
+            x.add(self.attention(&format!("{name}.cross_attn"), &a, &shared.text, None, shared.image.as_ref())?)?;
         ends(part(PartKind::CrossAttention), &[&x])?;
 
         let a = self.modulated_norm(&x, &c2, &s2)?;
@@ -146,8 +165,16 @@ impl Model<'_> {
         scaled.add(layer("cam_shift_layer", &hidden)?)
     }
 
-    /// Queries from x, keys and values from `source`; rotated where `rotations` are given.
-    fn attention(&self, name: &str, x: &Array, source: &Array, rotations: Option<&Array>) -> Result<Array> {
+    /// Queries from x, keys and values from `source`, rotated where `rotations` are given; what is attended to of an `image` is
+    /// added.
+    fn attention(
+        &self,
+        name: &str,
+        x: &Array,
+        source: &Array,
+        rotations: Option<&Array>,
+        image: Option<&Array>,
+    ) -> Result<Array> {
         let w = &self.weights;
         let normed = |projection: &str, x: &Array| -> Result<Array> {
             let gain = w.param(&format!("{name}.norm_{projection}.weight"))?;
@@ -158,16 +185,24 @@ impl Model<'_> {
                 None => Ok(x),
             }
         };
-        let (q, k) = (normed("q", x)?, normed("k", source)?);
-        let v = self.heads(&w.linear(&format!("{name}.v"), source)?)?;
-
-        let wide = w.index.product_dtype();
-        let heads_first = |x: &Array| x.as_dtype(wide)?.transpose_axes(&[1, 0, 2])?.expand_dims(0);
-        let (q, k, v) = (heads_first(&q)?, heads_first(&k)?, heads_first(&v)?);
-        let scale = (self.spec.head_dim() as f32).sqrt().recip();
-        let a = fast::scaled_dot_product_attention(q, k, v, scale, None, None)?.as_dtype(w.index.dtype)?;
-        let a = a.squeeze_axes(&[0])?.transpose_axes(&[1, 0, 2])?.flatten(1, None)?;
+        let values = |projection: &str, x: &Array| self.heads(&w.linear(&format!("{name}.{projection}"), x)?);
+        let q = normed("q", x)?;
+        let mut a = self.attend(&q, &normed("k", source)?, &values("v", source)?)?;
+        if let Some(image) = image {
+            a = a.add(self.attend(&q, &normed("k_img", image)?, &values("v_img", image)?)?)?;
+        }
         w.linear(&format!("{name}.o"), &a)
+    }
+
+    /// Attention over `[rows, heads, head_dim]`; the result has the heads side by side again.
+    fn attend(&self, q: &Array, k: &Array, v: &Array) -> Result<Array> {
+        let index = self.weights.index;
+        let wide = index.product_dtype();
+        let heads_first = |x: &Array| x.as_dtype(wide)?.transpose_axes(&[1, 0, 2])?.expand_dims(0);
+        let (q, k, v) = (heads_first(q)?, heads_first(k)?, heads_first(v)?);
+        let scale = (self.spec.head_dim() as f32).sqrt().recip();
+        let a = fast::scaled_dot_product_attention(q, k, v, scale, None, None)?.as_dtype(index.dtype)?;
+        a.squeeze_axes(&[0])?.transpose_axes(&[1, 0, 2])?.flatten(1, None)
     }
 
     fn head(&self, tokens: &Array, e: &Array) -> Result<Array> {
@@ -212,6 +247,13 @@ impl Model<'_> {
         let cubic = x.square()?.multiply(self.scalar((0.044_715 * TWICE_SQRT_2_OVER_PI) as f32)?)?;
         let u = x.multiply(cubic.add(self.scalar(TWICE_SQRT_2_OVER_PI as f32)?)?)?;
         x.multiply(ops::sigmoid(u)?)
+    }
+
+    /// GELU as it is defined, by the error function.
+    fn exact_gelu(&self, x: &Array) -> Result<Array> {
+        let half = x.multiply(self.scalar(0.5)?)?;
+        let erf = ops::erf(x.multiply(self.scalar(FRAC_1_SQRT_2 as f32)?)?)?;
+        half.multiply(erf.add(self.scalar(1.0)?)?)
     }
 
     /// A constant in the weights' dtype: an f32 one would promote everything it touches to f32.

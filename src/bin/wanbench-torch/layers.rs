@@ -16,14 +16,36 @@ pub struct Attention {
     o: Linear,
     norm_q: Tensor,
     norm_k: Tensor,
+    image: Option<ImageKeys>,
     heads: i64,
     eps: f64,
 }
 
+/// The projections of an image's rows to keys and values.
+struct ImageKeys {
+    k: Linear,
+    v: Linear,
+    norm_k: Tensor,
+}
+
 impl Attention {
     /// The attention called `name`, for [`Self::forward`] without positions.
-    pub fn load(weights: &mut Weights, name: &str) -> Result<Self> {
+    fn load(weights: &mut Weights, name: &str) -> Result<Self> {
         Self::load_ordered(weights, name, AS_STORED)
+    }
+
+    /// The same, with an image's keys and values where the network has them.
+    pub fn load_cross(weights: &mut Weights, name: &str) -> Result<Self> {
+        let part = |part: &str| format!("{name}.{part}");
+        let mut attention = Self::load(weights, name)?;
+        if weights.spec().image_dim.is_some() {
+            attention.image = Some(ImageKeys {
+                k: Linear::load(weights, &part("k_img"))?,
+                v: Linear::load(weights, &part("v_img"))?,
+                norm_k: weights.tensor(&part("norm_k_img.weight"))?,
+            });
+        }
+        Ok(attention)
     }
 
     /// The same, for [`Self::forward`] with positions.
@@ -42,6 +64,7 @@ impl Attention {
             o: Linear::load(weights, &part("o"))?,
             norm_q: weights.ordered(&part("norm_q.weight"), order)?,
             norm_k: weights.ordered(&part("norm_k.weight"), order)?,
+            image: None,
             heads: weights.spec().num_heads as i64,
             eps: weights.spec().eps,
         })
@@ -58,6 +81,17 @@ impl Attention {
             None => attend(&q, &k, &v)?,
         };
         Ok(self.o.forward(&attended)?)
+    }
+
+    /// The rows of `x` attend to those of the text and of the image, where there is one; both results add up.
+    pub fn forward_cross(&self, x: &Tensor, text: &Tensor, image: Option<&Tensor>) -> Result<Tensor> {
+        let (Some(keys), Some(image)) = (&self.image, image) else { return self.forward(x, text, None) };
+        let q = self.split(&rms_norm(&self.q.forward(x)?, &self.norm_q, self.eps)?)?;
+        let k = rms_norm(&self.k.forward(text)?, &self.norm_k, self.eps)?;
+        let of_text = attend(&q, &self.split(&k)?, &self.split(&self.v.forward(text)?)?)?;
+        let k = rms_norm(&keys.k.forward(image)?, &keys.norm_k, self.eps)?;
+        let of_image = attend(&q, &self.split(&k)?, &self.split(&keys.v.forward(image)?)?)?;
+        Ok(self.o.forward(&of_text.f_add(&of_image)?)?)
     }
 
     /// `[tokens, heads, head_dim]`, a view.
@@ -80,6 +114,8 @@ pub enum Activation {
     Silu,
     /// GELU by its tanh approximation.
     GeluTanh,
+    /// GELU as it is defined, by the error function.
+    Gelu,
 }
 
 impl Mlp {
@@ -94,6 +130,7 @@ impl Mlp {
         let hidden = match self.activation {
             Activation::Silu => hidden.f_silu_()?,
             Activation::GeluTanh => hidden.f_gelu_("tanh")?,
+            Activation::Gelu => hidden.f_gelu_("none")?,
         };
         self.second.forward(&hidden)
     }

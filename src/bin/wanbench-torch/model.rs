@@ -4,6 +4,7 @@
 
 use anyhow::{Context, Result};
 use tch::{Device, Kind, Tensor};
+use wanbench::wan::spec::IMAGE_NORM_EPS;
 use wanbench::wan::work::{Part, PartKind};
 use wanbench::wan::{Spec, time};
 
@@ -18,6 +19,7 @@ pub struct WanModel {
     kind: Kind,
     patch_embedding: Linear,
     camera_embedding: Option<CameraEmbedding>,
+    image_embedding: Option<ImageEmbedding>,
     text_embedding: Mlp,
     time_embedding: Mlp,
     time_projection: Linear,
@@ -34,6 +36,7 @@ impl WanModel {
             kind: weights.kind(),
             patch_embedding: Linear::load(weights, "patch_embedding")?,
             camera_embedding: spec.camera.then(|| CameraEmbedding::load(weights)).transpose()?,
+            image_embedding: spec.image_dim.map(|_| ImageEmbedding::load(weights)).transpose()?,
             text_embedding: Mlp::load(weights, "text_embedding.0", "text_embedding.2", Activation::GeluTanh)?,
             time_embedding: Mlp::load(weights, "time_embedding.0", "time_embedding.2", Activation::Silu)?,
             time_projection: Linear::load(weights, "time_projection.1")?,
@@ -70,12 +73,18 @@ impl WanModel {
         let text = self.text_embedding.forward(&sample.context)?.f_narrow(0, 0, self.spec.text_len as i64)?;
         ended(outside(PartKind::Text))?;
 
+        let image = self.image(sample)?;
+        if image.is_some() {
+            ended(outside(PartKind::Image))?;
+        }
+
         let camera = self.camera(sample)?;
         if camera.is_some() {
             ended(outside(PartKind::Camera))?;
         }
 
-        let condition = Condition { modulation: &modulation, text: &text, camera: camera.as_ref() };
+        let condition =
+            Condition { modulation: &modulation, text: &text, image: image.as_ref(), camera: camera.as_ref() };
         for (index, block) in self.blocks.iter().enumerate() {
             let ended = &mut |kind| ended(Part { block: Some(index), kind });
             x = block.forward(x, &condition, &sample.rope, ended).with_context(|| format!("in block {index}"))?;
@@ -110,6 +119,11 @@ impl WanModel {
         Ok(Tensor::f_from_slice(&row)?.f_unsqueeze(0)?.f_to_kind(self.kind)?.f_to_device(device)?)
     }
 
+    fn image(&self, sample: &Sample) -> Result<Option<Tensor>> {
+        let Some(image) = &sample.image else { return Ok(None) };
+        self.image_embedding.as_ref().context("the checkpoint has no image layers")?.forward(image).map(Some)
+    }
+
     fn camera(&self, sample: &Sample) -> Result<Option<Tensor>> {
         let Some(plucker) = &sample.camera else { return Ok(None) };
         let embedding = self.camera_embedding.as_ref().context("the checkpoint has no camera layers")?;
@@ -134,6 +148,7 @@ impl WanModel {
 struct Condition<'a> {
     modulation: &'a Tensor,
     text: &'a Tensor,
+    image: Option<&'a Tensor>,
     camera: Option<&'a Tensor>,
 }
 
@@ -152,7 +167,7 @@ impl Block {
         let name = |part: &str| format!("blocks.{index}.{part}");
         Ok(Self {
             self_attention: Attention::load_rotary(weights, &name("self_attn"))?,
-            cross_attention: Attention::load(weights, &name("cross_attn"))?,
+            cross_attention: Attention::load_cross(weights, &name("cross_attn"))?,
             cross_norm: (weights.tensor(&name("norm3.weight"))?, weights.tensor(&name("norm3.bias"))?),
             ffn: Mlp::load(weights, &name("ffn.0"), &name("ffn.2"), Activation::GeluTanh)?,
             modulation: weights.tensor(&name("modulation"))?.f_squeeze_dim(0)?,
@@ -184,7 +199,7 @@ impl Block {
 
         normed = layer_norm(&x, &self.cross_norm.0, &self.cross_norm.1, self.eps)?;
         ended(PartKind::Norms)?;
-        x = x.f_add_(&self.cross_attention.forward(&normed, condition.text, None)?)?;
+        x = x.f_add_(&self.cross_attention.forward_cross(&normed, condition.text, condition.image)?)?;
         ended(PartKind::CrossAttention)?;
 
         normed = layer_norm(&x, &scale2.f_add_scalar(1.0)?, &shift2, self.eps)?;
@@ -192,6 +207,28 @@ impl Block {
         x = x.f_addcmul_(&self.ffn.forward(&normed)?, &gate2)?;
         ended(PartKind::FeedForward)?;
         Ok(x)
+    }
+}
+
+/// The image's rows, for all blocks.
+struct ImageEmbedding {
+    norm: (Tensor, Tensor),
+    mlp: Mlp,
+    out_norm: (Tensor, Tensor),
+}
+
+impl ImageEmbedding {
+    fn load(weights: &mut Weights) -> Result<Self> {
+        let mut norm = |name: &str| -> Result<_> {
+            Ok((weights.tensor(&format!("{name}.weight"))?, weights.tensor(&format!("{name}.bias"))?))
+        };
+        let (norm, out_norm) = (norm("img_emb.proj.0")?, norm("img_emb.proj.4")?);
+        Ok(Self { norm, mlp: Mlp::load(weights, "img_emb.proj.1", "img_emb.proj.3", Activation::Gelu)?, out_norm })
+    }
+
+    fn forward(&self, image: &Tensor) -> Result<Tensor> {
+        let x = layer_norm(image, &self.norm.0, &self.norm.1, IMAGE_NORM_EPS)?;
+        Ok(layer_norm(&self.mlp.forward(&x)?, &self.out_norm.0, &self.out_norm.1, IMAGE_NORM_EPS)?)
     }
 }
 

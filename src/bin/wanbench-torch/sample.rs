@@ -17,6 +17,8 @@ pub struct Sample {
     pub context: Tensor,
     /// Plücker embedding `[1, 384, frames, height, width]`.
     pub camera: Option<Tensor>,
+    /// CLIP's features `[rows, image_dim]`.
+    pub image: Option<Tensor>,
     /// Rotations of the grid's tokens.
     pub rope: Rope,
     /// Patches along (frames, height, width).
@@ -37,6 +39,7 @@ impl Sample {
             y: optional("y", &inputs.y)?,
             context: upload("context", &inputs.padded_context(spec), kind)?,
             camera: optional("c2ws_plucker_emb", &inputs.camera)?,
+            image: optional("clip_fea", &inputs.image)?,
             rope: Rope::new(&rope::tables(spec, grid), kind, device)?,
             grid: grid.map(|extent| extent as i64),
         })

@@ -137,6 +137,10 @@ impl Checkpoint {
             text_len: sizes.text_len,
             eps: sizes.eps,
             camera: self.home.keys().any(|name| is_camera(name)),
+            image_dim: self.home.keys().any(|name| is_image(name)).then(|| match shape("img_emb.proj.1.weight") {
+                Some([_, width]) => *width,
+                _ => 1280,
+            }),
         };
         spec.validate().map_err(malformed)?;
         Ok(spec)
@@ -152,6 +156,10 @@ impl Checkpoint {
 
 fn is_camera(name: &str) -> bool {
     ["wancamctrl", "c2ws_hidden_states", ".cam_"].iter().any(|part| name.contains(part))
+}
+
+fn is_image(name: &str) -> bool {
+    ["img_emb.", ".k_img.", ".v_img.", ".norm_k_img."].iter().any(|part| name.contains(part))
 }
 
 /// Opens the files; maps each tensor, by Wan's name for it, to where it is.
