@@ -8,8 +8,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use session::terminal::Terminal;
+use wanbench::files::save;
 
 fn main() -> ExitCode {
+    save::survive_size_limit();
     let cli = cli::Cli::parse();
     let terminal = Terminal::new(cli.output);
     let outcome = match &cli.command {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use wanbench::config::BuiltIn;
 use wanbench::files::cache;
+use wanbench::files::read::{self, Limit};
 use wanbench::files::save;
 use wanbench::machine::{self, Machine, MeasuringLock};
 use wanbench::protocol::{self, DeviceKind, Quantize as Request};
@@ -124,9 +125,7 @@ impl Target {
         terminal: &Terminal,
     ) -> Result<()> {
         let cannot_write = || format!("cannot write {}", self.out.display());
-        let parent = self.out.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(parent).or_incomplete(cannot_write)?;
-        let making = tempfile::Builder::new().prefix(".wanbench-").tempdir_in(parent).or_incomplete(cannot_write)?;
+        let making = save::folder_beside(&self.out).or_incomplete(cannot_write)?;
         let request = Request {
             protocol: protocol::VERSION,
             checkpoint: self.network.folder.clone(),
@@ -143,7 +142,9 @@ impl Target {
         let manifest = Manifest::new(args.quant, layout, args.dtype, self.fingerprint.clone(), ready.versions);
         save::json(&making.path().join(quantized::MANIFEST), &manifest).or_incomplete(cannot_write)?;
         let config = "config.json";
-        std::fs::copy(self.network.folder.join(config), making.path().join(config)).or_incomplete(cannot_write)?;
+        let text = read::text(&self.network.folder.join(config), Limit::CHECKPOINT_JSON);
+        let text = text.or_incomplete(|| format!("cannot read {name}/{config}"))?;
+        save::text(&making.path().join(config), &text).or_incomplete(cannot_write)?;
         Quantized::open(making.path(), &self.network.spec).or_incomplete(|| "the saved checkpoint cannot be read")?;
         if quantized::fingerprint(&self.network.folder)? != self.fingerprint {
             return Err(Error::incomplete(format!("{name} changed while it was being read: quantize it again")));

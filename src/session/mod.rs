@@ -6,6 +6,7 @@ pub mod find_program;
 pub mod judged;
 pub mod measure;
 pub mod measurement;
+pub mod outputs;
 pub mod publish;
 pub mod review;
 pub mod selected;

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::files::read::{self, Limit};
+
 /// Why a checkpoint cannot be used.
 #[derive(Debug, Error)]
 pub enum CheckpointError {
@@ -35,7 +37,8 @@ pub enum CheckpointError {
 
 /// Reads a JSON file of a checkpoint.
 pub(super) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, CheckpointError> {
-    let text = std::fs::read_to_string(path).map_err(|cause| CheckpointError::Read { path: path.to_owned(), cause })?;
+    let text = read::text(path, Limit::CHECKPOINT_JSON)
+        .map_err(|cause| CheckpointError::Read { path: path.to_owned(), cause })?;
     serde_json::from_str(&text)
         .map_err(|error| CheckpointError::Malformed { path: path.to_owned(), reason: error.to_string() })
 }

@@ -1,7 +1,6 @@
 //! One memory-mapped safetensors file, and whether it holds what it must.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use memmap2::{Mmap, UncheckedAdvice};
@@ -9,6 +8,7 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, Metadata};
 
 use super::reading::CheckpointError;
+use crate::files;
 
 /// One memory-mapped safetensors file.
 pub struct TensorFile {
@@ -33,7 +33,7 @@ impl TensorFile {
     /// Maps `path` and reads its header; a truncated file is an error.
     pub fn open(path: &Path) -> Result<Self, CheckpointError> {
         let read = |cause| CheckpointError::Read { path: path.to_owned(), cause };
-        let file = File::open(path).map_err(read)?;
+        let file = files::read::open(path).map_err(read)?;
         // SAFETY: a checkpoint that another process rewrites while it is read would change under us; checkpoints
         // are immutable by convention, and every user of safetensors maps them so.
         let map = unsafe { Mmap::map(&file) }.map_err(read)?;

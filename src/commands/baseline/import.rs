@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use wanbench::files::read::{self, Limit};
 use wanbench::store::baseline::{Baseline, ModelMemory};
 use wanbench::store::import;
 
-use super::change::{Change, apply};
+use super::change::{Change, apply, lock};
 use crate::cli;
 use crate::session::status::{Error, ExitStatus, OrStatus, Result};
 use crate::session::terminal::Terminal;
@@ -13,9 +14,10 @@ use crate::session::terminal::Terminal;
 /// Turns a report in the founding report's format into a baseline file.
 pub fn import(args: &cli::Import, terminal: &Terminal) -> Result<ExitStatus> {
     let folder = &args.sources.baselines();
-    let text = std::fs::read_to_string(&args.report).or_usage(|| format!("cannot read {}", args.report.display()))?;
+    let text = read::text(&args.report, Limit::REPORT).or_usage(|| format!("cannot read {}", args.report.display()))?;
     let source = args.report.file_name().unwrap_or_default().to_string_lossy();
     let imported = import::import(&text, &source)?;
+    let locked = lock(folder, terminal)?;
     let path = Baseline::path(folder, &imported.baseline.machine, imported.baseline.device);
     if path.exists() && !args.replace {
         return Err(Error::usage(format!("{} exists; pass --replace to overwrite it", path.display())));
@@ -27,7 +29,7 @@ pub fn import(args: &cli::Import, terminal: &Terminal) -> Result<ExitStatus> {
         return Err(Error::usage(format!("{}: {disagreement}", args.report.display())));
     }
     let change = Change::new(path, &imported.baseline)?;
-    apply(&[change], true, terminal)
+    apply(&locked, &[change], true, terminal)
 }
 
 /// Where the report's model memory, in whole MiB, is not the recorded bytes: then it is of another model.
