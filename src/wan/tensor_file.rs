@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use memmap2::{Mmap, UncheckedAdvice};
+use memmap2::{Mmap, MmapMut, UncheckedAdvice};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, Metadata};
 
@@ -37,6 +37,19 @@ impl TensorFile {
         // SAFETY: a checkpoint that another process rewrites while it is read would change under us; checkpoints
         // are immutable by convention, and every user of safetensors maps them so.
         let map = unsafe { Mmap::map(&file) }.map_err(read)?;
+        Self::of(map, path)
+    }
+
+    /// Reads the bytes of such a file; `path` is for messages.
+    pub fn parse(bytes: &[u8], path: &Path) -> Result<Self, CheckpointError> {
+        let read = |cause| CheckpointError::Read { path: path.to_owned(), cause };
+        // No mapping is empty.
+        let mut map = MmapMut::map_anon(bytes.len().max(1)).map_err(read)?;
+        map[..bytes.len()].copy_from_slice(bytes);
+        Self::of(map.make_read_only().map_err(read)?, path)
+    }
+
+    fn of(map: Mmap, path: &Path) -> Result<Self, CheckpointError> {
         let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|error| CheckpointError::Malformed {
             path: path.to_owned(),
             reason: format!("not a whole safetensors file: {error}"),
