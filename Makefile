@@ -9,7 +9,7 @@ PYTHON ?= python3
 # This repository's, and the one that `wanbench init` writes.
 WORKFLOWS := $(wildcard .github/workflows/*.yml) src/commands/init/workflow.yml
 
-.PHONY: check test test-github lint bench bench-detection build setup shellcheck workflows picture
+.PHONY: check test test-github lint fuzz bench bench-detection build setup shellcheck workflows picture
 
 check: build
 	$(BIN)/wanbench check $(ARGS)
@@ -28,6 +28,17 @@ lint: setup shellcheck workflows
 	cargo fmt --check --manifest-path native/bindings/Cargo.toml
 	cargo clippy --all-targets -- -D warnings
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
+
+# Everything that is read from outside, by coverage-guided mutation, FUZZ_SECONDS for each target of fuzz/: needs
+# `cargo install cargo-fuzz` and a C++ compiler. What is found lies in fuzz/artifacts; what covers more, in fuzz/corpus.
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS := configuration results baseline import protocol tensors manifest artifact
+FUZZ_LIMITS := -rss_limit_mb=1024 -timeout=10 -max_len=32768 -dict=fuzz/json.dict
+# The compiler's own instrumentation, which it names unstable, is enough; sanitizers would need a nightly one.
+fuzz:
+	@for target in $(FUZZ_TARGETS); do mkdir -p fuzz/corpus/$$target && \
+	RUSTC_BOOTSTRAP=1 cargo fuzz run -s none $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
+	$(FUZZ_LIMITS) -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 || exit 1; done
 
 # The overhead of wanbench itself, as shares and ratios of one run.
 bench: setup

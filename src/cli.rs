@@ -602,6 +602,9 @@ pub struct Import {
     /// Replace an existing baseline
     #[arg(long)]
     pub replace: bool,
+    /// The configuration's name of the report's model, where the report calls it otherwise
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -11,8 +11,10 @@ use session::interrupt;
 use session::status::{ExitStatus, Result};
 use session::terminal::Terminal;
 use wanbench::children;
+use wanbench::files::save;
 
 fn main() -> ExitCode {
+    save::survive_size_limit();
     let cli = cli::Cli::parse();
     let terminal = Terminal::new(cli.output);
     let outcome = run(&cli.command, &terminal);

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
+use crate::files::read::Limit;
 use crate::files::save;
 use crate::store::record::{self, RunRecord};
 use crate::store::{ReadError, has_form, read_versioned, valid};
@@ -36,7 +37,7 @@ struct AnyJobs {
 impl Jobs {
     /// Whether `path` holds saved jobs, of this wanbench or of one with another schema.
     pub fn is_in(path: &Path) -> bool {
-        has_form::<AnyJobs>(path)
+        has_form::<AnyJobs>(path, Limit::CALIBRATION)
     }
 
     /// Nothing measured yet of `planned` jobs.
@@ -51,7 +52,7 @@ impl Jobs {
 
     /// Reads saved jobs; records of another schema, or with figures that cannot be true, are an error.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
-        let jobs: Self = read_versioned(path, "calibration", SCHEMA)?;
+        let jobs: Self = read_versioned(path, Limit::CALIBRATION, "calibration", SCHEMA)?;
         for (index, record) in jobs.records.iter().enumerate() {
             let (found, expected) = (record.schema, record::SCHEMA);
             if found != expected {

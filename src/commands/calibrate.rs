@@ -12,6 +12,7 @@ use crate::session::alone::alone;
 use crate::session::interrupt;
 use crate::session::measure::{check_replaceable, check_writable};
 use crate::session::measurement::{Fitness, Measurement};
+use crate::session::outputs;
 use crate::session::selected::Selected;
 use crate::session::status::{Error, ExitStatus, OrStatus, Result};
 use crate::session::terminal::Terminal;
@@ -32,6 +33,7 @@ pub fn calibrate(args: &cli::Calibrate, terminal: &Terminal) -> Result<ExitStatu
     if args.effort.launches == Some(1) {
         return Err(Error::usage("--launches 1: at least 2 launches are needed to measure how launches differ"));
     }
+    outputs::check_calibration(args)?;
     let jobs = measure_jobs(args, &config, terminal)?;
     if jobs.records.len() < LEAST_JOBS {
         return Err(Error::incomplete(format!("interrupted: {}", too_few(&jobs))));

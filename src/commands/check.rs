@@ -9,6 +9,7 @@ use crate::session::actions::CommandsStopped;
 use crate::session::judged::{self, Judging};
 use crate::session::measure::{MeasuredRun, Measuring, measure};
 use crate::session::measurement::Fitness;
+use crate::session::outputs;
 use crate::session::publish::Publisher;
 use crate::session::status::{Error, ExitStatus, Result, status};
 use crate::session::terminal::Terminal;
@@ -49,6 +50,7 @@ pub fn check(args: &cli::Check, terminal: &Terminal) -> Result<ExitStatus> {
 fn judge(args: &cli::Check, terminal: &Terminal) -> Result<Option<(Report, Option<Error>)>> {
     let measuring = &args.measure;
     let config = Config::open(&measuring.sources.config)?;
+    outputs::check_measured(measuring, args.github.then_some(&args.publication))?;
     // Unreadable baselines are told before minutes are spent on measuring.
     judged::read_baselines(&measuring.sources)?;
     let fitness = if args.strict { Fitness::Demanded } else { Fitness::Told };

@@ -9,6 +9,7 @@ use wanbench::store::record::RunRecord;
 
 use crate::cli;
 use crate::session::judged::{self, Judging};
+use crate::session::outputs;
 use crate::session::publish::Publisher;
 use crate::session::status::{Error, ExitStatus, Result};
 use crate::session::terminal::Terminal;
@@ -18,6 +19,7 @@ use crate::session::terminal::Terminal;
 ///
 /// Results that cannot be read are an error, told in the comment on those that can: no older comment must stand as theirs.
 pub fn comment(args: &cli::Comment, terminal: &Terminal) -> Result<ExitStatus> {
+    outputs::check_comment(args)?;
     let publisher = Publisher::new(&args.publication, terminal)?;
     let judged = judge(args).unwrap_or_else(|error| vec![Err(error)]);
     let (reports, errors) = partition(judged);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use wanbench::config::BuiltIn;
 use wanbench::files::cache;
+
 use wanbench::files::save;
 use wanbench::machine::{self, Machine};
 use wanbench::protocol::{self, DeviceKind, Quantize as Request};
@@ -123,9 +124,7 @@ impl Target {
         terminal: &Terminal,
     ) -> Result<()> {
         let cannot_write = || format!("cannot write {}", self.out.display());
-        let parent = self.out.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(parent).or_incomplete(cannot_write)?;
-        let making = tempfile::Builder::new().prefix(".wanbench-").tempdir_in(parent).or_incomplete(cannot_write)?;
+        let making = save::folder_beside(&self.out).or_incomplete(cannot_write)?;
         let request = Request {
             protocol: protocol::VERSION,
             checkpoint: self.network.folder.clone(),

@@ -6,12 +6,14 @@ use wanbench::gate::{Demands, Plan, Verdict};
 use crate::cli;
 use crate::session::judged::{self, Judging};
 use crate::session::measure::{MeasuredRun, Measuring, measure};
+use crate::session::outputs;
 use crate::session::status::{ExitStatus, Result};
 use crate::session::terminal::Terminal;
 
 /// Measures, saves, prints the report; 3 if a case failed, or was skipped that should not have been.
 pub fn run(args: &cli::Measure, terminal: &Terminal) -> Result<ExitStatus> {
     let config = Config::open(&args.sources.config)?;
+    outputs::check_measured(args, None)?;
     judged::read_baselines(&args.sources)?;
     let measured = measure(&Measuring::plain(args, &config), terminal)?;
     let Some(MeasuredRun { record, unsaved }) = measured else { return Ok(ExitStatus::Passed) };

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::files::read::{self, Limit};
 use crate::wan::video::Video;
 use crate::wan::{DType, Quant};
 pub use axes::Axes;
@@ -155,7 +156,7 @@ impl fmt::Display for ConfigError {
 impl Config {
     /// Reads and checks a configuration.
     pub fn open(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|error| ConfigError {
+        let text = read::text(path, Limit::CONFIGURATION).map_err(|error| ConfigError {
             path: path.to_owned(),
             line: None,
             key: String::new(),

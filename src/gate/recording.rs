@@ -97,6 +97,7 @@ fn recorded(
         frames: case.case.workload.frames,
         steps: case.case.workload.steps,
         shape: Some(shape),
+        model: None,
         speedup: figures.speedup.map(|speedup| speedup.point).or(kept_speedup),
         step_seconds: Some(figures.step_seconds.0),
         framework_peak_bytes: figures.framework_peak_bytes.map(|peak| peak.0),

@@ -561,7 +561,7 @@ fn model_bytes_alone_make_no_case_unchanged() {
     let mut imported = Scenario::new();
     imported.slow_down(CASE, 10.0);
     imported.baseline.as_mut().unwrap().imported =
-        Some(Import { source: "table.md".to_owned(), generated: "2026-02-27".to_owned() });
+        Some(Import { source: "table.md".to_owned(), generated: "2026-02-27".to_owned(), model: None });
     imported.record.cases.retain(|case| case.case.name == CASE);
     imported.record.cases[0].case.reference = None;
     let outcome = judged(&imported);

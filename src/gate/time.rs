@@ -407,7 +407,7 @@ impl Times<'_> {
     fn attribution(&self, stored: &BaselineCase) -> Option<String> {
         let name = self.case.case.reference.as_ref()?;
         let reference = self.judge.record.case(name)?;
-        let before = self.judge.baselines.machine?.cases.get(name)?.step_seconds?;
+        let before = self.judge.baselines.machine?.case(&reference.case)?.step_seconds?;
         let now = self.all.figures(name)?.step_seconds;
         let own = Side { backend: self.backend(), before: Seconds(stored.step_seconds?), now: self.now() };
         let other = Side { backend: display_name(&reference.case.backend).to_owned(), before: Seconds(before), now };

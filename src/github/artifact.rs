@@ -56,7 +56,7 @@ impl Artifact {
                     refused(&path, "is not the number of a pull request: write its decimal digits into it, at most ten")
                 })?);
             } else {
-                records.push((path.clone(), record(&text, &path, caps, now)?));
+                records.push((path.clone(), Self::record(&text, &path, caps, now)?));
             }
         }
         let pull_request = pull_request
@@ -68,6 +68,14 @@ impl Artifact {
             ));
         }
         Ok(Self { pull_request, records })
+    }
+
+    /// Reads the text of one of its run records; `path` is for messages.
+    pub fn record(text: &str, path: &Path, caps: &Caps, now: Timestamp) -> Result<RunRecord, ArtifactError> {
+        // Where it fails to be one, the message quotes it.
+        let record = RunRecord::parse(text, path).map_err(|error| ArtifactError(shown(&error.to_string())))?;
+        plausible::check(&record, caps, now).map_err(|reason| refused(path, &reason))?;
+        Ok(record)
     }
 
     /// An error where `config`, the base branch's, does not have a record's suite.
@@ -143,13 +151,6 @@ fn number(text: &str) -> Option<u64> {
     let digits = text.strip_suffix('\n').unwrap_or(text);
     let is_number = (1..=10).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
     digits.parse().ok().filter(|number| is_number && *number > 0)
-}
-
-fn record(text: &str, path: &Path, caps: &Caps, now: Timestamp) -> Result<RunRecord, ArtifactError> {
-    // Where it fails to be one, the message quotes it.
-    let record = RunRecord::parse(text, path).map_err(|error| ArtifactError(shown(&error.to_string())))?;
-    plausible::check(&record, caps, now).map_err(|reason| refused(path, &reason))?;
-    Ok(record)
 }
 
 fn too_large(path: &Path, limit: u64) -> ArtifactError {

@@ -2,19 +2,19 @@
 //!
 //! Only what is needed is read; GitHub adds to its events as it likes.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
 use super::Repository;
+use crate::files::read::{self, Limit};
 
 /// GitHub sends no event of more.
 ///
 /// Source: GitHub's documentation, "Webhook events and payloads", payload cap of 25 MB.
-const MOST_BYTES: u64 = 25 << 20;
+const LIMIT: Limit = Limit { what: "an event of GitHub", bytes: 25 << 20 };
 
 /// An event; what it is not about is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -70,12 +70,6 @@ pub enum EventError {
         /// The operating system's reason.
         cause: io::Error,
     },
-    /// It is larger than GitHub's are.
-    #[error("the event {path} is larger than {} MiB, more than any event of GitHub; pass another file as --event", MOST_BYTES >> 20)]
-    TooLarge {
-        /// The file.
-        path: String,
-    },
     /// It is none of GitHub's.
     #[error("{path} is not an event of GitHub Actions: {cause}; pass the file of GITHUB_EVENT_PATH as --event")]
     Malformed {
@@ -90,14 +84,14 @@ impl WorkflowEvent {
     /// Reads the file of an event.
     pub fn open(path: &Path) -> Result<Self, EventError> {
         let name = || path.display().to_string();
-        let mut bytes = Vec::new();
-        File::open(path)
-            .and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes))
-            .map_err(|cause| EventError::Io { path: name(), cause })?;
-        if bytes.len() as u64 > MOST_BYTES {
-            return Err(EventError::TooLarge { path: name() });
-        }
-        serde_json::from_slice(&bytes).map_err(|cause| EventError::Malformed { path: name(), cause })
+        let bytes = read::bytes(path, LIMIT).map_err(|cause| EventError::Io { path: name(), cause })?;
+        Self::parse(&bytes, path)
+    }
+
+    /// Reads the bytes of such a file; `path` is for messages.
+    pub fn parse(bytes: &[u8], path: &Path) -> Result<Self, EventError> {
+        let malformed = |cause| EventError::Malformed { path: path.display().to_string(), cause };
+        serde_json::from_slice(bytes).map_err(malformed)
     }
 }
 
@@ -258,7 +252,8 @@ mod tests {
     fn no_more_than_githubs_largest_event_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("event.json");
-        File::create(&path).unwrap().set_len(MOST_BYTES + 1).unwrap();
-        assert!(matches!(WorkflowEvent::open(&path), Err(EventError::TooLarge { .. })));
+        std::fs::File::create(&path).unwrap().set_len(LIMIT.bytes + 1).unwrap();
+        let error = WorkflowEvent::open(&path).unwrap_err().to_string();
+        assert!(error.contains("an event of GitHub at most 26214400"), "{error}");
     }
 }

@@ -77,6 +77,11 @@ impl Marker {
         format!("<!-- wanbench:{} -->", self.0)
     }
 
+    /// Whether `body` is a comment of wanbench's, of whichever configuration.
+    pub fn begins_any(body: &str) -> bool {
+        body.starts_with("<!-- wanbench:")
+    }
+
     /// Whether `body` is of this configuration. A quotation has the line elsewhere than at the very beginning.
     pub fn begins(&self, body: &str) -> bool {
         body.lines().next().is_some_and(|line| line.trim_end() == self.line())

@@ -26,6 +26,7 @@ use crate::gate::{Outcome, Standing};
 use crate::machine::Machine;
 use crate::protocol::DeviceKind;
 use crate::store::record::{BaseRevision, Canary, Tool};
+use crate::text::escape;
 
 /// Version of the form.
 pub const SCHEMA: u32 = 2;
@@ -35,7 +36,8 @@ pub const SCHEMA: u32 = 2;
 /// # Panics
 /// Never: all keys are strings and serde_json writes a number that is not finite as `null`.
 pub fn render(report: &Report) -> String {
-    serde_json::to_string_pretty(&Document::of(report)).expect("a report is plain data") + "\n"
+    let text = serde_json::to_string_pretty(&Document::of(report)).expect("a report is plain data");
+    escape::json(&text).into_owned() + "\n"
 }
 
 #[derive(Serialize)]

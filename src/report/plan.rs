@@ -6,7 +6,7 @@ use crate::config::display_name;
 use crate::forecast::{AIM_PERCENT, BackendRates, PlannedCase, Power, SuitePlan};
 use crate::gate::speed::MOST_LAUNCHES;
 use crate::text::NOTHING;
-use crate::text::escape::one_line;
+use crate::text::escape::{self, one_line};
 use crate::text::format;
 use crate::text::wrap::wrap;
 
@@ -37,7 +37,8 @@ pub fn text(plan: &SuitePlan, width: usize) -> String {
 /// # Panics
 /// Never: all keys are strings, and serde_json writes a number that is not finite as `null`.
 pub fn json(plan: &SuitePlan) -> String {
-    serde_json::to_string_pretty(plan).expect("a plan is plain data") + "\n"
+    let text = serde_json::to_string_pretty(plan).expect("a plan is plain data");
+    escape::json(&text).into_owned() + "\n"
 }
 
 fn rates_line(rates: &BackendRates) -> String {

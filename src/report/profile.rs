@@ -4,7 +4,7 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use crate::evidence::profile::{KindTime, Profile, TRUSTED_DIFFERENCE};
 use crate::text::NOTHING;
-use crate::text::escape::one_line;
+use crate::text::escape::{self, one_line};
 use crate::text::format;
 use crate::text::wrap::wrap;
 
@@ -30,7 +30,8 @@ pub fn text(profile: &Profile, width: usize) -> String {
 /// # Panics
 /// Never: all keys are strings, and serde_json writes a number that is not finite as `null`.
 pub fn json(profile: &Profile) -> String {
-    serde_json::to_string_pretty(profile).expect("a profile is plain data") + "\n"
+    let text = serde_json::to_string_pretty(profile).expect("a profile is plain data");
+    escape::json(&text).into_owned() + "\n"
 }
 
 fn kinds(profile: &Profile) -> String {

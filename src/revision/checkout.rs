@@ -20,6 +20,7 @@ use std::time::SystemTime;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
+use crate::files::read::{self, Limit};
 use crate::files::save;
 use crate::revision::git;
 use crate::runner::TOKEN_VARIABLE;
@@ -160,7 +161,7 @@ impl Whole {
     }
 
     fn read(folder: &Path) -> Option<Self> {
-        serde_json::from_slice(&std::fs::read(Self::path(folder)).ok()?).ok()
+        serde_json::from_slice(&read::bytes(&Self::path(folder), Limit::CHECKPOINT_JSON).ok()?).ok()
     }
 }
 
@@ -196,7 +197,7 @@ fn lock(bases: &Path, say: &dyn Fn(&str)) -> io::Result<File> {
 
 /// The last lines of a log, each on a line of its own.
 fn tail(log: &Path) -> String {
-    let bytes = std::fs::read(log).unwrap_or_default();
+    let bytes = read::bytes(log, Limit::LOG).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(TAIL_LINES)..].iter().map(|line| format!("\n  {line}")).collect()

@@ -1,11 +1,11 @@
 //! What GitHub Actions give a step (event, repository, token, files for its outputs), and what they obey of its output.
 
-use std::fs::OpenOptions;
 use std::hash::{BuildHasher, RandomState};
 use std::io::Write;
 use std::path::Path;
 
 use secrecy::ExposeSecret;
+use wanbench::files::save;
 use wanbench::github::Repository;
 use wanbench::github::client::{Client, Settings};
 use wanbench::github::event::WorkflowEvent;
@@ -48,9 +48,7 @@ pub fn variable(name: &str) -> Option<String> {
 /// Writes `text` at the end of one of the files that a step hands to Actions, where there is one.
 pub fn append(path: Option<&Path>, text: &str) -> Result<()> {
     let Some(path) = path.filter(|path| !path.as_os_str().is_empty()) else { return Ok(()) };
-    let file = OpenOptions::new().create(true).append(true).open(path);
-    let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
-    written.or_incomplete(|| format!("cannot write {}", path.display()))
+    save::append(path, text).or_incomplete(|| format!("cannot write {}", path.display()))
 }
 
 /// Keeps Actions from obeying what is printed, such as a worker's output, until it is dropped.

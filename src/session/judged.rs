@@ -156,6 +156,5 @@ pub fn save_report(mut report: Report, unsaved: Option<Error>, markdown: Option<
 
 /// Saves a rendered report.
 pub fn save_text(path: &Path, text: &str) -> Result<()> {
-    save::atomically(path, |out| out.write_all(text.as_bytes()))
-        .or_incomplete(|| format!("cannot write {}", path.display()))
+    save::text(path, text).or_incomplete(|| format!("cannot write {}", path.display()))
 }

@@ -8,6 +8,7 @@ pub mod interrupt;
 pub mod judged;
 pub mod measure;
 pub mod measurement;
+pub mod outputs;
 pub mod publish;
 pub mod review;
 pub mod selected;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use wanbench::config::Config;
+use wanbench::files::save;
 use wanbench::gate::loosening::{self, Committed};
 use wanbench::revision::git;
 use wanbench::store::baseline::{Baseline, ModelMemory};
@@ -84,7 +85,7 @@ fn baselines_at(commit: &str, folder: &Path) -> Result<tempfile::TempDir> {
     for path in git::files(above, commit, &folder)? {
         let (Some(name), Some(text)) = (path.file_name(), git::show(above, commit, &path)?) else { continue };
         let copy = copies.path().join(name);
-        std::fs::write(&copy, text).with_context(|| format!("cannot write {}", copy.display()))?;
+        save::text(&copy, &text).with_context(|| format!("cannot write {}", copy.display()))?;
     }
     Ok(copies)
 }

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use console::Term;
 use wanbench::report::progress::Style;
 use wanbench::report::text::Layout;
+use wanbench::text::escape;
 
 use super::status::{OrStatus, Result};
 use crate::cli::{Color, Output};
@@ -28,10 +29,10 @@ impl Terminal {
         Self { output }
     }
 
-    /// Prints a result on standard output. That its reader has gone is no error: the command's own status stands.
+    /// Prints a result on standard output; whatever it holds, a terminal obeys colours at most. That its reader has gone is no error: the command's own status stands.
     pub fn print(&self, text: &str) -> Result<()> {
         let mut stdout = io::stdout().lock();
-        match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        match stdout.write_all(escape::terminal(text).as_bytes()).and_then(|()| stdout.flush()) {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
             written => written.or_incomplete(|| "cannot write to standard output"),
         }
@@ -44,10 +45,10 @@ impl Terminal {
         }
     }
 
-    /// Says something on standard error, quiet or not.
+    /// Says something on standard error, quiet or not; whatever it quotes, it is harmless there and of some length.
     pub fn say_always(&self, text: &str) {
         // Where nobody reads it, the exit status still tells; `eprintln!` would panic.
-        let _ = writeln!(io::stderr(), "{text}");
+        let _ = writeln!(io::stderr(), "{}", escape::lines(text));
     }
 
     /// How progress is shown on standard error.

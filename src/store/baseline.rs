@@ -58,6 +58,9 @@ pub struct Import {
     pub source: String,
     /// When the report says it was made, as it says it.
     pub generated: String,
+    /// The model that the report is of, as it says it. Files from before this field have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
 }
 
 /// What is remembered of one case.
@@ -70,6 +73,9 @@ pub struct BaselineCase {
     pub steps: usize,
     /// What was computed; `None` for an imported report, which does not tell.
     pub shape: Option<Shape>,
+    /// Name of the model by an imported report. Files from before this field have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
     /// Reference's step time over the case's; `None` for the reference itself.
     pub speedup: Option<f64>,
     /// Median step in seconds; `None` where an imported report prints it as zero.
@@ -237,13 +243,16 @@ impl Shape {
 }
 
 impl BaselineCase {
-    /// Whether these are figures of what `case` computes. A run without the reference computes the same.
+    /// Whether these are figures of what `case` computes. A run without the reference computes the same. Of an imported
+    /// report the name of the model must be the same.
     pub fn is_of(&self, case: &Case) -> bool {
-        self.shape.as_ref().is_none_or(|stored| {
-            let shape = Shape::of(case);
-            let same_reference = shape.reference.is_none() || shape.reference == stored.reference;
-            same_reference && *stored == Shape { reference: stored.reference.clone(), ..shape }
-        })
+        let is_of_model = self.model.as_ref().is_none_or(|model| *model == case.workload.model);
+        is_of_model
+            && self.shape.as_ref().is_none_or(|stored| {
+                let shape = Shape::of(case);
+                let same_reference = shape.reference.is_none() || shape.reference == stored.reference;
+                same_reference && *stored == Shape { reference: stored.reference.clone(), ..shape }
+            })
     }
 }
 

@@ -1,9 +1,11 @@
 //! Reads a Markdown report, the founding one or wanbench's own, as a baseline.
 //!
 //! Columns are found by their names, so that further ones do no harm. A figure that the report prints as zero is
-//! unknown, not zero: the founding report rounds times to a tenth of a second.
+//! unknown, not zero: the founding report rounds times to a tenth of a second. A speedup counts only beside figures of its
+//! reference: where that failed, the founding script prints 1.00x.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use thiserror::Error;
 
@@ -20,10 +22,61 @@ use crate::wan::{DType, Experts, Quant};
 pub struct Imported {
     /// The figures of its machine, marked as imported.
     pub baseline: Baseline,
-    /// Whole MiB of each model's weights by [`Case::memory_key`]: too coarse to gate by, enough to check exact bytes.
-    pub model_mib: BTreeMap<String, u64>,
+    /// Size of each model's weights by [`Case::memory_key`]: too coarse to gate by, enough to check exact bytes.
+    pub model_bytes: BTreeMap<String, Size>,
     /// Names of the rows without figures (failed or missing cases), which are not in the baseline.
     pub skipped: Vec<String>,
+    /// Names of the cases whose speedup is not taken, since the report has no figures of their reference.
+    pub without_reference: Vec<String>,
+}
+
+/// A printed size, which stands for all that are rounded to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Size {
+    printed: String,
+    bytes: f64,
+    /// Half of the last digit's unit, in bytes.
+    error_bytes: f64,
+}
+
+impl Size {
+    /// Whether `bytes` are printed so.
+    pub fn can_be(&self, bytes: u64) -> bool {
+        // The founding script rounds a half to the even digit, others up.
+        (bytes as f64 - self.bytes).abs() <= self.error_bytes
+    }
+
+    fn parse(cell: &str) -> Option<Self> {
+        let (number, unit) = number_and_unit(cell)?;
+        let unit_bytes = match unit {
+            "MB" => f64::from(1 << 20),
+            "GB" => f64::from(1 << 30),
+            _ => return None,
+        };
+        let bytes = number.value * unit_bytes;
+        Some(Self { printed: cell.to_owned(), bytes, error_bytes: number.error * unit_bytes })
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.printed)
+    }
+}
+
+impl Imported {
+    /// Takes the figures for those of the model that the configuration calls `name`.
+    pub fn rename_model(&mut self, name: &str) {
+        self.baseline.cases.values_mut().for_each(|case| case.model = Some(name.to_owned()));
+        let of_name = |key: &str| {
+            let mut parts: Vec<&str> = key.split('/').collect();
+            if let [_, model, _, _] = &mut parts[..] {
+                *model = name;
+            }
+            parts.join("/")
+        };
+        self.model_bytes = self.model_bytes.iter().map(|(key, size)| (of_name(key), size.clone())).collect();
+    }
 }
 
 /// Why a report cannot be imported.
@@ -70,13 +123,20 @@ pub fn import(markdown: &str, source: &str) -> Result<Imported, ImportError> {
     let machine = document.machine()?;
     let device = document.device()?;
     let model = document.model();
-    let mut imported =
-        Imported { baseline: Baseline::empty(machine, device), model_mib: BTreeMap::new(), skipped: Vec::new() };
-    imported.baseline.imported = Some(Import { source: source.to_owned(), generated });
+    let mut imported = Imported {
+        baseline: Baseline::empty(machine, device),
+        model_bytes: BTreeMap::new(),
+        skipped: Vec::new(),
+        without_reference: Vec::new(),
+    };
+    let model_words = document.model_words().map(unescape);
+    imported.baseline.imported = Some(Import { source: source.to_owned(), generated, model: model_words });
     let table = document.table()?;
+    let mut printed = Vec::new();
     for row in &table.rows {
-        table.read(row, &model, &mut imported)?;
+        printed.extend(table.read(row, &model, &mut imported)?);
     }
+    imported.drop_speedups_without_reference(&printed);
     if imported.baseline.cases.is_empty() {
         return Err(document.absent("row with figures in the Results Summary table"));
     }
@@ -127,9 +187,14 @@ impl<'a> Document<'a> {
         }
     }
 
+    /// Such as `WanModel (synthetic, ~100M)`, where it is there.
+    fn model_words(self) -> Option<&'a str> {
+        self.value("- **Model**:", "").ok().map(|(_, value)| value)
+    }
+
     /// The name in `WanModel (synthetic, ~100M)`.
     fn model(self) -> String {
-        let value = self.value("- **Model**:", "").map_or("", |(_, value)| value);
+        let value = self.model_words().unwrap_or_default();
         let name = value.split_once('(').and_then(|(_, rest)| rest.split([',', ')']).next());
         unescape(name.filter(|name| !name.is_empty()).unwrap_or("synthetic").trim())
     }
@@ -177,8 +242,8 @@ struct Row<'a> {
 }
 
 impl Table<'_> {
-    /// Adds what `row` tells to `imported`.
-    fn read(&self, row: &Row, model: &str, imported: &mut Imported) -> Result<(), ImportError> {
+    /// Adds what `row` tells to `imported`; `None` for a row without figures.
+    fn read(&self, row: &Row, model: &str, imported: &mut Imported) -> Result<Option<Printed>, ImportError> {
         if row.cells.len() != self.columns.len() {
             let expected = format!("{} cells, as in the header", self.columns.len());
             return Err(self.document.error(row.number, row.line, &expected));
@@ -186,21 +251,23 @@ impl Table<'_> {
         let case = self.case(row, model)?;
         if is_dash(self.cell(row, "Time/Step")) {
             imported.skipped.push(case.name);
-            return Ok(());
+            return Ok(None);
         }
-        let stored = self.figures(row, &case)?;
-        let mib = self.parse(row, "Model Mem", "a size such as 95MB", |cell| cell.strip_suffix("MB")?.parse().ok())?;
-        if *imported.model_mib.entry(case.memory_key()).or_insert(mib) != mib {
+        let (stored, total) = self.figures(row, &case)?;
+        let size = self.parse(row, "Model Mem", "a size such as 95MB or 19.5GB", Size::parse)?;
+        if *imported.model_bytes.entry(case.memory_key()).or_insert_with(|| size.clone()) != size {
             return Err(self.document.error(
                 row.number,
                 row.line,
                 "the Model Mem of the earlier rows of the same model",
             ));
         }
+        let is_reference = self.cell(row, "Speedup").ends_with(')');
+        let printed = Printed { speedup: stored.speedup, case: case.clone(), total, is_reference };
         if imported.baseline.cases.insert(case.name.clone(), stored).is_some() {
             return Err(self.document.error(row.number, row.line, &format!("a single row for {}", case.name)));
         }
-        Ok(())
+        Ok(Some(printed))
     }
 
     /// The case under its name in the matrix. What the table does not tell of its workload stays empty.
@@ -231,15 +298,17 @@ impl Table<'_> {
         Ok(Case::new(backend, workload, quant, dtype))
     }
 
-    fn figures(&self, row: &Row, case: &Case) -> Result<BaselineCase, ImportError> {
-        let expected = "a time such as 1.5s or 74.3 ms";
+    /// What is remembered of the case, and its total.
+    fn figures(&self, row: &Row, case: &Case) -> Result<(BaselineCase, Time), ImportError> {
+        let expected = "a time such as 1.5s, 74.3 ms or 2.8min";
         let step = self.parse(row, "Time/Step", expected, Time::parse)?;
         let total = self.parse(row, "Total", expected, Time::parse)?;
         let speedup = self.parse(row, "Speedup", "a speedup such as 2.49x, or 1.00x (baseline)", speedup)?;
-        Ok(BaselineCase {
+        let figures = BaselineCase {
             frames: case.workload.frames,
             steps: case.workload.steps,
             shape: None,
+            model: Some(case.workload.model.clone()),
             speedup,
             step_seconds: step_seconds(step, total, case.workload.steps),
             framework_peak_bytes: None,
@@ -247,7 +316,8 @@ impl Table<'_> {
             jobs: Vec::new(),
             anchor: None,
             accepted: None,
-        })
+        };
+        Ok((figures, total))
     }
 
     fn has(&self, column: &str) -> bool {
@@ -272,36 +342,98 @@ impl Table<'_> {
     }
 }
 
+/// A row with figures.
+struct Printed {
+    case: Case,
+    total: Time,
+    speedup: Option<f64>,
+    is_reference: bool,
+}
+
+impl Printed {
+    /// Whether its speedup is over the time of `reference`.
+    fn is_over(&self, reference: &Self) -> bool {
+        let (case, other) = (&self.case, &reference.case);
+        let is_beside = (&case.workload, case.dtype) == (&other.workload, other.dtype);
+        reference.is_reference && is_beside && self.can_be_over(reference.total)
+    }
+
+    /// A reference that took no time at all, where this one took some, has failed.
+    fn can_be_over(&self, reference: Time) -> bool {
+        let least_total = self.speedup.unwrap_or_default() * (self.total.seconds - self.total.error_seconds);
+        reference.digits > 0 || least_total <= reference.error_seconds
+    }
+}
+
+impl Imported {
+    fn drop_speedups_without_reference(&mut self, rows: &[Printed]) {
+        for row in rows.iter().filter(|row| row.speedup.is_some()) {
+            if !rows.iter().any(|reference| row.is_over(reference)) {
+                self.without_reference.push(row.case.name.clone());
+                self.baseline.cases.entry(row.case.name.clone()).and_modify(|case| case.speedup = None);
+            }
+        }
+    }
+}
+
+/// A printed number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Number {
+    value: f64,
+    /// Half of its last digit's unit.
+    error: f64,
+    /// Significant digits; 0 for a printed zero.
+    digits: usize,
+}
+
+/// `2.8 min` as its number and its unit.
+fn number_and_unit(cell: &str) -> Option<(Number, &str)> {
+    let unit_at = cell.find(|character: char| !character.is_ascii_digit() && character != '.')?;
+    let (number, unit) = cell.split_at(unit_at);
+    let decimals = number.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+    let digits = number.chars().filter(char::is_ascii_digit).skip_while(|digit| *digit == '0').count();
+    let error = 0.5 * 0.1_f64.powi(i32::try_from(decimals).ok()?);
+    Some((Number { value: number.parse().ok()?, error, digits }, unit.trim()))
+}
+
 /// A printed time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Time {
     seconds: f64,
+    /// Half of the last digit's unit.
+    error_seconds: f64,
     /// Significant digits it is printed with; 0 for a printed zero.
     digits: usize,
 }
 
 impl Time {
     fn parse(cell: &str) -> Option<Self> {
-        let unit_at = cell.find(|character: char| !character.is_ascii_digit() && character != '.')?;
-        let (number, unit) = cell.split_at(unit_at);
-        let scale = match unit.trim() {
+        let (number, unit) = number_and_unit(cell)?;
+        let unit_seconds = match unit {
+            "h" => 3600.0,
+            "min" => 60.0,
             "s" => 1.0,
             "ms" => 1e-3,
             "µs" => 1e-6,
             "ns" => 1e-9,
             _ => return None,
         };
-        let digits = number.chars().filter(char::is_ascii_digit).skip_while(|digit| *digit == '0').count();
-        Some(Self { seconds: number.parse::<f64>().ok()? * scale, digits })
+        let Number { value, error, digits } = number;
+        Some(Self { seconds: value * unit_seconds, error_seconds: error * unit_seconds, digits })
+    }
+
+    /// How far off it may be, as a share of it; infinite for a printed zero.
+    fn relative_error(self) -> f64 {
+        if self.digits == 0 { f64::INFINITY } else { self.error_seconds / self.seconds }
     }
 }
 
-/// A step printed to three digits is taken as it is, else the total is more precise; a printed zero tells nothing.
+/// A step printed to three digits is taken as it is, else what is more precise of it and the total; a printed zero tells nothing.
 fn step_seconds(step: Time, total: Time, steps: usize) -> Option<f64> {
     match (step, total) {
-        (step, _) if step.digits >= 3 => Some(step.seconds),
-        (_, total) if total.digits > 0 => Some(total.seconds / steps as f64),
-        _ => None,
+        (step, total) if step.digits == 0 && total.digits == 0 => None,
+        (step, total) if step.digits >= 3 || step.relative_error() <= total.relative_error() => Some(step.seconds),
+        (_, total) => Some(total.seconds / steps as f64),
     }
 }
 
@@ -431,14 +563,16 @@ mod tests {
                 ("torch/5f/none", 5, None, None),
             ]
         );
-        let mib: Vec<_> = imported.model_mib.iter().map(|(key, mib)| (key.as_str(), *mib)).collect();
+        assert_eq!(import.model.as_deref(), Some("WanModel (synthetic, ~100M)"));
+        assert!(imported.without_reference.is_empty());
+        let sizes: Vec<_> = imported.model_bytes.iter().map(|(key, size)| (key.as_str(), size.to_string())).collect();
         assert_eq!(
-            mib,
+            sizes,
             [
-                ("mlx/synthetic/int8/f32", 29),
-                ("mlx/synthetic/nf4/f32", 18),
-                ("mlx/synthetic/none/f32", 95),
-                ("torch/synthetic/none/f32", 95)
+                ("mlx/synthetic/int8/f32", "29MB".to_owned()),
+                ("mlx/synthetic/nf4/f32", "18MB".to_owned()),
+                ("mlx/synthetic/none/f32", "95MB".to_owned()),
+                ("torch/synthetic/none/f32", "95MB".to_owned())
             ]
         );
     }
@@ -473,14 +607,64 @@ mod tests {
             - **Device**: CPU (torch: cpu)\n## Results Summary\n\n\
             | Backend | Model | Workload | Frames | Steps | Quant | DType | Time/Step | Total | Model Mem | Speedup | Verdict |\n\
             |--|--|--|--|--|--|--|--|--|--|--|--|\n\
-            | my\\|own | wan | 5f-a | 5 | 5 | int8 | bf16 | 812 µs | 4.06 ms | 29MB | 2.49x ±1.2% | new |\n";
+            | my\\|own | wan | 5f-a | 5 | 5 | int8 | bf16 | 812 µs | 4.06 ms | 29MB | 2.49x ±1.2% | new |\n\
+            | ref | wan | 5f-a | 5 | 5 | none | bf16 | 2.02 ms | 10.1 ms | 95MB | 1.00x (reference) | new |\n";
         let imported = import(text, "own.md").unwrap();
         let case = &imported.baseline.cases["my|own/5f-a/int8/bf16"];
         assert_eq!((case.speedup, case.step_seconds), (Some(2.49), Some(812.0 * 1e-6)));
-        assert_eq!(imported.model_mib["my|own/wan/int8/bf16"], 29);
+        assert!(imported.model_bytes["my|own/wan/int8/bf16"].can_be(29 << 20));
         assert_eq!(imported.baseline.device, DeviceKind::Cpu);
         assert_eq!(imported.baseline.machine.chip, "Intel(R) Xeon(R) CPU @ 2.20GHz");
         assert_eq!(imported.baseline.machine.cpu_cores, Some(1));
+    }
+
+    const PRODUCTION: &str = "> Generated: today\n- **Hardware**: Apple Silicon (Apple M1 Ultra), 128GB\n\
+        - **Model**: WanModel (14B parameters)\n## Results Summary\n\n\
+        | Backend | Frames | Steps | Quant | Time/Step | Total | Model Mem | Speedup |\n|--|--|--|--|--|--|--|--|\n\
+        | PYTORCH | 41 | 20 | None | 9.1s | 3.0min | 69.1GB | 1.00x (baseline) |\n\
+        | MLX | 41 | 20 | nf4 | 7.7s | 2.6min | 10.8GB | 1.18x |\n\
+        | PYTORCH | 81 | 40 | None | 2.2min | 1.5h | 69.1GB | 1.00x (baseline) |\n";
+
+    #[test]
+    fn minutes_hours_and_gigabytes_of_the_founding_script_are_read() {
+        let imported = import(PRODUCTION, "production.md").unwrap();
+        let step = |name: &str| imported.baseline.cases[name].step_seconds.unwrap();
+        // The more precise one: 9.1 s of 0.5%, 3.0 min of 1.7%.
+        assert_eq!(step("torch/41f/none"), 9.1);
+        assert_eq!(step("mlx/41f/nf4"), 7.7);
+        assert_eq!(step("torch/81f/none"), 2.2 * 60.0);
+        assert_eq!(imported.baseline.cases["mlx/41f/nf4"].speedup, Some(1.18));
+        let size = &imported.model_bytes["torch/14B parameters/none/f32"];
+        assert!(size.can_be((69.12 * f64::from(1 << 30)) as u64) && !size.can_be(69 << 30));
+    }
+
+    #[test]
+    fn the_models_name_is_kept_and_its_figures_are_of_no_other_model() {
+        let mut imported = import(PRODUCTION, "production.md").unwrap();
+        assert_eq!(imported.baseline.imported.as_ref().unwrap().model.as_deref(), Some("WanModel (14B parameters)"));
+        let mut record = Scenario::new().record;
+        let case = &mut record.cases.iter_mut().find(|case| case.case.name == "mlx/41f/nf4").unwrap().case;
+        assert_eq!(case.workload.model, "synthetic");
+        assert_eq!(imported.baseline.case(case), None);
+        case.workload.model = "wan14b".to_owned();
+        imported.rename_model("wan14b");
+        assert!(imported.baseline.case(case).is_some());
+        assert!(imported.model_bytes.contains_key("mlx/wan14b/nf4/f32"));
+    }
+
+    #[test]
+    fn there_is_no_speedup_over_a_reference_without_figures() {
+        let row = "| PYTORCH | 41 | 20 | None | 9.1s | 3.0min | 69.1GB | 1.00x (baseline) |\n";
+        for failed in [
+            "",
+            "| PYTORCH | 41 | 20 | None | - | - | - | Error: PyTorch not availab... |\n",
+            "| PYTORCH | 41 | 20 | None | 0.0s | 0.0s | 69.1GB | 1.00x (baseline) |\n",
+        ] {
+            let imported = import(&PRODUCTION.replace(row, failed), "production.md").unwrap();
+            assert_eq!(imported.without_reference, ["mlx/41f/nf4"], "{failed}");
+            let case = &imported.baseline.cases["mlx/41f/nf4"];
+            assert_eq!((case.speedup, case.step_seconds), (None, Some(7.7)));
+        }
     }
 
     #[test]

@@ -9,4 +9,4 @@ pub mod valid;
 mod versioned;
 
 pub use open::committed;
-pub use versioned::{ReadError, has_form, read_versioned};
+pub use versioned::{ReadError, has_form, parse_versioned, read_versioned};

@@ -1,11 +1,13 @@
 //! Opening results files and baselines: read, and refused unless they are [`valid`].
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::files::save;
+use crate::files::read::Limit;
+use crate::files::{folder, save};
 use crate::machine::Machine;
 use crate::protocol::DeviceKind;
 use crate::store::baseline::{self, Baseline, MODEL_MEMORY, ModelMemory};
@@ -26,7 +28,7 @@ struct AnyRunRecord {
 impl RunRecord {
     /// Whether `path` holds a saved record, of this wanbench or of one with another schema.
     pub fn is_in(path: &Path) -> bool {
-        has_form::<AnyRunRecord>(path)
+        has_form::<AnyRunRecord>(path, Limit::RESULTS)
     }
 
     /// Saves the record, atomically.
@@ -37,7 +39,7 @@ impl RunRecord {
 
     /// Reads a saved record.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
-        Self::parse(&read(path)?, path)
+        Self::parse(&read(path, Limit::RESULTS)?, path)
     }
 
     /// Reads the text of a saved record, as [`RunRecord::open`] does; `path` is for messages.
@@ -52,14 +54,14 @@ impl ModelMemory {
     /// Reads `folder`'s file; empty where there is none.
     pub fn open(folder: &Path) -> Result<Self, ReadError> {
         let path = folder.join(MODEL_MEMORY);
-        match read(&path) {
+        match read_committed(&path) {
             Err(error) if error.is_not_found() => Ok(Self::default()),
             text => Self::parse(&text?, &path),
         }
     }
 
     /// Reads the text of such a file; `path` is for messages.
-    fn parse(text: &str, path: &Path) -> Result<Self, ReadError> {
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ReadError> {
         let memory = parse_versioned(text, path, "model memory file", baseline::SCHEMA)?;
         valid::model_memory(&memory).map_err(|reason| ReadError::invalid(path, reason))?;
         Ok(memory)
@@ -68,7 +70,7 @@ impl ModelMemory {
 
 /// The text of the committed file `path`: a machine's baseline or, by its name, the models' memory; an error if it is neither.
 pub fn committed(path: &Path) -> Result<String, ReadError> {
-    let text = read(path)?;
+    let text = read_committed(path)?;
     match path.file_name().is_some_and(|name| name == MODEL_MEMORY) {
         true => ModelMemory::parse(&text, path).map(drop),
         false => Baseline::parse(&text, path).map(drop),
@@ -76,14 +78,24 @@ pub fn committed(path: &Path) -> Result<String, ReadError> {
     Ok(text)
 }
 
+/// The text of a file in a folder of baselines, with what a killed process decided to change there.
+fn read_committed(path: &Path) -> Result<String, ReadError> {
+    path.parent().map_or(Ok(()), |folder| completed(folder))?;
+    read(path, Limit::BASELINE)
+}
+
+fn completed(folder: &Path) -> Result<(), ReadError> {
+    folder::complete(folder).map_err(|cause| ReadError::Io { path: folder.display().to_string(), cause })
+}
+
 impl Baseline {
     /// Reads one file.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
-        Self::parse(&read(path)?, path)
+        Self::parse(&read_committed(path)?, path)
     }
 
     /// Reads the text of such a file; `path` is for messages.
-    fn parse(text: &str, path: &Path) -> Result<Self, ReadError> {
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ReadError> {
         let baseline = parse_versioned(text, path, "baseline", baseline::SCHEMA)?;
         valid::baseline(&baseline).map_err(|reason| ReadError::invalid(path, reason))?;
         Ok(baseline)
@@ -109,8 +121,10 @@ impl Baseline {
         agreeing().find(|(path, _)| *path == own).or_else(|| agreeing().next())
     }
 
-    /// All machines' baselines in `folder`, by file name; none where there is no such folder.
+    /// All machines' baselines in `folder`, by file name, without hidden files (macOS leaves some beside its own); none where
+    /// there is no such folder.
     pub fn all(folder: &Path) -> Result<Vec<(PathBuf, Self)>, ReadError> {
+        completed(folder)?;
         let unreadable = |cause| ReadError::Io { path: folder.display().to_string(), cause };
         let entries = match std::fs::read_dir(folder) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -121,8 +135,8 @@ impl Baseline {
             paths.push(entry.map_err(unreadable)?.path());
         }
         paths.retain(|path| {
-            path.extension().is_some_and(|extension| extension == "json")
-                && path.file_name().is_some_and(|name| name != MODEL_MEMORY)
+            let is_machines = |name: &OsStr| name != MODEL_MEMORY && !name.as_encoded_bytes().starts_with(b".");
+            path.extension().is_some_and(|extension| extension == "json") && path.file_name().is_some_and(is_machines)
         });
         paths.sort();
         paths.into_iter().map(|path| Ok((path.clone(), Self::open(&path)?))).collect()

@@ -6,6 +6,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
+use crate::files::read::{self, Limit};
+
 /// Why a saved file cannot be used.
 #[derive(Debug, Error)]
 pub enum ReadError {
@@ -26,6 +28,16 @@ pub enum ReadError {
         what: &'static str,
         /// Where it fails.
         cause: serde_json::Error,
+    },
+    /// It is as a merge left it.
+    #[error(
+        "{path}: has merge conflict markers at line {line}: resolve the conflict, or take one side (`git checkout --theirs`) and record again"
+    )]
+    Conflict {
+        /// The file.
+        path: String,
+        /// The first marker's line, from 1.
+        line: usize,
     },
     /// It holds what wanbench does not write, by the rules of [`valid`](super::valid).
     #[error("{path}: {reason}: the file was changed or damaged; restore it, or measure again")]
@@ -62,18 +74,23 @@ impl ReadError {
 }
 
 /// Reads JSON whose `schema` must be `expected`; the version is looked at first, so that an old file is named as such.
-pub fn read_versioned<T: DeserializeOwned>(path: &Path, what: &'static str, expected: u32) -> Result<T, ReadError> {
-    parse_versioned(&read(path)?, path, what, expected)
+pub fn read_versioned<T: DeserializeOwned>(
+    path: &Path,
+    limit: Limit,
+    what: &'static str,
+    expected: u32,
+) -> Result<T, ReadError> {
+    parse_versioned(&read(path, limit)?, path, what, expected)
 }
 
 /// Whether `path` holds a file of the form `T`, whatever its schema version: `T` has what is common to all of them.
-pub fn has_form<T: DeserializeOwned>(path: &Path) -> bool {
-    read(path).is_ok_and(|text| serde_json::from_str::<T>(&text).is_ok())
+pub fn has_form<T: DeserializeOwned>(path: &Path, limit: Limit) -> bool {
+    read(path, limit).is_ok_and(|text| serde_json::from_str::<T>(&text).is_ok())
 }
 
 /// The text of `path`.
-pub(super) fn read(path: &Path) -> Result<String, ReadError> {
-    std::fs::read_to_string(path).map_err(|cause| ReadError::Io { path: path.display().to_string(), cause })
+pub(super) fn read(path: &Path, limit: Limit) -> Result<String, ReadError> {
+    read::text(path, limit).map_err(|cause| ReadError::Io { path: path.display().to_string(), cause })
 }
 
 /// The one key that every version of a file has.
@@ -83,18 +100,40 @@ struct Versioned {
 }
 
 /// Reads the text of such a file; `path` is for messages.
-pub(super) fn parse_versioned<T: DeserializeOwned>(
+pub fn parse_versioned<T: DeserializeOwned>(
     text: &str,
     path: &Path,
     what: &'static str,
     expected: u32,
 ) -> Result<T, ReadError> {
     let name = || path.display().to_string();
-    let malformed = |cause| ReadError::Malformed { path: name(), what, cause };
+    let malformed = |cause| match conflict(text) {
+        Some(line) => ReadError::Conflict { path: name(), line },
+        None => ReadError::Malformed { path: name(), what, cause },
+    };
     // Nothing else is kept: a file from outside may hold much that the form does not have.
     let versioned: Versioned = serde_json::from_str(text).map_err(malformed)?;
     match versioned.schema {
         Some(found) if found != u64::from(expected) => Err(ReadError::Schema { path: name(), found, expected }),
         _ => serde_json::from_str(text).map_err(malformed),
+    }
+}
+
+/// The line, from 1, of the first marker that a merge left.
+fn conflict(text: &str) -> Option<usize> {
+    text.lines().position(|line| line.starts_with("<<<<<<< ")).map(|index| index + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_merge_conflict_is_named_as_such() {
+        let text = "{\n<<<<<<< HEAD\n  \"schema\": 1\n=======\n  \"schema\": 1\n>>>>>>> topic\n}\n";
+        let error = parse_versioned::<Versioned>(text, Path::new("a.json"), "baseline", 1).map(drop).unwrap_err();
+        assert!(error.to_string().starts_with("a.json: has merge conflict markers at line 2: resolve"), "{error}");
+        let error = parse_versioned::<Versioned>("{", Path::new("a.json"), "baseline", 1).map(drop).unwrap_err();
+        assert!(error.to_string().starts_with("a.json: not a valid baseline: "), "{error}");
     }
 }

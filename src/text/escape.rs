@@ -1,6 +1,18 @@
 //! Makes text from outside (machine names, reasons, a worker's stderr) harmless where it is shown.
 //!
-//! Nothing that a worker prints can break a table, add markup, notify a user on GitHub or move a terminal's cursor.
+//! Nothing that a worker prints can break a table, add markup, notify a user on GitHub, move a terminal's cursor or flood it.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+/// Characters of a line that are shown: more than any of wanbench's own has.
+const LONGEST_LINE: usize = 10_000;
+
+/// Lines of a message that are shown.
+const MOST_LINES: usize = 200;
+
+/// Columns that a line of a message is indented by.
+const MOST_INDENT: usize = 40;
 
 /// Stands between `@` or `#` and a name, so that GitHub neither notifies nor links: escapes do not stop it from that.
 const NO_LINK: &str = "&#8203;";
@@ -80,9 +92,76 @@ pub fn fenced(language: &str, lines: &[String]) -> String {
     format!("{fence}{language}\n{}\n{fence}\n", lines.join("\n"))
 }
 
-/// `text` on one line, without control characters (a terminal would obey them).
+/// `text` on one line, without control characters (a terminal would obey them), and cut where it is longer than anybody reads.
 pub fn one_line(text: &str) -> String {
-    text.split(['\n', '\r', '\t']).map(printable).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+    // What is dropped makes it shorter again.
+    let text = cut(text, 4 * LONGEST_LINE);
+    let parts = text.split(['\n', '\r', '\t', '\u{2028}', '\u{2029}']);
+    let line = parts.map(printable).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
+    cut(&line, LONGEST_LINE)
+}
+
+/// `text` with its lines as they are, each as [`one_line`] shows it but for what it is indented by, and not more of them than
+/// anybody reads.
+pub fn lines(text: &str) -> String {
+    let mut all = text.lines();
+    let mut shown: Vec<String> = all.by_ref().take(MOST_LINES).map(line).collect();
+    let rest = all.count();
+    if rest > 0 {
+        shown.push(format!("… and {rest} more lines"));
+    }
+    shown.join("\n")
+}
+
+fn line(line: &str) -> String {
+    let text = line.trim_start_matches(' ');
+    let indent = (line.len() - text.len()).min(MOST_INDENT);
+    " ".repeat(indent) + &one_line(text)
+}
+
+/// `text` without what a terminal would obey, except for line feeds and colours.
+pub fn terminal(text: &str) -> Cow<'_, str> {
+    let is_harmful = |character: char| is_invisible(character) && character != '\n';
+    if !text.contains(is_harmful) {
+        return text.into();
+    }
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(is_harmful) {
+        shown.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let colour = colour(rest);
+        shown.push_str(&rest[..colour]);
+        let dropped = rest.chars().next().map_or(0, char::len_utf8);
+        rest = &rest[colour.max(dropped)..];
+    }
+    shown.push_str(rest);
+    shown.into()
+}
+
+/// The length of the sequence that sets colours at the beginning of `text`, in bytes; 0 where there is none.
+fn colour(text: &str) -> usize {
+    let Some(parameters) = text.strip_prefix("\u{1b}[") else { return 0 };
+    let end = parameters.find(|character: char| !character.is_ascii_digit() && character != ';');
+    end.filter(|end| parameters[*end..].starts_with('m')).map_or(0, |end| 2 + end + 1)
+}
+
+/// The JSON `text` with escapes in place of what a terminal would obey: such characters stand in strings only.
+pub fn json(text: &str) -> Cow<'_, str> {
+    let is_raw = |character: char| is_invisible(character) && !matches!(character, '\n' | '\r' | '\t');
+    if !text.contains(is_raw) {
+        return text.into();
+    }
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match is_raw(character) {
+            true => character.encode_utf16(&mut [0; 2]).iter().for_each(|unit| {
+                let _ = write!(escaped, "\\u{unit:04x}");
+            }),
+            false => escaped.push(character),
+        }
+    }
+    escaped.into()
 }
 
 /// The first `length` characters of `text`, with an ellipsis for the rest.
@@ -93,7 +172,7 @@ pub fn cut(text: &str, length: usize) -> String {
     }
 }
 
-/// Drops control and invisible reordering characters, and with an escape character the sequence it begins.
+/// Drops control and other invisible characters, and with an escape character the sequence it begins.
 fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut characters = text.chars().peekable();
@@ -101,15 +180,18 @@ fn printable(text: &str) -> String {
         if character == '\u{1b}' && characters.next_if_eq(&'[').is_some() {
             // A control sequence ends with its first letter or another character from @ to ~.
             characters.by_ref().find(|end| ('@'..='~').contains(end));
-        } else if !character.is_control() && !is_reordering(character) {
+        } else if !is_invisible(character) {
             shown.push(character);
         }
     }
     shown
 }
 
-fn is_reordering(character: char) -> bool {
-    matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// Control characters, and those that reorder, break or hide what is around them.
+fn is_invisible(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(character, '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// Whether GitHub may take `character` and `next` for the beginning of a user's or an issue's name.
@@ -161,6 +243,32 @@ mod tests {
     fn what_is_harmless_has_no_punctuation_but_a_names() {
         assert_eq!(harmless("mlx/41f/int8 \"`ü%%{x}", 20), "mlx/41f/int8-------x");
         assert_eq!(harmless("abc", 2), "ab");
+    }
+
+    #[test]
+    fn what_nobody_can_read_is_cut() {
+        let flood = "x".repeat(5_000_000);
+        assert_eq!(one_line(&flood).chars().count(), LONGEST_LINE + 1);
+        assert_eq!(markdown(&flood).chars().count(), LONGEST_LINE + 1);
+        let shown = lines(&"  a\n".repeat(MOST_LINES + 7));
+        assert_eq!(shown.lines().count(), MOST_LINES + 1);
+        assert!(shown.starts_with("  a\n  a\n") && shown.ends_with("\n… and 7 more lines"));
+        assert_eq!(lines("a \u{1b}[2J\n\n  b\u{7}"), "a \n\n  b");
+    }
+
+    #[test]
+    fn what_is_printed_keeps_lines_and_colours_alone() {
+        assert_eq!(terminal("\u{1b}[1;31mred\u{1b}[0m\nplain ü"), "\u{1b}[1;31mred\u{1b}[0m\nplain ü");
+        assert_eq!(terminal("a\u{1b}[2Jb\u{1b}]0;title\u{7}c\u{202e}d\u{9b}e\r"), "a[2Jb]0;titlecde");
+    }
+
+    #[test]
+    fn json_says_the_same_without_raw_control_characters() {
+        let text = "{\n\t\"a\": \"\u{7f}\u{9b}\u{202e}\u{e0041}ü\"\n}";
+        let escaped = json(text);
+        assert_eq!(escaped, "{\n\t\"a\": \"\\u007f\\u009b\\u202e\\udb40\\udc41ü\"\n}");
+        let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(value(text), value(&escaped));
     }
 
     #[test]

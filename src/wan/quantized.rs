@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::params::{Param, params};
 use super::quant::Layout;
-use super::reading::{CheckpointError, config_path, read_json};
+use super::reading::{CheckpointError, config_path, parse_json, read_text};
 use super::tensor_file::TensorFile;
 use super::{DType, Quant, Spec};
 
@@ -72,13 +72,18 @@ impl Manifest {
         if !path.exists() {
             return Ok(None);
         }
-        let manifest: Self = read_json(&path)?;
+        Self::parse(&read_text(&path)?, &path).map(Some)
+    }
+
+    /// Reads the text of a manifest; `path` is for messages.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, CheckpointError> {
+        let manifest: Self = parse_json(text, path)?;
         if manifest.schema != SCHEMA {
             let reason =
                 format!("written with schema {}, this wanbench reads {SCHEMA}: quantize again", manifest.schema);
-            return Err(CheckpointError::Malformed { path, reason });
+            return Err(CheckpointError::Malformed { path: path.to_owned(), reason });
         }
-        Ok(Some(manifest))
+        Ok(manifest)
     }
 
     /// Whether it is packed as `layout` says, with the rest as `dtype`.

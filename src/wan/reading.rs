@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::files::read::{self, Limit};
 use crate::text::escape::one_line;
 
 /// Why a checkpoint cannot be used.
@@ -54,7 +55,16 @@ pub(super) fn config_path(path: &Path) -> PathBuf {
 
 /// Reads a JSON file of a checkpoint.
 pub(super) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, CheckpointError> {
-    let text = std::fs::read_to_string(path).map_err(|cause| CheckpointError::Read { path: path.to_owned(), cause })?;
-    serde_json::from_str(&text)
+    parse_json(&read_text(path)?, path)
+}
+
+/// The text of such a file.
+pub(super) fn read_text(path: &Path) -> Result<String, CheckpointError> {
+    read::text(path, Limit::CHECKPOINT_JSON).map_err(|cause| CheckpointError::Read { path: path.to_owned(), cause })
+}
+
+/// Reads the text of such a file; `path` is for messages.
+pub(super) fn parse_json<T: serde::de::DeserializeOwned>(text: &str, path: &Path) -> Result<T, CheckpointError> {
+    serde_json::from_str(text)
         .map_err(|error| CheckpointError::Malformed { path: path.to_owned(), reason: error.to_string() })
 }

@@ -1,15 +1,15 @@
 //! One memory-mapped safetensors file, and whether it holds what it must.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use memmap2::{Mmap, UncheckedAdvice};
+use memmap2::{Mmap, MmapMut, UncheckedAdvice};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, Metadata};
 
 use super::foreign;
 use super::reading::CheckpointError;
+use crate::files;
 
 /// Bytes by which a file of another kind is known.
 const LONGEST_HEAD: usize = 64;
@@ -37,14 +37,23 @@ impl TensorFile {
     /// Maps `path` and reads its header; a truncated file is an error.
     pub fn open(path: &Path) -> Result<Self, CheckpointError> {
         let read = |cause| CheckpointError::Read { path: path.to_owned(), cause };
-        let file = File::open(path).map_err(read)?;
-        if !file.metadata().map_err(read)?.is_file() {
-            let reason = "is not a regular file: name a file or a folder of weights".to_owned();
-            return Err(CheckpointError::Malformed { path: path.to_owned(), reason });
-        }
+        let file = files::read::open(path).map_err(read)?;
         // SAFETY: a checkpoint that another process rewrites while it is read would change under us; checkpoints
         // are immutable by convention, and every user of safetensors maps them so.
         let map = unsafe { Mmap::map(&file) }.map_err(read)?;
+        Self::of(map, path)
+    }
+
+    /// Reads the bytes of such a file; `path` is for messages.
+    pub fn parse(bytes: &[u8], path: &Path) -> Result<Self, CheckpointError> {
+        let read = |cause| CheckpointError::Read { path: path.to_owned(), cause };
+        // No mapping is empty.
+        let mut map = MmapMut::map_anon(bytes.len().max(1)).map_err(read)?;
+        map[..bytes.len()].copy_from_slice(bytes);
+        Self::of(map.make_read_only().map_err(read)?, path)
+    }
+
+    fn of(map: Mmap, path: &Path) -> Result<Self, CheckpointError> {
         let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|error| CheckpointError::Malformed {
             path: path.to_owned(),
             reason: foreign::file(&map[..map.len().min(LONGEST_HEAD)]).map_or_else(

@@ -10,6 +10,7 @@ mod rates;
 mod steps;
 mod wire;
 
+use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
@@ -34,11 +35,11 @@ pub fn run<B: Backend>() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("plain-loop") {
         return match steps::plain_loop::<B>() {
             Ok(seconds) => {
-                println!("{seconds}");
-                ExitCode::SUCCESS
+                let is_printed = writeln!(io::stdout(), "{seconds}").is_ok();
+                if is_printed { ExitCode::SUCCESS } else { ExitCode::from(3) }
             }
             Err(error) => {
-                eprintln!("{}: {error:#}", B::NAME);
+                say(&format!("{}: {error:#}", B::NAME));
                 ExitCode::from(3)
             }
         };
@@ -46,7 +47,7 @@ pub fn run<B: Backend>() -> ExitCode {
     let mut wire = match Wire::take_stdout() {
         Ok(wire) => wire,
         Err(error) => {
-            eprintln!("{}: cannot take over standard output: {error}", B::NAME);
+            say(&format!("{}: cannot take over standard output: {error}", B::NAME));
             return ExitCode::from(3);
         }
     };
@@ -60,6 +61,11 @@ pub fn run<B: Backend>() -> ExitCode {
     // When the tool is gone there is nobody left to tell.
     let _ = wire.send(&Event::Failed(failed));
     leave(3)
+}
+
+/// Says something on standard error. Where nobody reads it, the exit status still tells; `eprintln!` would panic.
+fn say(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// Ends the process at once. A framework's destructors take a tenth of a short launch, and must not run while another

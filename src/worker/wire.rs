@@ -33,7 +33,7 @@ pub fn read_request() -> Result<(Request, Receiver<Turn>)> {
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line).context("cannot read the request")?;
     let (sender, turns) = channel();
-    std::thread::spawn(move || {
+    let watch = move || {
         // Ends when the tool closes the pipe, by will or by dying, or writes what is no turn.
         for line in io::stdin().lock().lines().map_while(Result::ok) {
             let Ok(turn) = serde_json::from_str(&line) else { break };
@@ -41,7 +41,8 @@ pub fn read_request() -> Result<(Request, Receiver<Turn>)> {
             let _ = sender.send(turn);
         }
         leave(3);
-    });
+    };
+    std::thread::Builder::new().spawn(watch).context("cannot start a thread that watches for turns")?;
     let value: serde_json::Value = serde_json::from_str(&line).context("the request is not JSON")?;
     let version = value.get("protocol").and_then(serde_json::Value::as_u64);
     ensure!(

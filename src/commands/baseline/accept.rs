@@ -9,7 +9,7 @@ use wanbench::gate::{Against, Baselines, Demands, Figure, Finding, Judge, Judged
 use wanbench::store::baseline::{Acceptance, Accepted, AcceptedTime, Baseline, MODEL_MEMORY, ModelMemory};
 use wanbench::store::record::{CaseRecord, RunRecord};
 
-use super::change::{Change, apply};
+use super::change::{Change, apply, lock};
 use super::reason::checked_reason;
 use super::update::{check_can_ask, check_doubts, check_recordable, stored};
 use wanbench::text::{format, shell};
@@ -37,6 +37,7 @@ pub fn accept(args: &cli::Accept, terminal: &Terminal) -> Result<ExitStatus> {
             names.join(", ")
         )));
     };
+    let locked = lock(folder, terminal)?;
     let memory = ModelMemory::open(folder)?;
     let (path, old) = stored(folder, &record)?;
     check_measured(&path, folder, &record)?;
@@ -81,7 +82,7 @@ pub fn accept(args: &cli::Accept, terminal: &Terminal) -> Result<ExitStatus> {
         Change::new(folder.join(MODEL_MEMORY), &memory.with(case))?,
         Change::new(path, &accepting.forced(&record, &overridden))?,
     ];
-    apply(&files, args.yes, terminal)
+    apply(&locked, &files, args.yes, terminal)
 }
 
 /// What there is to accept.

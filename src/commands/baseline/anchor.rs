@@ -4,7 +4,7 @@ use wanbench::config::Config;
 use wanbench::machine::Machine;
 use wanbench::store::baseline::Baseline;
 
-use super::change::{Change, apply};
+use super::change::{Change, apply, lock};
 use super::reason::checked_reason;
 use super::update::check_can_ask;
 use crate::cli;
@@ -26,6 +26,7 @@ pub fn anchor(args: &cli::Anchor, terminal: &Terminal) -> Result<ExitStatus> {
             path.display()
         )));
     }
+    let locked = lock(&folder, terminal)?;
     let old = Baseline::open(&path)?;
     let is_wanted =
         |name: &str| args.filter.is_empty() || args.filter.iter().any(|filter| name.contains(filter.as_str()));
@@ -36,5 +37,5 @@ pub fn anchor(args: &cli::Anchor, terminal: &Terminal) -> Result<ExitStatus> {
         )));
     }
     let moved = old.anchored(is_wanted, reason, &config.gate);
-    apply(&[Change::new(path, &moved)?], args.yes, terminal)
+    apply(&locked, &[Change::new(path, &moved)?], args.yes, terminal)
 }

@@ -1,13 +1,23 @@
-//! Changing committed files: show the difference, ask, write.
+//! Changing committed files: keep others out, show the difference, ask, write all or nothing.
 
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use similar::TextDiff;
+use wanbench::files::folder::Locked;
+use wanbench::files::read::{self, Limit};
+use wanbench::text::escape;
 
-use crate::session::judged::save_text;
 use crate::session::status::{Error, ExitStatus, OrStatus, Result};
 use crate::session::terminal::Terminal;
+
+/// Keeps other processes from changing the baselines in `folder`, from before they are read until they are written: what two
+/// record at the same time would else be lost of one of them.
+pub(super) fn lock(folder: &Path, terminal: &Terminal) -> Result<Locked> {
+    let folder_name = folder.display();
+    Locked::acquire(folder, || terminal.say(&format!("waiting for another wanbench that is changing {folder_name}")))
+        .or_incomplete(|| format!("cannot change {folder_name}"))
+}
 
 /// A file's content before and after.
 pub(super) struct Change {
@@ -19,7 +29,7 @@ pub(super) struct Change {
 impl Change {
     /// The change of `path` to `value` as JSON.
     pub(super) fn new<T: serde::Serialize>(path: PathBuf, value: &T) -> Result<Self> {
-        let old = match std::fs::read_to_string(&path) {
+        let old = match read::text(&path, Limit::BASELINE) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             read => read.or_usage(|| format!("cannot read {}", path.display()))?,
         };
@@ -30,8 +40,8 @@ impl Change {
     }
 }
 
-/// Prints the differences, asks unless `yes`, writes.
-pub(super) fn apply(changes: &[Change], yes: bool, terminal: &Terminal) -> Result<ExitStatus> {
+/// Prints the differences, asks unless `yes`, writes all files of the `locked` folder or none.
+pub(super) fn apply(locked: &Locked, changes: &[Change], yes: bool, terminal: &Terminal) -> Result<ExitStatus> {
     let changed: Vec<&Change> = changes.iter().filter(|change| change.old != change.new).collect();
     for change in &changed {
         let name = change.path.display().to_string();
@@ -45,9 +55,11 @@ pub(super) fn apply(changes: &[Change], yes: bool, terminal: &Terminal) -> Resul
         terminal.say("nothing was written");
         return Ok(ExitStatus::Passed);
     }
-    for change in changed {
-        save_text(&change.path, &change.new)?;
-        terminal.say(&format!("wrote {}: commit it", change.path.display()));
+    let paths: Vec<String> = changed.iter().map(|change| change.path.display().to_string()).collect();
+    let files: Vec<(&Path, &str)> = changed.iter().map(|change| (change.path.as_path(), change.new.as_str())).collect();
+    locked.replace(&files).or_incomplete(|| format!("cannot write {}", paths.join(" and ")))?;
+    for path in paths {
+        terminal.say(&format!("wrote {path}: commit it"));
     }
     Ok(ExitStatus::Passed)
 }
@@ -65,5 +77,6 @@ fn confirmed() -> Result<bool> {
 
 /// The unified diff of two texts.
 pub(super) fn unified(old: &str, new: &str, old_name: &str, new_name: &str) -> String {
-    TextDiff::from_lines(old, new).unified_diff().header(old_name, new_name).to_string()
+    let (old, new) = (escape::json(old), escape::json(new));
+    TextDiff::from_lines(&*old, &*new).unified_diff().header(old_name, new_name).to_string()
 }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use wanbench::machine::Machine;
 use wanbench::store::baseline::Baseline;
 use wanbench::store::committed;
+use wanbench::text::escape;
 
 use crate::cli;
 use crate::session::status::{Error, ExitStatus, Result};
@@ -43,7 +44,7 @@ pub fn show(args: &cli::Show, terminal: &Terminal) -> Result<ExitStatus> {
     };
     let text = committed(&path)?;
     terminal.say(&format!("{}:", path.display()));
-    terminal.print(&text)?;
+    terminal.print(&escape::json(&text))?;
     Ok(ExitStatus::Passed)
 }
 

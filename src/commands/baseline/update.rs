@@ -10,9 +10,10 @@ use wanbench::store::ReadError;
 use wanbench::store::baseline::{Baseline, MODEL_MEMORY, ModelMemory};
 use wanbench::store::record::RunRecord;
 
-use super::change::{Change, apply};
+use super::change::{Change, apply, lock};
 use crate::cli;
 use crate::session::measure::{MeasuredRun, Measuring, measure};
+use crate::session::outputs;
 use crate::session::status::{Error, ExitStatus, Result};
 use crate::session::terminal::Terminal;
 
@@ -27,6 +28,7 @@ pub fn update(args: &cli::Update, terminal: &Terminal) -> Result<ExitStatus> {
             return Err(Error::usage("a debug build cannot record a baseline: use a release build (`make build`)"));
         }
         None => {
+            outputs::check_measured(&args.measure, None)?;
             let asked = Measuring::plain(&args.measure, &config);
             let Some(measured) = measure(&asked, terminal)? else { return Ok(ExitStatus::Passed) };
             measured
@@ -37,6 +39,7 @@ pub fn update(args: &cli::Update, terminal: &Terminal) -> Result<ExitStatus> {
     check_doubts(doubts.all(), args.force)?;
     check_known(&record, &config)?;
     let folder = sources.baselines();
+    let locked = lock(&folder, terminal)?;
     let memory = ModelMemory::open(&folder)?;
     let (path, old) = stored(&folder, &record)?;
     let updated = old.updated(&record, &config.gate);
@@ -47,7 +50,7 @@ pub fn update(args: &cli::Update, terminal: &Terminal) -> Result<ExitStatus> {
         Change::new(folder.join(MODEL_MEMORY), &memory.updated(&record))?,
         Change::new(path, &updated.forced(&record, &doubts))?,
     ];
-    Ok(apply(&files, args.yes, terminal)?.if_saved(unsaved.is_none()))
+    Ok(apply(&locked, &files, args.yes, terminal)?.if_saved(unsaved.is_none()))
 }
 
 /// Refuses a command that asks where nobody answers.
