@@ -47,7 +47,7 @@ impl Jobs {
 
     /// Saves the jobs, atomically.
     pub fn save(&self, path: &Path) -> std::io::Result<()> {
-        save::json(path, self)
+        save::compact_json(path, self)
     }
 
     /// Reads saved jobs; records of another schema, or with figures that cannot be true, are an error.

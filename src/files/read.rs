@@ -7,6 +7,11 @@ use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use flate2::read::GzDecoder;
+
+/// How a file begins that is compressed with gzip.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
 /// Most bytes that a kind of file may have: many times what an honest one has, and little enough to be read whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
@@ -19,10 +24,10 @@ pub struct Limit {
 impl Limit {
     /// config.toml.
     pub const CONFIGURATION: Self = Self { what: "a configuration", bytes: 16 << 20 };
-    /// results.json: 5,000 cases with 10 launches of 20 steps have 20 MB.
-    pub const RESULTS: Self = Self { what: "a results file", bytes: 1 << 30 };
+    /// results.json: 5,000 cases with 10 launches of 20 steps have 30 MB.
+    pub const RESULTS: Self = Self { what: "a results file", bytes: 512 << 20 };
     /// calibration.json, which holds several runs.
-    pub const CALIBRATION: Self = Self { what: "a calibration", bytes: 2 << 30 };
+    pub const CALIBRATION: Self = Self { what: "a calibration", bytes: 1 << 30 };
     /// A machine's baseline or the models' memory.
     pub const BASELINE: Self = Self { what: "a baseline", bytes: 256 << 20 };
     /// A report to import.
@@ -57,30 +62,38 @@ pub fn open(path: &Path) -> io::Result<File> {
 pub fn bytes(path: &Path, limit: Limit) -> io::Result<Vec<u8>> {
     let file = open(path)?;
     let size = file.metadata()?.len();
-    let too_large = |size: u64| {
-        let Limit { what, bytes } = limit;
-        let reason = format!("it has {size} bytes, and {what} at most {bytes}: is it another file?");
-        io::Error::new(io::ErrorKind::FileTooLarge, reason)
-    };
     if size > limit.bytes {
-        return Err(too_large(size));
+        return Err(too_large(size, limit));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
     // It may grow meanwhile, and some of the system's files say that they are empty.
     file.take(limit.bytes + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit.bytes {
-        return Err(too_large(bytes.len() as u64));
+        return Err(too_large(bytes.len() as u64, limit));
     }
     Ok(bytes)
 }
 
-/// The text of a regular file within `limit`.
+/// The text of a regular file within `limit`; of a compressed one (gzip) what it holds.
 ///
 /// # Errors
-/// As of [`bytes`()]; where it is not UTF-8.
+/// As of [`bytes`()]; where it is not UTF-8, or holds more than `limit`.
 pub fn text(path: &Path, limit: Limit) -> io::Result<String> {
-    let text = String::from_utf8(bytes(path, limit)?);
-    text.map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
+    let bytes = bytes(path, limit)?;
+    let bytes = if bytes.starts_with(&GZIP) { unpacked(&bytes, limit)? } else { bytes };
+    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
+}
+
+/// What a few bytes unpack to may be without end.
+fn unpacked(packed: &[u8], limit: Limit) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    GzDecoder::new(packed).take(limit.bytes + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit.bytes { Err(too_large(bytes.len() as u64, limit)) } else { Ok(bytes) }
+}
+
+fn too_large(size: u64, Limit { what, bytes }: Limit) -> io::Error {
+    let reason = format!("it has {size} bytes, and {what} at most {bytes}: is it another file?");
+    io::Error::new(io::ErrorKind::FileTooLarge, reason)
 }
 
 #[cfg(test)]
@@ -89,6 +102,18 @@ mod tests {
 
     fn refusal(path: &Path) -> String {
         bytes(path, Limit { what: "a baseline", bytes: 4 }).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_a_compressed_file_holds_is_within_the_limit_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("packed");
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        std::io::Write::write_all(&mut packed, &[b' '; 100_000]).unwrap();
+        std::fs::write(&path, packed.finish().unwrap()).unwrap();
+        assert_eq!(text(&path, Limit { what: "a baseline", bytes: 100_000 }).unwrap().len(), 100_000);
+        let refused = text(&path, Limit { what: "a baseline", bytes: 99_999 }).unwrap_err();
+        assert!(refused.to_string().contains("and a baseline at most 99999"), "{refused}");
     }
 
     #[test]

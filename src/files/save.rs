@@ -8,10 +8,15 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use tempfile::{NamedTempFile, TempDir};
 
 /// How the names of unfinished files and folders begin.
 pub(super) const UNFINISHED: &str = ".wanbench-";
+
+/// Bytes of JSON above which it is compressed.
+const PLAIN_BYTES: usize = 16 << 20;
 
 /// Links that are followed to a file which is not there yet; the system's own limit.
 const MOST_LINKS: usize = 40;
@@ -98,6 +103,22 @@ pub fn json<T: serde::Serialize>(path: &Path, value: &T) -> io::Result<()> {
     atomically(path, |out| {
         serde_json::to_writer_pretty(&mut *out, value)?;
         out.write_all(b"\n")
+    })
+}
+
+/// Writes `value` as JSON on one line, see [`atomically`]; what is larger than [`PLAIN_BYTES`] is compressed, whatever the file
+/// is called, as [`read::text`](super::read::text) reads it.
+pub fn compact_json<T: serde::Serialize>(path: &Path, value: &T) -> io::Result<()> {
+    let mut text = serde_json::to_vec(value)?;
+    text.push(b'\n');
+    if text.len() <= PLAIN_BYTES {
+        return atomically(path, |out| out.write_all(&text));
+    }
+    atomically(path, |out| {
+        // It is written after every block: fast rather than small.
+        let mut packed = GzEncoder::new(out, Compression::fast());
+        packed.write_all(&text)?;
+        packed.finish().map(drop)
     })
 }
 

@@ -34,7 +34,7 @@ impl RunRecord {
     /// Saves the record, atomically.
     pub fn save(&self, path: &Path) -> std::io::Result<()> {
         debug_assert_eq!(valid::run(self), Ok(()), "what a worker reports is validated when it arrives");
-        save::json(path, self)
+        save::compact_json(path, self)
     }
 
     /// Reads a saved record.
