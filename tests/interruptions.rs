@@ -178,3 +178,29 @@ fn waits_for(file: &std::fs::Metadata) -> bool {
     let locks = std::fs::read_to_string("/proc/locks").unwrap();
     locks.lines().any(|line| line.contains("->") && line.contains(&inode))
 }
+
+#[test]
+fn the_build_of_a_base_revision_ends_with_wanbench() {
+    let project = Project::new(&[("good", &worker(0.1, 8))]);
+    let git = |arguments: &[&str]| {
+        let identity = ["-c", "user.name=x", "-c", "user.email=x@example.org"];
+        let mut git = std::process::Command::new("git");
+        assert!(git.args(identity).args(arguments).current_dir(project.path("")).status().unwrap().success());
+    };
+    // It passes for wanbench itself, whose programs are built.
+    project.write("Cargo.toml", "[package]\nname = \"wanbench\"\n");
+    let marker = project.path("marker");
+    project.write("Makefile", &format!("build:\n\techo $$$$ > {}; sleep 1000\n", marker.display()));
+    project.write(".gitignore", "cache\n");
+    git(&["init", "--quiet"]);
+    git(&["add", "."]);
+    git(&["commit", "--quiet", "-m", "first"]);
+    for signal in [Signal::TERM, Signal::KILL] {
+        let _ = std::fs::remove_file(&marker);
+        let mut tool = started(&project, &["check", "--base", "HEAD"]);
+        let build = wait_for_number(&marker);
+        kill_process(Pid::from_child(&tool), signal).unwrap();
+        tool.wait().unwrap();
+        wait_for_end(build);
+    }
+}

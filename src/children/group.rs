@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command};
+use std::process::{Child, Command, ExitStatus};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -92,6 +92,14 @@ impl Group {
             }
             std::thread::sleep(Duration::from_millis(5).min(longest));
         }
+    }
+
+    /// Waits for the leader's own end, however long that takes, and leaves alone what it started.
+    pub fn finish(mut self) -> io::Result<ExitStatus> {
+        self.wait(Duration::MAX, || false)?;
+        Guard::tell(self.leader, false);
+        self.has_ended = true;
+        self.child.wait()
     }
 
     /// Kills what is left of the group and, where leftovers are killed, of all that the child started.

@@ -20,6 +20,7 @@ use std::time::SystemTime;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
+use crate::children::{Group, Leftovers};
 use crate::files::read::{self, Limit};
 use crate::files::save;
 use crate::revision::git;
@@ -142,7 +143,9 @@ impl Checkout {
         } else {
             make.stdout(io::stderr());
         }
-        let status = make.status().context("cannot start make")?;
+        // In a group of its own, which ends with wanbench.
+        let group = Group::spawn(&mut make, Leftovers::Kept).context("cannot start make")?;
+        let status = group.finish().context("cannot wait for make")?;
         if !status.success() {
             let said = if quiet { tail(&log) } else { String::new() };
             let source = source.display();
