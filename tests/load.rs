@@ -95,7 +95,7 @@ fn workload(index: usize) -> Workload {
 }
 
 fn launch(block: usize, nanoseconds: &mut impl FnMut() -> u64) -> Launch {
-    let mut seconds = || nanoseconds() as f64 * 1e-9;
+    let mut seconds = || nanoseconds() as f64 / 1e9;
     let rates = Rates { gemm_flops_per_second: 1e12 / seconds(), copy_bytes_per_second: 1e10 / seconds() };
     let versions = [("libtorch", "2.9.1"), ("tch", "0.26.0"), ("wanbench-torch", "0.1.0")];
     let measured = Measured {

@@ -4,11 +4,13 @@
 use std::path::Path;
 
 use jiff::Timestamp;
-use libfuzzer_sys::fuzz_target;
+use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 use wanbench::github::artifact::Artifact;
 use wanbench::github::event::WorkflowEvent;
 use wanbench::github::{Caps, identity};
-use wanbench_fuzz::{FILE, assert_harmless, assert_reported};
+use wanbench_fuzz::{FILE, assert_harmless, assert_reported, mutate_json};
+
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| { mutate_json(data, size, max_size, seed) });
 
 fuzz_target!(|text: &str| {
     let now = Timestamp::MAX;

@@ -3,11 +3,13 @@
 
 use std::path::Path;
 
-use libfuzzer_sys::fuzz_target;
+use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 use wanbench::config::Thresholds;
 use wanbench::store::baseline::{Baseline, ModelMemory};
 use wanbench::store::valid;
-use wanbench_fuzz::{FILE, assert_reads_back, assert_reported, record};
+use wanbench_fuzz::{FILE, assert_reads_back, assert_reported, mutate_json, record};
+
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| { mutate_json(data, size, max_size, seed) });
 
 fuzz_target!(|text: &str| {
     if let Ok(memory) = ModelMemory::parse(text, Path::new(FILE)) {

@@ -3,11 +3,13 @@
 
 use std::path::Path;
 
-use libfuzzer_sys::fuzz_target;
+use libfuzzer_sys::{fuzz_mutator, fuzz_target};
+use wanbench::wan::Spec;
 use wanbench::wan::params::params;
 use wanbench::wan::quantized::{Manifest, cached};
-use wanbench::wan::Spec;
-use wanbench_fuzz::{FILE, assert_reads_back};
+use wanbench_fuzz::{FILE, assert_reads_back, mutate_json};
+
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| { mutate_json(data, size, max_size, seed) });
 
 fuzz_target!(|text: &str| {
     if let Ok(manifest) = Manifest::parse(text, Path::new(FILE)) {

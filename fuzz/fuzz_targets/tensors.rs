@@ -4,11 +4,11 @@
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
+use wanbench::wan::DType;
 use wanbench::wan::Spec;
 use wanbench::wan::quant::Quant;
 use wanbench::wan::quantized::tensors;
 use wanbench::wan::tensor_file::TensorFile;
-use wanbench::wan::DType;
 use wanbench_fuzz::FILE;
 
 fuzz_target!(|bytes: &[u8]| {

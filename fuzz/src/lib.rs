@@ -1,5 +1,7 @@
 //! What the targets share: what must hold of everything that is read.
 
+mod mutation;
+
 use std::fmt::Debug;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -15,6 +17,8 @@ use wanbench::report::{self, Invocation, Report, Source};
 use wanbench::store::baseline::{Baseline, ModelMemory};
 use wanbench::store::record::RunRecord;
 use wanbench::store::valid;
+
+pub use mutation::mutate_json;
 
 /// A file's name, for messages.
 pub const FILE: &str = "file";
@@ -55,8 +59,7 @@ pub fn assert_reported(record: &RunRecord, baseline: Option<&Baseline>) {
     for plan in [Plan::of_record(record), Plan::of(config(), record), Plan::of_stranger(config(), record)] {
         let machine = Some(baseline.unwrap_or(&recorded));
         let baselines = Baselines { machine, memory: &memory, others: 0 };
-        let judge =
-            Judge { record, plan: &plan, baselines, thresholds: &thresholds, demands: Demands::default() };
+        let judge = Judge { record, plan: &plan, baselines, thresholds: &thresholds, demands: Demands::default() };
         assert_rendered(Report {
             outcome: judge.outcome(),
             doubts: Doubts::about(record, &thresholds),

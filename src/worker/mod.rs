@@ -64,7 +64,7 @@ pub fn run<B: Backend>() -> ExitCode {
 }
 
 /// Says something on standard error. Where nobody reads it, the exit status still tells; `eprintln!` would panic.
-fn say(text: &str) {
+pub fn say(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 

@@ -7,6 +7,7 @@ use mlx_rs::error::Exception;
 use mlx_rs::transforms::compile::compile;
 use mlx_rs::{Array, ops};
 use wanbench::protocol::DeviceKind;
+use wanbench::worker::say;
 
 /// Whether `transforms::compile` works here; says so on standard error where it does not.
 ///
@@ -18,7 +19,8 @@ pub fn probe(device: DeviceKind) -> bool {
         _ => compile_and_run(),
     };
     if let Err(error) = &outcome {
-        eprintln!("wanbench-mlx: MLX cannot compile here, so steps run uncompiled and slower: {}", error.what());
+        let reason = error.what();
+        say(&format!("wanbench-mlx: MLX cannot compile here, so steps run uncompiled and slower: {reason}"));
     }
     outcome.is_ok()
 }

@@ -14,7 +14,7 @@ use wanbench::wan::params::{Param, params};
 use wanbench::wan::quant::Layout;
 use wanbench::wan::quantized::packed_names;
 use wanbench::wan::{Quantized, Spec};
-use wanbench::worker::{LoadingProgress, Source, Unsupported};
+use wanbench::worker::{LoadingProgress, Source, Unsupported, say};
 
 use crate::native::{self, Packed};
 use crate::packing;
@@ -176,12 +176,12 @@ fn is_current(quantized: &Quantized) -> bool {
     let is_current = ours.is_some() && ours.as_ref() == theirs;
     if !is_current {
         let name = |version: Option<&String>| version.map_or_else(|| "an unknown version".to_owned(), String::clone);
-        eprintln!(
+        say(&format!(
             "wanbench-mlx: {} was saved by MLX {}, this is {}: quantizing the checkpoint again",
             quantized.weights.display(),
             name(theirs),
             name(ours.as_ref())
-        );
+        ));
     }
     is_current
 }

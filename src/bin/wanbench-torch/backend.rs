@@ -12,7 +12,7 @@ use wanbench::protocol::{self, DeviceChoice, DeviceKind};
 use wanbench::wan::inputs::HostTensor;
 use wanbench::wan::work::Part;
 use wanbench::wan::{Inputs, Quant};
-use wanbench::worker::{Backend, Enqueue, Kernel, Libraries, LoadingProgress, Source, Unsupported};
+use wanbench::worker::{Backend, Enqueue, Kernel, Libraries, LoadingProgress, Source, Unsupported, say};
 
 use crate::accelerator::{self, Accelerator, InferenceMode};
 use crate::errors::{brief, without_backtrace};
@@ -150,7 +150,7 @@ impl Backend for Torch {
         match accelerator.reset_peak().and_then(|()| accelerator.peak_bytes()) {
             Ok(peak) => self.counts_memory = peak > 0,
             // Timing is still worth having where an allocator keeps no count.
-            Err(error) => eprintln!("{}: no memory statistics: {error:#}", Self::NAME),
+            Err(error) => say(&format!("{}: no memory statistics: {error:#}", Self::NAME)),
         }
         Ok(())
     }

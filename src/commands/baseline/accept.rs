@@ -79,8 +79,8 @@ pub fn accept(args: &cli::Accept, terminal: &Terminal) -> Result<ExitStatus> {
     let accepting = old.accepting(&record, &args.case, acceptance, &config.gate);
     let overridden = if args.force { doubts_about(&record, case, &config.gate) } else { Doubts::default() };
     let files = [
-        Change::new(folder.join(MODEL_MEMORY), &memory.with(case))?,
-        Change::new(path, &accepting.forced(&record, &overridden))?,
+        Change::of_models(folder.join(MODEL_MEMORY), &memory.with(case))?,
+        Change::of_machine(path, &accepting.forced(&record, &overridden))?,
     ];
     apply(&locked, &files, args.yes, terminal)
 }

@@ -37,5 +37,5 @@ pub fn anchor(args: &cli::Anchor, terminal: &Terminal) -> Result<ExitStatus> {
         )));
     }
     let moved = old.anchored(is_wanted, reason, &config.gate);
-    apply(&locked, &[Change::new(path, &moved)?], args.yes, terminal)
+    apply(&locked, &[Change::of_machine(path, &moved)?], args.yes, terminal)
 }

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use similar::TextDiff;
 use wanbench::files::folder::Locked;
 use wanbench::files::read::{self, Limit};
+use wanbench::store::baseline::{Baseline, ModelMemory};
+use wanbench::store::valid;
 use wanbench::text::escape;
 
 use crate::session::status::{Error, ExitStatus, OrStatus, Result};
@@ -27,8 +29,19 @@ pub(super) struct Change {
 }
 
 impl Change {
-    /// The change of `path` to `value` as JSON.
-    pub(super) fn new<T: serde::Serialize>(path: PathBuf, value: &T) -> Result<Self> {
+    /// The change of a machine's file to `baseline`.
+    pub(super) fn of_machine(path: PathBuf, baseline: &Baseline) -> Result<Self> {
+        Self::new(path, baseline, valid::baseline(baseline))
+    }
+
+    /// The change of the models' file to `memory`.
+    pub(super) fn of_models(path: PathBuf, memory: &ModelMemory) -> Result<Self> {
+        Self::new(path, memory, valid::model_memory(memory))
+    }
+
+    /// The change of `path` to `value` as JSON, if it is valid: what is written must be read again.
+    fn new<T: serde::Serialize>(path: PathBuf, value: &T, valid: valid::Checked) -> Result<Self> {
+        valid.map_err(|reason| Error::usage(format!("{} cannot be written: {reason}", path.display())))?;
         let old = match read::text(&path, Limit::BASELINE) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             read => read.or_usage(|| format!("cannot read {}", path.display()))?,

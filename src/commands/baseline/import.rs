@@ -35,7 +35,7 @@ pub fn import(args: &cli::Import, terminal: &Terminal) -> Result<ExitStatus> {
     if let Some(disagreement) = disagreement(&imported.model_bytes, &ModelMemory::open(folder)?) {
         return Err(Error::usage(format!("{}: {disagreement}", args.report.display())));
     }
-    let change = Change::new(path, &imported.baseline)?;
+    let change = Change::of_machine(path, &imported.baseline)?;
     apply(&locked, &[change], true, terminal)
 }
 

@@ -47,8 +47,8 @@ pub fn update(args: &cli::Update, terminal: &Terminal) -> Result<ExitStatus> {
         terminal.say(&notice);
     }
     let files = [
-        Change::new(folder.join(MODEL_MEMORY), &memory.updated(&record))?,
-        Change::new(path, &updated.forced(&record, &doubts))?,
+        Change::of_models(folder.join(MODEL_MEMORY), &memory.updated(&record))?,
+        Change::of_machine(path, &updated.forced(&record, &doubts))?,
     ];
     Ok(apply(&locked, &files, args.yes, terminal)?.if_saved(unsaved.is_none()))
 }

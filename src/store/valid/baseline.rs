@@ -1,8 +1,8 @@
 //! Baselines: what is remembered of a case, and its recorded runs.
 
-use super::figure::{bytes, change, known, log_deviation, log_ratio, ratio, step_seconds, steps};
+use super::figure::{bytes, change, half_width, known, log_deviation, log_ratio, ratio, step_seconds, steps};
 use super::{Checked, require};
-use crate::store::baseline::{Anchor, Baseline, BaselineCase, ModelMemory, RecordedRun};
+use crate::store::baseline::{Acceptance, Anchor, Baseline, BaselineCase, ModelMemory, RecordedRun};
 
 /// Whether all figures of a machine's baseline can be true; an imported one need not have all.
 ///
@@ -30,7 +30,15 @@ fn case(case: &BaselineCase) -> Checked {
         recorded_run(it).map_err(|reason| format!("run of {}: {reason}", it.date))?;
     }
     case.anchor.iter().try_for_each(|it| anchor(it).map_err(|reason| format!("anchor: {reason}")))?;
-    known("accepted.change", case.accepted.as_ref().and_then(|accepted| accepted.change), change)
+    case.accepted.iter().try_for_each(|it| accepted(it).map_err(|reason| format!("accepted: {reason}")))
+}
+
+fn accepted(accepted: &Acceptance) -> Checked {
+    known("change", accepted.change, change)?;
+    accepted.times.iter().try_for_each(|(name, time)| {
+        change(&format!("change of {name}"), time.change)?;
+        known(&format!("half_width of {name}"), time.half_width, half_width)
+    })
 }
 
 fn anchor(anchor: &Anchor) -> Checked {

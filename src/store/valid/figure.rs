@@ -99,6 +99,11 @@ pub(super) fn log_deviation(name: &str, deviation: f64) -> Checked {
     within(name, deviation, 0.0..=2.0 * LARGEST_RATIO.ln())
 }
 
+/// Half of an interval's width, as a log-ratio: two launches that differ by all that they can do not have as much.
+pub(super) fn half_width(name: &str, half_width: f64) -> Checked {
+    within(name, half_width, 0.0..=1e6)
+}
+
 /// A step's floating-point operations, or the bytes that it moves: some that the fastest machine does in the longest time.
 pub(super) fn work(name: &str, work: f64) -> Checked {
     within(name, work, 0.0..=FASTEST_RATE * LONGEST)
