@@ -55,7 +55,7 @@ fn record() -> RunRecord {
     RunRecord {
         schema: SCHEMA,
         started: "2026-03-01T12:34:56Z".parse().unwrap(),
-        tool: Tool { version: "0.1.0".to_owned(), commit: None, debug_build: false },
+        tool: Tool { version: "0.1.0".to_owned(), commit: None, debug_build: false, environment: Default::default() },
         machine: Machine {
             chip: "Apple M3 Ultra".to_owned(),
             cpu_cores: Some(32),
