@@ -80,7 +80,7 @@ pub fn committed(path: &Path) -> Result<String, ReadError> {
 
 /// The text of a file in a folder of baselines, with what a killed process decided to change there.
 fn read_committed(path: &Path) -> Result<String, ReadError> {
-    path.parent().map_or(Ok(()), |folder| completed(folder))?;
+    path.parent().map_or(Ok(()), completed)?;
     read(path, Limit::BASELINE)
 }
 
