@@ -140,13 +140,13 @@ fn an_output_that_would_destroy_another_file_is_refused_before_measuring() {
     for (arguments, reason) in [
         (["--json", "r.json", "--markdown", "./r.json"], "--json and --markdown name the same file"),
         (["--json", "out/r.json", "--markdown", "out/../out/r.json"], "--json and --markdown name the same file"),
-        (["--json", "r.json", "--markdown", "config.toml"], "this is the file of --config"),
-        (["--json", "r.json", "--markdown", "out/link.toml"], "this is the file of --config"),
+        (["--json", "r.json", "--markdown", "config.toml"], "it is the file of --config"),
+        (["--json", "r.json", "--markdown", "out/link.toml"], "it is the file of --config"),
         (["--json", "r.json", "--markdown", "slow.sh"], "holds no report of wanbench"),
         (["--json", "r.json", "--markdown", "notes.md"], "holds no report of wanbench"),
         (["--json", "r.json", "--markdown", baseline.as_str()], "would lie among the baselines"),
         (["--json", "baselines/r.json", "--markdown", "r.md"], "would lie among the baselines"),
-        (["--json", "config.toml", "--markdown", "r.md"], "this is the file of --config"),
+        (["--json", "config.toml", "--markdown", "r.md"], "it is the file of --config"),
         (["--json", "slow.sh", "--markdown", "r.md"], "holds no results"),
     ] {
         let before: Vec<_> =

@@ -10,16 +10,22 @@ use wanbench::report::markdown;
 use super::status::{Error, Result};
 use crate::cli::{Calibrate, Comment, Measure, Publication, Sources};
 
-/// A file that is written, and the flag that names it.
+/// What a Markdown file holds.
+const REPORT: &str = "report of wanbench";
+
+/// A file that is read, and the flag that names it.
 type Named<'a> = (&'static str, &'a Path);
+
+/// A file that is written: the flag that names it, and what it holds.
+type Output<'a> = (&'static str, &'a Path, &'static str);
 
 /// Refuses outputs of a measurement that are one file, or one that it reads, or that would replace a file of another kind.
 pub fn check_measured(args: &Measure, publication: Option<&Publication>) -> Result<()> {
     if args.list {
         return Ok(());
     }
-    let mut outputs: Vec<Named> = vec![("--json", &args.json)];
-    outputs.extend(args.markdown.as_deref().map(|path| ("--markdown", path)));
+    let mut outputs: Vec<Output> = vec![("--json", &args.json, "results")];
+    outputs.extend(args.markdown.as_deref().map(|path| ("--markdown", path, REPORT)));
     outputs.extend(publication.into_iter().flat_map(appended));
     check(&outputs, &[("--config", &args.sources.config)], Some(&args.sources))?;
     check_markdown(args.markdown.as_deref())
@@ -27,7 +33,7 @@ pub fn check_measured(args: &Measure, publication: Option<&Publication>) -> Resu
 
 /// The same of a comment on saved results.
 pub fn check_comment(args: &Comment) -> Result<()> {
-    let mut outputs: Vec<Named> = args.markdown.iter().map(|path| ("--markdown", path.as_path())).collect();
+    let mut outputs: Vec<Output> = args.markdown.iter().map(|path| ("--markdown", path.as_path(), REPORT)).collect();
     outputs.extend(appended(&args.publication));
     let mut inputs: Vec<Named> = vec![("--config", &args.sources.config)];
     inputs.extend(args.results.iter().map(|path| ("--results", path.as_path())));
@@ -38,26 +44,26 @@ pub fn check_comment(args: &Comment) -> Result<()> {
 
 /// The same of a calibration.
 pub fn check_calibration(args: &Calibrate) -> Result<()> {
-    check(&[("--json", &args.json)], &[("--config", &args.config)], None)
+    check(&[("--json", &args.json, "calibration")], &[("--config", &args.config)], None)
 }
 
 /// The files that Actions name for a step.
-fn appended(publication: &Publication) -> impl Iterator<Item = Named<'_>> {
+fn appended(publication: &Publication) -> impl Iterator<Item = Output<'_>> {
     let files = [("--step-summary", &publication.step_summary), ("--output", &publication.api.output)];
     let is_named = |path: &&Path| !path.as_os_str().is_empty();
-    files.into_iter().filter_map(move |(flag, path)| Some((flag, path.as_deref().filter(is_named)?)))
+    files.into_iter().filter_map(move |(flag, path)| Some((flag, path.as_deref().filter(is_named)?, "lines of a step")))
 }
 
-fn check(outputs: &[Named], inputs: &[Named], sources: Option<&Sources>) -> Result<()> {
-    for (index, (flag, path)) in outputs.iter().enumerate() {
+fn check(outputs: &[Output], inputs: &[Named], sources: Option<&Sources>) -> Result<()> {
+    for (index, (flag, path, what)) in outputs.iter().enumerate() {
         let place = place(path);
-        let is_there = |(_, other): &&Named| self::place(other) == place && !is_special(path);
-        if let Some((other, _)) = outputs[..index].iter().find(is_there) {
+        let is_there = |other: &Path| self::place(other) == place && !is_special(path);
+        if let Some((other, ..)) = outputs[..index].iter().find(|(_, other, _)| is_there(other)) {
             return Err(Error::usage(format!("{other} and {flag} name the same file, {}", path.display())));
         }
-        if let Some((other, _)) = inputs.iter().find(is_there) {
+        if let Some((other, _)) = inputs.iter().find(|(_, other)| is_there(other)) {
             return Err(Error::usage(format!(
-                "{flag} {}: this is the file of {other}: choose another path",
+                "{flag} {}: the file exists and holds no {what}: it is the file of {other}; choose another path",
                 path.display()
             )));
         }
@@ -81,7 +87,7 @@ fn check_markdown(path: Option<&Path>) -> Result<()> {
     match is_own {
         true => Ok(()),
         false => Err(Error::usage(format!(
-            "--markdown {}: the file exists and holds no report of wanbench: choose another path, or remove the file",
+            "--markdown {}: the file exists and holds no {REPORT}: choose another path, or remove the file",
             path.display()
         ))),
     }

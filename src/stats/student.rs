@@ -37,6 +37,11 @@ mod tests {
     }
 
     #[test]
+    fn quantiles_of_as_many_degrees_as_there_can_be_launches_are_near_the_normal_ones() {
+        assert!((t_quantile(0.975, f64::from(u16::MAX)) - 1.96).abs() < 5e-4);
+    }
+
+    #[test]
     fn without_spread_a_distance_is_certain() {
         assert!((p_value(2.776, (1.0, 4.0)) - 0.025).abs() < 1e-4);
         assert_eq!([p_value(0.1, (0.0, 4.0)), p_value(0.0, (0.0, 4.0)), p_value(-0.1, (0.0, 4.0))], [0.0, 1.0, 1.0]);

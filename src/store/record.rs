@@ -130,16 +130,12 @@ pub struct CaseRecord {
     /// Head's launches.
     pub launches: Vec<Launch>,
     /// The launches of the base revision's worker, in the same blocks.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub base_launches: Vec<Launch>,
     /// Its launches as A/A control, each in a block of its own launches: a workload's backends take turns.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub control_launches: Vec<Launch>,
     /// What one step computes; `None` where nothing is known of it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work: Option<Work>,
     /// Why it was not measured at all, if that was so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipped: Option<Skipped>,
     /// Whether head's launch of the first block wrote an output; `None` where that launch did not go to its end, and in
     /// records that do not tell.
@@ -150,7 +146,6 @@ pub struct CaseRecord {
     pub has_base_output: Option<bool>,
     /// How the output compares with the reference's; `None` where one of the two wrote none. A reference has one only where
     /// its own output cannot be compared with any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parity: Option<Parity>,
     /// How the output compares with the base revision's of the same case; `None` where one of the two wrote none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -243,29 +238,22 @@ pub struct Measured {
     /// Loading, quantizing and moving to the device.
     pub load_seconds: f64,
     /// The part of it that went into quantizing; `None` where nothing was quantized then.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantize_seconds: Option<f64>,
     /// The process's peak when loading was over, if the system tells.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load_peak_bytes: Option<u64>,
     /// All warm-up steps together.
     pub warmup_seconds: f64,
     /// The timed steps in order.
     pub step_seconds: Vec<f64>,
     /// Between two steps, from the first network's end until the second could run; `None` where one computes all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub switch_seconds: Option<f64>,
     /// The machine's rates right after the last step, if the worker measures them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rates: Option<Rates>,
     /// The framework's own peak, if it keeps one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub framework_peak_bytes: Option<u64>,
     /// The process's peak, if the system tells.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process_peak_bytes: Option<u64>,
     /// The final latent's digest, if the worker computes one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Digest>,
 }
 

@@ -121,6 +121,8 @@ impl Spec {
 
     /// Checks that the sizes fit together.
     pub fn validate(&self) -> Result<(), String> {
+        // These sizes are a stranger's: their product may not be a number.
+        let patch_volume = self.patch_size.iter().try_fold(1_usize, |volume, size| volume.checked_mul(*size));
         let sizes = [
             ("dim", self.dim),
             ("ffn_dim", self.ffn_dim),
@@ -131,7 +133,7 @@ impl Spec {
             ("freq_dim", self.freq_dim),
             ("text_dim", self.text_dim),
             ("text_len", self.text_len),
-            ("patch_size", self.patch_volume()),
+            ("patch_size", patch_volume.unwrap_or(usize::MAX)),
             ("image_dim", self.image_dim.unwrap_or(1)),
         ];
         // Far above any real model, and far below where products of sizes would overflow.
@@ -156,5 +158,16 @@ impl ModelType {
     /// Whether the model needs the conditioning latent `y`.
     pub fn needs_condition(self) -> bool {
         matches!(self, Self::I2v)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_whose_product_overflows_are_refused() {
+        let spec = Spec { patch_size: [usize::MAX, 13, 2], ..Spec::synthetic() };
+        assert!(spec.validate().unwrap_err().starts_with("patch_size is"));
     }
 }

@@ -10,13 +10,18 @@ use crate::store::record::{ArmKind, Canary, CaseRecord, Launch, Measured, Outcom
 use crate::text::escape::is_plain;
 use crate::wan::Quant;
 
+/// Launches of an arm that the command line allows at most: what is computed from their number stays quick.
+const MOST_LAUNCHES: usize = u16::MAX as usize;
+
 /// Whether a run can have written `record`: no case twice, each named for what it is and with its reference beside it;
 /// launches where they belong, of rising blocks, with figures that can be true.
 ///
 /// # Errors
 /// The case, the launch, the figure and its value.
 pub fn run(record: &RunRecord) -> Checked {
-    require(record.launches > 0, || "launches is 0".to_owned())?;
+    require((1..=MOST_LAUNCHES).contains(&record.launches), || {
+        format!("launches is {}, which is not from 1 to {MOST_LAUNCHES}", record.launches)
+    })?;
     not_negative("wall_seconds", record.wall_seconds)?;
     record.canary.iter().try_for_each(|it| canary(it).map_err(|reason| format!("canary: {reason}")))?;
     let mut names = BTreeSet::new();
