@@ -30,10 +30,7 @@ impl Judge<'_> {
             (count(&is_output_not_compared), "whose output was not compared"),
             (count(&is_without_reference), "whose speedup is not judged, since its reference was left out by hand"),
             (count(&is_without_peak), "whose worker reports no process peak"),
-            (
-                count(&|case| self.is_of_another_shape(case)),
-                "recorded with another workload or reference, so without a baseline",
-            ),
+            (count(&|case| self.is_of_another_shape(case)), &self.other_shape()),
             (
                 count(&|case| case.verdict == Verdict::Inconclusive && self.demands.allows_inconclusive),
                 "inconclusive, allowed by --allow-inconclusive",
@@ -65,6 +62,14 @@ impl Judge<'_> {
     fn is_of_another_shape(&self, case: &Judged) -> bool {
         let has_name = self.baselines.machine.is_some_and(|baseline| baseline.cases.contains_key(&case.name));
         has_name && case.baseline.is_none() && case.now.is_some()
+    }
+
+    /// What the baseline has under the name of such a case: of an imported one only the model is known.
+    fn other_shape(&self) -> String {
+        match self.baselines.machine.and_then(|baseline| baseline.imported.as_ref()?.model.as_ref()) {
+            Some(model) => format!("imported for another model ({model}), so without a baseline"),
+            None => "recorded with another workload or reference, so without a baseline".to_owned(),
+        }
     }
 
     /// The baseline's cases that other suites have, named: this run says nothing of them.

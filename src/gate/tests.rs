@@ -653,6 +653,26 @@ fn a_case_recorded_with_another_workload_is_new_and_counted() {
 }
 
 #[test]
+fn a_case_imported_for_another_model_is_new_and_counted_with_that_model() {
+    let mut now = Scenario::new();
+    now.slow_down(CASE, 10.0);
+    let baseline = now.baseline.as_mut().unwrap();
+    let (source, generated) = ("table.md".to_owned(), "2026-02-27".to_owned());
+    baseline.imported = Some(Import { source, generated, model: Some("WanModel (14B parameters)".to_owned()) });
+    for case in baseline.cases.values_mut() {
+        (case.shape, case.jobs, case.anchor) = (None, Vec::new(), None);
+        case.model = Some("synthetic".to_owned());
+    }
+    assert_eq!(of(&judged(&now), CASE).verdict, Verdict::Regressed);
+
+    now.baseline.as_mut().unwrap().cases.get_mut(CASE).unwrap().model = Some("14B parameters".to_owned());
+    let outcome = judged(&now);
+    assert_eq!((of(&outcome, CASE).verdict, outcome.standing), (Verdict::New, Standing::Passed));
+    let told = "1 case imported for another model (WanModel (14B parameters)), so without a baseline";
+    assert_eq!(outcome.exemptions, [told]);
+}
+
+#[test]
 fn drift_is_told_only_where_the_base_revision_decides() {
     let mut now = drifted(1.3);
     now.case(CASE).base_launches.truncate(1);
