@@ -124,7 +124,7 @@ fn what_cannot_be_is_a_usage_error() {
         (&["--jobs", "1"][..], "1 is not in 2.."),
         (&["--launches", "1"], "at least 2 launches"),
         (&["--suite", "wide"], "no suite `wide`; the configuration has tiny"),
-        (&["--json", "config.toml"], "--json config.toml: this is the file of --config: choose another path"),
+        (&["--json", "config.toml"], "--json config.toml: the file exists and holds no calibration"),
         (&["--json", "/dev/null"], "is not a regular file"),
         (&["--from", "config.toml"], "config.toml: not a valid calibration"),
         (&["--from", "nowhere.json"], "cannot read nowhere.json"),

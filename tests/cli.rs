@@ -119,7 +119,7 @@ fn results_overwrite_nothing_but_results() {
     std::fs::copy(baseline, project.path("m.json")).unwrap();
     std::fs::write(project.path("bytes"), [0xff; 4]).unwrap();
     for (arguments, message) in [
-        (&["run", "--json", "config.toml"][..], "this is the file of --config"),
+        (&["run", "--json", "config.toml"][..], "holds no results"),
         (&["run", "--json", "m.json"], "holds no results"),
         (&["run", "--json", "bytes"], "holds no results"),
         (&["calibrate", "--json", "m.json"], "holds no calibration"),

@@ -122,7 +122,7 @@ fn a_baselines_figures_are_held_to_the_same_rules() {
         ("/jobs/0/deviation_log_speedup", json!(-0.1), "run of 2026-01-01T00:00:00Z: deviation_log_speedup is -0.1"),
         ("/jobs/0/launch_step_seconds", json!([]), "run of 2026-01-01T00:00:00Z: step_seconds is empty"),
         ("/jobs/0/launch_step_seconds/1", json!(0.0), "run of 2026-01-01T00:00:00Z: step_seconds of step 1 is 0.0"),
-        ("/accepted/change", json!(-1.5), "accepted.change is -1.5"),
+        ("/accepted/change", json!(-1.5), "accepted: change is -1.5"),
     ] {
         let error = opened(pointer, &value).unwrap_err();
         assert!(error.contains("machine.json: case fast/5f/none: ") && error.contains(reason), "{pointer}: {error}");
