@@ -105,12 +105,10 @@ impl Pipes {
     pub fn close(&mut self) {
         self.stdin = None;
         let mut rest = 0;
-        while self.stdout.is_some() && rest < LONGEST_REST && !self.lines.is_full() {
-            let read = read_some(&mut self.stdout, |bytes| self.lines.0.extend_from_slice(bytes));
-            match read {
-                Ok(1..) => rest += CHUNK,
-                _ => break,
-            }
+        while rest < LONGEST_REST
+            && matches!(read_some(&mut self.stdout, |bytes| self.lines.0.extend_from_slice(bytes)), Ok(1..))
+        {
+            rest += CHUNK;
         }
         self.stdout = None;
         self.read_errors();
@@ -221,7 +219,10 @@ impl Tail {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Stdio;
+
     use super::*;
+    use crate::children::{Exit, Group, Leftovers};
 
     #[test]
     fn lines_come_whole_and_the_last_may_lack_its_end() {
@@ -232,6 +233,26 @@ mod tests {
         assert_eq!(lines.next(true), Ok(Some("thr".to_owned())));
         assert_eq!(lines.next(true), Ok(None));
         assert!(Lines(vec![b'x'; LONGEST_LINE]).next(false).is_err());
+    }
+
+    #[test]
+    fn all_that_a_dead_worker_said_is_read_though_others_hold_its_output() {
+        let script = "yes line | head -n 9000; sleep 1000 & echo last";
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut group = Group::spawn(&mut shell, Leftovers::Killed).unwrap();
+        let mut pipes = Pipes::of(&mut group.child).unwrap();
+        // A whole line is read and not yet taken while the rest still lies in the pipe.
+        while !pipes.lines.is_full() {
+            pipes.exchange(Duration::from_secs(60)).unwrap();
+        }
+        assert_eq!(group.wait(Duration::from_secs(60), || false).unwrap(), Some(Exit::Status(0)));
+        pipes.close();
+        let mut lines = Vec::new();
+        while let Some(line) = pipes.line().unwrap() {
+            lines.push(line);
+        }
+        assert_eq!((lines.len(), lines.last().map(String::as_str)), (9001, Some("last")));
     }
 
     #[test]
