@@ -46,6 +46,14 @@ fn an_output_like_the_references_passes() {
     assert_eq!(project.wanbench(&["report", "results.json"]).status, 0);
 }
 
+/// Writes an output of 17 million zeros, which take no room on the disk.
+fn write_huge() -> String {
+    let header = r#"{"output":{"dtype":"F32","shape":[17000000],"data_offsets":[0,68000000]}}"#;
+    let begin = write_file(&[&(header.len() as u64).to_le_bytes(), header.as_bytes()].concat());
+    let size = 8 + header.len() + 68_000_000;
+    format!("{begin}\n[ -z \"$path\" ] || truncate -s {size} \"${{path%%\\\"*}}\"")
+}
+
 #[test]
 fn an_output_that_cannot_be_compared_fails() {
     let nan = &[1.0, -2.0, 0.5, f32::NAN];
@@ -57,6 +65,7 @@ fn an_output_that_cannot_be_compared_fails() {
         ("no safetensors file", fast(&write_file(b"output"), "null")),
         ("an empty file", fast(&write_file(b""), "null")),
         ("a tensor of another name", fast(&write_file(OTHER_TENSOR), "null")),
+        ("more than any latent has", fast(&write_huge(), "null")),
     ] {
         let project = beside_reference(&script);
         let ran = check(&project, &["--launches", "2"]);

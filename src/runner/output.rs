@@ -7,6 +7,9 @@ use crate::evidence::parity::relative_error;
 use crate::store::record::{ArmKind, CaseRecord, Parity, measured};
 use crate::wan::tensor_file::TensorFile;
 
+/// Bytes of the largest output that is read: several times a latent of 720p with 81 frames.
+const MOST_BYTES: u64 = 64 << 20;
+
 /// Compares each case's final latent of the first block with its reference's and with the base revision's.
 pub fn compare_files(plan: &RunPlan, arms: &[Arm], records: &mut [CaseRecord]) {
     for case in head_cases(arms) {
@@ -38,6 +41,9 @@ pub fn path(plan: &RunPlan, case: usize, kind: ArmKind) -> Option<PathBuf> {
 /// The elements of the tensor `output` in a worker's safetensors file; an error says what is wrong with the file.
 pub fn read(path: &Path) -> Result<Vec<f32>, String> {
     let file = TensorFile::open(path).map_err(|error| error.to_string())?;
+    if file.bytes() > MOST_BYTES {
+        return Err(format!("wrote an output of {} bytes, and one has {MOST_BYTES} at most", file.bytes()));
+    }
     file.tensor("output").and_then(|view| view.to_f32()).ok_or_else(|| "wrote no float tensor `output`".to_owned())
 }
 
