@@ -28,10 +28,10 @@ pub fn heed() -> &'static Interruptions {
     &INTERRUPTIONS
 }
 
-/// Watches for the signals that end a command, but for those that this process was started to ignore, as by `nohup`.
+/// Watches for the signals that end a command; for SIGHUP only if this process was not started to ignore it, as by `nohup`.
 pub fn watch(terminal: Terminal) -> Result<()> {
     let failed = || "cannot watch for Ctrl-C";
-    let signals = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| !is_ignored(*signal));
+    let signals = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| *signal != SIGHUP || !is_ignored(SIGHUP));
     let mut signals = Signals::new(signals.collect::<Vec<_>>()).or_incomplete(failed)?;
     let watching = move || {
         if signals.forever().next().is_none() {

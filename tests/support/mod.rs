@@ -5,6 +5,7 @@ pub mod checkpoint;
 pub mod process;
 pub mod reference;
 
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -152,6 +153,14 @@ impl Project {
             .env("WANBENCH_LOCK", self.path("lock"))
             .env("COLUMNS", "100")
             .env_remove("CI");
+        // Whoever runs the tests may have been started by `nohup`.
+        // SAFETY: between fork and exec only this system call is made, which is safe there.
+        unsafe {
+            command.pre_exec(|| {
+                libc::signal(libc::SIGHUP, libc::SIG_DFL);
+                Ok(())
+            })
+        };
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("GITHUB_")) {
             command.env_remove(name);
         }
