@@ -292,12 +292,12 @@ fn faults_of_a_checkpoint_are_told_before_anything_is_loaded() {
     };
     let faults: [(Fault, &str); 5] = [
         (Box::new(truncate), "00002-of-00003.safetensors: not a whole safetensors file"),
-        (Box::new(lose), "cannot read"),
+        (Box::new(lose), "names the shard"),
         (Box::new(|folder| edit(folder, SHARD, "\"F32\"", "\"I32\"")), "wrong dtype: "),
         (Box::new(rename), "extra: blocks.1.ffn.0.bogu"),
         (
             Box::new(|folder| edit(folder, INDEX, "blocks.1.ffn.0.bias", "blocks.1.ffn.9.bias")),
-            "missing: blocks.1.ffn.9.bias, by the index",
+            "says that \"blocks.1.ffn.9.bias\" is in",
         ),
     ];
     for (fault, words) in faults {
@@ -314,8 +314,8 @@ fn what_is_no_checkpoint_is_told_with_the_way_out() {
     fs::create_dir(project.path("empty")).unwrap();
     checkpoint::write(&project.path("one"), &small(), Dtype::F32, 1, 0);
     for (arguments, words) in [
-        (&["--ckpt-dir", "nowhere"][..], "there is no such folder"),
-        (&["--ckpt-dir", "empty"], "holds neither"),
+        (&["--ckpt-dir", "nowhere"][..], "there is no such file or folder"),
+        (&["--ckpt-dir", "empty"], "holds no weights"),
         (&["--ckpt-dir", "one", "--expert", "high"], "is one network"),
         (&["--ckpt-dir", "one", "--frames", "7"], "--frames 7: suite `own` has 5 frames"),
     ] {
