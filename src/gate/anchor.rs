@@ -84,6 +84,7 @@ fn present(case: &BaselineCase, reason: &str, thresholds: &Thresholds) -> Option
 mod tests {
     use super::*;
     use crate::store::record::RunRecord;
+    use crate::store::valid;
     use crate::testing::Scenario;
 
     const CASE: &str = "mlx/41f/int8";
@@ -136,6 +137,19 @@ mod tests {
         let mut others = moved.clone();
         others.cases.insert(CASE.to_owned(), before.cases[CASE].clone());
         assert_eq!(others, before);
+    }
+
+    /// A file with these would be refused after it was written.
+    #[test]
+    fn an_anchor_of_jobs_at_the_limits_is_valid() {
+        let mut baseline = Scenario::new().baseline.unwrap();
+        for (log_speedup, seconds) in [(34.53877639, 5.0 * 86_400.0), (-34.53877639, 1e-9)] {
+            let job = &mut baseline.cases.get_mut(CASE).unwrap().jobs[0];
+            (job.mean_log_speedup, job.launch_step_seconds) = (Some(log_speedup), vec![seconds; 3]);
+            assert_eq!(valid::baseline(&baseline), Ok(()));
+            let moved = baseline.anchored(|name| name == CASE, "a correct mask", &Thresholds::default());
+            assert_eq!(valid::baseline(&moved), Ok(()));
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Baselines: what is remembered of a case, and its recorded runs.
 
-use super::figure::{bytes, change, half_width, known, log_deviation, log_ratio, ratio, step_seconds, steps};
+use super::figure::{bytes, change, computed_step_seconds, half_width, known, log_deviation, log_ratio, ratio, steps};
 use super::{Checked, require};
 use crate::store::baseline::{Acceptance, Anchor, Baseline, BaselineCase, ModelMemory, RecordedRun};
 
@@ -23,7 +23,7 @@ pub fn model_memory(memory: &ModelMemory) -> Checked {
 fn case(case: &BaselineCase) -> Checked {
     require(case.steps > 0, || "steps is 0".to_owned())?;
     known("speedup", case.speedup, ratio)?;
-    known("step_seconds", case.step_seconds, step_seconds)?;
+    known("step_seconds", case.step_seconds, computed_step_seconds)?;
     known("framework_peak_bytes", case.framework_peak_bytes, bytes)?;
     known("process_peak_bytes", case.process_peak_bytes, bytes)?;
     for it in &case.jobs {
@@ -44,7 +44,7 @@ fn accepted(accepted: &Acceptance) -> Checked {
 fn anchor(anchor: &Anchor) -> Checked {
     require(anchor.jobs > 0, || "jobs is 0".to_owned())?;
     known("speedup", anchor.speedup, ratio)?;
-    known("step_seconds", anchor.step_seconds, step_seconds)?;
+    known("step_seconds", anchor.step_seconds, computed_step_seconds)?;
     known("process_peak_bytes", anchor.process_peak_bytes, bytes)?;
     known("framework_peak_bytes", anchor.framework_peak_bytes, bytes)
 }

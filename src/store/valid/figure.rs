@@ -15,6 +15,9 @@ const LONGEST: f64 = 5.0 * 86_400.0;
 /// The largest ratio of two steps, rounded up.
 const LARGEST_RATIO: f64 = 1e15;
 
+/// How far rounding carries what is computed of figures, as a share of it.
+const ROUNDING: f64 = 1e-9;
+
 /// Operations or bytes a second: no machine does as many. A rate is at least 1, so that no share of it overflows.
 const FASTEST_RATE: f64 = 1e18;
 
@@ -69,6 +72,11 @@ pub(super) fn step_seconds(name: &str, seconds: f64) -> Checked {
     within(name, seconds, SHORTEST_STEP..=LONGEST)
 }
 
+/// A step's time that was computed of others, which are valid.
+pub(super) fn computed_step_seconds(name: &str, seconds: f64) -> Checked {
+    within(name, seconds, SHORTEST_STEP * (1.0 - ROUNDING)..=LONGEST * (1.0 + ROUNDING))
+}
+
 /// The time of any other part of a launch.
 pub(super) fn seconds(name: &str, seconds: f64) -> Checked {
     within(name, seconds, 0.0..=LONGEST)
@@ -89,9 +97,10 @@ pub(super) fn change(name: &str, change: f64) -> Checked {
     within(name, change, -1.0..=LARGEST_RATIO)
 }
 
-/// The logarithm of a ratio.
+/// The logarithm of a ratio, from which that can be computed again.
 pub(super) fn log_ratio(name: &str, log: f64) -> Checked {
-    within(name, log, -LARGEST_RATIO.ln()..=LARGEST_RATIO.ln())
+    let largest = LARGEST_RATIO.ln() - ROUNDING;
+    within(name, log, -largest..=largest)
 }
 
 /// How far logarithms of ratios scatter.
