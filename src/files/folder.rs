@@ -43,18 +43,27 @@ impl Locked {
     }
 
     /// Writes the `files`, paths in this folder and their texts: all of them or, on an error before they are decided, none.
+    ///
+    /// Nothing unfinished lies beside the files at any moment: whoever comes after a killed process could not tell it from
+    /// what another one is writing.
     pub fn replace(&self, files: &[(&Path, &str)]) -> io::Result<()> {
-        if let [(path, text)] = files {
-            return save::text(path, text);
-        }
         let decided = self.folder.join(DECIDED);
         let making = save::folder_beside(&decided)?;
         for (path, text) in files {
-            save::probe(path)?;
+            self.probe(path)?;
             save::text(&making.path().join(path.file_name().unwrap_or_default()), text)?;
         }
         save::folder(making, &decided)?;
         self.complete()
+    }
+
+    /// Fails where the file at `path` could not be replaced; the folder itself is known to be writable.
+    fn probe(&self, path: &Path) -> io::Result<()> {
+        if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(io::Error::new(ErrorKind::InvalidInput, "it is no regular file"));
+        }
+        let destination = save::destination(path)?;
+        if save::parent(&destination) == self.folder { Ok(()) } else { save::probe(&destination) }
     }
 
     /// Moves the files of a decided change to their places.
@@ -131,11 +140,15 @@ mod tests {
     #[test]
     fn a_change_that_cannot_be_made_whole_is_not_made() {
         let home = tempfile::tempdir().unwrap();
-        fs::create_dir(home.path().join("b")).unwrap();
+        let [a, folder, socket] = ["a", "folder", "socket"].map(|name| home.path().join(name));
+        fs::create_dir(&folder).unwrap();
+        let _listening = std::os::unix::net::UnixListener::bind(&socket).unwrap();
         let locked = Locked::acquire(home.path(), || ()).unwrap();
-        let [a, b] = ["a", "b"].map(|name| home.path().join(name));
-        assert!(locked.replace(&[(&a, "1"), (&b, "2")]).is_err());
-        assert_eq!(names(home.path()), ["b"]);
+        for other in [&folder, &socket] {
+            let error = locked.replace(&[(&a, "1"), (other, "2")]).unwrap_err();
+            assert_eq!(error.to_string(), "it is no regular file");
+            assert_eq!(names(home.path()), ["folder", "socket"]);
+        }
     }
 
     #[test]
