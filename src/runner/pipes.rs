@@ -46,7 +46,7 @@ impl Pipes {
 
     /// Sends a line, as soon as the worker reads.
     pub fn send(&mut self, line: &str) {
-        self.to_write.extend(line.bytes().chain([b'\n']));
+        self.to_write.extend(line.bytes().chain(*b"\n"));
     }
 
     /// The next whole line of its output that was read, or what is left where the output is closed.

@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::ops::RangeInclusive;
 
 /// Characters of a line that are shown: more than any of wanbench's own has.
 const LONGEST_LINE: usize = 10_000;
@@ -14,39 +15,56 @@ const MOST_LINES: usize = 200;
 /// Columns that a line of a message is indented by.
 const MOST_INDENT: usize = 40;
 
-/// Stands between `@` or `#` and a name, so that GitHub neither notifies nor links: escapes do not stop it from that.
-const NO_LINK: &str = "&#8203;";
+/// Stands where GitHub would else make a link, a notification or a picture of what is around it: of an address, a user, an
+/// issue, a commit, an emoji. No escape of Markdown keeps it from that.
+const BREAK: char = '\u{200b}';
 
-/// Characters that mean something inside a Markdown line.
-const SPECIAL: &str = "\\`*_{}[]<>|~&#$";
+/// Characters that mean something inside a line of Markdown, unless a backslash is before them.
+const SPECIAL: &str = "\\`*_{}[]|~#";
+
+/// What stands for characters that a backslash does not make harmless: it can become part of an address itself, and GitHub
+/// takes what is between two dollar signs for a formula.
+const ENTITIES: [(char, &str); 5] =
+    [('&', "&amp;"), ('<', "&lt;"), ('>', "&gt;"), ('$', "<span>&#36;</span>"), (BREAK, "&#8203;")];
+
+/// Digits of a commit's name, from the shortest abbreviation that GitHub links to SHA-256.
+const COMMIT_DIGITS: RangeInclusive<usize> = 7..=64;
+
+/// A commit's name stands between these: GitHub links none in code.
+const CODE: [&str; 2] = ["<code>", "</code>"];
 
 /// `text` as one line of Markdown that shows it literally, in a table's cell too.
 pub fn markdown(text: &str) -> String {
-    let text = one_line(text);
+    let text = unlinked(&narrow_ends(&one_line(text)));
+    let block = block_mark(&text);
     let mut escaped = String::with_capacity(text.len());
-    let mut characters = text.chars().peekable();
-    while let Some(character) = characters.next() {
-        if SPECIAL.contains(character) && !is_inside_word(&escaped, character, characters.peek()) {
+    let mut characters = text.char_indices().peekable();
+    while let Some((at, character)) = characters.next() {
+        let next = characters.peek().map(|(_, next)| next);
+        if block == Some(at) || SPECIAL.contains(character) && !is_inside_word(&escaped, character, next) {
             escaped.push('\\');
         }
-        escaped.push(character);
-        if is_link(character, characters.peek()) {
-            escaped.push_str(NO_LINK);
-        }
+        push(&mut escaped, character);
     }
-    escaped
+    commits_as_code(&escaped)
 }
 
-/// The text that [`markdown`] escaped.
+/// The text that [`markdown`] escaped, in whichever version.
 pub fn unescape(markdown: &str) -> String {
     let mut text = String::with_capacity(markdown.len());
-    let without_links = markdown.replace(NO_LINK, "");
-    let mut characters = without_links.chars().peekable();
-    while let Some(character) = characters.next() {
-        match characters.peek() {
-            Some(next) if character == '\\' && SPECIAL.contains(*next) => text.extend(characters.next()),
-            _ => text.push(character),
-        }
+    let mut rest = markdown;
+    while let Some(character) = rest.chars().next() {
+        let entity = ENTITIES.iter().find(|(_, entity)| rest.starts_with(entity));
+        let code = CODE.iter().find(|mark| rest.starts_with(**mark));
+        let escaped = rest.strip_prefix('\\').and_then(|rest| rest.chars().next()).filter(char::is_ascii_punctuation);
+        let (shown, length) = match (entity, code, escaped) {
+            (Some((shown, entity)), _, _) => (*shown, entity.len()),
+            (_, Some(mark), _) => (BREAK, mark.len()),
+            (_, _, Some(shown)) => (shown, 2),
+            _ => (character, character.len_utf8()),
+        };
+        text.extend((shown != BREAK).then_some(shown));
+        rest = &rest[length..];
     }
     text
 }
@@ -54,21 +72,13 @@ pub fn unescape(markdown: &str) -> String {
 /// `text` on one line of HTML, inside an element. There a backslash escapes nothing.
 pub fn html(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    let text = one_line(text);
-    let mut characters = text.chars().peekable();
-    while let Some(character) = characters.next() {
+    for character in unlinked(&one_line(text)).chars() {
         match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
-            _ => escaped.push(character),
-        }
-        if is_link(character, characters.peek()) {
-            escaped.push_str(NO_LINK);
+            _ => push(&mut escaped, character),
         }
     }
-    escaped
+    commits_as_code(&escaped)
 }
 
 /// `text` as at most `length` characters that mean something nowhere: letters and digits of ASCII, and `/._+-`. Whatever
@@ -188,15 +198,113 @@ fn printable(text: &str) -> String {
 }
 
 /// Control characters, and those that reorder, break or hide what is around them.
+///
+/// Source: Unicode 16.0, Default_Ignorable_Code_Point and Bidi_Control, with the separators of lines and paragraphs and the
+/// anchors of annotations.
 fn is_invisible(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}')
-        || matches!(character, '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+        || matches!(character, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}')
+        || matches!(character, '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(character, '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}')
+        || matches!(character, '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}')
+        || matches!(character, '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Whether GitHub may take `character` and `next` for the beginning of a user's or an issue's name.
-fn is_link(character: char, next: Option<&char>) -> bool {
-    matches!(character, '@' | '#') && next.is_some_and(|next| next.is_alphanumeric())
+/// `text` with a [`BREAK`] in all that GitHub would make more of than text.
+fn unlinked(text: &str) -> String {
+    let mut unlinked = String::with_capacity(text.len());
+    for (at, character) in text.char_indices() {
+        let (before, rest) = (&text[..at], &text[at + character.len_utf8()..]);
+        unlinked.extend(breaks_before(before, character, rest).then_some(BREAK));
+        unlinked.push(character);
+        unlinked.extend(breaks_after(character, rest).then_some(BREAK));
+    }
+    unlinked
+}
+
+/// Whether `character` belongs to the beginning of an address or of an issue's name.
+fn breaks_before(before: &str, character: char, rest: &str) -> bool {
+    let ends_with = |name: &str| {
+        let end = before.len().checked_sub(name.len()).and_then(|start| before.get(start..));
+        end.is_some_and(|end| end.eq_ignore_ascii_case(name))
+    };
+    match character {
+        '.' => ends_with("www"),
+        '-' => ends_with("gh") && !rest.starts_with(|next: char| !next.is_ascii_digit()),
+        _ => false,
+    }
+}
+
+/// Whether `character` before `rest` is the middle of an address, or the beginning of a name of a user, an issue or an emoji.
+/// What may come behind the end of `rest` counts as a part of it.
+fn breaks_after(character: char, rest: &str) -> bool {
+    match character {
+        '@' => !rest.starts_with(char::is_whitespace),
+        '#' => !rest.starts_with(|next: char| !next.is_alphanumeric()),
+        ':' => rest.starts_with("//") || is_emoji(rest),
+        _ => false,
+    }
+}
+
+/// Whether `rest`, behind a colon, is an emoji's name, unless it is followed by something else than a colon. Two digits, as of
+/// a time of day, are none.
+fn is_emoji(rest: &str) -> bool {
+    let name = rest.split(':').next().unwrap_or_default();
+    let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"_+-".contains(&byte);
+    let is_time = name.len() == 2 && name.bytes().all(|byte| byte.is_ascii_digit());
+    !name.is_empty() && name.bytes().all(is_of_name) && !is_time
+}
+
+/// `escaped`, which is Markdown or HTML, with what may be a commit's name as code.
+fn commits_as_code(escaped: &str) -> String {
+    let is_of_word = |character: char| character.is_alphanumeric() || character == '_';
+    let mut shown = String::with_capacity(escaped.len());
+    for part in escaped.split_inclusive(|character| !is_of_word(character)) {
+        let word = part.trim_end_matches(|character| !is_of_word(character));
+        if COMMIT_DIGITS.contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            shown.extend([CODE[0], word, CODE[1], &part[word.len()..]]);
+        } else {
+            shown.push_str(part);
+        }
+    }
+    shown
+}
+
+/// `line` with at most one space at either end: several would be code at its beginning, and a line's end at its own.
+fn narrow_ends(line: &str) -> Cow<'_, str> {
+    let text = line.trim_matches(' ');
+    let has_space = |end: usize| if end > 0 { " " } else { "" };
+    let before = line.len() - line.trim_start_matches(' ').len();
+    if text.is_empty() {
+        return has_space(before).into();
+    }
+    let after = line.len() - line.trim_end_matches(' ').len();
+    if before.max(after) < 2 { line.into() } else { format!("{}{text}{}", has_space(before), has_space(after)).into() }
+}
+
+/// Where the mark is by which `text` would begin a list, a rule or a heading inside of a list's item.
+fn block_mark(line: &str) -> Option<usize> {
+    let text = line.trim_start();
+    let number = text.bytes().take_while(u8::is_ascii_digit).count();
+    let rest = &text[number..];
+    let is_alone = || rest[1..].is_empty() || rest[1..].starts_with(' ');
+    let is_mark = match rest.chars().next()? {
+        '.' | ')' => number > 0 && is_alone(),
+        '-' => number == 0 && (is_alone() || rest.starts_with("--")),
+        '+' => number == 0 && is_alone(),
+        '=' => number == 0,
+        _ => false,
+    };
+    // A dash alone is a table's empty cell.
+    (is_mark && text != "-").then_some(line.len() - rest.len())
+}
+
+/// Adds `character` to Markdown or HTML.
+fn push(escaped: &mut String, character: char) {
+    match ENTITIES.iter().find(|(special, _)| *special == character) {
+        Some((_, entity)) => escaped.push_str(entity),
+        None => escaped.push(character),
+    }
 }
 
 /// An underscore between letters is plain text on GitHub; escaping it would only hurt the raw text's readability.
@@ -213,16 +321,41 @@ mod tests {
     #[test]
     fn markup_mentions_and_references_are_shown_literally() {
         for (raw, escaped) in [
-            ("a|b `c` <img>", r"a\|b \`c\` \<img\>"),
+            ("a|b `c` <img>", r"a\|b \`c\` &lt;img&gt;"),
             ("by @octocat, fixes #12", r"by @&#8203;octocat, fixes \#&#8203;12"),
-            ("Xeon(R) CPU @ 2.20GHz", "Xeon(R) CPU @ 2.20GHz"),
+            ("Xeon(R) CPU @ 2.20GHz, 10:20:30", "Xeon(R) CPU @ 2.20GHz, 10:20:30"),
             ("step_seconds _x_", r"step_seconds \_x\_"),
             ("two\nlines\r\n\tand a tab", "two lines and a tab"),
+            ("https://x.test WWW.x.test", "https:&#8203;//x.test WWW&#8203;.x.test"),
+            ("GH-12, a gh-pages branch", "GH&#8203;-12, a gh-pages branch"),
+            ("at 1f837a6c0ffe, cafe", "at <code>1f837a6c0ffe</code>, cafe"),
+            (":tada: :100:", ":&#8203;tada: :&#8203;100:"),
+            ("mlx:fp16 and :x", "mlx:fp16 and :&#8203;x"),
+            ("a $x$", "a <span>&#36;</span>x<span>&#36;</span>"),
         ] {
             assert_eq!(markdown(raw), escaped);
         }
-        let raw = r"a|b `c` <img> @octocat \ #12";
+        let raw = r"a|b `c` <img> @octocat \ #12 &#8203; $x https://x.test 1f837a6";
         assert_eq!(unescape(&markdown(raw)), raw);
+        assert_eq!(unescape(r"as before: \<mask\> \& \$"), "as before: <mask> & $");
+    }
+
+    #[test]
+    fn what_would_begin_a_block_begins_none() {
+        for (raw, escaped) in [
+            ("- [ ] a task", r"\- \[ \] a task"),
+            ("+ a", r"\+ a"),
+            ("12. a", r"12\. a"),
+            ("3)", r"3\)"),
+            ("---", r"\---"),
+            ("===", r"\==="),
+            ("   - indented  ", r" \- indented "),
+            ("-3.1% of 1.5 s", "-3.1% of 1.5 s"),
+            ("+3.1%", "+3.1%"),
+            ("-", "-"),
+        ] {
+            assert_eq!(markdown(raw), escaped);
+        }
     }
 
     #[test]

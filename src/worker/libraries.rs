@@ -55,13 +55,15 @@ fn loaded() -> Vec<PathBuf> {
     use std::ffi::{CStr, OsStr};
     use std::os::unix::ffi::OsStrExt;
 
+    use mach2::dyld;
+
     // SAFETY: an index below the count has a name, and no library is unloaded here.
     let name = |index| unsafe {
-        let name = libc::_dyld_get_image_name(index);
+        let name = dyld::_dyld_get_image_name(index);
         (!name.is_null()).then(|| CStr::from_ptr(name))
     };
     // SAFETY: takes nothing.
-    let count = unsafe { libc::_dyld_image_count() };
+    let count = unsafe { dyld::_dyld_image_count() };
     (0..count).filter_map(name).map(|name| OsStr::from_bytes(name.to_bytes()).into()).collect()
 }
 

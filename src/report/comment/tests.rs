@@ -140,7 +140,7 @@ fn the_last_rendering_is_bounded_whatever_the_reports_hold() {
 
 #[test]
 fn text_from_outside_is_shown_and_never_obeyed() {
-    let mut now = hostile();
+    let mut now = hostile(HOSTILE);
     let hidden = now.record.started;
     let covers = Accepted::before_outputs();
     let acceptance = Acceptance {
@@ -175,23 +175,23 @@ fn text_from_outside_is_shown_and_never_obeyed() {
     }
 }
 
-/// The founding table's cases under hostile names, with a failed one, on a hostile machine.
-fn hostile() -> Scenario {
+/// The founding table's cases with `text` in every name, with a failed one, on a machine of that name.
+pub(in crate::report) fn hostile(text: &str) -> Scenario {
     let mut now = Scenario::new();
     for case in &mut now.record.cases {
-        let workload = Workload { name: format!("{HOSTILE}{}", case.case.workload.name), ..case.case.workload.clone() };
+        let workload = Workload { name: format!("{text}{}", case.case.workload.name), ..case.case.workload.clone() };
         case.case = Case::new(&case.case.backend, workload, case.case.quant, case.case.dtype);
     }
     now.link();
-    now.record.machine.chip = HOSTILE.to_owned();
-    now.record.suite = HOSTILE.to_owned();
-    now.record.warnings = vec![HOSTILE.to_owned()];
+    now.record.machine.chip = text.to_owned();
+    now.record.suite = text.to_owned();
+    now.record.warnings = vec![text.to_owned()];
     let failed = now.record.cases[3].case.name.clone();
-    now.fail(&failed, HOSTILE, &[HOSTILE, "```", "</details>"]);
-    now.record.cases[5].case.backend = HOSTILE.to_owned();
+    now.fail(&failed, text, &[text, "```", "</details>"]);
+    now.record.cases[5].case.backend = text.to_owned();
     if let Outcome::Measured(launch) = &mut now.record.cases[0].launches[0].outcome {
-        launch.device.name = HOSTILE.to_owned();
-        launch.versions.insert(HOSTILE.to_owned(), HOSTILE.to_owned());
+        launch.device.name = text.to_owned();
+        launch.versions.insert(text.to_owned(), text.to_owned());
     }
     now
 }

@@ -1,6 +1,8 @@
 //! Snapshots of the Markdown, the text and the comment. `INSTA_UPDATE=always cargo test --lib report` rewrites them; read
 //! the difference before committing it.
 
+mod outside;
+
 use super::comment::tests::{assert_whole, origin};
 use super::{Report, comment, json, markdown, text};
 use crate::config::Thresholds;
