@@ -140,6 +140,9 @@ fn an_output_that_would_destroy_another_file_is_refused_before_measuring() {
     for (arguments, reason) in [
         (["--json", "r.json", "--markdown", "./r.json"], "--json and --markdown name the same file"),
         (["--json", "out/r.json", "--markdown", "out/../out/r.json"], "--json and --markdown name the same file"),
+        (["--json", "new/r.json", "--markdown", "new/../new/r.json"], "--json and --markdown name the same file"),
+        (["--json", "r.json", "--markdown", "missing/../config.toml"], "it is the file of --config"),
+        (["--json", "r.json", "--markdown", "missing/../slow.sh"], "holds no report of wanbench"),
         (["--json", "r.json", "--markdown", "config.toml"], "it is the file of --config"),
         (["--json", "r.json", "--markdown", "out/link.toml"], "it is the file of --config"),
         (["--json", "r.json", "--markdown", "slow.sh"], "holds no report of wanbench"),
@@ -165,6 +168,18 @@ fn an_output_that_would_destroy_another_file_is_refused_before_measuring() {
     };
     for markdown in ["results.json", "config.toml", "slow.sh"] {
         assert_eq!(comment(markdown).status, 2, "{markdown}");
+    }
+    let refused = project.wanbench(&["calibrate", "--json", "baselines/calibration.json"]);
+    assert!(refused.status == 2 && refused.stderr.contains("would lie among the baselines"), "{}", refused.stderr);
+    // Nor is what tells the refusal written there.
+    fs::hard_link(project.path("config.toml"), project.path("hard.toml")).unwrap();
+    for file in ["config.toml", "hard.toml", baseline.as_str(), "results.json"] {
+        for flag in ["--step-summary", "--output"] {
+            let before = fs::read(project.path(file)).unwrap();
+            let ran = project.wanbench(&["check", "--github", "--json", "r.json", flag, file]);
+            assert_eq!(ran.status, 2, "{flag} {file}: {}", ran.stderr);
+            assert_eq!(fs::read(project.path(file)).unwrap(), before, "{flag} {file}");
+        }
     }
     // What it wrote itself, and an empty file, it replaces.
     project.write("own.md", "");
@@ -292,5 +307,19 @@ fn nothing_from_outside_reaches_the_terminal_raw_or_without_end() {
         let ran = project.wanbench(&["report", "results.json"]);
         assert_eq!(ran.status, 2);
         assert!(!ran.stderr.contains(['\u{1b}', '\u{9b}']), "{:?}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_text_that_nobody_reads_is_no_part_of_a_baseline() {
+    let project = measured();
+    assert_eq!(update(&project, "results.json").status, 0);
+    let baseline = project.machine_baseline();
+    let long = "x".repeat(20_000);
+    project.edit(&baseline, |baseline| baseline["cases"]["fast/5f/none"]["anchor"]["reason"] = long.clone().into());
+    for command in [&["baseline", "show"][..], &["report", "results.json"]] {
+        let ran = project.wanbench(command);
+        assert_eq!(ran.status, 2, "{command:?}");
+        assert!(ran.stderr.contains("holds a text of over 10000 bytes") && ran.stderr.len() < 1_000, "{}", ran.stderr);
     }
 }

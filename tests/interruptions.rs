@@ -6,7 +6,7 @@ mod support;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process, set_child_subreaper};
+use rustix::process::{Pid, Signal, kill_process};
 use support::process::{wait_for_end, wait_for_number, wait_until};
 use support::{Project, READY, UNLESS_PROBED, after_ready, worker};
 
@@ -111,10 +111,12 @@ fn the_results_of_a_block_are_saved_before_the_next_workloads_begins() {
     assert_eq!(results["cases"][0]["launches"].as_array().unwrap().len(), 1);
 }
 
+/// Another system has no such adoption.
+#[cfg(target_os = "linux")]
 #[test]
 fn a_killed_wanbench_leaves_no_process_even_where_this_session_adopts_its_workers() {
     // As PID 1 of a container does: the stopped group is not orphaned then, so the system does not hang up on it.
-    set_child_subreaper(Some(rustix::process::getpid())).unwrap();
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).unwrap();
     let warmed = after_ready(0.1, 8).lines().take(2).collect::<Vec<_>>().join("\n");
     let stopped = format!(
         "echo $$ > stopped; {READY}\n{UNLESS_PROBED}\nsetsid sleep 1000 & echo $! > left\n{warmed}\nsleep 1000"

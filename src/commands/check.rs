@@ -18,6 +18,8 @@ use crate::session::terminal::Terminal;
 ///
 /// Files are written and posts are made before anything is printed: a reader that has gone keeps nothing from either.
 pub fn check(args: &cli::Check, terminal: &Terminal) -> Result<ExitStatus> {
+    // What is not to be written to is not written to by the word of that either.
+    outputs::check_measured(&args.measure, args.github.then_some(&args.publication))?;
     let publisher = args.github.then(|| Publisher::new(&args.publication, terminal)).transpose()?;
     let stopped = args.github.then(|| CommandsStopped::begin(terminal)).transpose()?;
     let judged = match judge(args, terminal) {
@@ -50,7 +52,6 @@ pub fn check(args: &cli::Check, terminal: &Terminal) -> Result<ExitStatus> {
 fn judge(args: &cli::Check, terminal: &Terminal) -> Result<Option<(Report, Option<Error>)>> {
     let measuring = &args.measure;
     let config = Config::open(&measuring.sources.config)?;
-    outputs::check_measured(measuring, args.github.then_some(&args.publication))?;
     // Unreadable baselines are told before minutes are spent on measuring.
     judged::read_baselines(&measuring.sources)?;
     let fitness = if args.strict { Fitness::Demanded } else { Fitness::Told };

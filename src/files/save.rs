@@ -165,11 +165,26 @@ fn special(path: &Path) -> io::Result<Option<File>> {
     Ok(Some(file))
 }
 
+/// Whether something at `path` is no file whose content would be replaced: a pipe, a device, an open file of a process.
+pub fn is_special(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) || is_of_a_process(path)
+}
+
 /// Whether `path` leads to an open file of a process, as /dev/stdout does.
 fn is_of_a_process(path: &Path) -> bool {
-    destination(path).is_ok_and(|path| path.starts_with("/dev") || path.starts_with("/proc"))
-        || path.starts_with("/dev/fd")
-        || ["/dev/stdout", "/dev/stderr"].iter().any(|stream| path == Path::new(stream))
+    let is_descriptor =
+        |path: &Path| path.starts_with("/dev/fd") || (path.starts_with("/proc") && parent(path).ends_with("fd"));
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        if is_descriptor(&path) {
+            return true;
+        }
+        match fs::read_link(&path) {
+            Ok(target) => path = parent(&path).join(target),
+            Err(_) => return false,
+        }
+    }
+    false
 }
 
 /// `out` with what `write` wrote.
@@ -247,6 +262,8 @@ mod tests {
 
     #[test]
     fn a_device_is_written_into_and_a_folder_refused() {
+        assert!([Path::new("/dev/null"), Path::new("/dev/stderr")].into_iter().all(is_special));
+        assert!([Path::new("/dev/shm/file"), Path::new("/proc/version")].into_iter().all(|path| !is_special(path)));
         text(Path::new("/dev/null"), "gone").unwrap();
         assert!(!Path::new("/dev/null").is_file());
         let home = tempfile::tempdir().unwrap();

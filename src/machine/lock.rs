@@ -14,6 +14,9 @@ const PATH: &str = "/tmp/wanbench-measuring.lock";
 /// Names another file in its place, as tests do.
 const VARIABLE: &str = "WANBENCH_LOCK";
 
+/// How the name of a holder begins.
+const SIGNATURE: &str = "process ";
+
 /// Bytes of the holder's words that are shown.
 const LONGEST_HOLDER: u64 = 200;
 
@@ -93,15 +96,21 @@ fn path() -> PathBuf {
 
 fn own_name() -> String {
     let user = std::env::var("USER").map_or_else(|_| String::new(), |user| format!(" of {user}"));
-    format!("process {}{user} since {:.0}", std::process::id(), Timestamp::now())
+    format!("{SIGNATURE}{}{user} since {:.0}", std::process::id(), Timestamp::now())
 }
 
-/// A second name for the file would be somebody's other file, to be overwritten.
-fn own_file(file: File) -> io::Result<File> {
+/// A second name for the file would be somebody's other file, to be overwritten, and so is one that nobody signed.
+fn own_file(mut file: File) -> io::Result<File> {
     let metadata = file.metadata()?;
-    match metadata.is_file() && metadata.nlink() == 1 {
+    if !metadata.is_file() || metadata.nlink() != 1 {
+        return Err(io::Error::other("it is not a regular file: remove it"));
+    }
+    let mut signed = Vec::new();
+    (&file).take(SIGNATURE.len() as u64).read_to_end(&mut signed)?;
+    file.rewind()?;
+    match SIGNATURE.as_bytes().starts_with(&signed) {
         true => Ok(file),
-        false => Err(io::Error::other("it is not a regular file: remove it")),
+        false => Err(io::Error::other("it holds something else than a lock: remove it")),
     }
 }
 
@@ -136,8 +145,8 @@ mod tests {
         let refused = MeasuringLock::acquire_at(&path, "process 8").unwrap_err();
         assert!(refused.to_string().contains("(process 7)"), "{refused}");
         drop(first);
-        MeasuringLock::acquire_at(&path, "8").unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "8\n");
+        MeasuringLock::acquire_at(&path, "process 8").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "process 8\n");
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o666, "every user may lock it");
     }
 
@@ -149,6 +158,16 @@ mod tests {
         std::fs::hard_link(&target, &link).unwrap();
         assert!(matches!(MeasuringLock::acquire_at(&link, "1"), Err(LockError::Io { .. })));
         assert_eq!(std::fs::read_to_string(&target).unwrap(), "precious");
+    }
+
+    #[test]
+    fn a_file_that_is_no_lock_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        std::fs::write(&path, "precious").unwrap();
+        let refused = MeasuringLock::acquire_at(&path, "process 1").unwrap_err();
+        assert!(refused.to_string().contains("holds something else than a lock"), "{refused}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
     }
 
     #[test]

@@ -103,7 +103,24 @@ impl Materials {
             }
             materials.networks.insert((name.clone(), expert), network);
         }
+        materials.check_pairs(cases)?;
         Ok(materials)
+    }
+
+    /// The networks that take over from each other must be of one architecture.
+    fn check_pairs(&self, cases: &[Case]) -> Result<(), CheckpointError> {
+        for case in cases {
+            let Some(second) = case.workload.experts.second() else { continue };
+            let (first, second) = (self.network(case), &self.networks[&(case.workload.model.clone(), second)]);
+            if first.spec != second.spec {
+                let reason = format!(
+                    "is of another architecture than {}: take both networks of one release",
+                    first.folder.display()
+                );
+                return Err(CheckpointError::Malformed { path: second.folder.clone(), reason });
+            }
+        }
+        Ok(())
     }
 
     /// Makes, or finds, the inputs of the workloads of `cases`, whose networks are open.

@@ -113,9 +113,8 @@ fn check_targets(args: &cli::Measure) -> Result<()> {
     if args.markdown.as_ref() == Some(&args.json) {
         return Err(Error::usage("--json and --markdown name the same file"));
     }
-    for path in args.markdown.iter().chain([&args.json]) {
-        check_writable(path, "results")?;
-    }
+    check_writable(&args.json, "results")?;
+    args.markdown.iter().try_for_each(|path| check_writable(path, "report"))?;
     check_replaceable(&args.json, "results", RunRecord::is_in(&args.json))
 }
 

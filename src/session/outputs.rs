@@ -1,6 +1,7 @@
 //! Where a command writes. What would destroy another file is refused before anything is measured or posted.
 
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
 
 use wanbench::files::read::{self, Limit};
 use wanbench::files::save;
@@ -12,6 +13,9 @@ use crate::cli::{Calibrate, Comment, Measure, Publication, Sources};
 
 /// What a Markdown file holds.
 const REPORT: &str = "report of wanbench";
+
+/// What a file that Actions name holds.
+const STEP_LINES: &str = "lines of a step";
 
 /// A file that is read, and the flag that names it.
 type Named<'a> = (&'static str, &'a Path);
@@ -27,7 +31,7 @@ pub fn check_measured(args: &Measure, publication: Option<&Publication>) -> Resu
     let mut outputs: Vec<Output> = vec![("--json", &args.json, "results")];
     outputs.extend(args.markdown.as_deref().map(|path| ("--markdown", path, REPORT)));
     outputs.extend(publication.into_iter().flat_map(appended));
-    check(&outputs, &[("--config", &args.sources.config)], Some(&args.sources))?;
+    check(&outputs, &[("--config", &args.sources.config)], &args.sources)?;
     check_markdown(args.markdown.as_deref())
 }
 
@@ -38,51 +42,63 @@ pub fn check_comment(args: &Comment) -> Result<()> {
     let mut inputs: Vec<Named> = vec![("--config", &args.sources.config)];
     inputs.extend(args.results.iter().map(|path| ("--results", path.as_path())));
     inputs.extend(args.publication.api.event.iter().map(|path| ("--event", path.as_path())));
-    check(&outputs, &inputs, Some(&args.sources))?;
+    check(&outputs, &inputs, &args.sources)?;
     check_markdown(args.markdown.as_deref())
 }
 
 /// The same of a calibration.
 pub fn check_calibration(args: &Calibrate) -> Result<()> {
-    check(&[("--json", &args.json, "calibration")], &[("--config", &args.config)], None)
+    let sources = Sources { config: args.config.clone(), baselines_given: None };
+    check(&[("--json", &args.json, "calibration")], &[("--config", &args.config)], &sources)
 }
 
 /// The files that Actions name for a step.
 fn appended(publication: &Publication) -> impl Iterator<Item = Output<'_>> {
     let files = [("--step-summary", &publication.step_summary), ("--output", &publication.api.output)];
     let is_named = |path: &&Path| !path.as_os_str().is_empty();
-    files.into_iter().filter_map(move |(flag, path)| Some((flag, path.as_deref().filter(is_named)?, "lines of a step")))
+    files.into_iter().filter_map(move |(flag, path)| Some((flag, path.as_deref().filter(is_named)?, STEP_LINES)))
 }
 
-fn check(outputs: &[Output], inputs: &[Named], sources: Option<&Sources>) -> Result<()> {
+fn check(outputs: &[Output], inputs: &[Named], sources: &Sources) -> Result<()> {
+    let baselines = place(&sources.baselines());
     for (index, (flag, path, what)) in outputs.iter().enumerate() {
-        let place = place(path);
-        let is_there = |other: &Path| self::place(other) == place && !is_special(path);
+        let is_there = |other: &Path| is_same(other, path) && !save::is_special(path);
         if let Some((other, ..)) = outputs[..index].iter().find(|(_, other, _)| is_there(other)) {
             return Err(Error::usage(format!("{other} and {flag} name the same file, {}", path.display())));
         }
+        let refused = |why: &str| Err(Error::usage(format!("{flag} {}: {why}", path.display())));
         if let Some((other, _)) = inputs.iter().find(|(_, other)| is_there(other)) {
-            return Err(Error::usage(format!(
-                "{flag} {}: the file exists and holds no {what}: it is the file of {other}; choose another path",
-                path.display()
-            )));
+            return refused(&format!(
+                "the file exists and holds no {what}: it is the file of {other}; choose another path"
+            ));
         }
-        let baselines = sources.map(|sources| self::place(&sources.baselines()));
-        let is_json = path.extension().is_some_and(|extension| extension == "json");
-        if is_json && place.parent().is_some_and(|folder| baselines.as_deref() == Some(folder)) {
-            return Err(Error::usage(format!(
-                "{flag} {}: would lie among the baselines, and be read as one: choose another folder",
-                path.display()
-            )));
+        let place = place(path);
+        if place.extension().is_some_and(|extension| extension == "json") && place.parent() == Some(&*baselines) {
+            return refused("would lie among the baselines, and be read as one: choose another folder");
+        }
+        if *what == STEP_LINES && is_document(&place) {
+            return refused(
+                "the file exists and holds a document, which lines at its end would spoil: choose another path",
+            );
         }
     }
     Ok(())
 }
 
+/// Whether a file begins as JSON or a script does: nothing that belongs behind lines of a step.
+fn is_document(path: &Path) -> bool {
+    let text = if save::is_special(path) { None } else { read::text(path, Limit::REPORT).ok() };
+    text.is_some_and(|text| ["{", "[", "#!"].iter().any(|start| text.trim_start().starts_with(start)))
+}
+
 /// Refuses to replace anything by a Markdown report but an earlier one, an earlier comment, or an empty file.
 fn check_markdown(path: Option<&Path>) -> Result<()> {
-    let Some(path) = path.filter(|path| path.is_file() && !is_special(path)) else { return Ok(()) };
-    let is_own = read::text(path, Limit::REPORT)
+    let Some(path) = path.filter(|path| !save::is_special(path)) else { return Ok(()) };
+    let place = place(path);
+    if !place.is_file() {
+        return Ok(());
+    }
+    let is_own = read::text(&place, Limit::REPORT)
         .is_ok_and(|text| text.trim().is_empty() || markdown::is_report(&text) || Marker::begins_any(&text));
     match is_own {
         true => Ok(()),
@@ -93,21 +109,54 @@ fn check_markdown(path: Option<&Path>) -> Result<()> {
     }
 }
 
-/// Whether it is a device or a pipe, or leads to one: nothing there can be destroyed.
-fn is_special(path: &Path) -> bool {
-    path.starts_with("/dev") || path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+/// Whether two paths are of one file, whatever it is called by.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let file = |path: &Path| path.metadata().ok().map(|metadata| (metadata.dev(), metadata.ino()));
+    place(one) == place(other) || file(one).is_some_and(|one| file(other) == Some(one))
 }
 
-/// Where a file is or will be, whatever it is called by: absolute, without links.
+/// Where a file is or will be: absolute, without links. Folders that are missing will be made.
 fn place(path: &Path) -> PathBuf {
-    let path = save::destination(path).and_then(std::path::absolute).unwrap_or_else(|_| path.to_owned());
-    let mut missing = PathBuf::new();
-    for folder in path.ancestors() {
-        if let Ok(folder) = folder.canonicalize() {
-            return if missing.as_os_str().is_empty() { folder } else { folder.join(missing) };
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut place = PathBuf::new();
+    for component in absolute.components() {
+        match component {
+            // Behind a folder without links, or behind one that will be made.
+            Component::ParentDir => drop(place.pop()),
+            component => place.push(component),
         }
-        let name = PathBuf::from(folder.file_name().unwrap_or_default());
-        missing = if missing.as_os_str().is_empty() { name } else { name.join(missing) };
+        if let Ok(real) = place.canonicalize().or_else(|_| save::destination(&place)) {
+            place = real;
+        }
     }
-    path
+    place
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_has_one_place_whatever_it_is_called_by() {
+        let home = tempfile::tempdir().unwrap();
+        let home = home.path().canonicalize().unwrap();
+        std::fs::create_dir(home.join("folder")).unwrap();
+        std::fs::write(home.join("file"), "").unwrap();
+        std::os::unix::fs::symlink("folder", home.join("link")).unwrap();
+        std::os::unix::fs::symlink("new", home.join("dangling")).unwrap();
+        for (path, at) in [
+            ("file", "file"),
+            ("./folder/../file", "file"),
+            ("link/../file", "file"),
+            ("missing/../file", "file"),
+            ("missing/deeper/../../link/new", "folder/new"),
+            ("missing/new", "missing/new"),
+            ("dangling", "new"),
+        ] {
+            assert_eq!(place(&home.join(path)), home.join(at), "{path}");
+        }
+        std::fs::hard_link(home.join("file"), home.join("folder/hard")).unwrap();
+        assert!(is_same(&home.join("file"), &home.join("folder/hard")));
+        assert!(!is_same(&home.join("file"), &home.join("missing")));
+    }
 }

@@ -190,7 +190,7 @@ impl<'a> Publisher<'a> {
     fn warn(&self, what: &str, outcome: Result<()>) -> ExitStatus {
         let Err(error) = outcome else { return ExitStatus::Passed };
         let warning = format!("{what} could not be written: {error}");
-        self.terminal.say(&format!("warning: {warning}"));
+        self.terminal.say_always(&format!("warning: {warning}"));
         if variable("GITHUB_ACTIONS").is_some() {
             let _ = self.terminal.print(&annotations::warning(&warning));
         }

@@ -10,7 +10,6 @@ use wanbench::machine::{self, Machine};
 use wanbench::protocol::{DeviceChoice, DeviceKind};
 use wanbench::runner::{self, Materials, Program};
 use wanbench::wan::Experts;
-use wanbench::wan::schedule::Overrides;
 
 use super::status::{Error, Result};
 use super::terminal::Terminal;
@@ -63,17 +62,14 @@ impl Selected {
 fn models(config: &Config, suite: &Suite, checkpoint: Option<&Path>) -> Result<BTreeMap<String, Model>> {
     let mut models = config.models.clone();
     if let Some(checkpoint) = checkpoint {
-        if let Model::Synthetic(_) = models[&suite.model] {
+        let Model::Checkpoint { schedule, .. } = models[&suite.model] else {
             return Err(Error::usage(format!(
                 "--ckpt-dir: suite `{}` runs the built-in model: choose a suite whose model is a checkpoint with --suite, or add one \
                  to config.toml: [models.NAME] checkpoint = \"DIR\"",
                 suite.name
             )));
-        }
-        models.insert(
-            suite.model.clone(),
-            Model::Checkpoint { folder: checkpoint.to_owned(), schedule: Overrides::default() },
-        );
+        };
+        models.insert(suite.model.clone(), Model::Checkpoint { folder: checkpoint.to_owned(), schedule });
     }
     Ok(models)
 }

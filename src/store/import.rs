@@ -118,7 +118,7 @@ pub enum ImportError {
 /// Where the Generated line, the Hardware line or the Results Summary table is missing or of another form, and where a
 /// figure cannot be true.
 pub fn import(markdown: &str, source: &str) -> Result<Imported, ImportError> {
-    let document = Document { markdown, source };
+    let document = Document { markdown: markdown.trim_start_matches('\u{feff}'), source };
     let generated = document.value("> Generated:", "Generated line (\"> Generated: DATE\")")?.1.to_owned();
     let machine = document.machine()?;
     let device = document.device()?;
@@ -192,11 +192,11 @@ impl<'a> Document<'a> {
         self.value("- **Model**:", "").ok().map(|(_, value)| value)
     }
 
-    /// The name in `WanModel (synthetic, ~100M)`.
+    /// The name in `WanModel (synthetic, ~100M)`; of other words all. A report without the line is of the founding model.
     fn model(self) -> String {
-        let value = self.model_words().unwrap_or_default();
-        let name = value.split_once('(').and_then(|(_, rest)| rest.split([',', ')']).next());
-        unescape(name.filter(|name| !name.is_empty()).unwrap_or("synthetic").trim())
+        let Some(words) = self.model_words() else { return "synthetic".to_owned() };
+        let name = words.strip_prefix("WanModel (").and_then(|rest| rest.split([',', ')']).next());
+        unescape(name.map(str::trim).filter(|name| !name.is_empty()).unwrap_or(words))
     }
 
     fn table(self) -> Result<Table<'a>, ImportError> {

@@ -62,6 +62,7 @@ impl ModelMemory {
 
     /// Reads the text of such a file; `path` is for messages.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ReadError> {
+        valid::texts(text).map_err(|reason| ReadError::invalid(path, reason))?;
         let memory = parse_versioned(text, path, "model memory file", baseline::SCHEMA)?;
         valid::model_memory(&memory).map_err(|reason| ReadError::invalid(path, reason))?;
         Ok(memory)
@@ -96,6 +97,7 @@ impl Baseline {
 
     /// Reads the text of such a file; `path` is for messages.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ReadError> {
+        valid::texts(text).map_err(|reason| ReadError::invalid(path, reason))?;
         let baseline = parse_versioned(text, path, "baseline", baseline::SCHEMA)?;
         valid::baseline(&baseline).map_err(|reason| ReadError::invalid(path, reason))?;
         Ok(baseline)

@@ -52,6 +52,9 @@ impl Expert {
             (Some([_, high]), Self::High) => Ok(high),
             _ if own.is_dir() => Ok(own),
             (None, Self::Low) => Ok(if alone.is_dir() { alone } else { path.to_owned() }),
+            (None, Self::High) if path.join(Self::Low.folder_name()).is_dir() => Err(malformed(
+                "has low_noise_model, but not high_noise_model: download that too, or leave --expert out".to_owned(),
+            )),
             (None, Self::High) => Err(malformed(
                 "is one network, not a download with low_noise_model and high_noise_model: leave --expert out, or name the folder \
                  above it"

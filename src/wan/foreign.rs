@@ -2,6 +2,8 @@
 
 use safetensors::Dtype;
 
+use crate::text::escape::cut;
+
 /// The way on from a network that is none of those that are computed.
 const TAKE_ANOTHER: &str = "take a T2V, I2V or TI2V checkpoint of Wan, or LingBot-World's base-cam";
 
@@ -60,6 +62,15 @@ pub fn network<'a>(
         () if has(&[".scales", ".qweight", ".qzeros"]) => {
             ("weights that are quantized already", "take the checkpoint that they were made from, with --quant")
         }
+        () if has(&["decoder.conv1.", "decoder.conv_in.", "decoder.up_blocks.", "decoder.upsamples."]) => {
+            ("a VAE", "pass the network's checkpoint; wanbench measures the network alone")
+        }
+        () if has(&["token_embedding.weight", "shared.weight", "embed_tokens.weight"]) => {
+            ("a text encoder", "pass the network's checkpoint; wanbench measures the network alone")
+        }
+        () if has(&["visual.", "vision_model."]) => {
+            ("an image encoder", "pass the network's checkpoint; wanbench measures the network alone")
+        }
         () if says(&["vace"]) || has(&["vace_"]) => ("VACE", TAKE_ANOTHER),
         () if says(&["s2v"]) || has(&["audio"]) => ("Wan S2V (speech to video)", TAKE_ANOTHER),
         () if says(&["animate"]) || has(&["face_adapter", "motion_encoder"]) => ("Wan Animate", TAKE_ANOTHER),
@@ -68,19 +79,34 @@ pub fn network<'a>(
         }
         () if has(&["control_adapter", "ref_conv"]) => ("Wan Fun (a control adapter)", TAKE_ANOTHER),
         () if class.is_some_and(|class| !CLASSES.contains(&class)) => {
-            return Some(format!("is of the class {:?}, not a WanModel: {TAKE_ANOTHER}", class.unwrap_or_default()));
+            return Some(format!("is of the class {:?}, not a WanModel: {TAKE_ANOTHER}", shown(class)));
         }
         () if model_type.is_some_and(|kind| !MODEL_TYPES.contains(&kind)) => {
             return Some(format!(
                 "has the model_type {:?}, which is none of {}: {TAKE_ANOTHER}",
-                model_type.unwrap_or_default(),
+                shown(model_type),
                 MODEL_TYPES.join(", ")
+            ));
+        }
+        () if !has(&["blocks.", "patch_embedding.", "head.head."]) => {
+            let first = tensors.clone().next().map_or("none at all", |(name, _)| name);
+            return Some(format!(
+                "holds no tensor of a WanModel, but such as {:?}: {TAKE_ANOTHER}",
+                shown(Some(first))
             ));
         }
         () => return None,
     };
     Some(format!("holds {what}: {way}"))
 }
+
+/// A name that a file gives itself, as far as anybody reads it.
+fn shown(name: Option<&str>) -> String {
+    cut(name.unwrap_or_default(), LONGEST_NAME)
+}
+
+/// Characters of a name in a message.
+const LONGEST_NAME: usize = 100;
 
 /// The classes of the networks that are computed.
 const CLASSES: [&str; 2] = ["WanModel", "WanTransformer3DModel"];
@@ -117,6 +143,13 @@ mod tests {
         assert!(of(Some("WanModel"), Some("t2v"), "blocks.0.ffn.0.lora_A.weight").contains("LoRA"));
         assert!(of(Some("FluxTransformer2DModel"), None, "a").contains("FluxTransformer2DModel"));
         assert!(of(None, Some("x2v"), "a").contains("\"x2v\", which is none of t2v"));
-        assert_eq!(of(Some("WanModel"), Some("ti2v"), "a"), "");
+        assert_eq!(of(Some("WanModel"), Some("ti2v"), "blocks.0.ffn.0.weight"), "");
+        assert!(of(None, None, "decoder.conv1.weight").contains("a VAE"));
+        assert!(of(None, None, "token_embedding.weight").contains("a text encoder"));
+        assert!(
+            of(None, None, "double_blocks_x")
+                .contains("holds no tensor of a WanModel, but such as \"double_blocks_x\"")
+        );
+        assert!(of(Some(&"x".repeat(100_000)), None, "a").len() < 300);
     }
 }

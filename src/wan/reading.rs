@@ -27,7 +27,10 @@ pub enum CheckpointError {
         reason: String,
     },
     /// The tensors are not those of the declared architecture.
-    #[error("{folder} does not hold the declared WanModel:\n{}", listed(differences))]
+    #[error(
+        "{folder} does not hold the WanModel that it declares: take config.json and weights of one release:\n{}",
+        listed(differences)
+    )]
     Mismatch {
         /// The checkpoint folder.
         folder: PathBuf,
@@ -65,6 +68,8 @@ pub(super) fn read_text(path: &Path) -> Result<String, CheckpointError> {
 
 /// Reads the text of such a file; `path` is for messages.
 pub(super) fn parse_json<T: serde::de::DeserializeOwned>(text: &str, path: &Path) -> Result<T, CheckpointError> {
-    serde_json::from_str(text)
-        .map_err(|error| CheckpointError::Malformed { path: path.to_owned(), reason: error.to_string() })
+    serde_json::from_str(text).map_err(|error| {
+        let reason = format!("{}: take the file of the checkpoint's release", one_line(&error.to_string()));
+        CheckpointError::Malformed { path: path.to_owned(), reason }
+    })
 }

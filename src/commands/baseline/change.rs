@@ -41,7 +41,8 @@ impl Change {
 
     /// The change of `path` to `value` as JSON, if it is valid: what is written must be read again.
     fn new<T: serde::Serialize>(path: PathBuf, value: &T, valid: valid::Checked) -> Result<Self> {
-        valid.map_err(|reason| Error::usage(format!("{} cannot be written: {reason}", path.display())))?;
+        let unwritable = |reason| Error::usage(format!("{} cannot be written: {reason}", path.display()));
+        valid.map_err(unwritable)?;
         let old = match read::text(&path, Limit::BASELINE) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             read => read.or_usage(|| format!("cannot read {}", path.display()))?,
@@ -49,6 +50,7 @@ impl Change {
         // Through a value, whose keys are sorted: a field moved in the source moves no line in a committed file.
         let new = serde_json::to_value(value).and_then(|value| serde_json::to_string_pretty(&value));
         let new = new.or_incomplete(|| format!("cannot write {} as JSON", path.display()))? + "\n";
+        valid::texts(&new).map_err(unwritable)?;
         Ok(Self { path, old, new })
     }
 }

@@ -34,6 +34,10 @@ pub fn find(path: &Path) -> Result<WeightFiles, CheckpointError> {
     if path.is_file() {
         return Ok(WeightFiles { paths: vec![path.to_owned()], index: None });
     }
+    if !path.is_dir() {
+        let reason = "is neither a folder nor a file: name the folder with config.json and the weights".to_owned();
+        return Err(CheckpointError::Malformed { path: path.to_owned(), reason });
+    }
     let names = visible(path)?;
     let ending = |end: &str| names.iter().filter(|name| name.ends_with(end)).collect::<Vec<_>>();
     if let [index] = ending(INDEX)[..] {
@@ -121,7 +125,9 @@ fn no_weights(folder: &Path, names: &BTreeSet<String>) -> CheckpointError {
         _ if is_cache => {
             "is a download cache: name the folder in it that has config.json, under `snapshots`".to_owned()
         }
-        [] => "holds no weights: there is no .safetensors file in it".to_owned(),
+        [] => {
+            "holds no weights: name the folder of the network, with config.json and the .safetensors files".to_owned()
+        }
         _ => format!(
             "holds no .safetensors file, the form that is read, but {}: take the release in safetensors, or convert it",
             listed(&others)

@@ -114,7 +114,7 @@ impl Checkpoint {
         let sizes = settings.sizes(shape, blocks, patch_size.iter().product()).map_err(malformed)?;
         if sizes.num_layers > self.home.len() {
             return Err(malformed(format!(
-                "num_layers is {}, but the checkpoint has {} tensors in all",
+                "num_layers is {}, but the checkpoint has {} tensors in all: take config.json and weights of one release",
                 sizes.num_layers,
                 self.home.len()
             )));

@@ -3,7 +3,13 @@
 use std::collections::BTreeMap;
 
 /// What some tools put before every name.
-const PREFIXES: [&str; 3] = ["model.diffusion_model.", "diffusion_model.", "model."];
+const PREFIXES: [&str; 4] = [COMFYUI, "diffusion_model.", "transformer.", "model."];
+
+/// ComfyUI's prefix, beside which a file may hold a VAE and text encoders.
+const COMFYUI: &str = "model.diffusion_model.";
+
+/// Prefixes of those.
+const OTHER_NETWORKS: [&str; 5] = ["vae.", "first_stage_model.", "text_encoders.", "cond_stage_model.", "conditioner."];
 
 /// Buffers that a network computes anew when it is made.
 const BUFFERS: [&str; 2] = ["freqs", "rope.freqs"];
@@ -38,7 +44,10 @@ const DIFFUSERS: [(&str, &str); 24] = [
 ];
 
 /// Wan's name for each of the `stored` names, with the stored one; without buffers.
-pub fn canonical(stored: Vec<String>) -> BTreeMap<String, String> {
+pub fn canonical(mut stored: Vec<String>) -> BTreeMap<String, String> {
+    if stored.iter().any(|name| name.starts_with(COMFYUI)) {
+        stored.retain(|name| !OTHER_NETWORKS.iter().any(|prefix| name.starts_with(prefix)));
+    }
     let prefix = PREFIXES.into_iter().find(|prefix| stored.iter().all(|name| name.starts_with(prefix))).unwrap_or("");
     let is_diffusers = stored.iter().any(|name| name[prefix.len()..].starts_with("condition_embedder."));
     let renamed = stored.into_iter().map(|name| {
@@ -91,5 +100,10 @@ mod tests {
         let names = ["model.diffusion_model.blocks.0.norm3.bias", "model.diffusion_model.freqs"];
         assert_eq!(renamed(&names), ["blocks.0.norm3.bias"]);
         assert_eq!(renamed(&["model.a", "b"]), ["b", "model.a"]);
+        assert_eq!(renamed(&["model.diffusion_model.a", "vae.b", "text_encoders.c"]), ["a"]);
+        assert_eq!(
+            renamed(&["transformer.blocks.0.attn1.to_q.bias", "transformer.condition_embedder.time_proj.bias"]),
+            ["blocks.0.self_attn.q.bias", "time_projection.1.bias"]
+        );
     }
 }
