@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use support::process::{wait_for_end, wait_for_number, wait_until};
-use support::{Project, READY, UNLESS_PROBED, after_ready, worker};
+use support::{Project, worker};
 
 /// Never answers, whatever it is asked.
 const HANGING: &str = "echo $$ > marker; sleep 1000";
@@ -116,6 +116,8 @@ fn the_results_of_a_block_are_saved_before_the_next_workloads_begins() {
 #[test]
 fn a_killed_wanbench_leaves_no_process_even_where_this_session_adopts_its_workers() {
     // As PID 1 of a container does: the stopped group is not orphaned then, so the system does not hang up on it.
+    use support::{READY, UNLESS_PROBED, after_ready};
+
     rustix::process::set_child_subreaper(Some(rustix::process::getpid())).unwrap();
     let warmed = after_ready(0.1, 8).lines().take(2).collect::<Vec<_>>().join("\n");
     let stopped = format!(

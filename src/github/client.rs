@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use octocrab::service::middleware::retry::RetryConfig;
 use octocrab::{FromResponse, Octocrab};
+use reqwest::redirect;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -84,8 +85,7 @@ impl Client {
         if !is_address(url) {
             return Err(ApiError::Address);
         }
-        // Uploads get the token too: for nobody else than this host. octocrab's own time-outs run while a connection is
-        // idle as well, and would break the next request on it: `Requests::ask` has the time-out instead.
+        // Uploads get the token too: for nobody else than this host.
         let mut builder = Octocrab::builder()
             .add_retry_config(RetryConfig::None)
             .base_uri(url)
@@ -99,7 +99,7 @@ impl Client {
             }
             builder = builder.personal_token(token.clone());
         }
-        let octocrab = builder.build().map_err(|error| ApiError::new(&error, one_line))?;
+        let octocrab = builder.build_with_reqwest(http()?).map_err(|error| ApiError::new(&error, one_line))?;
         Ok(Self { octocrab, token, limits: settings.limits })
     }
 
@@ -241,6 +241,16 @@ impl Requests<'_> {
     fn remaining(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }
+}
+
+/// Speaks HTTP by the system's proxies (`HTTPS_PROXY`, `NO_PROXY`) and trusts the system's certificates (`SSL_CERT_FILE`).
+///
+/// It follows no redirection and repeats nothing by itself. Nor has it time-outs: [`Requests::ask`] has them.
+fn http() -> Result<reqwest::Client, ApiError> {
+    // Where another part of this process was first, its choice is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().redirect(redirect::Policy::none()).retry(reqwest::retry::never()).build();
+    client.map_err(|error| ApiError::Unreachable { reason: one_line(&error.to_string()) })
 }
 
 /// The page at `route`, and the next one's number.

@@ -1,7 +1,9 @@
-//! Comments and check runs against a GitHub with faults: nothing twice, nothing lost, and the token is seen by nobody.
+//! Comments and check runs against a GitHub with faults, behind TLS and proxies: nothing twice, nothing lost, and the token is
+//! seen by nobody.
 
 mod check_runs;
 mod comments;
 mod fake;
 mod limits;
+mod network;
 mod secrecy;
