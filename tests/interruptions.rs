@@ -40,6 +40,57 @@ fn every_signal_ends_every_command_with_its_worker() {
     }
 }
 
+/// Another system does not show which signals are watched for.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_ends_what_writes_to_where_nobody_reads() {
+    let project = Project::new(&[("good", HANGING)]);
+    let (_reader, mut writer) = std::io::pipe().unwrap();
+    let flags = rustix::fs::fcntl_getfl(&writer).unwrap();
+    rustix::fs::fcntl_setfl(&writer, flags | rustix::fs::OFlags::NONBLOCK).unwrap();
+    while std::io::Write::write(&mut writer, &[b' '; 4096]).is_ok() {}
+    rustix::fs::fcntl_setfl(&writer, flags).unwrap();
+    let mut tool = project.command(&["run"]).stdout(Stdio::null()).stderr(writer).spawn().unwrap();
+    let process = Pid::from_child(&tool);
+    wait_until("the watch for signals", || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", tool.id())).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        u64::from_str_radix(caught.trim(), 16).unwrap() & (1 << (Signal::TERM.as_raw() - 1)) != 0
+    });
+    kill_process(process, Signal::TERM).unwrap();
+    wait_for_end(process);
+    assert_eq!(tool.wait().unwrap().code(), Some(3));
+}
+
+#[test]
+fn git_and_what_it_starts_end_with_wanbench() {
+    for signal in [Signal::TERM, Signal::KILL] {
+        let project = Project::new(&[("good", &worker(0.1, 8))]);
+        project.write("Cargo.toml", "[package]\nname = \"wanbench\"\n");
+        project.write("Makefile", "build:\n\ttrue\n");
+        project.write("large.bin", "a pointer");
+        project.write(".gitattributes", "*.bin filter=slow\n");
+        let git = |arguments: &[&str]| {
+            let user = ["-c", "user.name=nobody", "-c", "user.email=nobody@localhost"];
+            let mut git = std::process::Command::new("git");
+            assert!(git.args(user).args(arguments).current_dir(project.path("")).status().unwrap().success());
+        };
+        git(&["init", "--quiet"]);
+        git(&["add", "--all"]);
+        git(&["commit", "--quiet", "-m", "first"]);
+        // As one that downloads does on a slow network.
+        let marker = project.path("marker");
+        git(&["config", "filter.slow.smudge", &format!("echo $$ > '{}'; sleep 1000; cat", marker.display())]);
+        let mut tool = project.command(&["check", "--base", "HEAD"]);
+        tool.env("WANBENCH_CACHE", project.path("cache")).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut tool = tool.spawn().unwrap();
+        let filter = wait_for_number(&marker);
+        kill_process(Pid::from_child(&tool), signal).unwrap();
+        tool.wait().unwrap();
+        wait_for_end(filter);
+    }
+}
+
 #[test]
 fn a_signal_that_is_ignored_from_the_start_ends_nothing() {
     let project = Project::new(&[(

@@ -54,6 +54,14 @@ fn write_huge() -> String {
     format!("{begin}\n[ -z \"$path\" ] || truncate -s {size} \"${{path%%\\\"*}}\"")
 }
 
+/// Writes one element behind a header of so many bytes, most of them spaces.
+fn write_header(bytes: usize) -> String {
+    let tensor = r#"{"output":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#;
+    let begin = write_file(&[&(bytes as u64).to_le_bytes(), tensor.as_bytes()].concat());
+    let (spaces, file) = (bytes - tensor.len(), "\"${path%%\\\"*}\"");
+    format!("{begin}\n[ -z \"$path\" ] || {{ printf '%{spaces}s' ''; printf '\\0\\0\\200\\77'; }} >> {file}")
+}
+
 #[test]
 fn an_output_that_cannot_be_compared_fails() {
     let nan = &[1.0, -2.0, 0.5, f32::NAN];
@@ -66,6 +74,7 @@ fn an_output_that_cannot_be_compared_fails() {
         ("an empty file", fast(&write_file(b""), "null")),
         ("a tensor of another name", fast(&write_file(OTHER_TENSOR), "null")),
         ("more than any latent has", fast(&write_huge(), "null")),
+        ("a header without end", fast(&write_header(1 << 20), "null")),
     ] {
         let project = beside_reference(&script);
         let ran = check(&project, &["--launches", "2"]);

@@ -45,6 +45,11 @@ fn a_faulty_worker_fails_its_case_alone() {
             format!("{READY}\n{}", after_ready(0.0, 8)),
             "reported an impossible figure: seconds of step 0 is 0.0, which is not between 1e-9 and 432000.0",
         ),
+        (
+            "boasts",
+            READY.replace("\"fake\":\"1\"", &format!("\"fake\":\"{}\"", "x".repeat(5_000))),
+            "reported an impossible figure: versions holds a text of 5000 bytes, more than 1000",
+        ),
         ("short", format!("{READY}\n{}", after_ready(0.1, 8)), "exited without finishing"),
         ("late", format!("{}\nexit 9", worker(0.1, 8)), "exited with status 9"),
         ("other", READY.replace("\"protocol\":3", "\"protocol\":1"), "speaks protocol 1"),

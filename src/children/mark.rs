@@ -16,12 +16,14 @@ pub fn kill_marked(mark: &str) {
     const LONGEST: Duration = Duration::from_millis(500);
     let start = Instant::now();
     loop {
-        let found = marked(mark);
-        // One that is gone meanwhile needs no signal.
-        for process in &found {
-            let _ = kill_process(*process, Signal::KILL);
+        let mut found = 0;
+        // As they are found: one that goes on in a child of its own must not have the time for it. One that is gone
+        // meanwhile needs no signal.
+        for process in marked(mark) {
+            let _ = kill_process(process, Signal::KILL);
+            found += 1;
         }
-        if found.is_empty() || start.elapsed() > LONGEST {
+        if found == 0 || start.elapsed() > LONGEST {
             return;
         }
         std::thread::sleep(Duration::from_millis(1));
@@ -34,19 +36,18 @@ pub fn kill_marked(_mark: &str) {}
 
 /// The processes of this user that carry `mark`, but for this one. A dead one has no environment any more.
 #[cfg(target_os = "linux")]
-fn marked(mark: &str) -> Vec<rustix::process::Pid> {
+fn marked(mark: &str) -> impl Iterator<Item = rustix::process::Pid> {
     let own = std::process::id();
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     numbers
-        .filter(|number| *number != own)
-        .filter(|number| {
+        .filter(move |number| *number != own)
+        .filter(move |number| {
             // Other users' processes cannot be read, and are none of ours.
             let environment = std::fs::read(format!("/proc/{number}/environ")).unwrap_or_default();
             carries(&environment, mark)
         })
         .filter_map(|number| rustix::process::Pid::from_raw(number.try_into().ok()?))
-        .collect()
 }
 
 #[cfg(target_os = "linux")]

@@ -5,7 +5,9 @@ mod group;
 mod guard;
 mod mark;
 mod open_files;
+mod output;
 
 pub use group::{Exit, Group, Leftovers};
 pub use guard::{Guard, enable, stand_guard};
 pub use open_files::allow_for;
+pub use output::output;

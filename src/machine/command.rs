@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use wait_timeout::ChildExt;
+use crate::children::{Exit, Group, Leftovers};
 
 /// How long a command may take.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -20,23 +20,12 @@ pub fn output(program: &str, arguments: &[&str]) -> Option<String> {
 
 fn output_within(program: &str, arguments: &[&str], limit: Duration) -> Option<String> {
     let deadline = Instant::now() + limit;
-    let mut child = Command::new(program)
-        .args(arguments)
-        // The parsers know the untranslated words.
-        .env("LC_ALL", "C")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .ok()?;
-    let text = read_until(&mut child, deadline);
-    let succeeded = text.is_some() && ends_well(&mut child, deadline);
-    if !succeeded {
-        // Both fail harmlessly where the child has ended.
-        let _ = child.kill();
-        let _ = child.wait();
-    }
-    text.filter(|_| succeeded)
+    let mut command = Command::new(program);
+    // The parsers know the untranslated words.
+    command.args(arguments).env("LC_ALL", "C").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut group = Group::spawn(&mut command, Leftovers::Kept).ok()?;
+    // Dropping the group ends what still runs.
+    read_until(&mut group.child, deadline).filter(|_| ends_well(&group, deadline))
 }
 
 /// Everything the child prints; `None` if it still prints at the deadline.
@@ -57,9 +46,9 @@ fn read_until(child: &mut Child, deadline: Instant) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-fn ends_well(child: &mut Child, deadline: Instant) -> bool {
+fn ends_well(group: &Group, deadline: Instant) -> bool {
     let remaining = deadline.saturating_duration_since(Instant::now());
-    matches!(child.wait_timeout(remaining), Ok(Some(status)) if status.success())
+    matches!(group.wait(remaining, || false), Ok(Some(Exit::Status(0))))
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use std::time::SystemTime;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::children::{Group, Leftovers};
+use crate::children::{self, Group, Leftovers};
 use crate::files::read::{self, Limit};
 use crate::files::save;
 use crate::revision::git;
@@ -113,7 +113,7 @@ impl Checkout {
         if !self.is_wanbench {
             return None;
         }
-        let output = Command::new("rustc").arg("-vV").current_dir(repository).output().ok()?;
+        let output = children::output(Command::new("rustc").arg("-vV").current_dir(repository)).ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     }
 

@@ -3,10 +3,12 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
+
+use crate::children;
 
 /// Stands between a commit and the hash of what differs from it.
 const DIRTY: &str = "-dirty-";
@@ -46,10 +48,9 @@ pub fn clean(name: &str) -> &str {
 pub fn resolve(folder: &Path, revision: &str) -> Result<Option<String>> {
     // A revision may begin with a dash: it is none of git's options all the same.
     let revision = format!("{revision}^{{commit}}");
-    let output = git(folder)
-        .args(["rev-parse", "--verify", "--quiet", "--end-of-options", &revision])
-        .output()
-        .context("cannot start git")?;
+    let mut git = git(folder);
+    git.args(["rev-parse", "--verify", "--quiet", "--end-of-options", &revision]);
+    let output = children::output(&mut git).context("cannot start git")?;
     Ok(output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned()))
 }
 
@@ -112,7 +113,8 @@ fn blobs(folder: &Path, commit: &str, path: &OsStr) -> Result<Vec<(String, PathB
 /// git in `folder`, whatever repository the environment names, as it does in a hook.
 fn git(folder: &Path) -> Command {
     let mut git = Command::new("git");
-    git.current_dir(folder).stdin(Stdio::null());
+    // Nor does it ask at a terminal, at whose side it does not stand.
+    git.current_dir(folder).env("GIT_TERMINAL_PROMPT", "0");
     for variable in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"] {
         git.env_remove(variable);
     }
@@ -121,7 +123,7 @@ fn git(folder: &Path) -> Command {
 
 /// What `git` prints; an error with its words where it fails.
 fn run(git: &mut Command) -> Result<Vec<u8>> {
-    let output = git.output().context("cannot start git")?;
+    let output = children::output(git).context("cannot start git")?;
     if !output.status.success() {
         bail!("git: {}", String::from_utf8_lossy(&output.stderr).trim());
     }

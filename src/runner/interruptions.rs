@@ -90,7 +90,7 @@ impl Stopwatch {
 }
 
 /// A clock that goes on while the machine sleeps, which [`std::time::Instant`] does not promise.
-fn now() -> Duration {
+pub fn now() -> Duration {
     #[cfg(target_os = "linux")]
     const CLOCK: ClockId = ClockId::Boottime;
     #[cfg(not(target_os = "linux"))]

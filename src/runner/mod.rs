@@ -141,6 +141,11 @@ pub fn measure(
             if interruptions.is_interrupted() {
                 return run;
             }
+            if block == 0 {
+                // Only once the launches are saved: a long look at outputs loses none of them.
+                output::compare_files(plan, &live, &mut run.cases);
+                on_block(&run);
+            }
         }
         let failed = run.failed().map(|case| case.case.name.clone());
         for case in on_round(&run).into_iter().chain(failed) {

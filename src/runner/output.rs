@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Arm, RunPlan};
+use super::RunPlan;
 use crate::evidence::parity::relative_error;
 use crate::store::record::{ArmKind, CaseRecord, Parity, measured};
 use crate::wan::tensor_file::TensorFile;
@@ -10,9 +10,13 @@ use crate::wan::tensor_file::TensorFile;
 /// Bytes of the largest output that is read: several times a latent of 720p with 81 frames.
 const MOST_BYTES: u64 = 64 << 20;
 
-/// Compares each case's final latent of the first block with its reference's and with the base revision's.
-pub fn compare_files(plan: &RunPlan, arms: &[Arm], records: &mut [CaseRecord]) {
-    for case in head_cases(arms) {
+/// Bytes of its header, which names one tensor.
+const MOST_HEADER_BYTES: u64 = 64 << 10;
+
+/// Compares the final latents of the first block of `cases`, given by their indices, with their references' and with the base
+/// revision's.
+pub fn compare_files(plan: &RunPlan, cases: &[usize], records: &mut [CaseRecord]) {
+    for case in cases.iter().copied() {
         let output = Output::of(plan, records, case, ArmKind::Head);
         let base = Output::of(plan, records, case, ArmKind::Base);
         let reference = match reference(plan, case) {
@@ -40,10 +44,8 @@ pub fn path(plan: &RunPlan, case: usize, kind: ArmKind) -> Option<PathBuf> {
 
 /// The elements of the tensor `output` in a worker's safetensors file; an error says what is wrong with the file.
 pub fn read(path: &Path) -> Result<Vec<f32>, String> {
-    let file = TensorFile::open(path).map_err(|error| error.to_string())?;
-    if file.bytes() > MOST_BYTES {
-        return Err(format!("wrote an output of {} bytes, and one has {MOST_BYTES} at most", file.bytes()));
-    }
+    let file = TensorFile::open_within(path, MOST_BYTES, MOST_HEADER_BYTES);
+    let file = file.map_err(|error| format!("wrote an output that is none: {error}"))?;
     file.tensor("output").and_then(|view| view.to_f32()).ok_or_else(|| "wrote no float tensor `output`".to_owned())
 }
 
@@ -80,10 +82,6 @@ impl Output {
             _ => None,
         }
     }
-}
-
-fn head_cases<'a>(arms: &'a [Arm]) -> impl Iterator<Item = usize> + 'a {
-    arms.iter().filter(|arm| arm.kind == ArmKind::Head).map(|arm| arm.case)
 }
 
 fn reference(plan: &RunPlan, case: usize) -> Option<usize> {

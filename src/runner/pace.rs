@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::canary::{CanaryPlan, Reading, RunningCanary};
-use super::interruptions::Interruptions;
+use super::interruptions::{Interruptions, now};
 use super::process::Deadline;
 use super::{RunEvent, RunPlan, Wait};
 use crate::store::record::{self, DroppedBlock};
@@ -31,7 +31,8 @@ pub struct Pace<'a> {
 pub struct Pacer<'a> {
     plan: &'a RunPlan<'a>,
     interruptions: &'a Interruptions,
-    started: Instant,
+    /// By a clock that goes on while the machine sleeps.
+    started: Duration,
     canary: Option<(RunningCanary<'a>, record::Canary)>,
     /// The longest block of each workload, for the time limit.
     longest: BTreeMap<String, Duration>,
@@ -45,7 +46,7 @@ impl<'a> Pacer<'a> {
         interruptions: &'a Interruptions,
         on_event: &mut impl FnMut(&RunEvent),
     ) -> (Self, Option<String>) {
-        let mut pacer = Self { plan, interruptions, started: Instant::now(), canary: None, longest: BTreeMap::new() };
+        let mut pacer = Self { plan, interruptions, started: now(), canary: None, longest: BTreeMap::new() };
         let Some(canary) = &plan.pace.canary else { return (pacer, None) };
         on_event(&RunEvent::Waiting { wait: Wait::CanaryStart, remaining_seconds: None });
         let (readings, deadline) = (blocks * TRIES, Deadline::of_launch(plan.timeout));
@@ -135,9 +136,14 @@ impl<'a> Pacer<'a> {
         }
     }
 
+    /// How long the run has run: without the time in which it was suspended.
+    fn ran(&self) -> Duration {
+        (now() - self.started).saturating_sub(self.interruptions.suspended())
+    }
+
     fn within_limit(&self, next: Duration) -> Result<(), String> {
         match self.plan.pace.time_limit {
-            Some(limit) if self.started.elapsed() + next > limit => Err(format!(
+            Some(limit) if self.ran() + next > limit => Err(format!(
                 "the time limit of {} left no room for another block; raise --time-limit or time_limit_minutes, or \
                  measure less",
                 format::duration(limit.as_secs_f64())

@@ -4,6 +4,7 @@
 //! are written whole or not at all, and the guard ends the processes that it started.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ use super::terminal::Terminal;
 
 /// How long a command may take to end by itself.
 const GRACE: Duration = Duration::from_millis(1500);
+/// How long the word of it may take.
+const LONGEST_WORD: Duration = Duration::from_millis(200);
 /// How often a second signal is looked for meanwhile.
 const INTERVAL: Duration = Duration::from_millis(50);
 
@@ -43,10 +46,22 @@ pub fn watch(terminal: Terminal) -> Result<()> {
             thread::sleep(INTERVAL);
             left = left.saturating_sub(INTERVAL);
         }
-        terminal.say_always("wanbench: interrupted");
+        say_soon(terminal);
         std::process::exit(ExitStatus::Incomplete as i32);
     };
     thread::Builder::new().name("signals".to_owned()).spawn(watching).map(drop).or_incomplete(failed)
+}
+
+/// Tells of the end, unless nobody reads: a full pipe is not waited for, nor is whoever writes into it just now.
+fn say_soon(terminal: Terminal) {
+    let (told, is_told) = mpsc::channel();
+    let say = move || {
+        terminal.say_always("wanbench: interrupted");
+        told.send(())
+    };
+    if thread::Builder::new().spawn(say).is_ok() {
+        let _ = is_told.recv_timeout(LONGEST_WORD);
+    }
 }
 
 fn is_ignored(signal: i32) -> bool {

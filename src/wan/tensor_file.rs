@@ -36,11 +36,24 @@ pub struct View<'a> {
 impl TensorFile {
     /// Maps `path` and reads its header; a truncated file is an error.
     pub fn open(path: &Path) -> Result<Self, CheckpointError> {
+        Self::open_within(path, u64::MAX, u64::MAX)
+    }
+
+    /// The same of a file of so many bytes at most, of which the header takes `most_header_bytes` at most: a larger one is
+    /// refused before it is read.
+    pub fn open_within(path: &Path, most_bytes: u64, most_header_bytes: u64) -> Result<Self, CheckpointError> {
         let read = |cause| CheckpointError::Read { path: path.to_owned(), cause };
         let file = files::read::open(path).map_err(read)?;
         // SAFETY: a checkpoint that another process rewrites while it is read would change under us; checkpoints
         // are immutable by convention, and every user of safetensors maps them so.
         let map = unsafe { Mmap::map(&file) }.map_err(read)?;
+        let header = map.first_chunk().map_or(0, |length| u64::from_le_bytes(*length));
+        for (what, bytes, most) in [("it", map.len() as u64, most_bytes), ("its header", header, most_header_bytes)] {
+            if bytes > most {
+                let reason = format!("{what} has {bytes} bytes, more than {most}");
+                return Err(CheckpointError::Malformed { path: path.to_owned(), reason });
+            }
+        }
         Self::of(map, path)
     }
 

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::ops::RangeInclusive;
 
 use super::{Checked, require};
-use crate::protocol::{Digest, Done, Event, Loaded, Profiled, Rates};
+use crate::protocol::{Digest, Done, Event, Loaded, Profiled, Rates, Ready};
 
 /// Seconds of the shortest step: no clock here tells less apart from nothing.
 const SHORTEST_STEP: f64 = 1e-9;
@@ -24,13 +24,20 @@ const FASTEST_RATE: f64 = 1e18;
 /// Bytes of memory: no device has as many.
 const MOST_BYTES: u64 = 1 << 60;
 
+/// Bytes of the longest name or version.
+const LONGEST_NAME: usize = 1_000;
+
+/// Most versions that a worker tells.
+const MOST_VERSIONS: usize = 100;
+
 /// Whether all figures of a worker's event can be true.
 ///
 /// # Errors
 /// The figure and its value.
 pub fn event(event: &Event) -> Checked {
     match event {
-        Event::Ready(_) | Event::Failed(_) => Ok(()),
+        Event::Ready(ready) => texts(ready),
+        Event::Failed(_) => Ok(()),
         Event::Loading(loading) => seconds("seconds of `loading`", loading.seconds),
         Event::Loaded(Loaded { model_bytes, seconds: load_seconds, quantize_seconds, process_peak_bytes }) => {
             bytes("model_bytes", *model_bytes)?;
@@ -50,6 +57,21 @@ pub fn event(event: &Event) -> Checked {
             rates.iter().try_for_each(self::rates)
         }
     }
+}
+
+/// Every launch keeps what a worker says of itself.
+fn texts(ready: &Ready) -> Checked {
+    let Ready { worker, device, versions, .. } = ready;
+    require(versions.len() <= MOST_VERSIONS, || {
+        format!("versions has {} entries, more than {MOST_VERSIONS}", versions.len())
+    })?;
+    let of_versions = versions.iter().flat_map(|(name, version)| [("versions", name), ("versions", version)]);
+    for (name, text) in of_versions.chain([("worker", worker), ("name of the device", &device.name)]) {
+        require(text.len() <= LONGEST_NAME, || {
+            format!("{name} holds a text of {} bytes, more than {LONGEST_NAME}", text.len())
+        })?;
+    }
+    Ok(())
 }
 
 fn profiled(profiled: &Profiled) -> Checked {
