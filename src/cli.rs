@@ -426,9 +426,13 @@ pub struct Publication {
     /// The commit that was measured, for a check run [default: the pull request's head, else GITHUB_SHA]
     #[arg(long, value_name = "SHA")]
     pub sha: Option<String>,
-    /// Also report a check run on that commit
+    /// Also report a check run on that commit, and the check `wanbench`, which is the worst of all
     #[arg(long)]
     pub check_run: bool,
+    /// How many results the commit is to have, of several machines or suites: until all are there the check `wanbench`, which is
+    /// the worst of all, is in progress
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "check_run")]
+    pub checks: u8,
     /// Name of the comment and the check run; those of other names are left alone [default: the suites and machines]
     #[arg(long, value_name = "NAME")]
     pub id: Option<String>,
@@ -624,8 +628,12 @@ pub struct Comment {
     #[command(flatten)]
     pub sources: Sources,
     /// Saved results; those of several machines make one comment
-    #[arg(long, value_name = "RESULTS.json", required = true, num_args = 1..)]
+    #[arg(long, value_name = "RESULTS.json", required_unless_present = "artifact_folder", num_args = 1..)]
     pub results: Vec<PathBuf>,
+    /// The artifact of the run that a `workflow_run` event tells of, as untrusted data: posted at that run's pull request and
+    /// commit. If it is missing or refused, the reason is posted
+    #[arg(long = "artifact-folder", value_name = "DIR", conflicts_with_all = ["results", "pull_request", "sha"])]
+    pub artifact_folder: Option<PathBuf>,
     /// Also save the comment as Markdown
     #[arg(long, value_name = "FILE")]
     pub markdown: Option<PathBuf>,

@@ -42,11 +42,14 @@ fn a_place_that_cannot_be_written_is_named() {
     assert!(stderr.contains("cannot write ./.github/workflows/wanbench.yml"), "{stderr}");
 }
 
-/// The script of a step of action.yml, run with a stand-in for wanbench that prints what it was asked.
-fn run_step(name: &str, folder: &Path, base: &str) -> Output {
-    let action = include_str!("../action.yml");
-    let step = action.split("    - name: ").find(|step| step.starts_with(name)).unwrap();
-    let script = step.split("run: |\n").nth(1).unwrap();
+/// A step of action.yml.
+fn step(name: &str) -> &'static str {
+    include_str!("../action.yml").split("    - name: ").find(|step| step.starts_with(name)).unwrap()
+}
+
+/// The script of a step, run with a stand-in for wanbench that prints what it was asked.
+fn run_step(name: &str, folder: &Path, variables: &[(&str, &str)]) -> Output {
+    let script = step(name).split("run: |\n").nth(1).unwrap();
     let programs = folder.join("programs");
     std::fs::create_dir_all(&programs).unwrap();
     std::fs::write(programs.join("wanbench"), "#!/bin/sh\necho \"$@\"\n").unwrap();
@@ -54,8 +57,10 @@ fn run_step(name: &str, folder: &Path, base: &str) -> Output {
     Command::new("bash")
         .args(["-eo", "pipefail", "-c", script])
         .current_dir(folder)
-        .envs([("PROGRAMS", programs.to_str().unwrap()), ("RUNNER_TEMP", "temp"), ("BASE", base)])
-        .envs([("CONFIG", "config.toml"), ("BASELINES", "baselines"), ("SUITE", ""), ("CHECK_RUN", "")])
+        .env_remove("GITHUB_TOKEN")
+        .envs([("PROGRAMS", programs.to_str().unwrap()), ("RUNNER_TEMP", "temp")])
+        .envs([("CONFIG", "config.toml"), ("BASELINES", "baselines")])
+        .envs(variables.iter().copied())
         .output()
         .unwrap()
 }
@@ -81,9 +86,41 @@ fn the_action_measures_beside_the_merge_base_not_beside_the_branchs_tip() {
     let tip = commit("main became faster meanwhile");
     git(&["switch", "--quiet", "change"]);
 
-    let output = run_step("Measure", folder.path(), &tip);
+    let output = run_step("Measure", folder.path(), &[("BASE", &tip)]);
     let asked = String::from_utf8(output.stdout).unwrap();
     assert!(asked.contains(&format!("--base {branched_off}")) && !asked.contains(&tip), "{asked}");
-    let unknown = run_step("Measure", folder.path(), "no-such-branch");
+    let unknown = run_step("Measure", folder.path(), &[("BASE", "no-such-branch")]);
     assert!(!unknown.status.success() && unknown.stdout.is_empty(), "{unknown:?}");
+}
+
+#[test]
+fn the_step_that_measures_has_no_token_and_the_one_that_posts_measures_nothing() {
+    let tokens = |name: &str| step(name).matches("inputs.token").count();
+    assert_eq!(["Build", "Measure", "Post"].map(tokens), [0, 0, 1]);
+    let folder = tempfile::tempdir().unwrap();
+    let asked = |name: &str, variables: &[(&str, &str)]| {
+        let output = run_step(name, folder.path(), variables);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let measure = asked("Measure", &[("STRICT", "true"), ("REQUIRE_BASELINE", "true"), ("SUITE", "smoke")]);
+    assert_eq!(
+        measure,
+        "check --config config.toml --baselines baselines --suite smoke --strict --require-baseline --json \
+         temp/wanbench/results.json --markdown temp/wanbench.md\n"
+    );
+    let change = [("GITHUB_TOKEN", "t"), ("GITHUB_EVENT_NAME", "pull_request")];
+    let post = |variables: &[(&str, &str)]| {
+        asked("Post", variables).replace("--config config.toml --baselines baselines ", "")
+    };
+    assert_eq!(post(&change), "comment --results temp/wanbench/results.json\n");
+    assert_eq!(
+        post(&[&change[..], &[("CHECK_RUN", "true"), ("ID", "mine")]].concat()),
+        "comment --id mine --check-run --results temp/wanbench/results.json\n"
+    );
+    for nothing in
+        [&[("GITHUB_EVENT_NAME", "push"), ("GITHUB_TOKEN", "t")][..], &[("GITHUB_EVENT_NAME", "pull_request")]]
+    {
+        assert_eq!(post(nothing), "comment --best-effort --results temp/wanbench/results.json\n");
+    }
 }

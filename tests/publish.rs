@@ -226,6 +226,6 @@ fn an_artifact_is_refused_with_its_reason() {
     project.write("event.json", &run);
     let ran = in_actions(&project, &["validate-artifact", "artifact"], None);
     assert_eq!(ran.status, 2);
-    assert!(ran.stderr.contains("has no file pull-request"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("is of the commit none, but the run is of aaaa"), "{}", ran.stderr);
     assert!(!project.path("output").exists());
 }

@@ -20,7 +20,7 @@ use crate::session::terminal::Terminal;
 pub fn check(args: &cli::Check, terminal: &Terminal) -> Result<ExitStatus> {
     // What is not to be written to is not written to by the word of that either.
     outputs::check_measured(&args.measure, args.github.then_some(&args.publication))?;
-    let publisher = args.github.then(|| Publisher::new(&args.publication, terminal)).transpose()?;
+    let publisher = args.github.then(|| Publisher::new(&args.publication, None, terminal)).transpose()?;
     let stopped = args.github.then(|| CommandsStopped::begin(terminal)).transpose()?;
     let judged = match judge(args, terminal) {
         Ok(judged) => judged,

@@ -1,6 +1,6 @@
 //! `wanbench comment`: what saved results say, on the pull request.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use wanbench::config::Config;
 use wanbench::gate::{Demands, Plan};
@@ -8,23 +8,38 @@ use wanbench::report::Report;
 use wanbench::store::record::RunRecord;
 
 use crate::cli;
+use crate::session::artifact::Received;
 use crate::session::judged::{self, Judging};
 use crate::session::outputs;
-use crate::session::publish::Publisher;
+use crate::session::publish::{Place, Publisher};
 use crate::session::status::{Error, ExitStatus, Result};
 use crate::session::terminal::Terminal;
 
 /// Judges results, of several machines perhaps, and posts one comment about all of them; 3 if something could not be posted.
 /// The verdict does not decide the exit status: that is a check's, or the check run's.
 ///
-/// Results that cannot be read are an error, told in the comment on those that can: no older comment must stand as theirs.
+/// Results that cannot be read or are refused are an error, told in the comment on those that can, or in their place: no older
+/// comment must stand as theirs.
 pub fn comment(args: &cli::Comment, terminal: &Terminal) -> Result<ExitStatus> {
     outputs::check_comment(args)?;
-    let publisher = Publisher::new(&args.publication, terminal)?;
-    let judged = judge(args).unwrap_or_else(|error| vec![Err(error)]);
+    let config = Config::open(&args.sources.config).map_err(Error::from);
+    let received = args.artifact_folder.as_deref().map(|folder| Received::open(folder, &config, &args.publication.api));
+    let (place, records) = match received.transpose()? {
+        Some(Received { run, pull_request, artifact }) => {
+            let records =
+                artifact.map(|artifact| artifact.records.into_iter().map(|(path, it)| (path, Ok(it))).collect());
+            (Some(Place { pull_request, head_sha: run.head_sha }), records)
+        }
+        None => {
+            let records = args.results.iter().map(|path| (path.clone(), RunRecord::open(path).map_err(Error::from)));
+            (None, Ok(records.collect()))
+        }
+    };
+    let publisher = Publisher::new(&args.publication, place, terminal)?;
+    let judged = judge(args, config, records).unwrap_or_else(|error| vec![Err(error)]);
     let (reports, errors) = partition(judged);
-    if let (Some(error), [], Some(id)) = (errors.first(), &reports[..], &args.publication.id) {
-        publisher.post_reason(id, &error.to_string());
+    if let (Some(error), []) = (errors.first(), &reports[..]) {
+        publisher.post_reason(args.publication.id.as_deref().unwrap_or(UNKNOWN), &error.to_string());
     }
     if reports.is_empty() {
         return errors.into_iter().next().map_or(Ok(ExitStatus::Incomplete), Err);
@@ -39,6 +54,9 @@ pub fn comment(args: &cli::Comment, terminal: &Terminal) -> Result<ExitStatus> {
         None => Ok(if args.best_effort { ExitStatus::Passed } else { status }),
     }
 }
+
+/// What results are called of which nothing is known.
+const UNKNOWN: &str = "no results";
 
 /// The reports, of which the first lacks what could not be judged, and why that could not.
 fn partition(judged: Vec<Result<Report>>) -> (Vec<Report>, Vec<Error>) {
@@ -56,16 +74,19 @@ fn partition(judged: Vec<Result<Report>>) -> (Vec<Report>, Vec<Error>) {
     (reports, errors)
 }
 
-/// Each of the results, judged by what is committed.
-fn judge(args: &cli::Comment) -> Result<Vec<Result<Report>>> {
-    let config = Config::open(&args.sources.config)?;
+/// Each of the records, with its file, judged by what is committed.
+fn judge(args: &cli::Comment, config: Result<Config>, records: Records) -> Result<Vec<Result<Report>>> {
+    let (config, records) = (config?, records?);
     judged::read_baselines(&args.sources)?;
-    let judge = |path: &Path| -> Result<Report> {
-        let record = RunRecord::open(path)?;
-        let invocation = judged::invocation(path, &args.sources, judged::flags_of(&record));
+    let judge = |(path, record): (PathBuf, Result<RunRecord>)| -> Result<Report> {
+        let record = record?;
+        let invocation = judged::invocation(&path, &args.sources, judged::flags_of(&record));
         let plan = Plan::of_stranger(&config, &record);
         let judging = Judging::by_committed(&record, plan, Demands::default(), &config, &args.sources, invocation)?;
         Ok(judging.report(record))
     };
-    Ok(args.results.iter().map(|path| judge(path)).collect())
+    Ok(records.into_iter().map(judge).collect())
 }
+
+/// The records with their files, each of which may be unreadable; or why there are none.
+type Records = Result<Vec<(PathBuf, Result<RunRecord>)>>;

@@ -14,12 +14,14 @@ use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 
 use super::caps::Caps;
+use super::event::WorkflowRun;
 use super::plausible::{self, is_plain, shown};
 use crate::config::Config;
+use crate::revision::git;
 use crate::store::record::RunRecord;
 
 /// Name of the file that holds the pull request's number.
@@ -28,8 +30,8 @@ pub const PULL_REQUEST: &str = "pull-request";
 /// What a benchmark job left, read and checked, and still a stranger's word.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Artifact {
-    /// Number of the pull request that it says it is of.
-    pub pull_request: u64,
+    /// Number of the pull request that it says it is of, if it says so.
+    pub pull_request: Option<u64>,
     /// The records with their files, in the order of the files' names; at least one.
     pub records: Vec<(PathBuf, RunRecord)>,
 }
@@ -40,8 +42,8 @@ pub struct Artifact {
 pub struct ArtifactError(String);
 
 impl Artifact {
-    /// Reads `folder`, which must hold [`PULL_REQUEST`] and at least one `*.json` run record, and nothing else; `now`
-    /// is for what claims to come from the future.
+    /// Reads `folder`, which must hold at least one `*.json` run record, and else [`PULL_REQUEST`] at most; `now` is for what
+    /// claims to come from the future.
     ///
     /// Opens plain files only, of `caps` at most, whatever their names and kinds say.
     pub fn open(folder: &Path, caps: &Caps, now: Timestamp) -> Result<Self, ArtifactError> {
@@ -59,8 +61,6 @@ impl Artifact {
                 records.push((path.clone(), Self::record(&text, &path, caps, now)?));
             }
         }
-        let pull_request = pull_request
-            .ok_or_else(|| refused(folder, &format!("has no file {PULL_REQUEST} with the pull request's number")))?;
         if records.is_empty() {
             return Err(refused(
                 folder,
@@ -88,6 +88,37 @@ impl Artifact {
         Err(refused(path, &reason))
     }
 }
+
+impl Artifact {
+    /// An error where a record is not of the commit and the time of `run`.
+    pub fn check_run(&self, run: &WorkflowRun) -> Result<(), ArtifactError> {
+        for (path, record) in &self.records {
+            let commit = record.tool.commit.as_deref().unwrap_or("none");
+            if git::clean(commit) != run.head_sha {
+                let (commit, head) = (shown(commit), &run.head_sha);
+                return Err(refused(
+                    path,
+                    &format!("is of the commit {commit}, but the run is of {head}: measure that"),
+                ));
+            }
+            let Some([began, ended]) = run.times else { continue };
+            let is_within = record.started >= began - CLOCKS_APART && record.started <= ended + CLOCKS_APART;
+            if !is_within {
+                let started = record.started;
+                return Err(refused(
+                    path,
+                    &format!(
+                        "began at {started}, but the run from {began} to {ended}: set the clock of the machine that measured"
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// As far may a machine's clock and GitHub's be apart.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(10);
 
 /// The names of the files in `folder`, sorted; an error for all that does not belong there, before anything is opened.
 fn list(folder: &Path, caps: &Caps) -> Result<Vec<String>, ArtifactError> {

@@ -1,11 +1,20 @@
 //! One check run per configuration and commit: created once, then updated in place.
 
+use std::collections::BTreeMap;
+
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 use super::client::{Client, Requests};
 use super::{ApiError, Marker, Repository};
 use crate::gate::Standing;
+use crate::text::escape::markdown;
+
+/// Check runs a page, the most that GitHub gives.
+const PAGE_LENGTH: usize = 100;
+
+/// Pages of a commit's check runs: GitHub keeps 1,000 of them.
+const PAGES: usize = 10;
 
 /// Characters of a summary, by GitHub's "REST API endpoints for check runs".
 pub const SUMMARY_LENGTH: usize = 65_535;
@@ -17,8 +26,8 @@ pub struct CheckRun<'a> {
     pub name: &'a str,
     /// The commit, a pull request's head.
     pub head_sha: &'a str,
-    /// Its verdict.
-    pub conclusion: Conclusion,
+    /// Its verdict; `None` while it is in progress.
+    pub conclusion: Option<Conclusion>,
     /// One line of plain text.
     pub title: &'a str,
     /// Markdown; lines beyond [`SUMMARY_LENGTH`] are left out.
@@ -27,17 +36,23 @@ pub struct CheckRun<'a> {
     pub details_url: Option<&'a str>,
 }
 
-/// The verdict of a check run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// The verdict of a check run; a later one is worse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Conclusion {
     /// The run passed.
     Success,
-    /// A figure fails the gate.
-    Failure,
     /// Evidence is missing: a branch rule lets neither this nor a failure pass, but it does `neutral`.
     ActionRequired,
+    /// A figure fails the gate.
+    Failure,
 }
+
+/// The check that is the worst of all of wanbench's on a commit; for a branch rule.
+pub const OVERALL: &str = "wanbench";
+
+/// How often it is looked whether another job published meanwhile what is worse.
+const LOOKS: usize = 5;
 
 impl From<Standing> for Conclusion {
     fn from(standing: Standing) -> Self {
@@ -67,6 +82,61 @@ pub async fn publish(
     Ok(published.html_url)
 }
 
+/// Makes the check [`OVERALL`] of the commit `head_sha` the worst of wanbench's others there; in progress while they are fewer
+/// than `expected`.
+///
+/// Jobs of several machines may do so at once: each looks again after it published, so that the last has seen all.
+///
+/// # Errors
+/// Where it is not sure to be there.
+pub async fn publish_overall(
+    client: &Client,
+    repository: &Repository,
+    head_sha: &str,
+    expected: usize,
+) -> Result<(), ApiError> {
+    let target = Target { requests: client.requests(), repository, external_id: OVERALL.to_owned() };
+    let mut published = None;
+    for _ in 0..LOOKS {
+        let overall = Overall::of(target.others(head_sha).await?, expected);
+        if published.as_ref() == Some(&overall) {
+            return Ok(());
+        }
+        let Overall { conclusion, title, summary } = &overall;
+        let check_run =
+            CheckRun { name: OVERALL, head_sha, conclusion: *conclusion, title, summary, details_url: None };
+        if target.update(&check_run).await?.is_none() {
+            target.create(&check_run).await?;
+        }
+        published = Some(overall);
+    }
+    Ok(())
+}
+
+/// What all check runs of a commit say together.
+#[derive(Debug, PartialEq)]
+struct Overall {
+    conclusion: Option<Conclusion>,
+    title: String,
+    summary: String,
+}
+
+impl Overall {
+    fn of(mut others: Vec<Published>, expected: usize) -> Self {
+        others.sort_by(|one, other| one.name.cmp(&other.name));
+        let lines = others.iter().map(|run| format!("- {}: {}\n", markdown(&run.name), markdown(run.title())));
+        let summary = lines.collect();
+        let missing = expected.saturating_sub(others.len());
+        let worst = others.iter().max_by_key(|run| run.conclusion());
+        match worst {
+            Some(worst) if missing == 0 || worst.conclusion() == Conclusion::Failure => {
+                Self { conclusion: Some(worst.conclusion()), title: worst.title().to_owned(), summary }
+            }
+            _ => Self { conclusion: None, title: format!("{} of {expected} results are there", others.len()), summary },
+        }
+    }
+}
+
 /// The check runs of a repository, and which of them are meant.
 struct Target<'a> {
     requests: Requests<'a>,
@@ -83,8 +153,32 @@ struct CheckRuns {
 #[derive(Deserialize)]
 struct Published {
     id: u64,
+    #[serde(default)]
+    name: String,
     external_id: Option<String>,
     html_url: Option<String>,
+    conclusion: Option<String>,
+    output: Option<PublishedOutput>,
+}
+
+#[derive(Deserialize)]
+struct PublishedOutput {
+    title: Option<String>,
+}
+
+impl Published {
+    /// What is no verdict that wanbench gives is none that passes.
+    fn conclusion(&self) -> Conclusion {
+        match self.conclusion.as_deref() {
+            Some("success") => Conclusion::Success,
+            Some("failure") => Conclusion::Failure,
+            _ => Conclusion::ActionRequired,
+        }
+    }
+
+    fn title(&self) -> &str {
+        self.output.as_ref().and_then(|output| output.title.as_deref()).unwrap_or_default()
+    }
 }
 
 #[derive(Serialize)]
@@ -95,7 +189,8 @@ struct Content<'a> {
     head_sha: Option<&'a str>,
     external_id: &'a str,
     status: &'static str,
-    conclusion: Conclusion,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conclusion: Option<Conclusion>,
     #[serde(skip_serializing_if = "Option::is_none")]
     details_url: Option<&'a str>,
     output: Output<'a>,
@@ -130,10 +225,35 @@ impl Target<'_> {
         Ok(found.check_runs.into_iter().filter(own).max_by_key(|published| published.id))
     }
 
+    /// The latest of each of wanbench's other check runs on a commit.
+    async fn others(&self, head_sha: &str) -> Result<Vec<Published>, ApiError> {
+        let sha = utf8_percent_encode(head_sha, NON_ALPHANUMERIC);
+        let mut latest: BTreeMap<String, Published> = BTreeMap::new();
+        for page in 1..=PAGES {
+            let route = format!(
+                "/repos/{}/commits/{sha}/check-runs?filter=latest&per_page={PAGE_LENGTH}&page={page}",
+                self.repository
+            );
+            let CheckRuns { check_runs } = self.requests.get(&route).await?;
+            let is_last = check_runs.len() < PAGE_LENGTH;
+            for run in check_runs {
+                let Some(id) = run.external_id.clone().filter(|id| id.starts_with("wanbench:")) else { continue };
+                if latest.get(&id).is_none_or(|other| other.id < run.id) {
+                    latest.insert(id, run);
+                }
+            }
+            if is_last {
+                break;
+            }
+        }
+        Ok(latest.into_values().collect())
+    }
+
     fn content<'a>(&'a self, check_run: &CheckRun<'a>, head_sha: Option<&'a str>) -> Content<'a> {
         let &CheckRun { name, conclusion, title, summary, details_url, .. } = check_run;
         let output = Output { title, summary: whole_lines(summary, SUMMARY_LENGTH) };
-        Content { name, head_sha, external_id: &self.external_id, status: "completed", conclusion, details_url, output }
+        let status = if conclusion.is_some() { "completed" } else { "in_progress" };
+        Content { name, head_sha, external_id: &self.external_id, status, conclusion, details_url, output }
     }
 
     fn route(&self) -> String {

@@ -63,6 +63,40 @@ pub async fn post(
     }
 }
 
+/// Marks the comments of other configurations on `pull_request` by `author` in their first lines where they are not about
+/// `commit`: what they say is of an older one.
+///
+/// # Errors
+/// Where one that should be marked is not sure to be.
+pub async fn mark_older(
+    client: &Client,
+    repository: &Repository,
+    pull_request: u64,
+    marker: &Marker,
+    author: &str,
+    commit: &str,
+) -> Result<(), ApiError> {
+    let conversation =
+        Conversation { requests: client.requests(), repository, pull_request, marker, body: String::new() };
+    for comment in conversation.all_own(author).await? {
+        let body = comment.body.as_deref().unwrap_or_default();
+        let Some((line, rest)) = body.split_once('\n').filter(|_| !marker.begins(body)) else { continue };
+        let is_about = |line: &str| commit.get(..SHORT).is_some_and(|commit| line.contains(commit));
+        if rest.starts_with(OLDER) || rest.lines().take(1).any(is_about) {
+            continue;
+        }
+        let text = format!("{line}\n{OLDER}\n\n{rest}");
+        let _: Comment = conversation.requests.patch(&conversation.route(comment.id), &Text { body: &text }).await?;
+    }
+    Ok(())
+}
+
+/// What is said of an older commit.
+const OLDER: &str = "**Of an older commit**: the newest one has no such result yet.";
+
+/// Digits of a commit in a comment's first line.
+const SHORT: usize = 12;
+
 /// The login of the token's owner, by which [`post`] knows its own comments.
 ///
 /// An Actions token may not ask for its owner: it is [`ACTIONS_BOT`].
@@ -106,9 +140,16 @@ struct Text<'a> {
 impl Conversation<'_> {
     /// The comments of this configuration by `author`, the oldest first.
     async fn own(&self, author: &str) -> Result<Vec<Comment>, ApiError> {
+        let mut comments = self.all_own(author).await?;
+        comments.retain(|comment| comment.body.as_ref().is_some_and(|body| self.marker.begins(body)));
+        Ok(comments)
+    }
+
+    /// The comments of all configurations by `author`, the oldest first.
+    async fn all_own(&self, author: &str) -> Result<Vec<Comment>, ApiError> {
         let mut comments: Vec<Comment> = self.requests.get_all(&self.conversation()).await?;
         comments.retain(|comment| {
-            comment.body.as_ref().is_some_and(|body| self.marker.begins(body))
+            comment.body.as_ref().is_some_and(|body| Marker::begins_any(body))
                 && comment.user.as_ref().is_some_and(|user| user.login.eq_ignore_ascii_case(author))
         });
         comments.sort_by_key(|comment| comment.id);

@@ -5,6 +5,7 @@
 use std::io;
 use std::path::Path;
 
+use jiff::Timestamp;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
@@ -57,6 +58,10 @@ pub struct WorkflowRun {
     pub head_repository: Option<Repository>,
     /// The repository whose workflow it is.
     pub repository: Repository,
+    /// When its present attempt began, and when it ended, where the event tells.
+    pub times: Option<[Timestamp; 2]>,
+    /// How it ended, such as `success`, `failure` or `timed_out`.
+    pub conclusion: Option<String>,
 }
 
 /// Why an event cannot be used.
@@ -129,6 +134,9 @@ struct WorkflowRunForm {
     head_branch: Option<String>,
     head_repository: Option<Named>,
     repository: Named,
+    run_started_at: Option<Timestamp>,
+    updated_at: Option<Timestamp>,
+    conclusion: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -158,6 +166,8 @@ impl From<WorkflowRunForm> for WorkflowRun {
             head_branch: form.head_branch,
             head_repository: form.head_repository.map(|repository| repository.full_name),
             repository: form.repository.full_name,
+            times: form.run_started_at.zip(form.updated_at).map(<[Timestamp; 2]>::from),
+            conclusion: form.conclusion,
         }
     }
 }

@@ -41,11 +41,29 @@ pub fn verify(run: &WorkflowRun, claimed: &PullRequest, repository: &Repository)
     Ok(())
 }
 
+/// Whether `run` is of a branch of `repository` itself: one that no pull request started, and so none of a fork's.
+pub fn verify_own(run: &WorkflowRun, repository: &Repository) -> Result<(), IdentityError> {
+    if !OWN_EVENTS.contains(&run.event.as_str()) {
+        return Err(IdentityError::Event { event: run.event.clone() });
+    }
+    let own = run.head_repository.as_ref().is_some_and(|head| is_same(head, repository));
+    match own && is_same(&run.repository, repository) {
+        true => Ok(()),
+        false => Err(IdentityError::Elsewhere { run: run.repository.clone(), here: repository.clone() }),
+    }
+}
+
+/// Events that start a run at a commit of the repository's own branches, its merge queue among them.
+const OWN_EVENTS: [&str; 4] = ["push", "merge_group", "schedule", "workflow_dispatch"];
+
 /// Why a run is not taken for one of the pull request that its artifact names.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum IdentityError {
     /// Something else started it.
-    #[error("the run was started by `{event}`: only a run for `pull_request` has a pull request to report to")]
+    #[error(
+        "the run was started by `{event}`: only a run for `pull_request` has a pull request to report to, and only those for \
+         {} have a commit of the repository itself", OWN_EVENTS.join(", ")
+    )]
     Event {
         /// Name of the event.
         event: String,
@@ -133,6 +151,8 @@ mod tests {
             head_branch: Some("topic".to_owned()),
             head_repository: Some(repository("them/wan")),
             repository: repository("us/wan"),
+            times: None,
+            conclusion: None,
         }
     }
 
@@ -166,6 +186,21 @@ mod tests {
         let (run, claimed) =
             (WorkflowRun { head_repository: own.clone(), ..run() }, PullRequest { head_repository: own, ..claimed() });
         assert_eq!(verify(&run, &claimed, &repository("us/wan")), Ok(()));
+    }
+
+    #[test]
+    fn a_run_of_the_repositorys_own_branches_needs_no_pull_request() {
+        let own = |event: &str, head: &str| {
+            let head_repository = Some(repository(head));
+            verify_own(&WorkflowRun { event: event.to_owned(), head_repository, ..run() }, &repository("us/wan"))
+        };
+        for event in ["push", "merge_group", "schedule", "workflow_dispatch"] {
+            assert_eq!(own(event, "US/wan"), Ok(()));
+            assert!(own(event, "them/wan").is_err());
+        }
+        for event in ["pull_request", "pull_request_target", "workflow_run"] {
+            assert!(own(event, "us/wan").is_err(), "{event}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod actions;
 pub mod alone;
+pub mod artifact;
 pub mod base;
 pub mod find_program;
 pub mod interrupt;

@@ -3,7 +3,7 @@
 //! Posting never affects the verdict: what cannot be written or posted is a warning. Only `comment`, which does nothing else,
 //! ends with the status of the post.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use wanbench::config::Config;
 use wanbench::gate::Standing;
@@ -14,12 +14,13 @@ use wanbench::github::event::WorkflowEvent;
 use wanbench::github::{Marker, Repository};
 use wanbench::machine::Machine;
 use wanbench::report::{Invocation, Report, annotations, comment};
+use wanbench::revision::git;
 
 use super::actions::{append, asking, has_token, open_event, repository, variable};
 use super::selected::{programs, resolve_device, select};
 use super::status::{Error, ExitStatus, Result};
 use super::terminal::Terminal;
-use crate::cli::{Measure, Publication};
+use crate::cli::{DEFAULT_CONFIG, Measure, Publication};
 
 /// Most characters of a comment's body, by GitHub's answer to longer ones.
 const COMMENT_LIMIT: usize = 65_536;
@@ -30,8 +31,17 @@ const JOB_SUMMARY_LIMIT: usize = 900_000;
 pub struct Publisher<'a> {
     args: &'a Publication,
     terminal: &'a Terminal,
-    event: WorkflowEvent,
+    place: Place,
     origin: comment::Origin,
+}
+
+/// What a judgement is about.
+#[derive(Debug)]
+pub struct Place {
+    /// Number of the pull request, if it is about one.
+    pub pull_request: Option<u64>,
+    /// The commit that a branch rule looks at: a pull request's head, not the merge that Actions check out.
+    pub head_sha: String,
 }
 
 /// The texts of a judgement.
@@ -46,17 +56,19 @@ pub struct Rendered {
 }
 
 impl<'a> Publisher<'a> {
-    /// Reads the event, where there is one.
-    pub fn new(args: &'a Publication, terminal: &'a Terminal) -> Result<Self> {
+    /// Reads the event, where there is one; it and the flags say what the judgement is about, unless that is known to be
+    /// `place`.
+    pub fn new(args: &'a Publication, place: Option<Place>, terminal: &'a Terminal) -> Result<Self> {
         let event = open_event(&args.api)?;
         let origin = origin(&event, args);
-        Ok(Self { args, terminal, event, origin })
+        let place = place.unwrap_or_else(|| place_of(&event, args));
+        Ok(Self { args, terminal, place, origin })
     }
 
     /// The texts about `reports`, for readers elsewhere; annotations stand at `config`.
     pub fn render(&self, reports: Vec<Report>, config: &Path) -> Rendered {
         let reports: Vec<Report> = reports.into_iter().map(for_readers_elsewhere).collect();
-        let marker = Marker::new(self.args.id.as_deref().unwrap_or(&name_of(&reports)));
+        let marker = Marker::new(self.args.id.as_deref().unwrap_or(&name_of(&reports, config)));
         // Less than a check run's summary may have.
         let limit = COMMENT_LIMIT - marker.line().len() - 1;
         Rendered {
@@ -104,7 +116,7 @@ impl<'a> Publisher<'a> {
     /// Tells `reason` in the place of results, whose comment is called `name`.
     pub fn post_reason(&self, name: &str, reason: &str) {
         let marker = Marker::new(name);
-        let body = comment::without_results(reason, &self.origin);
+        let body = comment::without_results(reason, &self.place.head_sha, &self.origin);
         let rendered = Rendered {
             title: comment::title_without_results(reason),
             job_summary: body.clone(),
@@ -126,11 +138,9 @@ impl<'a> Publisher<'a> {
             return Ok(ExitStatus::Incomplete);
         }
         let repository = repository(&self.args.api)?;
-        let number = self.args.pull_request.map(u64::from);
-        let number = number.or(self.event.pull_request.as_ref().map(|pull_request| pull_request.number));
         asking(&self.args.api, async |client| {
             let mut statuses = Vec::new();
-            match number {
+            match self.place.pull_request {
                 Some(number) => {
                     let posted = self.post_comment(&client, &repository, number, rendered).await;
                     statuses.push(self.warn("the comment", posted));
@@ -162,28 +172,27 @@ impl<'a> Publisher<'a> {
         };
         let posted = sticky::post(client, repository, number, &rendered.marker, &author, &rendered.body).await?;
         self.terminal.say(&format!("wanbench: {posted}"));
+        sticky::mark_older(client, repository, number, &rendered.marker, &author, &self.place.head_sha).await?;
         Ok(())
     }
 
     async fn post_check_run(&self, client: &Client, repository: &Repository, rendered: &Rendered) -> Result<()> {
-        let head_sha = self.head_sha().ok_or_else(|| Error::usage("no commit to report a check run on: pass --sha"))?;
+        let head_sha = self.place.head_sha.as_str();
+        if head_sha.is_empty() {
+            return Err(Error::usage("no commit to report a check run on: pass --sha"));
+        }
         let check_run = CheckRun {
             name: &format!("wanbench ({})", rendered.marker.name()),
-            head_sha: &head_sha,
-            conclusion: rendered.standing.into(),
+            head_sha,
+            conclusion: Some(rendered.standing.into()),
             title: &rendered.title,
             summary: &rendered.body,
             details_url: self.origin.run_url.as_deref(),
         };
         let page = check_run::publish(client, repository, &rendered.marker, &check_run).await?;
         self.terminal.say(&format!("wanbench: check run {}", page.as_deref().unwrap_or(check_run.name)));
+        check_run::publish_overall(client, repository, head_sha, self.args.checks.into()).await?;
         Ok(())
-    }
-
-    /// The commit that a branch rule looks at: a pull request's head, not the merge that Actions check out.
-    fn head_sha(&self) -> Option<String> {
-        let of_event = || self.event.pull_request.as_ref().map(|pull_request| pull_request.head_sha.clone());
-        self.args.sha.clone().or_else(of_event).or_else(|| variable("GITHUB_SHA"))
     }
 
     /// Warns that something was not written or posted. In Actions a warning appears on the run's page.
@@ -224,8 +233,20 @@ fn origin(event: &WorkflowEvent, args: &Publication) -> comment::Origin {
     }
 }
 
-/// The suites and machines of `reports`, each once, which name the comment and the check run.
-fn name_of(reports: &[Report]) -> String {
+/// What a judgement is about by `args` and, where they do not say, by `event`.
+fn place_of(event: &WorkflowEvent, args: &Publication) -> Place {
+    let change = event.pull_request.as_ref();
+    let head_sha = args.sha.clone().or_else(|| change.map(|change| change.head_sha.clone()));
+    // The commit of a run that has ended is not the default branch's, which GITHUB_SHA is then.
+    let head_sha = head_sha.or_else(|| event.workflow_run.as_ref().map(|run| run.head_sha.clone()));
+    Place {
+        pull_request: args.pull_request.map(u64::from).or(change.map(|change| change.number)),
+        head_sha: head_sha.or_else(|| variable("GITHUB_SHA")).unwrap_or_default(),
+    }
+}
+
+/// The suites and machines of `reports`, each once, and the configuration: what names the comment and the check run.
+fn name_of(reports: &[Report], config: &Path) -> String {
     let joined = |name: fn(&Report) -> String| {
         let mut names: Vec<String> = reports.iter().map(name).collect();
         names.sort_unstable();
@@ -233,11 +254,21 @@ fn name_of(reports: &[Report]) -> String {
         names.join("+")
     };
     let machine = |report: &Report| report.record.machine.name(report.record.device);
-    identity(&joined(|report| report.record.suite.clone()), &joined(machine))
+    identity(&joined(|report| report.record.suite.clone()), &joined(machine), config)
 }
 
-fn identity(suites: &str, machines: &str) -> String {
-    format!("{suites} on {machines}")
+/// The same by names. The usual configuration at the repository's root goes without saying.
+fn identity(suites: &str, machines: &str, config: &Path) -> String {
+    let folder = config.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let root = git::toplevel(folder).and_then(|root| Ok(root.canonicalize()?));
+    let place = config.canonicalize().ok().zip(root.ok());
+    let place = place.and_then(|(config, root)| Some(config.strip_prefix(root).ok()?.to_owned()));
+    let place = place.unwrap_or_else(|| config.file_name().map(PathBuf::from).unwrap_or_default());
+    if place == Path::new(DEFAULT_CONFIG) {
+        format!("{suites} on {machines}")
+    } else {
+        format!("{suites} on {machines} of {}", place.display())
+    }
 }
 
 /// `report` with advice that serves who reads it on another machine: programs and files by their names.
@@ -261,5 +292,5 @@ fn name_asked(measure: &Measure, terminal: &Terminal) -> String {
         let device = resolve_device(selection.device, &machine, std::iter::empty(), terminal);
         (selection.suite.clone().unwrap_or_else(|| "default".to_owned()), device)
     });
-    identity(&suite, &machine.name(device))
+    identity(&suite, &machine.name(device), &measure.sources.config)
 }

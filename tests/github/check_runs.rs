@@ -10,7 +10,14 @@ const SHA: &str = "0123456789012345678901234567890123456789";
 fn check_run(summary: &str) -> CheckRun<'_> {
     let details_url = Some("https://github.example/octo/models/actions/runs/1");
     let title = "1 regression";
-    CheckRun { name: "wanbench (a & b)", head_sha: SHA, conclusion: Conclusion::Failure, title, summary, details_url }
+    CheckRun {
+        name: "wanbench (a & b)",
+        head_sha: SHA,
+        conclusion: Some(Conclusion::Failure),
+        title,
+        summary,
+        details_url,
+    }
 }
 
 async fn publish(github: &GitHub, marker: &Marker, check_run: &CheckRun<'_>) -> Result<Option<String>, ApiError> {
@@ -25,7 +32,7 @@ fn url(id: u64) -> Option<String> {
 async fn a_check_run_is_created_then_updated_in_place() {
     let github = GitHub::start().await;
     assert_eq!(publish(&github, &marker(), &check_run("first")).await, Ok(url(1)));
-    let passed = CheckRun { conclusion: Conclusion::Success, ..check_run("second") };
+    let passed = CheckRun { conclusion: Some(Conclusion::Success), ..check_run("second") };
     assert_eq!(publish(&github, &marker(), &passed).await, Ok(url(1)));
     assert_eq!((github.count("POST").await, github.count("PATCH").await), (1, 1));
 
@@ -88,4 +95,47 @@ fn only_a_pass_is_a_conclusion_that_a_branch_rule_lets_pass() {
     {
         assert_eq!(serde_json::to_value(Conclusion::from(standing)).unwrap(), conclusion);
     }
+}
+
+async fn overall(github: &GitHub, expected: usize) -> (String, String) {
+    check_run::publish_overall(&github.client(), &repository(), SHA, expected).await.unwrap();
+    let runs = github.state().check_runs.clone();
+    let overall: Vec<_> = runs.iter().filter(|run| run["external_id"] == "wanbench").collect();
+    assert_eq!((overall.len(), &overall[0]["name"]), (1, &serde_json::json!("wanbench")));
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    (text(&overall[0]["status"]) + " " + &text(&overall[0]["conclusion"]), text(&overall[0]["output"]["title"]))
+}
+
+#[tokio::test]
+async fn one_check_is_the_worst_of_all_once_all_are_there() {
+    let github = GitHub::start().await;
+    let passed = |name| CheckRun { name, conclusion: Some(Conclusion::Success), title: "Passed", ..check_run("text") };
+    publish(&github, &Marker::new("one"), &passed("wanbench (one)")).await.unwrap();
+    assert_eq!(overall(&github, 2).await, ("in_progress ".to_owned(), "1 of 2 results are there".to_owned()));
+    publish(&github, &Marker::new("two"), &passed("wanbench (two)")).await.unwrap();
+    assert_eq!(overall(&github, 2).await.0, "completed success");
+    let unjudged = CheckRun { conclusion: Some(Conclusion::ActionRequired), ..passed("wanbench (two)") };
+    publish(&github, &Marker::new("two"), &unjudged).await.unwrap();
+    assert_eq!(overall(&github, 2).await.0, "completed action_required");
+    let failed = CheckRun { name: "wanbench (one)", title: "Gate failed", ..check_run("text") };
+    publish(&github, &Marker::new("one"), &failed).await.unwrap();
+    // A failure is told at once, whatever is still to come.
+    for expected in [2, 3] {
+        assert_eq!(overall(&github, expected).await, ("completed failure".to_owned(), "Gate failed".to_owned()));
+    }
+    let runs = github.state().check_runs.clone();
+    let overall = runs.iter().find(|run| run["external_id"] == "wanbench").unwrap();
+    assert_eq!(overall["output"]["summary"], "- wanbench (one): Gate failed\n- wanbench (two): Passed\n");
+}
+
+#[tokio::test]
+async fn what_another_program_reports_is_none_of_ours() {
+    let github = GitHub::start().await;
+    let foreign =
+        serde_json::json!({"id": 90, "name": "lint", "head_sha": SHA, "external_id": "7", "conclusion": "failure"});
+    github.state().check_runs.push(foreign);
+    publish(&github, &marker(), &CheckRun { conclusion: Some(Conclusion::Success), ..check_run("text") })
+        .await
+        .unwrap();
+    assert_eq!(overall(&github, 1).await.0, "completed success");
 }

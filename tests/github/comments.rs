@@ -232,3 +232,22 @@ async fn an_enterprise_server_has_its_api_below_a_path() {
     assert_eq!(post(&github, "second").await, Ok(Posted::Updated { url: url(101) }));
     assert_eq!((github.count("POST").await, github.count("PATCH").await), (1, 1));
 }
+
+#[tokio::test]
+async fn comments_on_an_older_commit_are_marked_once() {
+    let github = GitHub::start().await;
+    let (old, new) = ("a".repeat(40), "b".repeat(40));
+    let about =
+        |id: &str, commit: &str| format!("<!-- wanbench:{id} -->\n**Gate passed** at `{}`: text", &commit[..12]);
+    let texts = [about("smoke", &old), about("full", &old), about("other", &new), about("full", &old)];
+    for (text, login) in texts.iter().zip([AUTHOR, AUTHOR, AUTHOR, "octocat"]) {
+        github.state().add_comment(Some(login), text);
+    }
+    for _ in 0..2 {
+        let marked = comment::mark_older(&github.client(), &repository(), PULL_REQUEST, &marker(), AUTHOR, &new).await;
+        assert_eq!(marked, Ok(()));
+    }
+    let marked = texts[1].replace(" -->\n", " -->\n**Of an older commit**: the newest one has no such result yet.\n\n");
+    assert_eq!(github.texts(), [texts[0].clone(), marked, texts[2].clone(), texts[3].clone()]);
+    assert_eq!(github.count("PATCH").await, 1);
+}

@@ -49,6 +49,8 @@ pub struct GitHub {
 pub struct State {
     pub comments: Vec<Value>,
     pub check_runs: Vec<Value>,
+    /// Open pull requests.
+    pub pull_requests: Vec<Value>,
     /// Comments of other jobs that appear just before the next one is made.
     pub other_jobs: Vec<String>,
     /// Who comments; [`AUTHOR`] if empty.
@@ -160,10 +162,21 @@ impl State {
                 change(&mut self.comments, method, id, request)
             }
             ("GET", ["repos", "octo", "models", "commits", sha, "check-runs"]) => {
-                let name = parameter(request, "check_name").unwrap();
+                let name = parameter(request, "check_name");
                 let mut runs = self.check_runs.clone();
-                runs.retain(|run| run["head_sha"] == *sha && run["name"] == name.as_str());
+                runs.retain(|run| {
+                    run["head_sha"] == *sha && name.as_ref().is_none_or(|name| run["name"] == name.as_str())
+                });
                 json_answer(200, &json!({ "total_count": runs.len(), "check_runs": runs }))
+            }
+            ("GET", ["repos", "octo", "models", "pulls"]) => {
+                let head = parameter(request, "head").unwrap();
+                let of_head = |change: &&Value| change["head"]["label"] == head.as_str();
+                json_answer(200, &self.pull_requests.iter().filter(of_head).collect::<Vec<_>>())
+            }
+            ("GET", ["repos", "octo", "models", "pulls", number]) => {
+                let of_number = |change: &&Value| change["number"].to_string() == *number;
+                self.pull_requests.iter().find(of_number).map_or(status(404), |change| json_answer(200, change))
             }
             ("POST", ["repos", "octo", "models", "check-runs"]) => {
                 self.last_id += 1;

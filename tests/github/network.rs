@@ -1,13 +1,9 @@
 //! The ways to a GitHub of one's own: a private certificate authority, a path below its host, a proxy.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use support::{Project, worker};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -15,6 +11,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use super::fake::{GitHub, TOKEN};
+use super::support::{Project, worker};
 
 /// A name that no resolver knows.
 const HOST: &str = "github.test";

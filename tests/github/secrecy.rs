@@ -42,7 +42,7 @@ async fn the_token_is_logged_at_no_level() {
     let check_run = CheckRun {
         name: "wanbench",
         head_sha: "0123",
-        conclusion: Conclusion::ActionRequired,
+        conclusion: Some(Conclusion::ActionRequired),
         title: "title",
         summary: "summary",
         details_url: None,

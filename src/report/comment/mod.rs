@@ -51,13 +51,14 @@ pub fn title(reports: &[Report]) -> String {
     cut(&one_line(&format!("{}{words}", standing.name())), TITLE_LENGTH)
 }
 
-/// The comment where there are no results, for `reason`.
-pub fn without_results(reason: &str, origin: &Origin) -> String {
+/// The comment where there are no results of `commit`, for `reason`.
+pub fn without_results(reason: &str, commit: &str, origin: &Origin) -> String {
     let run =
         origin.run_url.as_deref().map_or_else(String::new, |url| format!("\n{} has the log.\n", link("The run", url)));
     let reason = escape(&cut(&one_line(reason), FEW.characters));
     let standing = Standing::NotJudged;
-    format!("**{} {}**: nothing could be measured: {reason}\n{run}", symbol(standing), standing.name())
+    let at = if commit.is_empty() { String::new() } else { format!(" at {}", code(&short(commit))) };
+    format!("**{} {}**{at}: nothing could be measured: {reason}\n{run}", symbol(standing), standing.name())
 }
 
 /// The same on one line of plain text.

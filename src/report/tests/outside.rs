@@ -143,7 +143,7 @@ fn places(text: &str) -> Vec<(&'static str, String)> {
         ("comment on two machines", comment::render(&reports, &origin(), 65_536)),
         ("shortened comment", comment::render(&reports, &origin(), 6_000)),
         ("shortest comment", comment::render(&reports, &origin(), 0)),
-        ("comment without results", comment::without_results(text, &origin())),
+        ("comment without results", comment::without_results(text, text, &origin())),
         ("report", markdown::render(&report)),
     ]
 }
