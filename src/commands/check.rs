@@ -1,6 +1,6 @@
 //! `wanbench check`: measure and judge.
 
-use wanbench::config::Config;
+use wanbench::config::{CommentWhen, Config};
 use wanbench::gate::{Demands, Plan};
 use wanbench::report::Report;
 
@@ -30,13 +30,13 @@ pub fn check(args: &cli::Check, terminal: &Terminal) -> Result<ExitStatus> {
             return Err(error);
         }
     };
-    let Some((report, unsaved)) = judged else { return Ok(ExitStatus::Passed) };
+    let Some((report, unsaved, when)) = judged else { return Ok(ExitStatus::Passed) };
     let markdown = args.measure.markdown.as_deref();
     // Before anything is posted, so that what is posted is what the exit status says.
     let report = judged::save_report(report, unsaved, markdown, terminal);
     let (standing, text) = (report.standing(), judged::text(&report, terminal));
     let rendered = publisher.as_ref().map(|publisher| {
-        let rendered = publisher.render(vec![report], &args.measure.sources.config);
+        let rendered = publisher.render(vec![report], &args.measure.sources.config, when);
         publisher.post(&rendered, markdown);
         (publisher, rendered)
     });
@@ -48,8 +48,9 @@ pub fn check(args: &cli::Check, terminal: &Terminal) -> Result<ExitStatus> {
     Ok(status(standing).if_saved(is_printed))
 }
 
-/// Measures and judges; with it why the record could not be saved, if so. `None` where the cases were only listed.
-fn judge(args: &cli::Check, terminal: &Terminal) -> Result<Option<(Report, Option<Error>)>> {
+/// Measures and judges; with it why the record could not be saved, if so, and when it is commented on. `None` where the cases
+/// were only listed.
+fn judge(args: &cli::Check, terminal: &Terminal) -> Result<Option<(Report, Option<Error>, CommentWhen)>> {
     let measuring = &args.measure;
     let config = Config::open(&measuring.sources.config)?;
     // Unreadable baselines are told before minutes are spent on measuring.
@@ -62,5 +63,5 @@ fn judge(args: &cli::Check, terminal: &Terminal) -> Result<Option<(Report, Optio
     let plan = if args.github { Plan::of(&config, &record) } else { Plan::by_hand(&config, &record) };
     let invocation = judged::invocation(&measuring.json, &measuring.sources, args.flags());
     let judging = Judging::by_committed(&record, plan, demands, &config, &measuring.sources, invocation)?;
-    Ok(Some((judging.report(record), unsaved)))
+    Ok(Some((judging.report(record), unsaved, config.github.comment)))
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use wanbench::config::Config;
+use wanbench::config::{CommentWhen, Config};
 use wanbench::gate::{Demands, Plan};
 use wanbench::report::Report;
 use wanbench::store::record::RunRecord;
@@ -36,6 +36,7 @@ pub fn comment(args: &cli::Comment, terminal: &Terminal) -> Result<ExitStatus> {
         }
     };
     let publisher = Publisher::new(&args.publication, place, terminal)?;
+    let when = config.as_ref().map_or(CommentWhen::Always, |config| config.github.comment);
     let judged = judge(args, config, records).unwrap_or_else(|error| vec![Err(error)]);
     let (reports, errors) = partition(judged);
     if let (Some(error), []) = (errors.first(), &reports[..]) {
@@ -44,7 +45,7 @@ pub fn comment(args: &cli::Comment, terminal: &Terminal) -> Result<ExitStatus> {
     if reports.is_empty() {
         return errors.into_iter().next().map_or(Ok(ExitStatus::Incomplete), Err);
     }
-    let rendered = publisher.render(reports, &args.sources.config);
+    let rendered = publisher.render(reports, &args.sources.config, when);
     let saved = args.markdown.as_deref().map_or(Ok(()), |path| judged::save_text(path, &rendered.comment()));
     let status = publisher.post(&rendered, args.markdown.as_deref());
     publisher.annotate(&rendered)?;

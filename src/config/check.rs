@@ -57,6 +57,7 @@ impl Checker<'_> {
             backends,
             suites,
             gate: self.file.gate.clone(),
+            github: self.file.github.clone(),
             folder,
         })
     }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::DefaultSuite;
+use super::{DefaultSuite, GitHub};
 use crate::config::Thresholds;
 use crate::wan::video::{VAE_STRIDE, Video};
 use crate::wan::{DType, Experts, Quant};
@@ -23,6 +23,8 @@ pub(super) struct File {
     pub(super) suites: BTreeMap<String, Spanned<SuiteEntry>>,
     #[serde(default)]
     pub(super) gate: Thresholds,
+    #[serde(default)]
+    pub(super) github: GitHub,
 }
 
 #[derive(Deserialize)]

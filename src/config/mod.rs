@@ -40,8 +40,31 @@ pub struct Config {
     pub suites: BTreeMap<String, Suite>,
     /// Tolerances.
     pub gate: Thresholds,
+    /// What is told on GitHub.
+    pub github: GitHub,
     /// The configuration's folder: backends of the user's own run there.
     pub folder: PathBuf,
+}
+
+/// What is told on GitHub.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GitHub {
+    /// When a pull request gets its comment; one that is there is kept up to date.
+    pub comment: CommentWhen,
+}
+
+/// When a pull request gets a comment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CommentWhen {
+    /// Whatever came of it.
+    #[default]
+    Always,
+    /// Unless every case is unchanged.
+    OnChange,
+    /// Unless the run passed.
+    OnRegression,
 }
 
 /// Which suite runs when none is named.

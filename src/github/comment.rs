@@ -55,11 +55,29 @@ pub async fn post(
     author: &str,
     body: &str,
 ) -> Result<Posted, ApiError> {
-    let body = if marker.begins(body) { body.to_owned() } else { format!("{}\n{body}", marker.line()) };
-    let conversation = Conversation { requests: client.requests(), repository, pull_request, marker, body };
+    let conversation = Conversation::new(client, repository, pull_request, marker, body);
     match conversation.own(author).await?.into_iter().next() {
         Some(oldest) => conversation.update(oldest).await,
         None => conversation.create(author).await,
+    }
+}
+
+/// [`post`], but only where there is such a comment already; `None` where there is none.
+///
+/// # Errors
+/// Where one that is there is not sure to have this text.
+pub async fn update(
+    client: &Client,
+    repository: &Repository,
+    pull_request: u64,
+    marker: &Marker,
+    author: &str,
+    body: &str,
+) -> Result<Option<Posted>, ApiError> {
+    let conversation = Conversation::new(client, repository, pull_request, marker, body);
+    match conversation.own(author).await?.into_iter().next() {
+        Some(oldest) => conversation.update(oldest).await.map(Some),
+        None => Ok(None),
     }
 }
 
@@ -76,8 +94,7 @@ pub async fn mark_older(
     author: &str,
     commit: &str,
 ) -> Result<(), ApiError> {
-    let conversation =
-        Conversation { requests: client.requests(), repository, pull_request, marker, body: String::new() };
+    let conversation = Conversation::new(client, repository, pull_request, marker, "");
     for comment in conversation.all_own(author).await? {
         let body = comment.body.as_deref().unwrap_or_default();
         let Some((line, rest)) = body.split_once('\n').filter(|_| !marker.begins(body)) else { continue };
@@ -135,6 +152,14 @@ struct User {
 #[derive(Serialize)]
 struct Text<'a> {
     body: &'a str,
+}
+
+impl<'a> Conversation<'a> {
+    /// In which `body` shall stand, behind the marker's line.
+    fn new(client: &'a Client, repository: &'a Repository, pull_request: u64, marker: &'a Marker, body: &str) -> Self {
+        let body = if marker.begins(body) { body.to_owned() } else { format!("{}\n{body}", marker.line()) };
+        Self { requests: client.requests(), repository, pull_request, marker, body }
+    }
 }
 
 impl Conversation<'_> {

@@ -5,8 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
-use wanbench::config::Config;
-use wanbench::gate::Standing;
+use wanbench::config::{CommentWhen, Config};
+use wanbench::gate::{Standing, Verdict};
 use wanbench::github::check_run::{self, CheckRun};
 use wanbench::github::client::Client;
 use wanbench::github::comment as sticky;
@@ -53,6 +53,8 @@ pub struct Rendered {
     job_summary: String,
     annotations: String,
     standing: Standing,
+    /// Whether there is to be a comment where there is none yet.
+    wants_comment: bool,
 }
 
 impl<'a> Publisher<'a> {
@@ -65,8 +67,8 @@ impl<'a> Publisher<'a> {
         Ok(Self { args, terminal, place, origin })
     }
 
-    /// The texts about `reports`, for readers elsewhere; annotations stand at `config`.
-    pub fn render(&self, reports: Vec<Report>, config: &Path) -> Rendered {
+    /// The texts about `reports`, for readers elsewhere; annotations stand at `config`. There is a new comment `when` it says.
+    pub fn render(&self, reports: Vec<Report>, config: &Path, when: CommentWhen) -> Rendered {
         let reports: Vec<Report> = reports.into_iter().map(for_readers_elsewhere).collect();
         let marker = Marker::new(self.args.id.as_deref().unwrap_or(&name_of(&reports, config)));
         // Less than a check run's summary may have.
@@ -77,6 +79,7 @@ impl<'a> Publisher<'a> {
             job_summary: comment::render(&reports, &self.origin, JOB_SUMMARY_LIMIT),
             annotations: annotations::render(&reports, &config.display().to_string()),
             standing: reports.iter().map(Report::standing).max().unwrap_or(Standing::NotJudged),
+            wants_comment: reports.is_empty() || reports.iter().any(|report| is_told(report, when)),
             marker,
         }
     }
@@ -123,6 +126,7 @@ impl<'a> Publisher<'a> {
             body,
             annotations: annotations::failure(reason),
             standing: Standing::NotJudged,
+            wants_comment: true,
             marker,
         };
         self.post(&rendered, None);
@@ -170,8 +174,16 @@ impl<'a> Publisher<'a> {
             Some(author) => author.clone(),
             None => sticky::author(client).await?,
         };
-        let posted = sticky::post(client, repository, number, &rendered.marker, &author, &rendered.body).await?;
-        self.terminal.say(&format!("wanbench: {posted}"));
+        let Rendered { marker, body, wants_comment, .. } = rendered;
+        let posted = match wants_comment {
+            true => Some(sticky::post(client, repository, number, marker, &author, body).await?),
+            false => sticky::update(client, repository, number, marker, &author, body).await?,
+        };
+        let said = posted.map_or_else(
+            || "no comment: there is nothing that [github] comment in the configuration asks for".to_owned(),
+            |posted| posted.to_string(),
+        );
+        self.terminal.say(&format!("wanbench: {said}"));
         sticky::mark_older(client, repository, number, &rendered.marker, &author, &self.place.head_sha).await?;
         Ok(())
     }
@@ -211,6 +223,16 @@ impl Rendered {
     /// The comment as it stands on the pull request.
     pub fn comment(&self) -> String {
         format!("{}\n{}", self.marker.line(), self.body)
+    }
+}
+
+/// Whether `report` deserves a comment of its own.
+fn is_told(report: &Report, when: CommentWhen) -> bool {
+    let is_unchanged = || report.outcome.cases.iter().all(|case| case.verdict == Verdict::Unchanged);
+    match when {
+        CommentWhen::Always => true,
+        CommentWhen::OnChange => report.standing() != Standing::Passed || !is_unchanged(),
+        CommentWhen::OnRegression => report.standing() != Standing::Passed,
     }
 }
 

@@ -128,3 +128,23 @@ async fn a_run_of_the_repositorys_own_branches_gets_its_checks_alone() {
         assert_eq!((status, comments.len(), checks.len()), (0, 0, 2), "{event}: {said}");
     }
 }
+
+#[tokio::test]
+async fn a_comment_that_the_configuration_does_not_ask_for_is_not_begun_but_kept_up_to_date() {
+    // The first run of two cases: they are new, and it passes.
+    for (when, comments) in [("always", 1), ("on-change", 1), ("on-regression", 0)] {
+        let ended = Ended::new().await;
+        let config = std::fs::read_to_string(ended.project.path("config.toml")).unwrap();
+        ended.project.write("config.toml", &format!("{config}\n[github]\ncomment = \"{when}\"\n"));
+        let (status, said, ..) = ended.post().await;
+        assert_eq!((status, ended.github.texts().len()), (0, comments), "{when}: {said}");
+        assert_eq!(said.contains("no comment: there is nothing"), comments == 0, "{said}");
+        ended.project.write("config.toml", &config);
+        ended.post().await;
+        ended.project.write("config.toml", &format!("{config}\n[github]\ncomment = \"on-regression\"\n"));
+        ended.github.state().comments[0]["body"] =
+            ended.github.texts()[0].replace("Passed", "Failed").replace("passed", "failed").into();
+        ended.post().await;
+        assert!(!ended.github.texts()[0].contains("Failed"), "{:?}", ended.github.texts());
+    }
+}

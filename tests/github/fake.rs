@@ -175,7 +175,7 @@ impl State {
                 json_answer(200, &self.pull_requests.iter().filter(of_head).collect::<Vec<_>>())
             }
             ("GET", ["repos", "octo", "models", "pulls", number]) => {
-                let of_number = |change: &&Value| change["number"].to_string() == *number;
+                let of_number = |change: &&Value| change["number"].as_u64() == number.parse().ok();
                 self.pull_requests.iter().find(of_number).map_or(status(404), |change| json_answer(200, change))
             }
             ("POST", ["repos", "octo", "models", "check-runs"]) => {
