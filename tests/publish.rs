@@ -181,6 +181,12 @@ fn a_worker_gets_no_token_and_gives_no_orders() {
     let project = project();
     let spy = say("::set-output name=x::y").replace("echo", "echo >&2");
     project.write("fast.sh", &format!("echo >&2 \"token: <$GITHUB_TOKEN>\"\n{spy}\nexit 1"));
+    // Also where another step posts.
+    let ran = in_actions(&project, &["check"], None);
+    let ordered = |lines: &[&str]| lines.iter().any(|line| line.starts_with("::set-output"));
+    let lines: Vec<&str> = ran.stdout.lines().collect();
+    let token = lines[0].strip_prefix("::stop-commands::").unwrap();
+    assert_eq!(lines.last(), Some(&format!("::{token}::").as_str()));
     let ran = in_actions(&project, &["check", "--github", "--verbose"], Some(TOKEN));
     assert_eq!(ran.status, 3, "{}", ran.stderr);
     assert!(read(&project, "results.json").contains("token: <>"), "{}", read(&project, "results.json"));
@@ -189,8 +195,7 @@ fn a_worker_gets_no_token_and_gives_no_orders() {
     let resumed = lines.iter().position(|line| *line == format!("::{token}::")).unwrap();
     let commands = |lines: &[&str]| lines.iter().filter(|line| line.starts_with("::")).count();
     assert!(commands(&lines[resumed + 1..]) > 0, "{}", ran.stdout);
-    let ordered = |line: &&str| line.starts_with("::set-output");
-    assert!(!lines[resumed + 1..].iter().any(ordered), "{}", ran.stdout);
+    assert!(!ordered(&lines[resumed + 1..]), "{}", ran.stdout);
 }
 
 #[test]

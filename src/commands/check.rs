@@ -5,7 +5,7 @@ use wanbench::gate::{Demands, Plan};
 use wanbench::report::Report;
 
 use crate::cli;
-use crate::session::actions::CommandsStopped;
+use crate::session::actions::{CommandsStopped, variable};
 use crate::session::judged::{self, Judging};
 use crate::session::measure::{MeasuredRun, Measuring, measure};
 use crate::session::measurement::Fitness;
@@ -21,7 +21,9 @@ pub fn check(args: &cli::Check, terminal: &Terminal) -> Result<ExitStatus> {
     // What is not to be written to is not written to by the word of that either.
     outputs::check_measured(&args.measure, args.github.then_some(&args.publication))?;
     let publisher = args.github.then(|| Publisher::new(&args.publication, None, terminal)).transpose()?;
-    let stopped = args.github.then(|| CommandsStopped::begin(terminal)).transpose()?;
+    // Whoever posts it: a worker's words are none of wanbench's.
+    let is_in_actions = args.github || variable("GITHUB_ACTIONS").is_some();
+    let stopped = is_in_actions.then(|| CommandsStopped::begin(terminal)).transpose()?;
     let judged = match judge(args, terminal) {
         Ok(judged) => judged,
         Err(error) => {
