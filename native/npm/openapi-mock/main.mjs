@@ -31,6 +31,7 @@ const PATHS = [
   `${REPOSITORY}/commits/{ref}/check-runs`,
   `${REPOSITORY}/check-runs`,
   `${REPOSITORY}/check-runs/{check_run_id}`,
+  `${REPOSITORY}/pulls`,
   `${REPOSITORY}/pulls/{pull_number}`,
 ];
 
