@@ -87,9 +87,7 @@ impl Artifact {
         let reason = format!("is of the suite {suite}, which the base branch does not have: measure {suites}");
         Err(refused(path, &reason))
     }
-}
 
-impl Artifact {
     /// An error where a record is not of the commit and the time of `run`.
     pub fn check_run(&self, run: &WorkflowRun) -> Result<(), ArtifactError> {
         for (path, record) in &self.records {

@@ -40,72 +40,76 @@ impl fmt::Display for Posted {
     }
 }
 
-/// Makes `body` the text of the one comment on `pull_request` that begins with `marker` and is by `author`.
-///
-/// `body` gets the marker's line before it unless it begins with that. A comment of the same beginning by another user is
-/// never touched. If two jobs comment at once, the older comment stays and gets the later text.
-///
-/// # Errors
-/// Where no comment with this text is sure to be there.
-pub async fn post(
-    client: &Client,
-    repository: &Repository,
-    pull_request: u64,
-    marker: &Marker,
-    author: &str,
-    body: &str,
-) -> Result<Posted, ApiError> {
-    let conversation = Conversation::new(client, repository, pull_request, marker, body);
-    match conversation.own(author).await?.into_iter().next() {
-        Some(oldest) => conversation.update(oldest).await,
-        None => conversation.create(author).await,
-    }
+/// Whose comment it is, and where it stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// How GitHub is asked.
+    pub client: &'a Client,
+    /// The repository of the pull request.
+    pub repository: &'a Repository,
+    /// Its number.
+    pub pull_request: u64,
+    /// How the comment begins.
+    pub marker: &'a Marker,
+    /// Login of its author, see [`author`].
+    pub author: &'a str,
 }
 
-/// [`post`], but only where there is such a comment already; `None` where there is none.
-///
-/// # Errors
-/// Where one that is there is not sure to have this text.
-pub async fn update(
-    client: &Client,
-    repository: &Repository,
-    pull_request: u64,
-    marker: &Marker,
-    author: &str,
-    body: &str,
-) -> Result<Option<Posted>, ApiError> {
-    let conversation = Conversation::new(client, repository, pull_request, marker, body);
-    match conversation.own(author).await?.into_iter().next() {
-        Some(oldest) => conversation.update(oldest).await.map(Some),
-        None => Ok(None),
-    }
-}
-
-/// Marks the comments of other configurations on `pull_request` by `author` in their first lines where they are not about
-/// `commit`: what they say is of an older one.
-///
-/// # Errors
-/// Where one that should be marked is not sure to be.
-pub async fn mark_older(
-    client: &Client,
-    repository: &Repository,
-    pull_request: u64,
-    marker: &Marker,
-    author: &str,
-    commit: &str,
-) -> Result<(), ApiError> {
-    let conversation = Conversation::new(client, repository, pull_request, marker, "");
-    for comment in conversation.all_own(author).await? {
-        let body = comment.body.as_deref().unwrap_or_default();
-        let Some((line, rest)) = body.split_once('\n').filter(|_| !marker.begins(body)) else { continue };
-        let is_about = |line: &str| commit.get(..SHORT).is_some_and(|commit| line.contains(commit));
-        if rest.starts_with(OLDER) || rest.lines().take(1).any(is_about) {
-            continue;
+impl<'a> Place<'a> {
+    /// Makes `body` the text of the one comment here that begins with the marker and is by the author.
+    ///
+    /// `body` gets the marker's line before it unless it begins with that. A comment of the same beginning by another user is
+    /// never touched. If two jobs comment at once, the older comment stays and gets the later text.
+    ///
+    /// # Errors
+    /// Where no comment with this text is sure to be there.
+    pub async fn post(&self, body: &str) -> Result<Posted, ApiError> {
+        let conversation = self.conversation(body);
+        match conversation.oldest(self.author).await? {
+            Some(oldest) => conversation.update(oldest).await,
+            None => conversation.create(self.author).await,
         }
-        let text = format!("{line}\n{OLDER}\n\n{rest}");
-        let _: Comment = conversation.requests.patch(&conversation.route(comment.id), &Text { body: &text }).await?;
     }
-    Ok(())
+
+    /// [`Self::post`], but only where there is such a comment already; `None` where there is none.
+    ///
+    /// # Errors
+    /// Where one that is there is not sure to have this text.
+    pub async fn update(&self, body: &str) -> Result<Option<Posted>, ApiError> {
+        let conversation = self.conversation(body);
+        match conversation.oldest(self.author).await? {
+            Some(oldest) => conversation.update(oldest).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Marks the author's comments of other configurations in their first lines where they are not about `commit`: what they say
+    /// is of an older one.
+    ///
+    /// # Errors
+    /// Where one that should be marked is not sure to be.
+    pub async fn mark_older(&self, commit: &str) -> Result<(), ApiError> {
+        let conversation = self.conversation("");
+        for comment in conversation.all_own(self.author).await? {
+            let body = comment.body.as_deref().unwrap_or_default();
+            let Some((line, rest)) = body.split_once('\n').filter(|_| !self.marker.begins(body)) else { continue };
+            let is_about = |line: &str| commit.get(..SHORT).is_some_and(|commit| line.contains(commit));
+            if rest.starts_with(OLDER) || rest.lines().take(1).any(is_about) {
+                continue;
+            }
+            let text = format!("{line}\n{OLDER}\n\n{rest}");
+            let _: Comment =
+                conversation.requests.patch(&conversation.route(comment.id), &Text { body: &text }).await?;
+        }
+        Ok(())
+    }
+
+    /// In which `body` shall stand, behind the marker's line.
+    fn conversation(&self, body: &str) -> Conversation<'a> {
+        let Self { client, repository, pull_request, marker, .. } = *self;
+        let body = if marker.begins(body) { body.to_owned() } else { format!("{}\n{body}", marker.line()) };
+        Conversation { requests: client.requests(), repository, pull_request, marker, body }
+    }
 }
 
 /// What is said of an older commit.
@@ -114,7 +118,7 @@ const OLDER: &str = "**Of an older commit**: the newest one has no such result y
 /// Digits of a commit in a comment's first line.
 const SHORT: usize = 12;
 
-/// The login of the token's owner, by which [`post`] knows its own comments.
+/// The login of the token's owner, by which [`Place::post`] knows its own comments.
 ///
 /// An Actions token may not ask for its owner: it is [`ACTIONS_BOT`].
 pub async fn author(client: &Client) -> Result<String, ApiError> {
@@ -154,15 +158,12 @@ struct Text<'a> {
     body: &'a str,
 }
 
-impl<'a> Conversation<'a> {
-    /// In which `body` shall stand, behind the marker's line.
-    fn new(client: &'a Client, repository: &'a Repository, pull_request: u64, marker: &'a Marker, body: &str) -> Self {
-        let body = if marker.begins(body) { body.to_owned() } else { format!("{}\n{body}", marker.line()) };
-        Self { requests: client.requests(), repository, pull_request, marker, body }
-    }
-}
-
 impl Conversation<'_> {
+    /// The comment of this configuration by `author` that stays.
+    async fn oldest(&self, author: &str) -> Result<Option<Comment>, ApiError> {
+        Ok(self.own(author).await?.into_iter().next())
+    }
+
     /// The comments of this configuration by `author`, the oldest first.
     async fn own(&self, author: &str) -> Result<Vec<Comment>, ApiError> {
         let mut comments = self.all_own(author).await?;

@@ -175,16 +175,17 @@ impl<'a> Publisher<'a> {
             None => sticky::author(client).await?,
         };
         let Rendered { marker, body, wants_comment, .. } = rendered;
+        let place = sticky::Place { client, repository, pull_request: number, marker, author: &author };
         let posted = match wants_comment {
-            true => Some(sticky::post(client, repository, number, marker, &author, body).await?),
-            false => sticky::update(client, repository, number, marker, &author, body).await?,
+            true => Some(place.post(body).await?),
+            false => place.update(body).await?,
         };
         let said = posted.map_or_else(
             || "no comment: there is nothing that [github] comment in the configuration asks for".to_owned(),
             |posted| posted.to_string(),
         );
         self.terminal.say(&format!("wanbench: {said}"));
-        sticky::mark_older(client, repository, number, &rendered.marker, &author, &self.place.head_sha).await?;
+        place.mark_older(&self.place.head_sha).await?;
         Ok(())
     }
 

@@ -8,14 +8,14 @@ use wanbench::github::client::{Client, Limits};
 use wanbench::github::comment::{self, Posted};
 use wiremock::ResponseTemplate;
 
-use super::fake::{AUTHOR, Acted, GitHub, PULL_REQUEST, limits, marked, marker, repository, status, too_late};
+use super::fake::{AUTHOR, Acted, GitHub, limits, marked, marker, place, repository, status, too_late};
 
 async fn post(github: &GitHub, text: &str) -> Result<Posted, ApiError> {
     post_by(&github.client(), text).await
 }
 
 async fn post_by(client: &Client, text: &str) -> Result<Posted, ApiError> {
-    comment::post(client, &repository(), PULL_REQUEST, &marker(), AUTHOR, text).await
+    place(client, &repository(), &marker()).post(text).await
 }
 
 fn url(id: u64) -> String {
@@ -244,7 +244,7 @@ async fn comments_on_an_older_commit_are_marked_once() {
         github.state().add_comment(Some(login), text);
     }
     for _ in 0..2 {
-        let marked = comment::mark_older(&github.client(), &repository(), PULL_REQUEST, &marker(), AUTHOR, &new).await;
+        let marked = place(&github.client(), &repository(), &marker()).mark_older(&new).await;
         assert_eq!(marked, Ok(()));
     }
     let marked = texts[1].replace(" -->\n", " -->\n**Of an older commit**: the newest one has no such result yet.\n\n");

@@ -6,6 +6,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use wanbench::github::client::{Client, Limits, Settings};
+use wanbench::github::comment::Place;
 use wanbench::github::{Marker, Repository};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
@@ -25,6 +26,11 @@ pub fn repository() -> Repository {
 
 pub fn marker() -> Marker {
     Marker::new("smoke")
+}
+
+/// Where the comment stands, and whose it is.
+pub fn place<'a>(client: &'a Client, repository: &'a Repository, marker: &'a Marker) -> Place<'a> {
+    Place { client, repository, pull_request: PULL_REQUEST, marker, author: AUTHOR }
 }
 
 /// A comment's text with the marker's line.

@@ -6,13 +6,13 @@ use jiff::Timestamp;
 use serde_json::Value;
 use wanbench::github::ApiError;
 use wanbench::github::client::{Client, Limits, Settings};
-use wanbench::github::comment::{self, Posted};
+use wanbench::github::comment::Posted;
 use wiremock::ResponseTemplate;
 
-use super::fake::{AUTHOR, Acted, GitHub, PULL_REQUEST, limits, marker, repository, status, too_late};
+use super::fake::{Acted, GitHub, limits, marker, place, repository, status, too_late};
 
 async fn post(github: &GitHub) -> Result<Posted, ApiError> {
-    comment::post(&github.client(), &repository(), PULL_REQUEST, &marker(), AUTHOR, "text").await
+    place(&github.client(), &repository(), &marker()).post("text").await
 }
 
 async fn get(client: &Client) -> Result<Value, ApiError> {

@@ -8,10 +8,9 @@ use serde_json::json;
 use wanbench::github::ApiError;
 use wanbench::github::check_run::{self, CheckRun, Conclusion};
 use wanbench::github::client::{Client, Settings};
-use wanbench::github::comment;
 use wiremock::ResponseTemplate;
 
-use super::fake::{AUTHOR, Acted, GitHub, PULL_REQUEST, TOKEN, limits, marker, repository, status};
+use super::fake::{Acted, GitHub, TOKEN, limits, marker, place, repository, status};
 
 /// Keeps every line that is logged by anything but the mock server, which sees the token by right.
 struct Collector(Mutex<String>);
@@ -38,7 +37,7 @@ async fn the_token_is_logged_at_no_level() {
     log::set_max_level(LevelFilter::Trace);
     let github = GitHub::start().await;
     github.fault("POST", Acted::Yes, status(502));
-    comment::post(&github.client(), &repository(), PULL_REQUEST, &marker(), AUTHOR, "text").await.unwrap();
+    place(&github.client(), &repository(), &marker()).post("text").await.unwrap();
     let check_run = CheckRun {
         name: "wanbench",
         head_sha: "0123",
