@@ -5,6 +5,7 @@ mod built_in;
 mod case;
 mod check;
 mod file;
+mod find;
 mod source_text;
 mod thresholds;
 
@@ -21,6 +22,7 @@ use crate::wan::{DType, Quant};
 pub use axes::Axes;
 pub use built_in::{BuiltIn, CpuMemory, backend_of_founding_name, cpu_memory, display_name, founding_name};
 pub use case::{Case, Model, Workload, link_references, select};
+pub use find::{NAMES, defines_suites, find};
 pub use thresholds::{Look, PASS_ERROR, Thresholds};
 
 use check::Checker;
@@ -183,7 +185,9 @@ impl Config {
             path: path.to_owned(),
             line: None,
             key: String::new(),
-            message: format!("cannot be read: {error}; pass another configuration with --config"),
+            message: format!(
+                "cannot be read: {error}; pass another configuration with --config, or write one with `wanbench init`"
+            ),
         })?;
         Self::parse(&text, path)
     }

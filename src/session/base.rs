@@ -1,9 +1,10 @@
 //! `--base` and `--base-workers`: the workers that head's are measured beside.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use wanbench::config::{Case, Config};
+use wanbench::config::{self, Case, Config};
 use wanbench::files::cache;
 use wanbench::protocol::DeviceChoice;
 use wanbench::revision::git;
@@ -138,9 +139,7 @@ fn of_folder(folder: &Path, config: &Config) -> Result<Base> {
 
 /// What base's own configuration says, with a note where it cannot serve.
 fn config_at(commit: &str, path: &Path, config: &Config, terminal: &Terminal) -> Result<BaseConfig> {
-    let name = path.file_name().unwrap_or_default();
-    let text =
-        git::show(&config.folder, commit, Path::new(name)).or_incomplete(|| "cannot read the configuration of base")?;
+    let text = committed(commit, path, config).or_incomplete(|| "cannot read the configuration of base")?;
     Ok(match text.map(|text| Config::parse(&text, path)) {
         None => BaseConfig::Absent,
         Some(Ok(base)) => BaseConfig::Readable(Box::new(base)),
@@ -151,6 +150,18 @@ fn config_at(commit: &str, path: &Path, config: &Config, terminal: &Terminal) ->
             BaseConfig::Unreadable(error.to_string())
         }
     })
+}
+
+/// The text of the configuration at `commit`, where it may have had the other of the usual names.
+fn committed(commit: &str, path: &Path, config: &Config) -> anyhow::Result<Option<String>> {
+    let show = |name: &OsStr| git::show(&config.folder, commit, Path::new(name));
+    let name = path.file_name().unwrap_or_default();
+    let others = config::NAMES.iter().map(OsStr::new).filter(|_| config::NAMES.iter().any(|usual| name == *usual));
+    let mut text = show(name)?;
+    for other in others.filter(|other| *other != name) {
+        text = text.or(show(other)?.filter(|text| config::defines_suites(text)));
+    }
+    Ok(text)
 }
 
 impl BaseConfig {
@@ -298,6 +309,24 @@ mod tests {
         assert_eq!(base.revision.name, "HEAD~1");
         assert_eq!(base.revision.commit, git::resolve(repository.folder.path(), "HEAD~1").unwrap());
         assert_eq!(base.programs.len(), 1, "nobody names mlx and torch, so nobody needs them");
+    }
+
+    #[test]
+    fn a_configuration_that_got_the_other_name_is_no_new_one() {
+        let repository = Repository::new();
+        repository.commit(OLD_COMMAND, "old", protocol::VERSION);
+        repository.git(&["mv", "bench/config.toml", "bench/wanbench.toml"]);
+        let path = repository.path("bench/wanbench.toml");
+        let base = |config: &Config| of_revision("HEAD", &path, config, &repository.path("cache"), &quiet()).unwrap();
+        let config = Config::open(&path).unwrap();
+        assert_eq!(base(&config).programs["mine"].command, ["sh", "./worker.sh"]);
+        std::fs::write(repository.path("bench/config.toml"), "baseURL = \"/\"").unwrap();
+        repository.git(&["rm", "--quiet", "--cached", "bench/wanbench.toml"]);
+        repository.git(&["add", "bench/config.toml"]);
+        repository.git(&["commit", "--quiet", "-m", "another tool's"]);
+        let adopted = base(&config);
+        assert!(adopted.programs.is_empty(), "{:?}", adopted.programs);
+        assert_eq!(adopted.revision.lacks, ["mine/5f/none"]);
     }
 
     #[test]

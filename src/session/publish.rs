@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use wanbench::config::{CommentWhen, Config};
+use wanbench::config::{self, CommentWhen, Config};
 use wanbench::gate::{Standing, Verdict};
 use wanbench::github::check_run::{self, CheckRun};
 use wanbench::github::client::Client;
@@ -20,7 +20,7 @@ use super::actions::{append, asking, has_token, open_event, repository, variable
 use super::selected::{programs, resolve_device, select};
 use super::status::{Error, ExitStatus, Result};
 use super::terminal::Terminal;
-use crate::cli::{DEFAULT_CONFIG, Measure, Publication};
+use crate::cli::{Measure, Publication};
 
 /// Most characters of a comment's body, by GitHub's answer to longer ones.
 const COMMENT_LIMIT: usize = 65_536;
@@ -287,7 +287,7 @@ fn identity(suites: &str, machines: &str, config: &Path) -> String {
     let place = config.canonicalize().ok().zip(root.ok());
     let place = place.and_then(|(config, root)| Some(config.strip_prefix(root).ok()?.to_owned()));
     let place = place.unwrap_or_else(|| config.file_name().map(PathBuf::from).unwrap_or_default());
-    if place == Path::new(DEFAULT_CONFIG) {
+    if config::NAMES.iter().any(|name| place == Path::new(name)) {
         format!("{suites} on {machines}")
     } else {
         format!("{suites} on {machines} of {}", place.display())
