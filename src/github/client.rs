@@ -99,7 +99,9 @@ impl Client {
             }
             builder = builder.personal_token(token.clone());
         }
-        let octocrab = builder.build_with_reqwest(http()?).map_err(|error| ApiError::new(&error, one_line))?;
+        let octocrab = builder
+            .build_with_reqwest(transport(redirect::Policy::none())?)
+            .map_err(|error| ApiError::new(&error, one_line))?;
         Ok(Self { octocrab, token, limits: settings.limits })
     }
 
@@ -131,7 +133,7 @@ impl Client {
 }
 
 /// Whether `url` has a scheme, a host and perhaps a path, and no password.
-fn is_address(url: &str) -> bool {
+pub(super) fn is_address(url: &str) -> bool {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/') && !rest.contains(['@', '?', '#']))
 }
@@ -245,11 +247,11 @@ impl Requests<'_> {
 
 /// Speaks HTTP by the system's proxies (`HTTPS_PROXY`, `NO_PROXY`) and trusts the system's certificates (`SSL_CERT_FILE`).
 ///
-/// It follows no redirection and repeats nothing by itself. Nor has it time-outs: [`Requests::ask`] has them.
-fn http() -> Result<reqwest::Client, ApiError> {
+/// It repeats nothing by itself. Nor has it time-outs: who asks has them.
+pub(super) fn transport(redirections: redirect::Policy) -> Result<reqwest::Client, ApiError> {
     // Where another part of this process was first, its choice is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder().redirect(redirect::Policy::none()).retry(reqwest::retry::never()).build();
+    let client = reqwest::Client::builder().redirect(redirections).retry(reqwest::retry::never()).build();
     client.map_err(|error| ApiError::Unreachable { reason: one_line(&error.to_string()) })
 }
 

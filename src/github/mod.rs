@@ -7,6 +7,7 @@ mod caps;
 pub mod check_run;
 pub mod client;
 pub mod comment;
+pub mod download;
 mod error;
 pub mod event;
 pub mod identity;
