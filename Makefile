@@ -6,8 +6,8 @@ CARGO_FLAGS := --release $(FEATURES)
 BIN := $(or $(CARGO_TARGET_DIR),target)/release
 PYTHON ?= python3
 
-# This repository's, and the one that `wanbench init` writes.
-WORKFLOWS := $(wildcard .github/workflows/*.yml) src/commands/init/workflow.yml
+# This repository's, and those that `wanbench init` writes.
+WORKFLOWS := $(wildcard .github/workflows/*.yml) $(wildcard src/commands/init/*.yml)
 
 .PHONY: check test test-github lint fuzz bench bench-detection build setup shellcheck workflows picture
 
@@ -65,7 +65,7 @@ shellcheck:
 
 # Both linters work offline once they are installed.
 workflows:
-	@zizmor=$$($(PYTHON) native/setup.py zizmor) && "$$zizmor" --offline --quiet --config .github/zizmor.yml $(WORKFLOWS) action.yml
+	@zizmor=$$($(PYTHON) native/setup.py zizmor) && "$$zizmor" --offline --quiet --config .github/zizmor.yml $(WORKFLOWS) action.yml .github/actions
 	@actionlint=$$($(PYTHON) native/setup.py actionlint) && "$$actionlint" $(WORKFLOWS)
 
 # README's picture of the comment in FILE, docs/comment-light.png and docs/comment-dark.png. Needs Chromium.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use secrecy::SecretString;
+use wanbench::config;
 use wanbench::protocol::DeviceChoice;
 use wanbench::report::Flags;
 use wanbench::wan::{DType, Quant};
@@ -50,7 +51,7 @@ pub enum Command {
     ValidateArtifact(ValidateArtifact),
     /// Measure this machine's noise and propose tolerances that it supports
     Calibrate(Calibrate),
-    /// Write a starter configuration and GitHub workflow; existing files are kept
+    /// Write a configuration, a worker and GitHub workflows to begin with; existing files are kept
     Init(Init),
     /// Check this machine and its backends for what would spoil a measurement
     Doctor(Doctor),
@@ -89,13 +90,15 @@ pub enum Color {
 }
 
 /// The configuration if none is named.
-pub const DEFAULT_CONFIG: &str = "config.toml";
+fn found() -> PathBuf {
+    config::find(Path::new("."))
+}
 
 /// Where configuration and baselines are.
 #[derive(Clone, Debug, Args)]
 pub struct Sources {
-    /// The configuration file
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
+    /// The configuration file [default: wanbench.toml or config.toml, here or in a folder above]
+    #[arg(long, value_name = "FILE", default_value_os_t = found(), hide_default_value = true)]
     pub config: PathBuf,
     /// Folder of the committed baselines [default: `baselines` beside the configuration]
     #[arg(long = "baselines", value_name = "DIR")]
@@ -112,7 +115,7 @@ impl Sources {
     /// The configuration's flag again, where it is not the default.
     pub fn config_flags(&self) -> Vec<String> {
         let mut words = Words::default();
-        let is_default = self.config == Path::new(DEFAULT_CONFIG);
+        let is_default = self.config == found();
         words.optional("--config", (!is_default).then(|| self.config.display()));
         words.0
     }
@@ -187,8 +190,8 @@ pub struct LoadingArgs {
 /// Cases that are planned or profiled, not measured.
 #[derive(Clone, Debug, Args)]
 pub struct Asked {
-    /// The configuration file
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
+    /// The configuration file [default: wanbench.toml or config.toml, here or in a folder above]
+    #[arg(long, value_name = "FILE", default_value_os_t = found(), hide_default_value = true)]
     pub config: PathBuf,
     #[command(flatten)]
     pub selection: Selection,
@@ -634,6 +637,10 @@ pub struct Comment {
     /// commit. If it is missing or refused, the reason is posted
     #[arg(long = "artifact-folder", value_name = "DIR", conflicts_with_all = ["results", "pull_request", "sha"])]
     pub artifact_folder: Option<PathBuf>,
+    /// The results are of this repository's own code: they may say for themselves which cases are new, which do not fit into
+    /// memory, and which regressions the change accepts
+    #[arg(long, conflicts_with = "artifact_folder")]
+    pub trust_results: bool,
     /// Also save the comment as Markdown
     #[arg(long, value_name = "FILE")]
     pub markdown: Option<PathBuf>,
@@ -647,7 +654,7 @@ pub struct Comment {
 #[derive(Debug, Args)]
 pub struct ValidateArtifact {
     /// The configuration that judges the results
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
+    #[arg(long, value_name = "FILE", default_value_os_t = found(), hide_default_value = true)]
     pub config: PathBuf,
     /// Folder of the artifact: results, and `pull-request` with the number
     #[arg(value_name = "DIR")]
@@ -659,7 +666,7 @@ pub struct ValidateArtifact {
 #[derive(Debug, Args)]
 pub struct Compare {
     /// The configuration, for its tolerances
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
+    #[arg(long, value_name = "FILE", default_value_os_t = found(), hide_default_value = true)]
     pub config: PathBuf,
     /// The earlier results
     #[arg(value_name = "BEFORE.json")]
@@ -681,22 +688,35 @@ pub enum Format {
 
 #[derive(Debug, Args)]
 pub struct Init {
-    /// Folder of the repository
+    /// A folder of the repository
     #[arg(value_name = "DIR", default_value = ".")]
     pub folder: PathBuf,
+    /// The program to measure and its arguments, as in a shell, from the repository's root; a script in Python that is not there
+    /// is written, to be filled in [default: asked for, else `python3 bench/worker.py`]
+    #[arg(long, value_name = "COMMAND")]
+    pub backend: Option<String>,
+    /// The repository's default branch [default: that of `origin`, else the present one]
+    #[arg(long, value_name = "NAME")]
+    pub default_branch: Option<String>,
+    /// Labels of the runner that measures
+    #[arg(long, value_name = "LABEL,...", value_delimiter = ',', default_value = "self-hosted,macOS,ARM64")]
+    pub runner: Vec<String>,
+    /// Address of wanbench's releases, from which the workflows install it [default: this build's repository]
+    #[arg(long, value_name = "URL")]
+    pub releases: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub struct Doctor {
     /// The configuration, for its backends
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
+    #[arg(long, value_name = "FILE", default_value_os_t = found(), hide_default_value = true)]
     pub config: PathBuf,
 }
 
 #[derive(Debug, Args)]
 pub struct Calibrate {
-    /// The configuration file
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
+    /// The configuration file [default: wanbench.toml or config.toml, here or in a folder above]
+    #[arg(long, value_name = "FILE", default_value_os_t = found(), hide_default_value = true)]
     pub config: PathBuf,
     #[command(flatten)]
     pub selection: Selection,

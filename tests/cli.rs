@@ -221,7 +221,6 @@ fn what_cannot_be_written_has_the_same_status_in_every_command() {
         &["check", "--markdown", "blocked/report.md"],
         &["calibrate", "--json", "blocked/jobs.json"],
         &["comment", "--results", "results.json", "--dry-run", "--markdown", "blocked/comment.md"],
-        &["init", "blocked/folder"],
     ] {
         let ran = project.wanbench(arguments);
         assert_eq!(ran.status, 3, "{arguments:?}: {}", ran.stderr);

@@ -13,24 +13,92 @@ fn init(folder: &Path) -> (i32, String, String) {
 fn a_starter_is_written_once_and_its_configuration_is_valid() {
     let folder = tempfile::tempdir().unwrap();
     let (status, stdout, _) = init(folder.path());
-    assert_eq!((status, stdout.as_str()), (0, "wrote ./config.toml\nwrote ./.github/workflows/wanbench.yml\n"));
-    let config = wanbench::config::Config::open(&folder.path().join("config.toml")).unwrap();
+    let all = "wrote wanbench.toml\nwrote bench/worker.py\nwrote .github/workflows/wanbench.yml\n\
+               wrote .github/workflows/wanbench-comment.yml\n";
+    assert_eq!((status, stdout.as_str()), (0, all));
+    let config = wanbench::config::Config::open(&folder.path().join("wanbench.toml")).unwrap();
     assert!(!config.known_cases().is_empty());
 
-    std::fs::write(folder.path().join("config.toml"), "mine").unwrap();
+    std::fs::write(folder.path().join("wanbench.toml"), "mine").unwrap();
     let (status, stdout, _) = init(folder.path());
     assert_eq!(status, 0);
-    assert!(stdout.contains("exists, not changed: ./config.toml"), "{stdout}");
-    assert_eq!(std::fs::read_to_string(folder.path().join("config.toml")).unwrap(), "mine");
+    assert!(stdout.contains("exists, not changed: wanbench.toml"), "{stdout}");
+    assert_eq!(std::fs::read_to_string(folder.path().join("wanbench.toml")).unwrap(), "mine");
 }
 
 #[test]
-fn what_is_missing_beside_a_configuration_is_added() {
+fn what_is_missing_beside_a_configuration_is_added_and_another_tools_is_left_alone() {
+    for (config, is_ours) in [("[suites.mine]\n", true), ("baseURL = \"/\"\n", false)] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("config.toml"), config).unwrap();
+        let (status, stdout, _) = init(folder.path());
+        assert_eq!((status, stdout.contains("wrote .github/workflows/wanbench.yml")), (0, true), "{stdout}");
+        assert_eq!(stdout.contains("exists, not changed: config.toml"), is_ours, "{stdout}");
+        assert_eq!(folder.path().join("wanbench.toml").exists(), !is_ours);
+        assert_eq!(std::fs::read_to_string(folder.path().join("config.toml")).unwrap(), config);
+    }
+}
+
+#[test]
+fn the_repositorys_root_and_default_branch_are_found_from_a_folder_in_it() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("config.toml"), "mine").unwrap();
-    let (status, stdout, _) = init(folder.path());
-    assert_eq!((status, stdout.contains("wrote ./.github/workflows/wanbench.yml")), (0, true), "{stdout}");
-    assert_eq!(std::fs::read_to_string(folder.path().join("config.toml")).unwrap(), "mine");
+    let root = folder.path().join("Wan App");
+    std::fs::create_dir_all(root.join("deep/down")).unwrap();
+    let git = |arguments: &[&str]| {
+        assert!(Command::new("git").args(arguments).current_dir(&root).status().unwrap().success())
+    };
+    git(&["init", "--quiet", "--initial-branch", "trunk"]);
+    let (status, _, stderr) = init(&root.join("deep/down"));
+    assert_eq!(status, 0, "{stderr}");
+    let read = |name: &str| std::fs::read_to_string(root.join(name)).unwrap();
+    assert!(read(".github/workflows/wanbench.yml").contains("branches: [\"trunk\"]"));
+    assert!(read("wanbench.toml").contains("[backends.Wan-App]\ncommand = [\"python3\", \"bench/worker.py\"]"));
+    assert!(stderr.contains("no published repository"), "{stderr}");
+
+    // What `origin` calls its default goes before what is checked out.
+    for name in ["wanbench.toml", ".github/workflows/wanbench.yml"] {
+        std::fs::remove_file(root.join(name)).unwrap();
+    }
+    git(&["symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/develop"]);
+    assert_eq!(init(&root).0, 0);
+    assert!(read(".github/workflows/wanbench.yml").contains("branches: [\"develop\"]"));
+}
+
+#[test]
+fn what_cannot_stand_in_a_workflow_is_refused() {
+    for (flags, named) in [
+        (&["--backend", "sh 'open"][..], "--backend"),
+        (&["--backend", ""], "--backend"),
+        (&["--default-branch", "a\"]\nrun: evil"], "--default-branch"),
+        (&["--runner", "self-hosted,a b"], "--runner"),
+        (&["--releases", "https://a.test/\"x"], "--releases"),
+        (&["no-such-folder"], "no-such-folder"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut wanbench = Command::new(env!("CARGO_BIN_EXE_wanbench"));
+        let output = wanbench.arg("init").args(flags).current_dir(folder.path()).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && stderr.contains(named), "{flags:?}: {stderr}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{flags:?}");
+    }
+}
+
+#[test]
+fn the_worker_that_is_written_is_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(init(folder.path()).0, 0);
+    let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join("data");
+    std::fs::create_dir_all(&data).unwrap();
+    std::fs::create_dir(folder.path().join("cache")).unwrap();
+    std::os::unix::fs::symlink(data, folder.path().join("cache/data")).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_wanbench"))
+        .args(["run", "--launches", "2", "--device", "cpu"])
+        .current_dir(folder.path().join("bench"))
+        .env("WANBENCH_CACHE", folder.path().join("cache"))
+        .env("WANBENCH_LOCK", folder.path().join("lock"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]
@@ -39,7 +107,7 @@ fn a_place_that_cannot_be_written_is_named() {
     std::fs::write(folder.path().join(".github"), "a file").unwrap();
     let (status, _, stderr) = init(folder.path());
     assert_eq!(status, 3);
-    assert!(stderr.contains("cannot write ./.github/workflows/wanbench.yml"), "{stderr}");
+    assert!(stderr.contains(".github/workflows/wanbench.yml"), "{stderr}");
 }
 
 /// A step of action.yml.
@@ -113,14 +181,14 @@ fn the_step_that_measures_has_no_token_and_the_one_that_posts_measures_nothing()
     let post = |variables: &[(&str, &str)]| {
         asked("Post", variables).replace("--config config.toml --baselines baselines ", "")
     };
-    assert_eq!(post(&change), "comment --results temp/wanbench/results.json\n");
+    assert_eq!(post(&change), "comment --trust-results --results temp/wanbench/results.json\n");
     assert_eq!(
         post(&[&change[..], &[("CHECK_RUN", "true"), ("ID", "mine")]].concat()),
-        "comment --id mine --check-run --results temp/wanbench/results.json\n"
+        "comment --id mine --check-run --trust-results --results temp/wanbench/results.json\n"
     );
     for nothing in
         [&[("GITHUB_EVENT_NAME", "push"), ("GITHUB_TOKEN", "t")][..], &[("GITHUB_EVENT_NAME", "pull_request")]]
     {
-        assert_eq!(post(nothing), "comment --best-effort --results temp/wanbench/results.json\n");
+        assert_eq!(post(nothing), "comment --best-effort --trust-results --results temp/wanbench/results.json\n");
     }
 }

@@ -61,6 +61,17 @@ pub fn toplevel(folder: &Path) -> Result<PathBuf> {
     Ok(OsString::from_vec(path).into())
 }
 
+/// The default branch of the repository around `folder`: that of `origin`, else the one checked out.
+pub fn default_branch(folder: &Path) -> Option<String> {
+    let told = |arguments: &[&str]| {
+        let branch = String::from_utf8(run(git(folder).args(arguments)).ok()?).ok()?;
+        Some(branch.trim().to_owned()).filter(|branch| !branch.is_empty())
+    };
+    let of_origin = told(&["symbolic-ref", "--short", "refs/remotes/origin/HEAD"]);
+    let of_origin = of_origin.and_then(|branch| branch.strip_prefix("origin/").map(str::to_owned));
+    of_origin.or_else(|| told(&["branch", "--show-current"]))
+}
+
 /// The text of the file `path`, relative to `folder`, as it is at `commit`; `None` where there is no such file.
 ///
 /// A path outside the repository and a file that is no text are errors.

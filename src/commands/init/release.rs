@@ -1,0 +1,57 @@
+//! The release that the workflows of `init` install, pinned by a hash.
+
+use sha2::{Digest, Sha256};
+use wanbench::github::Repository;
+use wanbench::github::download;
+
+use crate::cli;
+use crate::session::status::{Error, OrStatus, Result};
+use crate::session::terminal::Terminal;
+
+pub(super) struct Release {
+    /// Address of all releases; empty where there are none.
+    pub(super) releases: String,
+    /// SHA-256 of this version's install.sh in hexadecimal digits; empty where that is not to be had.
+    pub(super) installer_sha256: String,
+}
+
+impl Release {
+    /// This version, at the address that `args` name, else at wanbench's own; says where it cannot be pinned.
+    pub(super) fn new(args: &cli::Init, terminal: &Terminal) -> Result<Self> {
+        let Some(releases) = args.releases.clone().or_else(own) else {
+            terminal.say(
+                "note: this build is of no published repository: the workflows use the `wanbench` that is on the runners' PATH, \
+                 until WANBENCH_RELEASES there names releases",
+            );
+            return Ok(Self { releases: String::new(), installer_sha256: String::new() });
+        };
+        // It stands between quotes, in a workflow and in a shell.
+        if releases.contains(|letter: char| !letter.is_ascii_graphic() || "\"'\\$`@#".contains(letter)) {
+            return Err(Error::usage(format!(
+                "--releases {releases}: an address of letters, digits and - . _ ~ : / is expected"
+            )));
+        }
+        let releases = releases.trim_end_matches('/').to_owned();
+        let installer = format!("{releases}/v{}/install.sh", env!("CARGO_PKG_VERSION"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.or_incomplete(|| "cannot start the HTTP client")?;
+        let installer_sha256 = match runtime.block_on(download::small(&installer)) {
+            Ok(script) => Sha256::digest(&script).iter().map(|byte| format!("{byte:02x}")).collect(),
+            Err(reason) => {
+                terminal.say(&format!(
+                    "warning: {installer} cannot be read ({reason}): set WANBENCH_INSTALLER_SHA256 in both workflows to its SHA-256"
+                ));
+                String::new()
+            }
+        };
+        Ok(Self { releases, installer_sha256 })
+    }
+}
+
+/// Where this repository's releases are, if it is anybody's.
+fn own() -> Option<String> {
+    let address = env!("CARGO_PKG_REPOSITORY");
+    let repository: Repository = address.strip_prefix("https://github.com/")?.parse().ok()?;
+    // No owner's name has a point: this one stands for an owner who is not known yet, and whom nobody can register.
+    (!repository.owner.contains('.')).then(|| format!("{address}/releases/download"))
+}
