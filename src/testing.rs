@@ -26,6 +26,7 @@ pub(crate) struct Scenario {
     pub(crate) record: RunRecord,
     pub(crate) baseline: Option<Baseline>,
     pub(crate) memory: ModelMemory,
+    pub(crate) thresholds: Thresholds,
     pub(crate) demands: Demands,
     /// What is asked for; by default what was measured.
     pub(crate) plan: Option<Plan>,
@@ -39,7 +40,20 @@ impl Scenario {
         let before = RunRecord { started: "2026-02-27T09:00:00Z".parse().unwrap(), ..record.clone() };
         let baseline = Baseline::empty(before.machine.clone(), before.device).updated(&before, &Thresholds::default());
         let memory = ModelMemory::default().updated(&before);
-        Self { record, baseline: Some(baseline), memory, demands: Demands::default(), plan: None, others: 0 }
+        Self { baseline: Some(baseline), memory, ..Self::of(record) }
+    }
+
+    /// Without anything before it.
+    fn of(record: RunRecord) -> Self {
+        Self {
+            record,
+            baseline: None,
+            memory: ModelMemory::default(),
+            thresholds: Thresholds::default(),
+            demands: Demands::default(),
+            plan: None,
+            others: 0,
+        }
     }
 
     /// The same beside a base revision that is as fast, with a control and a canary.
@@ -76,7 +90,7 @@ impl Scenario {
     }
 
     pub(crate) fn report(self) -> Report {
-        let thresholds = Thresholds::default();
+        let thresholds = self.thresholds;
         let plan = self.plan.clone().unwrap_or_else(|| Plan::of_record(&self.record));
         let baselines = Baselines { machine: self.baseline.as_ref(), memory: &self.memory, others: self.others };
         let outcome =
@@ -172,14 +186,7 @@ fn record() -> RunRecord {
         warnings: Vec::new(),
         cases,
     };
-    let mut scenario = Scenario {
-        record,
-        baseline: None,
-        memory: ModelMemory::default(),
-        demands: Demands::default(),
-        plan: None,
-        others: 0,
-    };
+    let mut scenario = Scenario::of(record);
     scenario.link();
     scenario.record
 }

@@ -204,6 +204,61 @@ fn results_of_two_machines_have_names_of_their_own() {
     assert_ne!(here, there);
 }
 
+/// The project's configuration with `gate` at its end.
+fn configured(project: &Project, gate: &str) {
+    let config = std::fs::read_to_string(project.path("config.toml")).unwrap();
+    let before = config.split("\n[gate]").next().unwrap();
+    project.write("config.toml", &format!("{before}\n[gate]\n{gate}\n"));
+}
+
+#[test]
+fn a_ceiling_is_held_without_any_baseline() {
+    let project = project();
+    configured(&project, "[[gate.overrides]]\nfilter = \"fast/5f\"\nstep_time_ceiling_ms = 110");
+    ends(&project, &["check"], 0, "Gate passed: 2 cases (2 new)");
+    configured(&project, "[[gate.overrides]]\nfilter = \"fast/5f\"\nstep_time_ceiling_ms = 95");
+    let words = "its step time of 100 ms is above the ceiling of 95.0 ms (gate.overrides, step_time_ceiling_ms): +5.3%";
+    let ran = ends(&project, &["check"], 1, words);
+    assert!(ran.flat().contains("Gate failed: 1 figure beyond its ceiling, in 1 of 2 cases"), "{}", ran.stdout);
+    assert!(ran.flat().contains("→ Find out why fast/5f/none is beyond its ceiling"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("Investigate what changed"), "{}", ran.stdout);
+    // A stranger's results are judged by it, too.
+    let comment = &["comment", "--results", "results.json", "--dry-run"];
+    ends(&project, comment, 0, "is above the ceiling of 95.0 ms (gate.overrides, step_time_ceiling_ms)");
+    // Neither an acceptance nor a recording lets it pass.
+    project.pretend_release_build();
+    succeeds(&project, &["baseline", "update", "--from", "results.json", "--yes"]);
+    ends(&project, &["check"], 1, words);
+    project.pretend_release_build();
+    let accept = ["baseline", "accept", "fast/5f/none", "--reason", "why not", "--from", "results.json", "--yes"];
+    ends(&project, &accept, 2, "nothing to accept: of fast/5f/none, its step time of 100 ms is above the ceiling");
+    configured(&project, "step_time_ceiling_ms = 150");
+    ends(
+        &project,
+        &["check"],
+        1,
+        "its step time of 200 ms is above the ceiling of 150 ms (gate, step_time_ceiling_ms)",
+    );
+}
+
+#[test]
+fn an_override_lets_its_own_cases_pass_and_no_other() {
+    let backends = [("slow", worker(0.2, 4000)), ("fast", worker(0.1, 1000)), ("third", worker(0.1, 1000))];
+    let project = Project::new(&backends.each_ref().map(|(name, script)| (*name, script.as_str())));
+    succeeds(&project, &["run"]);
+    project.pretend_release_build();
+    succeeds(&project, &["baseline", "update", "--from", "results.json", "--yes"]);
+    ["fast", "third"].iter().for_each(|name| project.write(&format!("{name}.sh"), &worker(0.15, 1000)));
+    ends(&project, &["check"], 1, "2 figures outside their tolerance, in 2 of 3 cases");
+    configured(
+        &project,
+        "[[gate.overrides]]\nfilter = \"third\"\nspeedup_tolerance_percent = 60\nstep_time_tolerance_percent = 60",
+    );
+    let ran = ends(&project, &["check"], 1, "1 figure outside its tolerance, in 1 of 3 cases");
+    assert!(ran.flat().contains("Cases with tolerances of their own: third/5f/none."), "{}", ran.stdout);
+    assert!(ran.flat().contains("fast/5f/none") && ran.flat().contains("beyond the tolerance of 5%"), "{}", ran.stdout);
+}
+
 fn git(project: &Project, arguments: &[&str]) {
     let user = ["-c", "user.name=nobody", "-c", "user.email=nobody@localhost"];
     let ran = std::process::Command::new("git").args(user).args(arguments).current_dir(project.path("")).status();

@@ -25,7 +25,7 @@ const ENOUGH_JOBS: usize = 5;
 /// Share of the canary's readings after which a block may start.
 const CANARY_SHARE: f64 = 0.95;
 
-/// The `[gate]` values that this machine supports.
+/// The `[gate]` values that this machine supports, by the noisiest case, whatever it has of its own.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Proposal {
     /// `base_tolerance_percent`.

@@ -10,7 +10,7 @@ use toml::Spanned;
 use super::file::{CasesEntry, File, SuiteEntry, WorkloadEntry};
 use super::source_text::SourceText;
 use super::thresholds::MOST_LAUNCHES;
-use super::{Backend, BuiltIn, Config, ConfigError, OutputDemand, Suite};
+use super::{Backend, BuiltIn, Config, ConfigError, OutputDemand, Override, Suite, Thresholds};
 use crate::config::{Case, Model, Workload, link_references};
 use crate::wan::schedule::Overrides;
 use crate::wan::video::VAE_STRIDE;
@@ -51,6 +51,7 @@ impl Checker<'_> {
         }
         self.shapes_agree(&suites)?;
         self.gate()?;
+        self.overrides(&suites)?;
         Ok(Config {
             default_suite: self.file.default_suite.clone(),
             models,
@@ -330,6 +331,43 @@ impl Checker<'_> {
         let Some((key, message)) = self.file.gate.fault() else { return Ok(()) };
         let table = self.source.text.find("\n[gate]").unwrap_or(0);
         Err(self.source.error(Some(self.source.key_in(table..table, key)), &format!("gate.{key}"), message))
+    }
+
+    fn overrides(&self, suites: &BTreeMap<String, Suite>) -> Checked<()> {
+        let cases: Vec<&Case> = suites.values().flat_map(|suite| &suite.cases).collect();
+        for (index, own) in self.file.gate.overrides.iter().enumerate() {
+            let Some((key, message)) = self.fault_of(own, &cases) else { continue };
+            let entry = self.source.entry("[[gate.overrides]]", index);
+            let name = format!("gate.overrides[{index}]");
+            let (place, name) = match key {
+                "" => (entry, name),
+                key => (entry.map(|entry| self.source.key_in(entry, key)), format!("{name}.{key}")),
+            };
+            return Err(self.source.error(place, &name, message));
+        }
+        Ok(())
+    }
+
+    /// The key of an override that cannot be, and what is wrong with it; no key where it is the whole.
+    fn fault_of(&self, own: &Override, cases: &[&Case]) -> Option<(&'static str, String)> {
+        if own.filter.is_empty() {
+            return Some(("filter", "is empty: it takes part of a case's name, as --filter does".to_owned()));
+        }
+        let Some(case) = cases.iter().find(|case| own.is_about(&case.name)) else {
+            let message = format!("no case of any suite has `{}` in its name: `wanbench plan` lists them", own.filter);
+            return Some(("filter", message));
+        };
+        if own.is_empty() {
+            return Some(("", "sets nothing: give it a tolerance or a ceiling".to_owned()));
+        }
+        let has_speedup = |case: &&&Case| case.reference.is_some() && !case.is_reference();
+        if own.speedup_floor.is_some()
+            && !cases.iter().filter(|case| own.is_about(&case.name)).any(|it| has_speedup(&it))
+        {
+            return Some(("speedup_floor", "none of its cases has a speedup".to_owned()));
+        }
+        // Everything of [gate] itself is checked.
+        Thresholds { overrides: vec![own.clone()], ..self.file.gate.clone() }.of_case(&case.name).fault()
     }
 }
 

@@ -3,9 +3,12 @@
 mod axes;
 mod built_in;
 mod case;
+mod ceiling;
 mod check;
 mod file;
 mod find;
+mod of_case;
+mod overrides;
 mod source_text;
 mod thresholds;
 
@@ -22,7 +25,9 @@ use crate::wan::{DType, Quant};
 pub use axes::Axes;
 pub use built_in::{BuiltIn, CpuMemory, backend_of_founding_name, cpu_memory, display_name, founding_name};
 pub use case::{Case, Model, Workload, link_references, select};
+pub use ceiling::Ceiling;
 pub use find::{NAMES, defines_suites, find};
+pub use overrides::Override;
 pub use thresholds::{Look, PASS_ERROR, Thresholds};
 
 use check::Checker;

@@ -28,6 +28,17 @@ impl SourceText<'_> {
         table
     }
 
+    /// Where the entry of this `index` begins in an array of tables with this `header`; `None` where the array is written
+    /// otherwise.
+    pub(super) fn entry(&self, header: &str, index: usize) -> Option<Range<usize>> {
+        let lines = self.text.split_inclusive('\n').scan(0, |end, line| {
+            *end += line.len();
+            Some((*end - line.len(), line))
+        });
+        let mut entries = lines.filter(|(_, line)| line.trim_start().starts_with(header)).map(|(start, _)| start);
+        entries.nth(index).map(|start| start..start)
+    }
+
     pub(super) fn error(&self, span: Option<Range<usize>>, key: &str, message: String) -> ConfigError {
         let line = span.map(|span| 1 + self.text[..span.start.min(self.text.len())].matches('\n').count());
         ConfigError { path: self.path.to_owned(), line, key: key.to_owned(), message }

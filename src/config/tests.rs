@@ -158,3 +158,62 @@ fn a_backend_of_ones_own_needs_a_command() {
     assert!(own("command = []").unwrap_err().contains("backends.own: command is empty"));
     assert!(own("command = [\"x\"]\nquants = []").unwrap_err().contains("quants is empty"));
 }
+
+/// What is wrong with an override is named with file, line and key, as it is of every table.
+#[test]
+fn a_faulty_override_is_named_with_file_line_and_key() {
+    let first = 2 + SHIPPED.lines().count();
+    let fine = "[[gate.overrides]]\nfilter = \"mlx/41f\"\nbase_tolerance_percent = 3\n\n";
+    let faults = [
+        ("base_tolerance_percent = 3", 0, "gate.overrides[1]: missing field `filter`"),
+        ("filter = \"\"\nbase_tolerance_percent = 3", 1, "gate.overrides[1].filter: is empty"),
+        ("filter = \"mlx/42f\"\nspeedup_floor = 2", 1, "gate.overrides[1].filter: no case of any suite has `mlx/42f`"),
+        ("filter = \"mlx\"", 0, "gate.overrides[1]: sets nothing"),
+        ("filter = \"mlx\"\nlooks = [2, 4]", 2, "gate.overrides[1].looks: unknown field `looks`"),
+        ("filter = \"mlx\"\ncontrol_share = 0.5", 2, "gate.overrides[1].control_share: unknown field `control_share`"),
+        ("filter = \"mlx\"\nstep_time_ceiling_ms = \"9\"", 2, "gate.overrides[1].step_time_ceiling_ms: invalid type"),
+        (
+            "filter = \"mlx\"\npeak_tolerance_mib = -1",
+            2,
+            "gate.overrides[1].peak_tolerance_mib: is -1: a finite number from 0",
+        ),
+        (
+            "filter = \"mlx\"\nload_ceiling_seconds = 0",
+            2,
+            "gate.overrides[1].load_ceiling_seconds: is 0: a finite number above 0",
+        ),
+        (
+            "filter = \"mlx\"\nmodel_ceiling_mib = inf",
+            2,
+            "gate.overrides[1].model_ceiling_mib: is inf: a finite number above 0",
+        ),
+        (
+            "filter = \"torch\"\nspeedup_floor = 2",
+            2,
+            "gate.overrides[1].speedup_floor: none of its cases has a speedup",
+        ),
+    ];
+    assert_eq!(parse(&format!("{SHIPPED}\n{fine}")).unwrap().gate.overrides.len(), 1);
+    for (entry, line, words) in faults {
+        let error = parse(&format!("{SHIPPED}\n{fine}[[gate.overrides]]\n{entry}\n")).unwrap_err();
+        // Behind the four lines of the override that is fine.
+        let expected = format!("config.toml:{}: {words}", first + 4 + line);
+        assert!(error.starts_with(&expected), "{error}\n{expected}");
+    }
+    let written_otherwise =
+        SHIPPED.replacen("[gate]", "[gate]\noverrides = [{filter = \"jax\", speedup_floor = 2}]", 1);
+    let error = parse(&written_otherwise).unwrap_err();
+    assert!(error.starts_with("config.toml: gate.overrides[0].filter: no case of any suite has `jax`"), "{error}");
+}
+
+#[test]
+fn a_ceiling_of_all_cases_is_a_number_above_zero() {
+    let with = |line: &str| parse(&SHIPPED.replacen("[gate]", &format!("[gate]\n{line}"), 1));
+    assert_eq!(with("step_time_ceiling_ms = 900").unwrap().gate.step_time_ceiling_ms, Some(900.0));
+    let line = 2 + SHIPPED.lines().position(|line| line == "[gate]").unwrap();
+    for (value, told) in [("0", "0"), ("-1.5", "-1.5"), ("inf", "inf"), ("nan", "NaN")] {
+        let error = with(&format!("process_peak_ceiling_mib = {value}")).unwrap_err();
+        let expected = format!("config.toml:{line}: gate.process_peak_ceiling_mib: is {told}: a finite number above 0");
+        assert!(error.starts_with(&expected), "{error}");
+    }
+}

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ceiling::Ceiling;
+use super::overrides::Override;
 use crate::protocol::DeviceKind;
 
 /// The probability that a case passes that is slower than the base revision by its tolerance or more, over all looks.
@@ -45,6 +47,27 @@ pub struct Thresholds {
     pub level_shift_percent: f64,
     /// One side of a speedup alone has moved where its change is so many times the other's.
     pub attribution_factor: f64,
+    /// Most milliseconds of a step, whatever it took before …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step_time_ceiling_ms: Option<f64>,
+    /// … most seconds of loading …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub load_ceiling_seconds: Option<f64>,
+    /// … most MiB of the process …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process_peak_ceiling_mib: Option<f64>,
+    /// … of the framework by its own account …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub framework_peak_ceiling_mib: Option<f64>,
+    /// … and of the weights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_ceiling_mib: Option<f64>,
+    /// Least speedup over the reference.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub speedup_floor: Option<f64>,
+    /// What some cases have in place of these: [`Thresholds::of_case`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<Override>,
 }
 
 impl Default for Thresholds {
@@ -65,6 +88,13 @@ impl Default for Thresholds {
             look_alphas: vec![0.0002, 0.0008, 0.002, 0.003, 0.004],
             level_shift_percent: 5.0,
             attribution_factor: 3.0,
+            step_time_ceiling_ms: None,
+            load_ceiling_seconds: None,
+            process_peak_ceiling_mib: None,
+            framework_peak_ceiling_mib: None,
+            model_ceiling_mib: None,
+            speedup_floor: None,
+            overrides: Vec::new(),
         }
     }
 }
@@ -99,6 +129,18 @@ impl Thresholds {
         ]
     }
 
+    /// The limit that `ceiling` is set to, in the unit of its key; `None` where there is none.
+    pub fn ceiling(&self, ceiling: Ceiling) -> Option<f64> {
+        match ceiling {
+            Ceiling::StepTime => self.step_time_ceiling_ms,
+            Ceiling::Load => self.load_ceiling_seconds,
+            Ceiling::Speedup => self.speedup_floor,
+            Ceiling::Model => self.model_ceiling_mib,
+            Ceiling::ProcessPeak => self.process_peak_ceiling_mib,
+            Ceiling::FrameworkPeak => self.framework_peak_ceiling_mib,
+        }
+    }
+
     /// The key of a threshold that cannot be, and what is wrong with it.
     pub fn fault(&self) -> Option<(&'static str, String)> {
         let others = [
@@ -110,6 +152,10 @@ impl Thresholds {
         if let Some((key, value)) = self.tolerances().into_iter().chain(others).find(|(_, value)| !is_tolerance(*value))
         {
             return Some((key, format!("is {value}: a finite number from 0 on is expected")));
+        }
+        let mut ceilings = Ceiling::ALL.into_iter().filter_map(|it| Some((it.key(), self.ceiling(it)?)));
+        if let Some((key, value)) = ceilings.find(|(_, value)| !(value.is_finite() && *value > 0.0)) {
+            return Some((key, format!("is {value}: a finite number above 0 is expected")));
         }
         let rises = self.looks.windows(2).all(|pair| pair[0] < pair[1]);
         let is_within =

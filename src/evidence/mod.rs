@@ -35,6 +35,8 @@ pub struct CaseEvidence {
     pub peaks: Peaks,
     /// ln of the median step of each launch, in seconds.
     pub log_steps: Vec<f64>,
+    /// ln of the loading time of each launch, in seconds.
+    pub log_loads: Vec<f64>,
     /// What was measured of the base revision; `None` where a launch of it failed, or none was started.
     pub base: Option<BaseFigures>,
     /// Head's launch and the base revision's of each block that both measured; empty where either failed.
@@ -142,6 +144,7 @@ impl CaseEvidence {
             figures: figures_of(case, head, &against_reference),
             peaks: Peaks::of(head),
             log_steps: measured(head).map(|(_, launch)| launch.median_step_seconds().ln()).collect(),
+            log_loads: measured(head).map(|(_, launch)| launch.load_seconds.ln()).collect(),
             base: BaseFigures::of(base),
             beside_base: by_block(head, base, Pair::of),
             against_reference,

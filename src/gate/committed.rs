@@ -82,7 +82,7 @@ impl Committed<'_> {
 
     /// The questions about one figure of a case, by its `values`.
     fn about(&self, case: &str, figure: Figure, values: &[f64], stored: &BaselineCase, between: Between) -> Vec<Asked> {
-        let gate = self.thresholds;
+        let gate = self.thresholds.of_case(case);
         let anchor = stored.anchor.as_ref();
         let (logs, latest, anchored, tolerance) = match figure {
             Figure::Speedup => {

@@ -43,12 +43,19 @@ pub(super) fn controls(record: &RunRecord, evidence: &Evidence, thresholds: &Thr
     let controlled: Vec<_> = controlled.into_iter().filter(|(_, values)| !values.is_empty()).collect();
     let workload = |case: &CaseRecord| case.case.workload.name.clone();
     let workloads: BTreeSet<String> = controlled.iter().map(|(case, _)| workload(case)).collect();
-    let limit = ControlLimit::new(thresholds, record.base.is_some(), controlled.len() + workloads.len());
+    let tests = controlled.len() + workloads.len();
+    let limit =
+        |case: &CaseRecord| ControlLimit::new(&thresholds.of_case(&case.case.name), record.base.is_some(), tests);
     let of_workload = |name: &String| {
         let its = controlled.iter().filter(|(case, _)| workload(case) == *name);
-        let mut controls: Vec<Control> = its.clone().map(|(case, values)| control(case, values, &limit)).collect();
-        let all: Vec<f64> = its.flat_map(|(_, values)| values).copied().collect();
-        let unfit = limit.unfit(&all, &format!("the A/A controls of {name} differ from themselves"));
+        let mut controls: Vec<Control> =
+            its.clone().map(|(case, values)| control(case, values, &limit(case))).collect();
+        let all: Vec<f64> = its.clone().flat_map(|(_, values)| values).copied().collect();
+        // What the machine does to all of them, the strictest has to stand.
+        let limits = its.map(|(case, _)| limit(case));
+        let strictest = limits.min_by(|one, other| one.share.total_cmp(&other.share));
+        let what = format!("the A/A controls of {name} differ from themselves");
+        let unfit = strictest.and_then(|limit| limit.unfit(&all, &what));
         if controls.iter().all(|control| control.unfit.is_none()) {
             controls.iter_mut().take(1).for_each(|control| control.unfit = unfit.clone());
         }
@@ -132,7 +139,7 @@ pub struct ControlLimit {
 }
 
 impl ControlLimit {
-    /// The limit of so many tests: each case's control, and those of each workload together.
+    /// The limit of so many tests: each case's control, and those of each workload together. The tolerances are the case's own.
     pub fn new(thresholds: &Thresholds, has_base: bool, tests: usize) -> Self {
         let tolerance_percent =
             if has_base { thresholds.base_tolerance_percent } else { thresholds.speedup_tolerance_percent };

@@ -75,17 +75,26 @@ fn uncertain(record: &RunRecord, evidence: &Evidence, thresholds: &Thresholds) -
         None if case.figures.is_some() => paired_ratio(&case.log_steps),
         _ => None,
     };
-    let names = |estimate: &dyn Fn(&CaseEvidence) -> Option<Estimate>, tolerance: f64| -> Vec<&str> {
-        let is_within = |(low, high): (f64, f64)| !Change((high / low).sqrt() - 1.0).is_beyond(tolerance);
-        let is_uncertain = |name: &&str| {
+    let uncertain = |estimate: &dyn Fn(&CaseEvidence) -> Option<Estimate>, tolerance: fn(&Thresholds) -> f64| {
+        let mut by_tolerance: Vec<(f64, Vec<&str>)> = Vec::new();
+        for name in record.cases.iter().map(|case| case.case.name.as_str()) {
+            let tolerance = tolerance(&thresholds.of_case(name));
+            let is_within = |(low, high): (f64, f64)| !Change((high / low).sqrt() - 1.0).is_beyond(tolerance);
             let estimate = evidence.case(name).and_then(estimate);
-            estimate.is_some_and(|estimate| !estimate.interval.is_some_and(is_within))
-        };
-        record.cases.iter().map(|case| case.case.name.as_str()).filter(is_uncertain).collect()
+            if estimate.is_none_or(|estimate| estimate.interval.is_some_and(is_within)) {
+                continue;
+            }
+            match by_tolerance.iter_mut().find(|(other, _)| *other == tolerance) {
+                Some((_, names)) => names.push(name),
+                None => by_tolerance.push((tolerance, vec![name])),
+            }
+        }
+        by_tolerance
     };
-    let (of_speedups, of_times) = (thresholds.speedup_tolerance_percent, thresholds.step_time_tolerance_percent);
-    let speedups = unknown("speedup", &names(&speedup, of_speedups), of_speedups);
-    speedups.into_iter().chain(unknown("step time", &names(&step_time, of_times), of_times)).collect()
+    let speedups = uncertain(&speedup, |own| own.speedup_tolerance_percent).into_iter();
+    let times = uncertain(&step_time, |own| own.step_time_tolerance_percent).into_iter();
+    let speedups = speedups.filter_map(|(tolerance, names)| unknown("speedup", &names, tolerance));
+    speedups.chain(times.filter_map(|(tolerance, names)| unknown("step time", &names, tolerance))).collect()
 }
 
 fn unknown(what: &str, names: &[&str], tolerance: f64) -> Option<String> {

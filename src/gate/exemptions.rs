@@ -100,11 +100,16 @@ fn is_output_not_compared(case: &Judged) -> bool {
 }
 
 fn is_without_reference(case: &Judged) -> bool {
-    let speedup = case.finding(Figure::Speedup, Against::Baseline);
-    speedup.is_some_and(|finding| finding.verdict == Verdict::NotGated && finding.now.is_none())
+    let is_lost = |against| {
+        let speedup = case.finding(Figure::Speedup, against);
+        speedup.is_some_and(|finding| finding.verdict == Verdict::NotGated && finding.now.is_none())
+    };
+    [Against::Baseline, Against::Ceiling].into_iter().any(is_lost)
 }
 
 fn is_without_peak(case: &Judged) -> bool {
+    // Where the peak has a ceiling, the case is not judged, rather than exempt.
+    let has_ceiling = case.finding(Figure::ProcessPeak, Against::Ceiling).is_some();
     let is_peak = |finding: &Finding| matches!(finding.figure, Figure::ProcessPeak | Figure::FrameworkPeak);
-    case.findings.iter().any(|finding| is_peak(finding) && finding.verdict == Verdict::NotGated)
+    !has_ceiling && case.findings.iter().any(|finding| is_peak(finding) && finding.verdict == Verdict::NotGated)
 }

@@ -183,7 +183,8 @@ impl Interim {
         t_quantile(1.0 - (1.0 - probability) / self.estimates.len().max(1) as f64, degrees)
     }
 
-    fn interval(&self) -> Option<(f64, f64)> {
+    /// Where the change lies with 95% confidence, as log-ratios; `None` below two values.
+    pub fn interval(&self) -> Option<(f64, f64)> {
         let best = self.best()?;
         let half = if best.error > 0.0 { self.quantile(SIDE, best.degrees) * best.error } else { 0.0 };
         Some((best.change - half, best.change + half))

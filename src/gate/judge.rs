@@ -6,7 +6,7 @@
 use super::control;
 use super::outcome::{Against, Figure, Finding, Judged, Outcome, Standing, Verdict};
 use super::plan::Judge;
-use super::{memory, output, time};
+use super::{ceiling, memory, output, time};
 use crate::config::{Case, Thresholds};
 use crate::evidence::Evidence;
 use crate::evidence::quantity::{Bytes, Change};
@@ -21,7 +21,7 @@ impl Judge<'_> {
         let mut speeds = time::judge(self, &evidence, &controls);
         let measured = self.record.cases.iter().map(|case| {
             let speeds = speeds.remove(&case.case.name).unwrap_or_default();
-            self.case(case, &evidence, speeds)
+            self.case(case, &evidence, speeds, control::is_unfit(&controls, &case.case.workload.name))
         });
         let mut cases: Vec<Judged> = measured.collect();
         cases.extend(self.left_out());
@@ -50,9 +50,10 @@ impl Judge<'_> {
         }
     }
 
-    /// A case of the run.
-    fn case(&self, case: &CaseRecord, evidence: &Evidence, speeds: Vec<Finding>) -> Judged {
+    /// A case of the run, on a machine that may be unfit for its times.
+    fn case(&self, case: &CaseRecord, evidence: &Evidence, speeds: Vec<Finding>, is_unfit: bool) -> Judged {
         let name = &case.case.name;
+        let thresholds = self.thresholds.of_case(name);
         let stored = self.stored(&case.case);
         let recorded_bytes = self.baselines.memory.models.get(&case.case.memory_key()).copied().map(Bytes);
         let evidence = evidence.case(name).filter(|evidence| evidence.figures.is_some());
@@ -62,15 +63,19 @@ impl Judge<'_> {
             findings.push(memory::model_bytes(evidence, now, recorded_bytes));
             let acceptance = self.acceptance(name, stored);
             let accepts_memory = acceptance.is_some_and(|acceptance| acceptance.covers.contains(&Accepted::Memory));
-            findings.extend(memory::peaks(evidence, stored, accepts_memory, self.thresholds));
-            findings.extend(memory::since_anchor(evidence, stored, self.thresholds));
+            findings.extend(memory::peaks(evidence, stored, accepts_memory, &thresholds));
+            findings.extend(memory::since_anchor(evidence, stored, &thresholds));
             findings.extend(output::judge(self, case, &evidence.outputs, &findings));
+            findings.extend(ceiling::judge(self, case, evidence, is_unfit));
             for finding in findings.iter_mut().filter(|finding| finding.fails) {
-                acceptance.into_iter().for_each(|acceptance| accept(finding, acceptance, self.thresholds));
+                acceptance.into_iter().for_each(|acceptance| accept(finding, acceptance, &thresholds));
             }
             if findings.iter().any(|finding| finding.fails && is_own_time(finding)) {
                 findings.iter_mut().filter(|finding| is_own_time(finding)).for_each(leave_open);
             }
+        }
+        if case.skipped.is_some() {
+            findings.extend(ceiling::of_skipped(&case.case, &thresholds));
         }
         let difference = evidence.and_then(|_| self.difference(&case.case));
         let verdict = match (evidence, case.skipped) {
@@ -84,7 +89,9 @@ impl Judge<'_> {
         let is_gap = match verdict {
             Verdict::Failed => true,
             // That it does not fit is the record's own word.
-            Verdict::Skipped => stored.is_some() || !self.plan.trusts_record && self.plan.case(name).is_some(),
+            Verdict::Skipped => {
+                stored.is_some() || !findings.is_empty() || !self.plan.trusts_record && self.plan.case(name).is_some()
+            }
             _ => difference.is_some() || findings.iter().any(|finding| finding.verdict == Verdict::NotJudged),
         };
         let failure = (verdict == Verdict::Failed).then(|| case.failure().cloned().unwrap_or_else(not_launched));
@@ -186,11 +193,15 @@ fn leave_open(finding: &mut Finding) {
 }
 
 /// The gravest finding; a figure without anything before it does not hide what another says. Nothing is unchanged whose times
-/// were not judged: without any before them the case is new, and where none of them is gated, so is the case.
+/// were not judged: without any before them the case is new, and where none of them is gated, so is the case. A figure within
+/// its ceiling was compared with none before it, and says nothing here.
 fn case_verdict(findings: &[Finding]) -> Verdict {
+    let is_within_ceiling =
+        |it: &&Finding| it.against == Against::Ceiling && matches!(it.verdict, Verdict::Unchanged | Verdict::NotGated);
+    let telling = || findings.iter().filter(|finding| !is_within_ceiling(finding));
     let judged = |finding: &&Finding| !matches!(finding.verdict, Verdict::New | Verdict::NotGated);
-    let mut times = findings.iter().filter(|finding| matches!(finding.figure, Figure::StepTime | Figure::Speedup));
-    match findings.iter().filter(judged).map(|finding| finding.verdict).max() {
+    let mut times = telling().filter(|finding| matches!(finding.figure, Figure::StepTime | Figure::Speedup));
+    match telling().filter(judged).map(|finding| finding.verdict).max() {
         Some(verdict) if verdict != Verdict::Unchanged || times.clone().any(|time| judged(&time)) => verdict,
         _ if times.any(|time| time.verdict == Verdict::NotGated) => Verdict::NotGated,
         _ => Verdict::New,

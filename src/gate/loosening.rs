@@ -1,17 +1,16 @@
 //! What a change relaxes relative to its base: tolerances, suites, baselines. Pure.
 //!
 //! A change that slows a case down can pass by moving what it is judged by. A reviewer has to allow that, so the report lists
-//! it. Only what is relaxed is listed; a threshold whose direction is not known here is listed whenever it changes.
+//! it. Only what is relaxed is listed; a threshold whose direction is not known here is listed whenever it changes. What is
+//! of a case is compared case by case, wherever the configuration sets it.
 
 use std::cmp::Ordering;
 
-use jiff::tz::TimeZone;
-use serde_json::Value;
-
-use crate::config::Thresholds;
+use super::relaxed;
 use crate::config::{Config, Suite};
 use crate::store::baseline::{Anchor, Baseline, BaselineCase, KEPT_RUNS, ModelMemory, RecordedRun};
 use crate::text::format;
+use jiff::tz::TimeZone;
 
 /// The committed state of one side of a change; `None` for what it does not have.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,7 +29,8 @@ pub struct Committed<'a> {
 pub fn loosened(base: &Committed, head: &Committed) -> Vec<String> {
     let mut looser = Vec::new();
     if let (Some(base), Some(head)) = (base.config, head.config) {
-        looser.extend(gate(&base.gate, &head.gate));
+        let cases = base.known_cases().into_iter().chain(head.known_cases()).collect();
+        looser.extend(relaxed::thresholds(&base.gate, &head.gate, &cases));
         looser.extend(suites(base, head));
     }
     if let Some(base) = base.memory {
@@ -50,33 +50,6 @@ pub fn accepted(base: &Committed, head: &Committed) -> Vec<String> {
         .filter(|(name, case)| case.accepted.is_some() && case.accepted.as_ref() != of_base(name))
         .map(|(name, _)| name.clone())
         .collect()
-}
-
-/// Key by key, as config.toml writes them, so that a new key cannot be forgotten. A lowered tolerance is stricter; of any other
-/// key either change may be looser.
-fn gate(base: &Thresholds, head: &Thresholds) -> Vec<String> {
-    let keys = |gate: &Thresholds| match serde_json::to_value(gate) {
-        Ok(Value::Object(keys)) => keys,
-        _ => serde_json::Map::new(),
-    };
-    let tolerances = base.tolerances().into_iter().zip(head.tolerances());
-    let lowered: Vec<&str> = tolerances.filter(|((_, base), (_, head))| head < base).map(|((key, _), _)| key).collect();
-    let base = keys(base);
-    let looser = keys(head).into_iter().filter_map(|(key, head)| {
-        let base = base.get(&key)?;
-        (head != *base && !lowered.contains(&key.as_str()))
-            .then(|| format!("gate.{key} from {} to {}", number(base), number(&head)))
-    });
-    looser.collect()
-}
-
-/// As people write it in config.toml: `2`, not `2.0`.
-fn number(value: &Value) -> String {
-    match (value, value.as_f64()) {
-        (Value::Array(values), _) => format!("[{}]", values.iter().map(number).collect::<Vec<_>>().join(", ")),
-        (_, Some(number)) => number.to_string(),
-        _ => value.to_string(),
-    }
 }
 
 fn suites(base: &Config, head: &Config) -> Vec<String> {
@@ -241,7 +214,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::config::OutputDemand;
+    use crate::config::{OutputDemand, Thresholds};
     use crate::store::baseline::{Acceptance, Accepted};
     use crate::testing::Scenario;
 
@@ -276,25 +249,11 @@ mod tests {
     }
 
     #[test]
-    fn every_key_of_the_gate_is_compared() {
-        let Ok(Value::Object(keys)) = serde_json::to_value(Thresholds::default()) else { panic!("a gate is a table") };
-        let listed = |key: &str, value: Value| {
-            let mut keys = keys.clone();
-            keys[key] = value;
-            gate(&Thresholds::default(), &serde_json::from_value(Value::Object(keys)).unwrap()).len()
-        };
-        for (key, value) in &keys {
-            let changed = |factor: f64| match value {
-                Value::Array(_) => Value::Array(Vec::new()),
-                value if value.is_u64() => Value::from(value.as_u64().unwrap() + 1),
-                value => Value::from(value.as_f64().unwrap() * factor),
-            };
-            assert!(listed(key, changed(1.5)) == 1, "{key}");
-            assert!(listed(key, value.clone()) == 0, "{key}");
-        }
-        // A smaller share leaves more runs unjudged, a larger one judges on a worse machine.
-        assert_eq!([0.4, 0.6].map(|share| listed("control_share", Value::from(share))), [1, 1]);
-        assert_eq!(listed("peak_tolerance_mib", Value::from(8.0)), 0);
+    fn an_override_is_compared_over_the_cases_of_both_configurations() {
+        let lax = "[gate]\noverrides = [{ filter = \"mlx/41f/nf4\", peak_tolerance_percent = 4 }]";
+        let (there, back) = both_ways(&[("[gate]", lax)]);
+        assert_eq!(there, ["peak_tolerance_percent of mlx/41f/nf4, mlx/41f/nf4/bf16, mlx/41f/nf4/f16 from 1 to 4"]);
+        assert_eq!(back, [""; 0]);
     }
 
     #[test]

@@ -161,6 +161,16 @@ fn peak(
     Some(judged(figure, now, (before, against), whose(against), allowance))
 }
 
+/// Whether so many launches of `all` that are beyond a limit show that the peak is.
+pub(super) fn is_shown(beyond: usize, all: usize) -> bool {
+    beyond * MOST.1 >= all * MOST.0 || sign_probability(beyond, all) <= SIGN_ALPHA
+}
+
+/// Whether they are so few that the peak is within it.
+pub(super) fn is_rare(beyond: usize, all: usize) -> bool {
+    (all - beyond) * MOST.1 >= all * MOST.0
+}
+
 /// How much a peak may differ.
 struct Allowance {
     /// In percent of the peak before …
@@ -182,11 +192,10 @@ fn judged(
     let beyond = |sign: f64| now.launches.iter().filter(|bytes| sign * growth_of(**bytes) > allowed).count();
     let (more, less) = (beyond(1.0), beyond(-1.0));
     let all = now.launches.len();
-    let is_shown = |count: usize| count * MOST.1 >= all * MOST.0 || sign_probability(count, all) <= SIGN_ALPHA;
     let verdict = match growth {
-        _ if is_shown(more) => Verdict::Regressed,
-        _ if is_shown(less) => Verdict::Improved,
-        growth if growth.abs() <= allowed && (all - more) * MOST.1 >= all * MOST.0 => Verdict::Unchanged,
+        _ if is_shown(more, all) => Verdict::Regressed,
+        _ if is_shown(less, all) => Verdict::Improved,
+        growth if growth.abs() <= allowed && is_rare(more, all) => Verdict::Unchanged,
         _ => Verdict::Inconclusive,
     };
     let change = Change::of_bytes(before, now.median);

@@ -81,7 +81,7 @@ pub struct Finding {
     pub figure: Figure,
     /// What it is compared with.
     pub against: Against,
-    /// The figure before, if there is one: always as measured, never derived from today's.
+    /// The figure before, if there is one: always as measured, never derived from today's. Of a ceiling, the ceiling.
     pub before: Option<Quantity>,
     /// Today's figure; `None` where there is none.
     pub now: Option<Quantity>,
@@ -141,6 +141,8 @@ pub enum Against {
     Recorded,
     /// The reference of the workload, or the case's own other launches.
     Reference,
+    /// The ceiling in the configuration; of a speedup, the floor.
+    Ceiling,
 }
 
 /// A judgement, from harmless to grave.
@@ -214,9 +216,9 @@ impl Judged {
         self.findings.iter().find(|finding| (finding.figure, finding.against) == (figure, against))
     }
 
-    /// The finding about the case's own step time, against whatever there is.
-    pub fn step_time(&self) -> Option<&Finding> {
-        self.findings.iter().find(|finding| finding.figure == Figure::StepTime)
+    /// The finding about `figure` that compares it with an earlier one, whichever that is.
+    pub fn compared(&self, figure: Figure) -> Option<&Finding> {
+        self.findings.iter().find(|finding| finding.figure == figure && finding.against != Against::Ceiling)
     }
 
     /// The finding that decides about the case's speed: the one that fails or is undecided, or else its own step time beside a

@@ -68,7 +68,7 @@ fn compared_with_nothing(demand: OutputDemand, backend: &str, is_improved: bool)
 /// The relative error that is allowed to the output of `case`.
 fn tolerance(judge: &Judge, case: &CaseRecord) -> f64 {
     let quantization = denoised_tolerance(case.case.quant, case.case.dtype, judge.record.device);
-    judge.thresholds.parity_tolerance_factor * quantization
+    judge.thresholds.of_case(&case.case.name).parity_tolerance_factor * quantization
 }
 
 /// Whether another case's output agrees with that of `case`, its reference.

@@ -43,7 +43,7 @@ impl Question {
     }
 
     /// What is asked of every case's steps beside the base revision: whether a step got slower, whether the mean step did, and
-    /// whether more of the launches are slow as a whole.
+    /// whether more of the launches are slow as a whole. The tolerances are the case's own.
     pub fn beside_base(pairs: &[Pair], gate: &Thresholds) -> [Self; QUESTIONS_PER_CASE] {
         let launches: Vec<[f64; 2]> = pairs.iter().map(|pair| pair.launches).collect();
         let times = |value: fn(&Pair) -> f64, tolerance_percent| {

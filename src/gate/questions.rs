@@ -8,9 +8,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::committed::{Committed, Compared};
-use super::memory;
 use super::outcome::{Against, Figure};
 use super::speed::{Answer, Decision, Question, answer};
+use super::{limit, memory};
 use crate::config::{Case, Look, PASS_ERROR, Thresholds};
 use crate::evidence::pair::Pair;
 use crate::evidence::quantity::Seconds;
@@ -113,17 +113,25 @@ pub fn settled(
         let name = &case.case.name;
         let is_accepted = record.base.as_ref().is_some_and(|base| base.accepted.contains(name));
         let stored = baseline.and_then(|baseline| baseline.case(&case.case));
-        let disagrees = |own: &CaseEvidence| own.figures.is_some() && memory::is_open(own, stored, thresholds);
+        let own = evidence.case(name).filter(|own| own.figures.is_some());
+        let thresholds = thresholds.of_case(name);
+        let is_beyond = own.is_some_and(|own| limit::is_open(&case.case, own, &thresholds));
         match answers.asks_about(name) {
-            true if is_look => answers.is_open(name, is_accepted) || evidence.case(name).is_some_and(disagrees),
+            true if is_look => {
+                let disagrees = own.is_some_and(|own| memory::is_open(own, stored, &thresholds));
+                answers.is_open(name, is_accepted) || disagrees || is_beyond
+            }
             true => true,
-            false => !is_enough && is_wanted(record, case),
+            false => is_beyond || !is_enough && is_wanted(record, case),
         }
     };
     let open: Vec<&Case> = record.cases.iter().filter(is_open).map(|it| &it.case).collect();
+    // Beside a base revision nothing asks about a speedup but its floor.
+    let has_floor = |open: &Case| thresholds.of_case(&open.name).speedup_floor.is_some();
+    let asks_speedup = |open: &Case| answers.beside_base.is_empty() || has_floor(open);
     let is_needed = |case: &Case| {
-        let is_over = |open: &&Case| open.reference.as_ref() == Some(&case.name);
-        open.contains(&case) || answers.beside_base.is_empty() && open.iter().any(is_over)
+        let is_over = |open: &&Case| open.reference.as_ref() == Some(&case.name) && asks_speedup(open);
+        open.contains(&case) || open.iter().any(is_over)
     };
     let settled = record.cases.iter().filter(|case| !is_needed(&case.case));
     settled.map(|case| case.case.name.clone()).collect()
@@ -162,7 +170,9 @@ fn beside_base(
     let asked = evidence.measured(record).filter(|(_, evidence)| !evidence.beside_base.is_empty());
     let of_case = |(case, evidence): (&CaseRecord, &CaseEvidence)| {
         let name = case.case.name.clone();
-        questions(evidence, thresholds).into_iter().map(move |(figure, question)| ((name.clone(), figure), question))
+        questions(evidence, &thresholds.of_case(&name))
+            .into_iter()
+            .map(move |(figure, question)| ((name.clone(), figure), question))
     };
     let (about, questions): (Vec<_>, Vec<_>) = asked.flat_map(of_case).unzip();
     let answers = answer(&questions, &thresholds.looks(launches, record.blocks()), thresholds.last_look(launches));

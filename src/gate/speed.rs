@@ -55,7 +55,7 @@ pub fn answer(questions: &[Question], looks: &[Look], planned: Look) -> Vec<Answ
 }
 
 /// The smallest slowdown of a step that a check of so many cases and launches finds beside a base revision with a probability of
-/// 80%, as a log-ratio, where the log-ratios of its blocks have this standard deviation; `None` below two launches.
+/// 80%, as a log-ratio, where the log-ratios of its blocks have this standard deviation, by the tolerance of `[gate]` itself; `None` below two launches.
 pub fn detectable(deviation: f64, launches: usize, cases: usize, gate: &Thresholds) -> Option<f64> {
     if launches < 2 {
         return None;

@@ -445,7 +445,7 @@ fn a_times_rise_that_the_reference_shares_fails_against_the_baseline() {
     alone.baseline.as_mut().unwrap().cases.retain(|name, _| name.starts_with("torch"));
     alone.slow_down(REFERENCE, 2.3);
     let outcome = judged(&alone);
-    let finding = of(&outcome, REFERENCE).step_time().unwrap();
+    let finding = of(&outcome, REFERENCE).compared(Figure::StepTime).unwrap();
     assert!(finding.fails && finding.message.contains("rose from the baseline's"), "{finding:?}");
 }
 
@@ -1104,4 +1104,110 @@ fn a_peak_that_some_launches_reach_is_open_and_keeps_the_case_going() {
     assert_eq!((outcome.standing, peak.verdict), (Standing::NotJudged, Verdict::Inconclusive), "{peak:?}");
     now.record.launches = 24;
     assert_eq!(open_of_as_it_is(&now), [CASE]);
+}
+
+/// The scenario with an override of `CASE` alone, as config.toml has it.
+fn overriding(mut scenario: Scenario, values: &str) -> Scenario {
+    let own = toml::from_str(&format!("filter = \"{CASE}\"\n{values}")).unwrap();
+    scenario.thresholds.overrides.push(own);
+    scenario
+}
+
+/// Whether `CASE` fails, and whether another case with the same change does.
+fn fail(scenario: &Scenario) -> [bool; 2] {
+    let outcome = judged(scenario);
+    [CASE, "mlx/41f/nf4"].map(|name| of(&outcome, name).fails())
+}
+
+#[test]
+fn a_case_is_judged_by_the_tolerances_of_its_own() {
+    let slower = |mut scenario: Scenario, factor: f64| {
+        [CASE, "mlx/41f/nf4"].iter().for_each(|name| scenario.slow_down(name, factor));
+        scenario
+    };
+    let larger = |scenario: &mut Scenario, mebibytes: u64| {
+        for name in [CASE, "mlx/41f/nf4"] {
+            for launch in scenario.launches(name) {
+                launch.process_peak_bytes = launch.process_peak_bytes.map(|peak| peak + mebibytes * MIB);
+            }
+        }
+    };
+    let beside = slower(Scenario::beside_base(), 1.1);
+    let mut alone = slower(Scenario::new(), 1.25);
+    alone.record.cases.retain(|case| case.case.backend != "torch");
+    alone.record.cases.iter_mut().for_each(|case| case.case.reference = None);
+    let mut large = Scenario::new();
+    larger(&mut large, 30);
+    let mut wrong = Scenario::new();
+    for name in [CASE, "mlx/41f/nf4"] {
+        wrong.case(name).parity = Some(Parity { relative_error: Some(0.5) });
+    }
+    let both_of_base = "base_tolerance_percent = 20\nwhole_tolerance_percent = 20\nspeedup_tolerance_percent = 20";
+    for (now, values, told) in [
+        (beside, both_of_base, "within the tolerance of 20%"),
+        (
+            slower(Scenario::new(), 1.25),
+            "speedup_tolerance_percent = 30\nstep_time_tolerance_percent = 30",
+            "within the tolerance of 30%",
+        ),
+        (large.clone(), "peak_tolerance_mib = 40", "(1% + 40 MiB)"),
+        (large, "peak_tolerance_percent = 30", "(30% + 16 MiB)"),
+        (wrong, "parity_tolerance_factor = 1e9", "the output agrees"),
+    ] {
+        assert_eq!(fail(&now), [true, true], "{values}");
+        let now = overriding(now, values);
+        assert_eq!(fail(&now), [false, true], "{values}");
+        let outcome = judged(&now);
+        assert!(
+            of(&outcome, CASE).findings.iter().any(|finding| finding.message.contains(told)),
+            "{told}: {outcome:?}"
+        );
+    }
+    assert!(fail(&alone)[0]);
+    assert_eq!(fail(&overriding(alone, "step_time_tolerance_percent = 30")), [false, true]);
+}
+
+#[test]
+fn the_anchor_is_held_against_with_the_tolerance_of_the_case() {
+    let now = anchored(Scenario::new(), 0.7);
+    assert!(fail(&now)[0]);
+    assert!(!fail(&overriding(now, "anchor_tolerance_percent = 60"))[0]);
+}
+
+#[test]
+fn a_control_has_the_tolerance_of_its_case() {
+    let unfit = |scenario: &Scenario| judged(scenario).controls.iter().filter(|it| it.unfit.is_some()).count();
+    let mut now = Scenario::beside_base();
+    stretch(&mut now, "torch/5f/none", ArmKind::Control, 1.05);
+    stretch(&mut now, "mlx/5f/none", ArmKind::Control, 1.05);
+    assert!(unfit(&now) > 0);
+    let of = |filter: &str| {
+        let own = toml::from_str(&format!("filter = \"{filter}\"\nbase_tolerance_percent = 20")).unwrap();
+        let mut now = now.clone();
+        now.thresholds.overrides.push(own);
+        unfit(&now)
+    };
+    assert_eq!(of("5f/none"), 0);
+    // Both together are held to the stricter one.
+    assert!(of("mlx/5f/none") > 0);
+}
+
+#[test]
+fn what_is_not_known_to_its_own_tolerance_is_a_doubt() {
+    let mut now = Scenario::new();
+    for (name, factor) in [(CASE, 1.1), ("mlx/41f/nf4", 1.1)] {
+        now.launches(name)[0].step_seconds.iter_mut().for_each(|step| *step *= factor);
+    }
+    let doubts = |scenario: &Scenario| doubts::Doubts::about(&scenario.record, &scenario.thresholds).cases;
+    assert!(
+        doubts(&now)[0]
+            .starts_with("the speedup of mlx/41f/int8 and 1 case more is not known to within its tolerance of 5%")
+    );
+    let doubts = doubts(&overriding(now, "speedup_tolerance_percent = 2"));
+    let starts = [
+        "the speedup of mlx/41f/int8 is not known to within its tolerance of 2%",
+        "the speedup of mlx/41f/nf4 is not known to within its tolerance of 5%",
+    ];
+    assert_eq!(doubts.len(), 2);
+    assert!(doubts.iter().zip(starts).all(|(doubt, start)| doubt.starts_with(start)), "{doubts:?}");
 }

@@ -3,6 +3,7 @@
 //! With a base revision, a time that is worse than the committed baseline fails only if this change moved one of its sides:
 //! what the machine or earlier changes did is reported as drift.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::committed::Compared;
@@ -11,8 +12,8 @@ use super::outcome::{Against, Figure, Finding, Verdict};
 use super::plan::Judge;
 use super::questions::Answers;
 use super::speed::{Answer, Decision, Recorded};
-use super::words::{SINCE_ANCHOR, anchor_of, direction, side, with_interval};
-use crate::config::{Case, display_name};
+use super::words::{SINCE_ANCHOR, anchor_of, direction, short_of, side, with_interval};
+use crate::config::{Case, Thresholds, display_name};
 use crate::evidence::modes::Modes;
 use crate::evidence::quantity::{Change, Quantity, Ratio, Seconds};
 use crate::evidence::{CaseEvidence, Evidence};
@@ -32,7 +33,14 @@ pub(super) fn judge(judge: &Judge, evidence: &Evidence, controls: &[Control]) ->
         let Some(own) = evidence.case(name).filter(|evidence| evidence.figures.is_some()) else {
             return (name.clone(), Vec::new());
         };
-        let times = Times { judge, case, evidence: own, all: evidence, answers: &answers };
+        let times = Times {
+            judge,
+            case,
+            thresholds: thresholds.of_case(name),
+            evidence: own,
+            all: evidence,
+            answers: &answers,
+        };
         let beside_base = times.beside_base();
         let decided = beside_base.first().is_some_and(is_decided);
         let committed = [
@@ -54,6 +62,8 @@ pub(super) fn judge(judge: &Judge, evidence: &Evidence, controls: &[Control]) ->
 struct Times<'a> {
     judge: &'a Judge<'a>,
     case: &'a CaseRecord,
+    /// The case's own.
+    thresholds: Cow<'a, Thresholds>,
     evidence: &'a CaseEvidence,
     /// That of all cases of the run.
     all: &'a Evidence,
@@ -99,7 +109,7 @@ impl Times<'_> {
     }
 
     fn step_time(&self, answer: &Answer, before: Seconds) -> Finding {
-        let tolerance = self.judge.thresholds.base_tolerance_percent;
+        let tolerance = self.thresholds.base_tolerance_percent;
         let now = self.now();
         let (change, interval) = (Change::from_log(answer.change), interval(answer));
         let medians = Change(now.0 / before.0 - 1.0);
@@ -122,7 +132,7 @@ impl Times<'_> {
 
     /// What the user waits for in all: the mean step, a switch, loading.
     fn whole(&self, figure: Figure, answer: &Answer, before: Seconds, now: Seconds) -> Finding {
-        let tolerance = self.judge.thresholds.whole_tolerance_percent;
+        let tolerance = self.thresholds.whole_tolerance_percent;
         let (change, interval) = (Change::from_log(answer.change), interval(answer));
         let is_within_modes = figure == Figure::MeanStep && self.modes().is_some();
         let moved = match is_within_modes {
@@ -182,7 +192,7 @@ impl Times<'_> {
 
     /// Whether the mean step changed as the `step` time did, or less.
     fn is_explained(&self, mean_step: &Answer, step: &Answer) -> bool {
-        let tolerance = (self.judge.thresholds.whole_tolerance_percent / 100.0).ln_1p();
+        let tolerance = (self.thresholds.whole_tolerance_percent / 100.0).ln_1p();
         match step.decision {
             Decision::Slower => mean_step.change <= step.change + tolerance,
             Decision::Faster => mean_step.decision == Decision::Faster,
@@ -219,20 +229,9 @@ impl Times<'_> {
 
     /// The finding where the baseline has a speedup and this run none.
     fn lost_speedup(&self, before: Ratio) -> Finding {
-        let reference = self.case.case.reference.as_ref().map(|name| self.judge.record.case(name));
-        let finding = |verdict, why: String| {
-            let message = format!("its speedup, {before} in the baseline, cannot be judged: the reference {why}");
-            Finding::new(Figure::Speedup, Against::Baseline, verdict, message)
-        };
-        match reference {
-            None if self.judge.plan.may_leave_out => finding(Verdict::NotGated, "was left out by hand".to_owned()),
-            None | Some(None) => finding(Verdict::NotJudged, "was not measured".to_owned()),
-            Some(Some(reference)) => match (&reference.skipped, reference.failure()) {
-                (Some(skipped), _) => finding(Verdict::NotJudged, format!("was skipped ({skipped})")),
-                (None, Some(failure)) => finding(Verdict::NotJudged, format!("failed: {}", failure.reason)),
-                (None, None) => finding(Verdict::NotJudged, "shares no block with the case".to_owned()),
-            },
-        }
+        let (verdict, why) = lost_reference(self.judge, self.case);
+        let message = format!("its speedup, {before} in the baseline, cannot be judged: the reference {why}");
+        Finding::new(Figure::Speedup, Against::Baseline, verdict, message)
     }
 
     /// Its own step time against the baseline's, likewise; `None` where the baseline has none.
@@ -392,8 +391,7 @@ impl Times<'_> {
             (Decision::Open, Some(_)) => ", but a regression beyond it is not ruled out yet",
         };
         if self.is_short(answer) {
-            let planned = format::launches(self.judge.plan.launches);
-            return format!("{why}; only {} of the {planned} planned were made", answer.launches);
+            return format!("{why}{}", short_of(answer.launches, self.judge.plan.launches));
         }
         match answer.settling_launches {
             Some(launches) if launches <= MOST_ADVISED_LAUNCHES => {
@@ -411,7 +409,7 @@ impl Times<'_> {
         let now = self.all.figures(name)?.step_seconds;
         let own = Side { backend: self.backend(), before: Seconds(stored.step_seconds?), now: self.now() };
         let other = Side { backend: display_name(&reference.case.backend).to_owned(), before: Seconds(before), now };
-        let factor = self.judge.thresholds.attribution_factor;
+        let factor = self.thresholds.attribution_factor;
         let mover = match (own.change().log().abs(), other.change().log().abs()) {
             (one, two) if one > factor * two => format!("{} moved", own.backend),
             (one, two) if two > factor * one => format!("{} moved", other.backend),
@@ -471,8 +469,21 @@ fn is_decided(finding: &Finding) -> bool {
     !matches!(finding.verdict, Verdict::Inconclusive | Verdict::NotJudged)
 }
 
+/// What becomes of a speedup that was asked for and is not there, and what the reference of the case did, in words.
+pub(super) fn lost_reference(judge: &Judge, case: &CaseRecord) -> (Verdict, String) {
+    match case.case.reference.as_ref().map(|name| judge.record.case(name)) {
+        None if judge.plan.may_leave_out => (Verdict::NotGated, "was left out by hand".to_owned()),
+        None | Some(None) => (Verdict::NotJudged, "was not measured".to_owned()),
+        Some(Some(reference)) => match (&reference.skipped, reference.failure()) {
+            (Some(skipped), _) => (Verdict::NotJudged, format!("was skipped ({skipped})")),
+            (None, Some(failure)) => (Verdict::NotJudged, format!("failed: {}", failure.reason)),
+            (None, None) => (Verdict::NotJudged, "shares no block with the case".to_owned()),
+        },
+    }
+}
+
 /// On an unfit machine a time is not judged.
-fn withdraw(finding: &mut Finding) {
+pub(super) fn withdraw(finding: &mut Finding) {
     if !matches!(finding.verdict, Verdict::New | Verdict::NotGated) {
         finding.verdict = Verdict::NotJudged;
         finding.fails = false;

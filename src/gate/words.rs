@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 
 use crate::evidence::quantity::Change;
 use crate::store::baseline::Anchor;
+use crate::text::format;
 
 /// What a figure that grows when it gets worse has done.
 pub(super) fn direction(change: Change) -> &'static str {
@@ -26,6 +27,11 @@ pub(super) fn with_interval(change: Change, interval: Option<(Change, Change)>) 
         Some((low, high)) => format!("{change} (95%: {low} to {high})"),
         None => change.to_string(),
     }
+}
+
+/// That fewer launches were made than planned.
+pub(super) fn short_of(launches: usize, planned: usize) -> String {
+    format!("; only {launches} of the {} planned were made", format::launches(planned))
 }
 
 /// What a change against the anchor is, and the way out.

@@ -3,7 +3,8 @@
 //! The words are plain text; each rendering escapes or colours them. Commands are in backticks.
 
 use super::Report;
-use crate::gate::{Figure, Finding, Judged, Outcome, Verdict, is_unfit};
+use crate::config::Case;
+use crate::gate::{Against, Figure, Finding, Judged, Outcome, Verdict, is_unfit};
 use crate::text::format::{self, some_names};
 
 /// What is behind the standing, without its name: `1 of 8 cases …`.
@@ -12,11 +13,18 @@ pub(super) fn reason(report: &Report) -> String {
     let asked = outcome.cases.iter().filter(|case| case.case.is_some()).count();
     let all = format::count(asked, "case");
     let mut parts = Vec::new();
-    let failing = outcome.failing().count();
-    if failing > 0 {
-        let cases = outcome.cases.iter().filter(|case| case.fails()).count();
-        let their = if failing == 1 { "its" } else { "their" };
-        parts.push(format!("{} outside {their} tolerance, in {cases} of {all}", format::count(failing, "figure")));
+    for (is_of_ceiling, where_to) in [
+        (false, ["outside its tolerance", "outside their tolerance"]),
+        (true, ["beyond its ceiling", "beyond their ceilings"]),
+    ] {
+        let is_meant = |finding: &&Finding| finding.fails && (finding.against == Against::Ceiling) == is_of_ceiling;
+        let counts = outcome.cases.iter().map(|case| case.findings.iter().filter(is_meant).count());
+        let counts: Vec<usize> = counts.filter(|count| *count > 0).collect();
+        let figures = counts.iter().sum();
+        if figures > 0 {
+            let where_to = where_to[usize::from(figures > 1)];
+            parts.push(format!("{} {where_to}, in {} of {all}", format::count(figures, "figure"), counts.len()));
+        }
     }
     parts.extend(outcome.gaps.iter().filter(|gap| gap.fails).map(|gap| gap.reason.clone()));
     for (verdict, words) in [
@@ -84,8 +92,11 @@ pub(super) fn notable(outcome: &Outcome) -> Vec<Notable<'_>> {
         let reason = case.reason.clone()?;
         Some((case, Verdict::NotJudged, false, true, reason))
     });
-    let is_told_once =
-        |case: &Judged| case.case.as_ref().is_some_and(|case| is_unfit(&outcome.controls, &case.workload.name));
+    // By the run as a whole, or by why it was skipped.
+    let is_told_once = |case: &Judged| {
+        let is_on_unfit = |case: &Case| is_unfit(&outcome.controls, &case.workload.name);
+        case.now.is_none() || case.case.as_ref().is_some_and(is_on_unfit)
+    };
     let all = found(|finding| finding.fails && finding.verdict == Verdict::Regressed)
         .chain(found(|finding| finding.fails && finding.verdict != Verdict::Regressed))
         .chain(unmeasured(true, &[Verdict::Failed, Verdict::Skipped, Verdict::LeftOut, Verdict::Missing]))
@@ -117,6 +128,9 @@ pub(super) fn notable(outcome: &Outcome) -> Vec<Notable<'_>> {
 fn why(case: &Judged) -> String {
     let reason = case.reason.clone().unwrap_or_default();
     match (case.verdict, case.is_gap) {
+        (Verdict::Skipped, true) if case.baseline.is_none() && !case.findings.is_empty() => {
+            format!("{reason}; {}", case.findings[0].message)
+        }
         (Verdict::Skipped, true) if case.baseline.is_none() => {
             format!("{reason}, as nothing but the results say; so it counts as not measured")
         }

@@ -8,9 +8,9 @@
 //! | `run` | when, where and how the figures were measured |
 //! | `baseline` | file and age of the baseline; `null` where this machine has none |
 //! | `loosened` | what this change relaxes relative to the base revision, in words |
-//! | `gate` | the tolerances, in the keys of config.toml |
+//! | `gate` | the tolerances, ceilings and overrides, in the keys of config.toml |
 //! | `outcome` | the [`Outcome`]: its `gaps` and `exemptions`, the A/A `controls` by workload, and one judgement per case |
-//! | `outcome.cases[].findings[]` | one judgement per figure: times in seconds, sizes in bytes; changes are shares, and positive is worse (0.05 is 5% worse) |
+//! | `outcome.cases[].findings[]` | one judgement per figure and what it is held against: times in seconds, sizes in bytes; changes are shares, and positive is worse (0.05 is 5% worse) |
 //! | `outcome.cases[].now` | its [`Figures`](crate::evidence::figures::Figures), with throughput and the machine's rates per second |
 //! | `outcome.cases[].skipped` | the bytes that a skipped case needs and those there were; else `null` |
 //!

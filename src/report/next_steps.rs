@@ -7,7 +7,7 @@ use super::{Report, short};
 use crate::gate::{Against, Figure, Finding, Judged, MOST_ADVISED_LAUNCHES, Standing, Verdict};
 use crate::store::baseline::MODEL_MEMORY;
 use crate::store::record::{ArmKind, Launch, Skipped, failure};
-use crate::text::format;
+use crate::text::format::{self, some_names};
 
 /// Whether launches are compared by this figure.
 fn is_time(figure: Figure) -> bool {
@@ -46,11 +46,12 @@ pub(super) enum Recording<'a> {
 pub(super) fn steps(report: &Report) -> Vec<Step<'_>> {
     let outcome = &report.outcome;
     let mut steps = Vec::new();
-    if outcome.failing().next().is_some() {
+    if compared(report).next().is_some() {
         steps.push(Step::Do(format!("Investigate what changed{}.", since(report))));
         steps.extend(change(report).map(Step::Record));
         steps.extend(drift(report).map(Step::Record));
     }
+    steps.extend(beyond_ceilings(report).map(Step::Do));
     steps.extend([failed(report), left_out(report), more_memory(report)].into_iter().flatten().map(Step::Do));
     if outcome.unfit().next().is_some() || report.record.has_given_up() {
         let doctor = report.invocation.doctor();
@@ -164,12 +165,33 @@ pub(super) fn anchor(report: &Report, cases: &[&str], flags: &[&str]) -> String 
     report.invocation.command(words.chain(flags.iter().copied()))
 }
 
+/// What fails and was better before; what is beyond its ceiling may always have been.
+fn compared(report: &Report) -> impl Iterator<Item = (&Judged, &Finding)> {
+    report.outcome.failing().filter(|(_, finding)| finding.against != Against::Ceiling)
+}
+
+/// What to do about figures that are beyond what the configuration allows them.
+fn beyond_ceilings(report: &Report) -> Option<String> {
+    let beyond = report.outcome.failing().filter(|(_, finding)| finding.against == Against::Ceiling);
+    let mut cases: Vec<&str> = beyond.map(|(case, _)| case.name.as_str()).collect();
+    cases.dedup();
+    let (are, ceilings) = if cases.len() == 1 { ("is", "its ceiling") } else { ("are", "their ceilings") };
+    (!cases.is_empty()).then(|| {
+        format!(
+            "Find out why {} {are} beyond {ceilings}, or set another limit in the configuration, which no baseline and no acceptance does.",
+            some_names(&cases)
+        )
+    })
+}
+
 /// What fails against an anchor alone: no update moves that, and an acceptance does.
 fn drift(report: &Report) -> Option<Recording<'_>> {
     let is_alone = |case: &Judged, figure| {
-        !case.findings.iter().any(|other| other.fails && other.figure == figure && other.against != Against::Anchor)
+        !case.findings.iter().any(|other| {
+            other.fails && other.figure == figure && !matches!(other.against, Against::Anchor | Against::Ceiling)
+        })
     };
-    let failing = report.outcome.failing().filter(|(_, finding)| finding.against == Against::Anchor);
+    let failing = compared(report).filter(|(_, finding)| finding.against == Against::Anchor);
     let drifted = failing.filter(|(case, finding)| is_alone(case, finding.figure));
     let mut cases: Vec<&str> = drifted.map(|(case, _)| case.name.as_str()).collect();
     cases.dedup();
@@ -178,12 +200,11 @@ fn drift(report: &Report) -> Option<Recording<'_>> {
 
 /// What fails, where it can be recorded: a wrong output cannot, and neither can a run that no baseline should be made of.
 fn change(report: &Report) -> Option<Recording<'_>> {
-    let outcome = &report.outcome;
     if report.is_comparison || !report.doubts.run.is_empty() {
         return None;
     }
     let is_recordable = |finding: &Finding| finding.figure != Figure::Output && finding.against != Against::Anchor;
-    let recordable = || outcome.failing().filter(|(_, finding)| is_recordable(finding));
+    let recordable = || compared(report).filter(|(_, finding)| is_recordable(finding));
     let is_accepted = |finding: &Finding| finding.against == Against::Base || is_time(finding.figure);
     let to_accept = recordable().filter(|(_, finding)| is_accepted(finding));
     let mut accepted: Vec<&str> = to_accept.map(|(case, _)| case.name.as_str()).collect();
@@ -208,10 +229,10 @@ fn left_out(report: &Report) -> Option<String> {
     Some(format!("Measure the whole suite, without flags that leave cases out: `{}`.", check_whole(report)))
 }
 
-/// What is not judged of a figure that is meant, with the case.
+/// What is not judged of a figure that is meant, with the case, which was measured.
 fn not_judged(report: &Report, is_meant: fn(Figure) -> bool) -> impl Iterator<Item = (&Judged, &Finding)> {
     let is_meant = move |finding: &Finding| finding.verdict == Verdict::NotJudged && is_meant(finding.figure);
-    report.outcome.findings().filter(move |(_, finding)| is_meant(finding))
+    report.outcome.findings().filter(move |(case, finding)| case.now.is_some() && is_meant(finding))
 }
 
 /// Where the base revision's worker failed, so that head's times have nothing beside them.
@@ -266,6 +287,9 @@ fn no_output(report: &Report) -> Option<String> {
 fn no_peak(report: &Report) -> Option<String> {
     let (case, finding) =
         not_judged(report, |figure| matches!(figure, Figure::ProcessPeak | Figure::FrameworkPeak)).next()?;
+    if finding.against == Against::Ceiling {
+        return Some(format!("Let the worker of {} report its {}, or remove its ceiling.", case.name, finding.figure));
+    }
     let can_record = finding.against == Against::Baseline && !report.is_comparison && report.doubts.is_empty();
     let record =
         if can_record { format!(", or record figures without it: `{}`", update(report, &[])) } else { String::new() };
@@ -374,13 +398,13 @@ fn baseline_file(report: &Report) -> &str {
 /// The revision that a failing figure was measured beside, else the last recorded commit, or the anchor's where nothing
 /// else fails: where a search for the cause begins.
 fn since(report: &Report) -> String {
-    let is_beside_base = report.outcome.failing().any(|(_, finding)| finding.against == Against::Base);
+    let is_beside_base = compared(report).any(|(_, finding)| finding.against == Against::Base);
     if let Some(base) = report.record.base.as_ref().filter(|_| is_beside_base) {
         return format!(" since {}", base.commit.as_deref().map_or_else(|| base.name.clone(), short));
     }
     let of_anchor = |case: &Judged| case.baseline.as_ref()?.anchor.as_ref()?.commit.clone();
-    if report.outcome.failing().all(|(_, finding)| finding.against == Against::Anchor) {
-        let commit = report.outcome.failing().find_map(|(case, _)| of_anchor(case));
+    if compared(report).all(|(_, finding)| finding.against == Against::Anchor) {
+        let commit = compared(report).find_map(|(case, _)| of_anchor(case));
         return commit.map_or_else(String::new, |commit| format!(" since the anchor's commit {}", short(&commit)));
     }
     let commit = report.baseline.as_ref().and_then(|source| source.last_commit.as_ref());

@@ -58,7 +58,7 @@ pub(super) fn row(judged: &Judged) -> Row {
     let now = judged.now.as_ref();
     let dash = || NOTHING.to_owned();
     let speed = judged.speed();
-    let before = judged.step_time().and_then(|finding| finding.before);
+    let before = judged.compared(Figure::StepTime).and_then(|finding| finding.before);
     let stored = judged.baseline.as_ref().and_then(|stored| stored.speedup);
     Row {
         name: judged.name.clone(),
@@ -164,8 +164,31 @@ pub(super) fn gated(report: &Report) -> String {
     let speed: String = beside_base.into_iter().chain(against_baseline).chain(since_anchor).collect();
     format!(
         "Gated: {speed}model memory (to the byte), process and framework peak ({peak_tolerance_percent}% + \
-         {peak_tolerance_mib} MiB), output. All else is shown only."
+         {peak_tolerance_mib} MiB), output{}. {}All else is shown only.",
+        ceilings(report),
+        own_tolerances(report)
     )
+}
+
+/// The figures that have a ceiling in some case: `, ceilings (step time, process peak)`.
+fn ceilings(report: &Report) -> String {
+    let has_ceiling = |finding: &&Finding| finding.against == Against::Ceiling;
+    let findings = report.outcome.cases.iter().flat_map(|case| &case.findings);
+    let figures: BTreeSet<Figure> = findings.filter(has_ceiling).map(|finding| finding.figure).collect();
+    let names: Vec<&str> = figures.iter().map(|figure| figure.name()).collect();
+    if names.is_empty() { String::new() } else { format!(", ceilings ({})", names.join(", ")) }
+}
+
+/// The cases that are not judged by these tolerances.
+fn own_tolerances(report: &Report) -> String {
+    let thresholds = &report.thresholds;
+    let names = report.outcome.cases.iter().map(|case| case.name.as_str());
+    let own: Vec<&str> =
+        names.filter(|name| thresholds.of_case(name).tolerances() != thresholds.tolerances()).collect();
+    match own.is_empty() {
+        true => String::new(),
+        false => format!("Cases with tolerances of their own: {}. ", format::some_names(&own)),
+    }
 }
 
 /// Whether frames alone do not tell the workloads apart.

@@ -53,12 +53,7 @@ pub fn accept(args: &cli::Accept, terminal: &Terminal) -> Result<ExitStatus> {
     let outcome = judge.outcome();
     let judged = outcome.cases.iter().find(|judged| judged.name == args.case);
     let Some(regression) = judged.and_then(Regression::of) else {
-        return Err(Error::usage(format!(
-            "nothing to accept: {} did not regress in {}; `{}` shows how it was judged",
-            args.case,
-            args.from.display(),
-            shell::command(["wanbench", "report", &args.from.display().to_string()])
-        )));
+        return Err(Error::usage(nothing_to_accept(args, judged)));
     };
     let acceptance = Acceptance {
         reason: reason.to_owned(),
@@ -85,6 +80,20 @@ pub fn accept(args: &cli::Accept, terminal: &Terminal) -> Result<ExitStatus> {
     apply(&locked, &files, args.yes, terminal)
 }
 
+/// Why there is nothing to accept.
+fn nothing_to_accept(args: &cli::Accept, judged: Option<&Judged>) -> String {
+    let findings = judged.iter().flat_map(|judged| &judged.findings);
+    match findings.filter(|finding| finding.fails).find(|finding| finding.against == Against::Ceiling) {
+        Some(finding) => format!("nothing to accept: of {}, {}", args.case, finding.message),
+        None => format!(
+            "nothing to accept: {} did not regress in {}; `{}` shows how it was judged",
+            args.case,
+            args.from.display(),
+            shell::command(["wanbench", "report", &args.from.display().to_string()])
+        ),
+    }
+}
+
 /// What there is to accept.
 struct Regression {
     /// How much longer a step takes, as a share; `None` where it is no speed that regressed.
@@ -97,7 +106,8 @@ struct Regression {
 
 impl Regression {
     /// Of a case whose speed or memory regressed, or whose output is another than the base revision's; an output that is not
-    /// the reference's is not to be accepted. What drifted from the anchor alone is no regression of this run.
+    /// the reference's is not to be accepted. What drifted from the anchor alone is no regression of this run, and neither is
+    /// what is beyond its ceiling.
     fn of(judged: &Judged) -> Option<Self> {
         let regressed =
             |figure, against| judged.finding(figure, against).filter(|finding| finding.verdict == Verdict::Regressed);
@@ -115,8 +125,9 @@ impl Regression {
             Figure::Output => (finding.against == Against::Base).then_some(Accepted::Output),
             _ => Some(Accepted::Speed),
         };
-        let is_regressed =
-            |finding: &&Finding| finding.verdict == Verdict::Regressed && finding.against != Against::Anchor;
+        let is_regressed = |finding: &&Finding| {
+            finding.verdict == Verdict::Regressed && !matches!(finding.against, Against::Anchor | Against::Ceiling)
+        };
         let regressed = judged.findings.iter().filter(is_regressed);
         let covers: BTreeSet<Accepted> = regressed.filter_map(accepted).collect();
         let change = speed.and_then(|speed| speed.change).map(|change| change.0);

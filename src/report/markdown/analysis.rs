@@ -113,7 +113,7 @@ pub(in crate::report) fn peaks(report: &Report) -> String {
     let measured = report.outcome.cases.iter().filter_map(|case| Some((case, case.now.as_ref()?)));
     let rows = measured.map(|(case, now)| {
         let of = |figure: Figure| {
-            let finding = case.findings.iter().find(|finding| finding.figure == figure);
+            let finding = case.compared(figure);
             let before = finding.map_or_else(
                 || NOTHING.to_owned(),
                 |finding| finding.before.map_or_else(|| finding.verdict.to_string(), |before| before.to_string()),

@@ -1,6 +1,8 @@
 //! How it was measured and judged.
 
 use super::super::{Report, summary};
+use super::syntax::code;
+use crate::config::{Ceiling, Thresholds};
 use crate::text::format;
 use crate::wan::Experts;
 
@@ -48,7 +50,7 @@ pub(in crate::report) fn notes(report: &Report) -> String {
          - Throughput counts matrix products and attention, a multiply-add as two operations; as bytes it counts each weight, and each product's operands and results, once. The machine's rates are those of a large square product in the case's arithmetic and of a large copy\n\
          - `nf4` rows are MLX's 4-bit affine mode with group size 64, the same as `int4`; they keep the name of the founding report\n\
          - Arithmetic is f32 unless a row says otherwise: no TF32, no bf16 attention\n\
-         - Tolerances: step time beside the base revision {base}%, mean step, switch and loading time (from a second on) beside it {whole}%, speedup against the baseline {speedup}%, own step time against the baseline {step}%, both and the peaks against the anchor {anchor}%, peaks {peak}% + {mib} MiB, model memory exact. A speed tolerance is a ratio, symmetric in both directions: 5% is −4.8% to +5.0%\n\
+         - Tolerances: step time beside the base revision {base}%, mean step, switch and loading time (from a second on) beside it {whole}%, speedup against the baseline {speedup}%, own step time against the baseline {step}%, both and the peaks against the anchor {anchor}%, peaks {peak}% + {mib} MiB, model memory exact{limits}. A speed tolerance is a ratio, symmetric in both directions: 5% is −4.8% to +5.0%\n\
          - A change fails if it is beyond its tolerance and significant: the probability of any false alarm, over all cases and looks together, is at most {alpha}%, and against the baseline as much where jobs differ by up to 2%\n",
         base = gate.base_tolerance_percent,
         whole = gate.whole_tolerance_percent,
@@ -58,5 +60,19 @@ pub(in crate::report) fn notes(report: &Report) -> String {
         anchor = gate.anchor_tolerance_percent,
         peak = gate.peak_tolerance_percent,
         mib = gate.peak_tolerance_mib,
+        limits = limits(gate),
     )
+}
+
+/// The ceilings of all cases, and what some cases have of their own; nothing where there are none.
+fn limits(gate: &Thresholds) -> String {
+    let words = |(key, value): (&str, f64)| format!("{key} = {value}");
+    let ceilings: Vec<String> =
+        Ceiling::ALL.into_iter().filter_map(|it| Some(words((it.key(), gate.ceiling(it)?)))).collect();
+    let mut all = Vec::from_iter((!ceilings.is_empty()).then(|| format!("; for every case {}", ceilings.join(", "))));
+    all.extend(gate.overrides.iter().map(|own| {
+        let values: Vec<String> = own.values().map(words).collect();
+        format!("; for cases with {} in their name {}", code(&own.filter), values.join(", "))
+    }));
+    all.concat()
 }

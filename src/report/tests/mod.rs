@@ -47,6 +47,17 @@ fn a_speedup_regression() {
 }
 
 #[test]
+fn figures_beyond_their_ceilings() {
+    let mut now = Scenario::new();
+    let own = "filter = \"mlx/41f/nf4\"\nstep_time_ceiling_ms = 29\nspeedup_tolerance_percent = 7.5";
+    now.thresholds.overrides.push(toml::from_str(own).unwrap());
+    now.thresholds.process_peak_ceiling_mib = Some(394.0);
+    let report = now.report();
+    assert_eq!(report.standing(), Standing::Failed);
+    golden("beyond-ceilings", &report);
+}
+
+#[test]
 fn model_bytes_raised() {
     let mut now = Scenario::new();
     for launch in now.launches("mlx/5f/int8").into_iter() {
