@@ -8,13 +8,16 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
+use regex::Regex;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use support::{Project, worker};
@@ -98,6 +101,33 @@ fn the_requests_about_an_untrusted_artifacts_pull_request_are_valid() {
     assert!(stdout.contains(&format!("pull_request={PULL_REQUEST}")), "{stdout}");
     let listed = format!("GET /repos/{REPOSITORY}/pulls?state=open&head=octocat:topic&per_page=100&page=1");
     assert_valid(&mock.finish(), &[format!("GET /repos/{REPOSITORY}/pulls/{PULL_REQUEST}"), listed]);
+}
+
+#[test]
+#[ignore = "needs GitHub's description of its API: make test-github"]
+fn what_the_workflows_ask_by_gh_is_in_the_description_with_what_they_take_of_the_answer() {
+    let asked = Regex::new(r#"gh api "([^"]+)"(?:\s*\\?\s*)--jq '?([^')\n]+)"#).unwrap();
+    let folders = [".github/workflows", "src/commands/init"];
+    let files = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap()).map(|file| file.unwrap().path());
+    let workflows: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|it| it == "yml")).collect();
+    let mut requests: BTreeMap<String, String> = BTreeMap::new();
+    for path in &workflows {
+        let text = std::fs::read_to_string(path).unwrap();
+        assert_eq!(text.matches("gh api").count(), asked.find_iter(&text).count(), "{}", path.display());
+        for found in asked.captures_iter(&text) {
+            let route = found[1].replace("$GITHUB_REPOSITORY", REPOSITORY).replace("$RUN_ID", "7");
+            requests.insert(route.replace("$SENDER", "octocat"), found[2].to_owned());
+        }
+    }
+    assert_eq!(requests.len(), 2, "{requests:?}");
+    let mock = Mock::start();
+    for (route, taken) in &requests {
+        let answer = mock.send("GET", &format!("/{route}"), &Value::Null);
+        for key in Regex::new(r"\.(\w+)").unwrap().captures_iter(taken) {
+            assert!(answer.contains(&format!("\"{}\":", &key[1])), "{route} has no {}: {answer}", &key[1]);
+        }
+    }
+    assert!(mock.finish().iter().all(|request| request.status == 200));
 }
 
 /// Without this, a mock that takes everything would pass for a proof.
@@ -219,7 +249,7 @@ impl Mock {
     }
 
     /// A request as wanbench would not send it, and its answer awaited.
-    fn send(&self, method: &str, path: &str, body: &Value) {
+    fn send(&self, method: &str, path: &str, body: &Value) -> String {
         let host = self.url.strip_prefix("http://").unwrap();
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let request = format!(
@@ -229,7 +259,9 @@ impl Mock {
         );
         let mut stream = TcpStream::connect(host).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
-        stream.read_to_end(&mut Vec::new()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
     }
 
     /// Ends it; every request that came, in order.

@@ -1,11 +1,11 @@
 //! From a record and what is asked of it to an outcome. Pure: no clock, no files.
 //!
 //! [`Judge`] is the only place that decides whether a run passes; everything else renders its [`Outcome`]. `time`,
-//! `memory`, `output` and `control` each judge one kind of figure, `ceiling` all those that have one and stand to its `limit`, `gaps` and `exemptions` the run as a whole. `questions`
-//! collects the questions about times beside a base revision, `committed` those against baselines, and [`speed`] answers
-//! them together, each as it stands by its `interim`; `level` and `between` are what recorded jobs tell for it, `anchor`
-//! what updates leave in place. [`recording`] is what a run changes in the baselines, [`doubts`] why it should not,
-//! [`loosening`] what a change relaxes for itself, and `relaxed` which thresholds are among it.
+//! `memory`, `output` and `control` each judge one kind of figure, `ceiling` those that have a `limit` of their own, `gaps` and
+//! `exemptions` the run as a whole. `questions` collects the questions about times beside a base revision, `committed` those
+//! against baselines, and [`speed`] answers them together, each as it stands by its `interim`; `level` and `between` are what
+//! recorded jobs tell for it, `anchor` what updates leave in place. [`recording`] is what a run changes in the baselines,
+//! [`doubts`] why it should not, [`loosening`] what a change relaxes for itself, and `relaxed` the thresholds among it.
 
 mod anchor;
 mod between;

@@ -33,6 +33,9 @@ const PATHS = [
   `${REPOSITORY}/check-runs/{check_run_id}`,
   `${REPOSITORY}/pulls`,
   `${REPOSITORY}/pulls/{pull_number}`,
+  // What the workflows ask by `gh api`.
+  `${REPOSITORY}/collaborators/{username}/permission`,
+  `${REPOSITORY}/actions/runs/{run_id}`,
 ];
 
 // What is remembered: where one is made, all of a place are listed, and one is changed. A place is a pull request or a commit.
