@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::expression::Scope;
 use crate::fake::TOKEN;
+use crate::tools;
 
 /// What GitHub knows when it starts a workflow.
 pub struct Run<'a> {
@@ -138,7 +139,7 @@ impl Run<'_> {
         assert_eq!(workflow["defaults"]["run"]["shell"], "bash");
         let event = temp.join("event.json");
         std::fs::write(&event, self.event.to_string()).unwrap();
-        let path = format!("{}:{}", self.programs.display(), std::env::var("PATH").unwrap());
+        let path = tools::path(self.programs);
         let mut bash = Command::new("bash");
         bash.args(["--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"].as_str().unwrap()])
             .current_dir(workspace)

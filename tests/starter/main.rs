@@ -11,6 +11,7 @@ mod release;
 mod selection;
 #[path = "../support/mod.rs"]
 mod support;
+mod tools;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -45,7 +46,7 @@ impl Stranger {
         let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join("data");
         std::fs::create_dir_all(&data).unwrap();
         std::os::unix::fs::symlink(data, stranger.path("cache/data")).unwrap();
-        stranger.program("gh", "#!/bin/sh\necho \"gh $*\"\n");
+        tools::program(&stranger.path("programs"), "gh", "#!/bin/sh\necho \"gh $*\"\n");
         git(&stranger.path("origin"), &["init", "--quiet", "--bare", "--initial-branch", "trunk"]);
         git(stranger.folder.path(), &["clone", "--quiet", "origin", "wan-app"]);
         git(&stranger.work(), &["switch", "--quiet", "--create", "trunk"]);
@@ -67,14 +68,6 @@ impl Stranger {
         let path = self.work().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
-    }
-
-    /// A program that workflows find before the system's.
-    fn program(&self, name: &str, text: &str) {
-        use std::os::unix::fs::PermissionsExt;
-        let path = self.path("programs").join(name);
-        std::fs::write(&path, text).unwrap();
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     /// Commits everything and pushes it to `branch`; the commit.

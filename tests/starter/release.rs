@@ -5,6 +5,8 @@ use std::process::Command;
 use wiremock::matchers::path;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
+use crate::tools;
+
 pub struct Release {
     server: MockServer,
     /// The text of its installer.
@@ -44,9 +46,11 @@ async fn an_archive_that_is_not_the_released_one_is_refused_and_what_was_there_s
     let release = Release::start().await;
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("install.sh"), &release.installer).unwrap();
+    std::fs::create_dir(folder.path().join("tools")).unwrap();
     let install = |releases: &str| {
         let mut sh = Command::new("sh");
         sh.args(["install.sh", "programs"]).current_dir(folder.path()).env("WANBENCH_RELEASES", releases);
+        sh.env("PATH", tools::path(&folder.path().join("tools")));
         let output = sh.output().unwrap();
         (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
     };
