@@ -181,7 +181,7 @@ fn files_and_posts_come_before_a_pipe_that_may_be_gone() {
 #[test]
 fn a_check_that_cannot_begin_says_so_where_it_is_read() {
     let project = project();
-    project.write("config.toml", "[nothing]");
+    project.write("config.toml", "[suites]\nnothing = 1");
     let ran = project.wanbench(&["check", "--github", "--step-summary", "summary.md", "--output", "output"]);
     assert_eq!(ran.status, 2, "{}", ran.stderr);
     let summary = std::fs::read_to_string(project.path("summary.md")).unwrap();
