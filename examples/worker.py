@@ -86,8 +86,8 @@ def write_output(path, data):
     pathlib.Path(path).write_bytes(struct.pack("<Q", len(header)) + header + data)
 
 
-def send(kind, **fields):
-    print(json.dumps({"type": kind, **fields}), file=wire, flush=True)
+def send(event, **fields):
+    print(json.dumps({"type": event, **fields}), file=wire, flush=True)
 
 
 def fail(kind, message):

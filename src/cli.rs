@@ -701,6 +701,10 @@ pub struct Init {
     /// Labels of the runner that measures
     #[arg(long, value_name = "LABEL,...", value_delimiter = ',', default_value = "self-hosted,macOS,ARM64")]
     pub runner: Vec<String>,
+    /// Also measure changes of forks and of Dependabot, each after an approval in the environment `approval`, which has to be there
+    /// before, with required reviewers
+    #[arg(long)]
+    pub outside: bool,
     /// Address of wanbench's releases, from which the workflows install it [default: this build's repository]
     #[arg(long, value_name = "URL")]
     pub releases: Option<String>,

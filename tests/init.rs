@@ -13,8 +13,7 @@ fn init(folder: &Path) -> (i32, String, String) {
 fn a_starter_is_written_once_and_its_configuration_is_valid() {
     let folder = tempfile::tempdir().unwrap();
     let (status, stdout, _) = init(folder.path());
-    let all = "wrote wanbench.toml\nwrote bench/worker.py\nwrote .github/workflows/wanbench.yml\n\
-               wrote .github/workflows/wanbench-comment.yml\n";
+    let all = "wrote wanbench.toml\nwrote bench/worker.py\nwrote .github/workflows/wanbench.yml\n";
     assert_eq!((status, stdout.as_str()), (0, all));
     let config = wanbench::config::Config::open(&folder.path().join("wanbench.toml")).unwrap();
     assert!(!config.known_cases().is_empty());

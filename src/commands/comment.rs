@@ -8,7 +8,7 @@ use wanbench::report::Report;
 use wanbench::store::record::RunRecord;
 
 use crate::cli;
-use crate::session::artifact::Received;
+use crate::session::artifact::{self, Received};
 use crate::session::judged::{self, Judging};
 use crate::session::outputs;
 use crate::session::publish::{Place, Publisher};
@@ -23,8 +23,16 @@ use crate::session::terminal::Terminal;
 pub fn comment(args: &cli::Comment, terminal: &Terminal) -> Result<ExitStatus> {
     outputs::check_comment(args)?;
     let config = Config::open(&args.sources.config).map_err(Error::from);
+    if let Some(folder) = &args.artifact_folder
+        && artifact::is_nothing_asked(folder, &args.publication.api)?
+    {
+        terminal.say("wanbench: the run ended with `success` and measured nothing: there is nothing to post");
+        return Ok(ExitStatus::Passed);
+    }
     let received = args.artifact_folder.as_deref().map(|folder| Received::open(folder, &config, &args.publication.api));
-    let (place, records) = match received.transpose()? {
+    let received = received.transpose()?;
+    let trust = Trust::of(args, received.as_ref());
+    let (place, records) = match received {
         Some(Received { run, pull_request, artifact }) => {
             let records =
                 artifact.map(|artifact| artifact.records.into_iter().map(|(path, it)| (path, Ok(it))).collect());
@@ -37,10 +45,10 @@ pub fn comment(args: &cli::Comment, terminal: &Terminal) -> Result<ExitStatus> {
     };
     let publisher = Publisher::new(&args.publication, place, terminal)?;
     let when = config.as_ref().map_or(CommentWhen::Always, |config| config.github.comment);
-    let judged = judge(args, config, records).unwrap_or_else(|error| vec![Err(error)]);
+    let judged = judge(args, trust, config, records).unwrap_or_else(|error| vec![Err(error)]);
     let (reports, errors) = partition(judged);
     if let (Some(error), []) = (errors.first(), &reports[..]) {
-        publisher.post_reason(args.publication.id.as_deref().unwrap_or(UNKNOWN), &error.to_string());
+        publisher.post_missing(&error.to_string());
     }
     if reports.is_empty() {
         return errors.into_iter().next().map_or(Ok(ExitStatus::Incomplete), Err);
@@ -55,9 +63,6 @@ pub fn comment(args: &cli::Comment, terminal: &Terminal) -> Result<ExitStatus> {
         None => Ok(if args.best_effort { ExitStatus::Passed } else { status }),
     }
 }
-
-/// What results are called of which nothing is known.
-const UNKNOWN: &str = "no results";
 
 /// The reports, of which the first lacks what could not be judged, and why that could not.
 fn partition(judged: Vec<Result<Report>>) -> (Vec<Report>, Vec<Error>) {
@@ -76,17 +81,42 @@ fn partition(judged: Vec<Result<Report>>) -> (Vec<Report>, Vec<Error>) {
 }
 
 /// Each of the records, with its file, judged by what is committed.
-fn judge(args: &cli::Comment, config: Result<Config>, records: Records) -> Result<Vec<Result<Report>>> {
+fn judge(args: &cli::Comment, trust: Trust, config: Result<Config>, records: Records) -> Result<Vec<Result<Report>>> {
     let (config, records) = (config?, records?);
     judged::read_baselines(&args.sources)?;
     let judge = |(path, record): (PathBuf, Result<RunRecord>)| -> Result<Report> {
         let record = record?;
         let invocation = judged::invocation(&path, &args.sources, judged::flags_of(&record));
-        let plan = if args.trust_results { Plan::of } else { Plan::of_stranger }(&config, &record);
+        let plan = match trust {
+            Trust::OfOwn => Plan::of(&config, &record),
+            Trust::OfNobody => Plan::of_stranger(&config, &record),
+            Trust::OfChange => Plan { asks_comparison: true, ..Plan::of_stranger(&config, &record) },
+        };
         let judging = Judging::by_committed(&record, plan, Demands::default(), &config, &args.sources, invocation)?;
         Ok(judging.report(record))
     };
     Ok(records.into_iter().map(judge).collect())
+}
+
+/// Whose word the results are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trust {
+    /// The repository's own.
+    OfOwn,
+    /// Nobody's who is known.
+    OfNobody,
+    /// That of a pull request, which can leave out what it would be compared with.
+    OfChange,
+}
+
+impl Trust {
+    fn of(args: &cli::Comment, received: Option<&Received>) -> Self {
+        match received {
+            _ if args.trust_results => Self::OfOwn,
+            Some(received) if received.pull_request.is_some() => Self::OfChange,
+            _ => Self::OfNobody,
+        }
+    }
 }
 
 /// The records with their files, each of which may be unreadable; or why there are none.

@@ -76,6 +76,11 @@ impl Case {
         self.reference.as_deref() == Some(&self.name)
     }
 
+    /// Whether it has a speedup: a reference has none.
+    pub fn has_speedup(&self) -> bool {
+        self.reference.is_some() && !self.is_reference()
+    }
+
     /// The part of the name that decides the model's bytes: they are the same on every machine, for every workload.
     pub fn memory_key(&self) -> String {
         let both = if self.workload.experts == Experts::Both { "/both" } else { "" };

@@ -12,6 +12,7 @@ use super::source_text::SourceText;
 use super::thresholds::MOST_LAUNCHES;
 use super::{Backend, BuiltIn, Config, ConfigError, OutputDemand, Override, Suite, Thresholds};
 use crate::config::{Case, Model, Workload, link_references};
+use crate::text::format;
 use crate::wan::schedule::Overrides;
 use crate::wan::video::VAE_STRIDE;
 use crate::wan::{DType, Quant, Spec};
@@ -335,6 +336,11 @@ impl Checker<'_> {
 
     fn overrides(&self, suites: &BTreeMap<String, Suite>) -> Checked<()> {
         let cases: Vec<&Case> = suites.values().flat_map(|suite| &suite.cases).collect();
+        if self.file.gate.speedup_floor.is_some() && !cases.iter().any(|case| case.has_speedup()) {
+            let table = self.source.text.find("\n[gate]").unwrap_or(0);
+            let place = self.source.key_in(table..table, "speedup_floor");
+            return Err(self.source.error(Some(place), "gate.speedup_floor", "no case has a speedup".to_owned()));
+        }
         for (index, own) in self.file.gate.overrides.iter().enumerate() {
             let Some((key, message)) = self.fault_of(own, &cases) else { continue };
             let entry = self.source.entry("[[gate.overrides]]", index);
@@ -354,16 +360,14 @@ impl Checker<'_> {
             return Some(("filter", "is empty: it takes part of a case's name, as --filter does".to_owned()));
         }
         let Some(case) = cases.iter().find(|case| own.is_about(&case.name)) else {
-            let message = format!("no case of any suite has `{}` in its name: `wanbench plan` lists them", own.filter);
+            let names: Vec<&str> = cases.iter().map(|case| case.name.as_str()).collect();
+            let message = format!("no case has `{}` in its name; there are {}", own.filter, format::some_names(&names));
             return Some(("filter", message));
         };
         if own.is_empty() {
             return Some(("", "sets nothing: give it a tolerance or a ceiling".to_owned()));
         }
-        let has_speedup = |case: &&&Case| case.reference.is_some() && !case.is_reference();
-        if own.speedup_floor.is_some()
-            && !cases.iter().filter(|case| own.is_about(&case.name)).any(|it| has_speedup(&it))
-        {
+        if own.speedup_floor.is_some() && !cases.iter().any(|case| own.is_about(&case.name) && case.has_speedup()) {
             return Some(("speedup_floor", "none of its cases has a speedup".to_owned()));
         }
         // Everything of [gate] itself is checked.

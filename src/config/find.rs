@@ -33,7 +33,8 @@ pub fn find(folder: &Path) -> PathBuf {
 pub fn defines_suites(text: &str) -> bool {
     text.lines().map(str::trim_start).any(|line| {
         let key = line.trim_start_matches('[').trim_start();
-        ["suites", "default_suite"].iter().any(|table| key.starts_with(table))
+        let ends = |rest: &str| rest.trim_start().starts_with(['.', ']', '=']);
+        ["suites", "default_suite"].iter().any(|table| key.strip_prefix(table).is_some_and(ends))
     })
 }
 
@@ -60,6 +61,8 @@ mod tests {
         assert_eq!(found("site"), "wanbench.toml");
         write("site/bench/config.toml", "  [ suites.near ]\nbroken");
         assert_eq!(found("site/bench/deep"), "../config.toml");
+        write("site/tests/config.toml", "suites_dir = 3");
+        assert_eq!(found("site/tests"), "../wanbench.toml");
         write("site/bench/wanbench.toml", "");
         assert_eq!(found("site/bench/deep"), "../wanbench.toml");
         assert_eq!(found("site/no-such-folder"), "wanbench.toml");

@@ -1,6 +1,6 @@
 //! Ceilings: whether a figure is within what the configuration allows it at most, whatever it was before.
 
-use super::limit::{Held, Limit, has_speedup, limits};
+use super::limit::{Held, Limit, limits};
 use super::outcome::{Against, Finding, Verdict};
 use super::plan::Judge;
 use super::speed::Decision;
@@ -30,7 +30,7 @@ pub(super) fn judge(judge: &Judge, case: &CaseRecord, evidence: &CaseEvidence, i
 
 /// The finding on a case that was skipped and has a ceiling, by the first of them: its figure was asked for.
 pub(super) fn of_skipped(case: &Case, thresholds: &Thresholds) -> Option<Finding> {
-    let limit = limits(&case.name, thresholds).find(|limit| limit.ceiling != Ceiling::Speedup || has_speedup(case))?;
+    let limit = limits(&case.name, thresholds).find(|limit| limit.ceiling != Ceiling::Speedup || case.has_speedup())?;
     let (figure, name, place) = (limit.figure(), limit.ceiling.name(), &limit.place);
     let message = format!("its {figure} has a {name} ({place}), so it should have been measured");
     Some(limit.new_finding(Verdict::NotJudged, message).between(Some(limit.quantity()), None))
@@ -101,7 +101,7 @@ impl Limit {
         let (verdict, why) = match self.ceiling {
             Ceiling::Speedup => {
                 let asked = judge.plan.case(&case.case.name);
-                if !has_speedup(asked.unwrap_or(&case.case)) {
+                if !asked.unwrap_or(&case.case).has_speedup() {
                     return None;
                 }
                 let (verdict, why) = lost_reference(judge, case);

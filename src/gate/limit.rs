@@ -15,11 +15,6 @@ use crate::evidence::quantity::{Bytes, Change, Quantity, Ratio, Seconds};
 /// The error on the side of an interval that matters, and the error with which a figure at its ceiling passes.
 const LOOK: Look = Look { launches: 0, alpha: 0.025, pass_error: 0.5, is_early: false };
 
-/// Whether the case has a speedup: a reference has none.
-pub(super) fn has_speedup(case: &Case) -> bool {
-    case.reference.is_some() && !case.is_reference()
-}
-
 /// The ceilings that are set for `case`, by its own `thresholds`.
 pub(super) fn limits<'a>(case: &'a str, thresholds: &'a Thresholds) -> impl Iterator<Item = Limit> + 'a {
     Ceiling::ALL.into_iter().filter_map(move |ceiling| {

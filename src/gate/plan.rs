@@ -35,6 +35,9 @@ pub struct Plan {
     /// Whether the record may say for itself which cases the base revision lacks, which do not fit into memory and which
     /// acceptances are of its change: not where a stranger made it.
     pub trusts_record: bool,
+    /// Whether a case of [`Plan::cases`] that nothing is compared with is not judged, rather than new: where a stranger could have
+    /// left out what it would be compared with.
+    pub asks_comparison: bool,
     /// Whether every reference that was measured must have an A/A control beside it.
     pub asks_controls: bool,
     /// How the cases were to be measured.
@@ -93,6 +96,7 @@ impl Plan {
             known: config.known_cases(),
             may_leave_out: false,
             trusts_record: true,
+            asks_comparison: false,
             asks_controls: true,
             terms: suite.map_or(Terms::Unknown, |suite| Terms::Suite {
                 warmup_steps: suite.warmup_steps,
@@ -123,6 +127,7 @@ impl Plan {
             known: cases.iter().map(|case| case.name.clone()).collect(),
             may_leave_out: true,
             trusts_record: true,
+            asks_comparison: false,
             asks_controls: false,
             terms: Terms::Any,
             outputs: BTreeMap::new(),

@@ -74,11 +74,17 @@ impl Times<'_> {
     /// Its own times beside the base revision's, the step time first; none without a base, and where the base lacks the case
     /// and the baseline has it.
     fn beside_base(&self) -> Vec<Finding> {
-        let Some(base) = &self.judge.record.base else { return Vec::new() };
         let name = &self.case.case.name;
         let finding = |verdict, message: String| Finding::new(Figure::StepTime, Against::Base, verdict, message);
         let not_judged =
             |reason: &str| vec![finding(Verdict::NotJudged, format!("its own step time cannot be judged: {reason}"))];
+        let Some(base) = &self.judge.record.base else {
+            let plan = self.judge.plan;
+            let is_bare =
+                plan.asks_comparison && plan.case(name).is_some() && self.judge.stored(&self.case.case).is_none();
+            let reason = "it was measured beside no base revision, and no baseline has it";
+            return if is_bare { not_judged(reason) } else { Vec::new() };
+        };
         if let Some(failure) = failure(&self.case.base_launches) {
             return not_judged(&format!("the base revision's worker failed: {}", failure.reason));
         }
@@ -498,7 +504,9 @@ fn interval(answer: &Answer) -> Option<(Change, Change)> {
 /// The change that is gated, said to be the fastest quarter's where the medians beside it tell otherwise.
 fn gated_change(change: Change, interval: Option<(Change, Change)>, medians: Change) -> String {
     let (low, high) = interval.unwrap_or((change, change));
-    let is_as_medians = (low.0..=high.0).contains(&medians.0) || change.to_string() == medians.to_string();
+    // Not beside medians that moved the other way.
+    let is_alike = change.0 * medians.0 >= 0.0 && (low.0..=high.0).contains(&medians.0);
+    let is_as_medians = is_alike || change.to_string() == medians.to_string();
     let words = with_interval(change, interval);
     if is_as_medians { words } else { format!("{words} in the fastest quarter of the steps") }
 }

@@ -40,6 +40,8 @@ pub struct CheckRun<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Conclusion {
+    /// It is withdrawn: what it said holds no more.
+    Neutral,
     /// The run passed.
     Success,
     /// Evidence is missing: a branch rule lets neither this nor a failure pass, but it does `neutral`.
@@ -74,7 +76,7 @@ pub async fn publish(
     marker: &Marker,
     check_run: &CheckRun<'_>,
 ) -> Result<Option<String>, ApiError> {
-    let target = Target { requests: client.requests(), repository, external_id: format!("wanbench:{}", marker.name()) };
+    let target = Target { requests: client.requests(), repository, external_id: external_id(marker) };
     let published = match target.update(check_run).await? {
         Some(updated) => updated,
         None => target.create(check_run).await?,
@@ -83,7 +85,7 @@ pub async fn publish(
 }
 
 /// Makes the check [`OVERALL`] of the commit `head_sha` the worst of wanbench's others there; in progress while they are fewer
-/// than `expected`.
+/// than `expected`. The check run of `withdrawn`, which was published before there were results, says no more.
 ///
 /// Jobs of several machines may do so at once: each looks again after it published, so that the last has seen all.
 ///
@@ -94,11 +96,17 @@ pub async fn publish_overall(
     repository: &Repository,
     head_sha: &str,
     expected: usize,
+    withdrawn: Option<&Marker>,
 ) -> Result<(), ApiError> {
     let target = Target { requests: client.requests(), repository, external_id: OVERALL.to_owned() };
     let mut published = None;
     for _ in 0..LOOKS {
-        let overall = Overall::of(target.others(head_sha).await?, expected);
+        let mut others = target.others(head_sha).await?;
+        if let Some(marker) = withdrawn {
+            let outdated = Target { requests: client.requests(), repository, external_id: external_id(marker) };
+            outdated.withdraw(&mut others).await?;
+        }
+        let overall = Overall::of(others, expected);
         if published.as_ref() == Some(&overall) {
             return Ok(());
         }
@@ -113,6 +121,10 @@ pub async fn publish_overall(
     Ok(())
 }
 
+fn external_id(marker: &Marker) -> String {
+    format!("wanbench:{}", marker.name())
+}
+
 /// What all check runs of a commit say together.
 #[derive(Debug, PartialEq)]
 struct Overall {
@@ -123,6 +135,7 @@ struct Overall {
 
 impl Overall {
     fn of(mut others: Vec<Published>, expected: usize) -> Self {
+        others.retain(|run| run.conclusion() != Conclusion::Neutral);
         others.sort_by(|one, other| one.name.cmp(&other.name));
         let lines = others.iter().map(|run| format!("- {}: {}\n", markdown(&run.name), markdown(run.title())));
         let summary = lines.collect();
@@ -172,6 +185,7 @@ impl Published {
         match self.conclusion.as_deref() {
             Some("success") => Conclusion::Success,
             Some("failure") => Conclusion::Failure,
+            Some("neutral") => Conclusion::Neutral,
             _ => Conclusion::ActionRequired,
         }
     }
@@ -223,6 +237,26 @@ impl Target<'_> {
         let found: CheckRuns = self.requests.get(&route).await?;
         let own = |published: &Published| published.external_id.as_ref() == Some(&self.external_id);
         Ok(found.check_runs.into_iter().filter(own).max_by_key(|published| published.id))
+    }
+
+    /// Takes the verdict from the check run of this name among `others`, if it has one.
+    async fn withdraw(&self, others: &mut [Published]) -> Result<(), ApiError> {
+        let is_meant = |run: &&mut Published| {
+            run.external_id.as_ref() == Some(&self.external_id) && run.conclusion() != Conclusion::Neutral
+        };
+        let Some(run) = others.iter_mut().find(is_meant) else { return Ok(()) };
+        let check_run = CheckRun {
+            name: &run.name,
+            head_sha: "",
+            conclusion: Some(Conclusion::Neutral),
+            title: "Withdrawn: there are results now",
+            summary: "A later attempt has results, which have a check of their own.",
+            details_url: None,
+        };
+        let route = format!("{}/{}", self.route(), run.id);
+        let withdrawn = self.requests.patch(&route, &self.content(&check_run, None)).await?;
+        *run = withdrawn;
+        Ok(())
     }
 
     /// The latest of each of wanbench's other check runs on a commit.

@@ -133,7 +133,7 @@ impl Client {
 }
 
 /// Whether `url` has a scheme, a host and perhaps a path, and no password.
-pub(super) fn is_address(url: &str) -> bool {
+pub fn is_address(url: &str) -> bool {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/') && !rest.contains(['@', '?', '#']))
 }

@@ -84,14 +84,18 @@ impl<'a> Place<'a> {
     }
 
     /// Marks the author's comments of other configurations in their first lines where they are not about `commit`: what they say
-    /// is of an older one.
+    /// is of an older one. One of `withdrawn`, which was posted before there were results, is deleted.
     ///
     /// # Errors
-    /// Where one that should be marked is not sure to be.
-    pub async fn mark_older(&self, commit: &str) -> Result<(), ApiError> {
+    /// Where one that should be marked or deleted is not sure to be.
+    pub async fn mark_older(&self, commit: &str, withdrawn: Option<&Marker>) -> Result<(), ApiError> {
         let conversation = self.conversation("");
         for comment in conversation.all_own(self.author).await? {
             let body = comment.body.as_deref().unwrap_or_default();
+            if withdrawn.is_some_and(|marker| marker.begins(body)) {
+                conversation.requests.delete(&conversation.route(comment.id)).await?;
+                continue;
+            }
             let Some((line, rest)) = body.split_once('\n').filter(|_| !self.marker.begins(body)) else { continue };
             let is_about = |line: &str| commit.get(..SHORT).is_some_and(|commit| line.contains(commit));
             if rest.starts_with(OLDER) || rest.lines().take(1).any(is_about) {

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use reqwest::redirect::Policy;
 
-use super::client::{is_address, transport};
+pub use super::client::is_address;
+use super::client::transport;
 use crate::text::escape::one_line;
 
 /// Longest that a download may take.

@@ -48,6 +48,8 @@ pub struct PullRequest {
 pub struct WorkflowRun {
     /// Its number, by which its artifacts are found.
     pub id: u64,
+    /// The workflow's name, where the event tells.
+    pub name: Option<String>,
     /// Name of the event that started it, such as `pull_request`.
     pub event: String,
     /// The commit that started it, in hexadecimal; of a pull request its newest one then.
@@ -128,6 +130,7 @@ struct Base {
 #[derive(Deserialize)]
 struct WorkflowRunForm {
     id: u64,
+    name: Option<String>,
     event: String,
     #[serde(deserialize_with = "commit")]
     head_sha: String,
@@ -161,6 +164,7 @@ impl From<WorkflowRunForm> for WorkflowRun {
     fn from(form: WorkflowRunForm) -> Self {
         Self {
             id: form.id,
+            name: form.name,
             event: form.event,
             head_sha: form.head_sha,
             head_branch: form.head_branch,

@@ -16,8 +16,10 @@ pub struct Doctor {
     pub machine: Machine,
     /// Its state: [`crate::machine::survey`], or [`crate::machine::fitness`] without what is well.
     pub findings: Vec<Finding>,
-    /// The configured backends, in the order of the configuration.
+    /// The backends that a suite uses, by their names.
     pub backends: Vec<BackendState>,
+    /// The configuration's file.
+    pub configuration: PathBuf,
 }
 
 /// One backend, and whether its worker could be opened.
@@ -43,7 +45,7 @@ pub fn render(doctor: &Doctor) -> String {
         .then("measure on mains power and on a cool machine");
     let mut text = String::new();
     section(&mut text, "Machine", &machine_lines(&doctor.machine));
-    section(&mut text, "Backends", &backend_lines(&doctor.backends));
+    section(&mut text, "Backends", &backend_lines(doctor));
     section(&mut text, "Power and heat", &finding_lines(&power, silent));
     section(&mut text, "What would spoil a measurement", &finding_lines(&others, Line::new("ok", "nothing was found")));
     text.push_str(&summary(doctor));
@@ -95,18 +97,23 @@ fn machine_lines(machine: &Machine) -> Vec<Line> {
     vec![Line::new("ok", described), gpu, Line::new("ok", baseline)]
 }
 
-fn backend_lines(backends: &[BackendState]) -> Vec<Line> {
+fn backend_lines(Doctor { backends, configuration, .. }: &Doctor) -> Vec<Line> {
+    let configuration = configuration.display().to_string();
     let width = backends.iter().map(|backend| backend.name.chars().count()).max().unwrap_or(0);
     if backends.is_empty() {
         return vec![
             Line::new("fail", "no backend is configured")
-                .then("name one under [backends] in config.toml, or none for mlx and torch"),
+                .then(format!("name one under [backends] in {configuration}, or none for mlx and torch")),
         ];
     }
-    backends.iter().map(|backend| backend_line(backend, width)).collect()
+    backends.iter().map(|backend| backend_line(backend, width, &configuration)).collect()
 }
 
-fn backend_line(backend: &BackendState, width: usize) -> Line {
+fn backend_line(backend: &BackendState, width: usize, configuration: &str) -> Line {
+    let way_out = |backend: &BackendState| match backend.is_built_in {
+        true => "to build it: make build".to_owned(),
+        false => format!("to correct it: `command` under [backends.{}] in {configuration}", backend.name),
+    };
     let name = format!("{:<width$}", backend.name);
     let program = match &backend.program {
         Some(program) => program.display().to_string(),
@@ -131,13 +138,6 @@ fn backend_line(backend: &BackendState, width: usize) -> Line {
             let first = Line::new("fail", format!("{name}  {}", reasons.next().unwrap_or("does not answer")));
             reasons.fold(first, Line::then).then(program).then(way_out(backend))
         }
-    }
-}
-
-fn way_out(backend: &BackendState) -> String {
-    match backend.is_built_in {
-        true => "to build it: make build".to_owned(),
-        false => format!("to correct it: `command` under [backends.{}] in config.toml", backend.name),
     }
 }
 

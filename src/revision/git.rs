@@ -61,15 +61,25 @@ pub fn toplevel(folder: &Path) -> Result<PathBuf> {
     Ok(OsString::from_vec(path).into())
 }
 
-/// The default branch of the repository around `folder`: that of `origin`, else the one checked out.
+/// The default branch of the repository around `folder`: that of `origin`, else one of the usual names that it or this repository
+/// has, else the one checked out. `None` outside a repository.
 pub fn default_branch(folder: &Path) -> Option<String> {
     let told = |arguments: &[&str]| {
         let branch = String::from_utf8(run(git(folder).args(arguments)).ok()?).ok()?;
         Some(branch.trim().to_owned()).filter(|branch| !branch.is_empty())
     };
     let of_origin = told(&["symbolic-ref", "--short", "refs/remotes/origin/HEAD"]);
-    let of_origin = of_origin.and_then(|branch| branch.strip_prefix("origin/").map(str::to_owned));
-    of_origin.or_else(|| told(&["branch", "--show-current"]))
+    if let Some(branch) = of_origin.as_ref().and_then(|branch| branch.strip_prefix("origin/")) {
+        return Some(branch.to_owned());
+    }
+    let is_there = |place: &str, name: &str| {
+        let reference = format!("{place}/{name}");
+        told(&["rev-parse", "--verify", "--quiet", "--end-of-options", &reference]).is_some()
+    };
+    let usual = ["refs/remotes/origin", "refs/heads"]
+        .into_iter()
+        .find_map(|place| ["main", "master", "trunk", "develop"].into_iter().find(|name| is_there(place, name)));
+    usual.map(str::to_owned).or_else(|| told(&["branch", "--show-current"]))
 }
 
 /// The text of the file `path`, relative to `folder`, as it is at `commit`; `None` where there is no such file.
@@ -86,6 +96,14 @@ pub fn show(folder: &Path, commit: &str, path: &Path) -> Result<Option<String>> 
 pub fn files(folder: &Path, commit: &str, dir: &Path) -> Result<Vec<PathBuf>> {
     // Joined with nothing, a path ends in a slash, by which git lists the folder's contents and not itself.
     Ok(blobs(folder, commit, dir.join("").as_os_str())?.into_iter().map(|(_, path)| path).collect())
+}
+
+/// The files of `commit` that have one of these `names`, in whatever folder: paths from the repository's root.
+pub fn named(folder: &Path, commit: &str, names: &[&str]) -> Result<Vec<PathBuf>> {
+    let listing = run(git(folder).args(["ls-tree", "-r", "-z", "--full-tree", "--name-only", commit]))?;
+    let paths = listing.split(|byte| *byte == 0).map(|path| PathBuf::from(OsStr::from_bytes(path)));
+    let is_named = |path: &PathBuf| names.iter().any(|name| path.file_name() == Some(OsStr::new(name)));
+    Ok(paths.filter(is_named).collect())
 }
 
 /// Writes all files of `commit` below `destination`, a new folder; `work` is a new file that is gone afterwards.

@@ -199,9 +199,17 @@ fn cannot_start(program: &Program, name: &str, error: &io::Error) -> String {
             "cannot start `{name}`, although the file is there: what its first line names after `#!`, or the system's loader that \
              it was built for, is missing"
         ),
-        false => format!(
-            "there is no worker `{name}`: `make build` builds the built-in workers; set the command of your own under [backends.NAME]"
+        // Only a backend of the user's own has a folder.
+        false if program.folder.is_some() && name.contains('=') => {
+            format!(
+                "there is no program `{name}`: for a variable begin the command with `env`, as in [\"env\", \"{name}\", …]"
+            )
+        }
+        false if program.folder.is_some() => format!(
+            "there is no program `{name}`: set `command` under [backends.NAME] to one that is on PATH, or by its path from the \
+             configuration's folder"
         ),
+        false => format!("there is no worker `{name}`: `make build` builds it"),
     }
 }
 

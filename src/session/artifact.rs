@@ -5,7 +5,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use wanbench::config::Config;
-use wanbench::github::artifact::Artifact;
+use wanbench::github::artifact::{Artifact, PULL_REQUEST};
 use wanbench::github::client::Client;
 use wanbench::github::event::{PullRequest, WorkflowRun};
 use wanbench::github::identity;
@@ -54,8 +54,22 @@ impl Received {
     }
 }
 
+/// Whether the run that `api`'s event tells of left nothing in `folder` since nothing was asked of it, such as for a label set by
+/// somebody who may not ask: a job that measures and leaves no results fails its run.
+pub fn is_nothing_asked(folder: &Path, api: &GitHubApi) -> Result<bool> {
+    let run = open_event(api)?.workflow_run;
+    let is_success = run.is_some_and(|run| run.conclusion.as_deref() == Some("success"));
+    Ok(is_success && !has_results(folder))
+}
+
+/// Whether there is anything beside the number of a pull request.
+fn has_results(folder: &Path) -> bool {
+    let names = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    names.into_iter().any(|name| name != PULL_REQUEST)
+}
+
 fn checked(folder: &Path, config: &Result<Config>, run: &WorkflowRun) -> Result<Artifact> {
-    if !folder.exists() {
+    if !has_results(folder) {
         let ended = run.conclusion.as_deref().unwrap_or("no conclusion");
         return Err(Error::incomplete(format!("the run left no results, it ended with `{ended}`: see its log")));
     }

@@ -212,9 +212,16 @@ impl Base {
             probed.push(program);
             let Err(failure) = runner::probe(program, DeviceChoice::Auto) else { continue };
             let mut said: String = failure.stderr_tail.iter().map(|line| format!("\n  {line}")).collect();
-            if let Some(commit) = &self.revision.commit {
+            if let (Some(commit), None) = (&self.revision.commit, &program.folder) {
                 let folder = cache.join("base").join(commit);
                 said += &format!("\nIf its build is damaged, remove {} to rebuild it.", folder.display());
+            }
+            if let Some(folder) = &program.folder {
+                said += &format!(
+                    "\nIt runs in {}, which holds what that commit has and nothing else: what is not committed, such as a virtual \
+                     environment, built extensions or data, has to lie outside the repository.",
+                    folder.display()
+                );
             }
             return Err(Error::incomplete(format!(
                 "base {}: its worker `{}` cannot be used: {}{said}\n\

@@ -33,6 +33,8 @@ pub struct Publisher<'a> {
     terminal: &'a Terminal,
     place: Place,
     origin: comment::Origin,
+    /// What is posted where there are no results: of which suite and machine they would be, nobody knows.
+    without_results: Marker,
 }
 
 /// What a judgement is about.
@@ -64,7 +66,12 @@ impl<'a> Publisher<'a> {
         let event = open_event(&args.api)?;
         let origin = origin(&event, args);
         let place = place.unwrap_or_else(|| place_of(&event, args));
-        Ok(Self { args, terminal, place, origin })
+        let workflow = match &event.workflow_run {
+            Some(run) => run.name.clone(),
+            None => variable("GITHUB_WORKFLOW"),
+        };
+        let without_results = Marker::new(&format!("no results of {}", workflow.as_deref().unwrap_or("a workflow")));
+        Ok(Self { args, terminal, place, origin, without_results })
     }
 
     /// The texts about `reports`, for readers elsewhere; annotations stand at `config`. There is a new comment `when` it says.
@@ -113,12 +120,17 @@ impl<'a> Publisher<'a> {
     /// Publishes that nothing could be measured, and why: an older comment or check run must not be taken for this run's outcome.
     pub fn publish_failure(&self, error: &Error, measure: &Measure) {
         let name = self.args.id.clone().unwrap_or_else(|| name_asked(measure, self.terminal));
-        self.post_reason(&name, &error.to_string());
+        self.post_reason(Marker::new(&name), &error.to_string());
     }
 
-    /// Tells `reason` in the place of results, whose comment is called `name`.
-    pub fn post_reason(&self, name: &str, reason: &str) {
-        let marker = Marker::new(name);
+    /// Tells `reason` in the place of results of which nothing is known.
+    pub fn post_missing(&self, reason: &str) {
+        let given = self.args.id.as_deref().map(Marker::new);
+        self.post_reason(given.unwrap_or_else(|| self.without_results.clone()), reason);
+    }
+
+    /// Tells `reason` in the place of results, whose comment has `marker`.
+    fn post_reason(&self, marker: Marker, reason: &str) {
         let body = comment::without_results(reason, &self.place.head_sha, &self.origin);
         let rendered = Rendered {
             title: comment::title_without_results(reason),
@@ -185,7 +197,7 @@ impl<'a> Publisher<'a> {
             |posted| posted.to_string(),
         );
         self.terminal.say(&format!("wanbench: {said}"));
-        place.mark_older(&self.place.head_sha).await?;
+        place.mark_older(&self.place.head_sha, self.withdrawn(rendered)).await?;
         Ok(())
     }
 
@@ -204,8 +216,14 @@ impl<'a> Publisher<'a> {
         };
         let page = check_run::publish(client, repository, &rendered.marker, &check_run).await?;
         self.terminal.say(&format!("wanbench: check run {}", page.as_deref().unwrap_or(check_run.name)));
-        check_run::publish_overall(client, repository, head_sha, self.args.checks.into()).await?;
+        let (expected, withdrawn) = (self.args.checks.into(), self.withdrawn(rendered));
+        check_run::publish_overall(client, repository, head_sha, expected, withdrawn).await?;
         Ok(())
+    }
+
+    /// What an earlier attempt may have said that had no results, unless this is the same again.
+    fn withdrawn(&self, rendered: &Rendered) -> Option<&Marker> {
+        Some(&self.without_results).filter(|marker| **marker != rendered.marker)
     }
 
     /// Warns that something was not written or posted. In Actions a warning appears on the run's page.

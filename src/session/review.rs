@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use wanbench::config::Config;
+use wanbench::config::{self, Config};
 use wanbench::files::save;
 use wanbench::gate::loosening::{self, Committed};
 use wanbench::revision::git;
@@ -60,7 +60,29 @@ fn compare(
     let head = Committed { config: Some(config), memory: Some(&memory), baseline: baseline.as_ref() };
     let mut loosened = loosening::loosened(&base, &head);
     loosened.extend(of_other_machines(folder.path(), &baselines, base_baseline.as_ref())?);
+    if base_config.is_none() {
+        loosened.extend(moved(commit, &config.folder)?);
+    }
     Ok((loosened, loosening::accepted(&base, &head)))
+}
+
+/// Configurations of the base revision that are no longer where they were, each in words: moved, their cases are new.
+fn moved(commit: &str, folder: &Path) -> Result<Vec<String>> {
+    let root = git::toplevel(folder)?;
+    let mut moved = Vec::new();
+    for path in git::named(folder, commit, &config::NAMES)? {
+        let is_ours = || -> Result<bool> {
+            let text = git::show(&root, commit, &path)?;
+            Ok(text.is_some_and(|text| config::defines_suites(&text)))
+        };
+        if !root.join(&path).exists() && is_ours()? {
+            moved.push(format!(
+                "the configuration is no longer {}: what it measures is compared with nothing",
+                path.display()
+            ));
+        }
+    }
+    Ok(moved)
 }
 
 /// What a change loosens in the baselines of other machines than `own`, each with its file's name.

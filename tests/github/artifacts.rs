@@ -18,7 +18,11 @@ struct Ended {
 impl Ended {
     async fn new() -> Self {
         let project = Project::new(&[("slow", &worker(0.2, 4000)), ("fast", &worker(0.1, 1000))]);
-        assert_eq!(project.wanbench(&["run"]).status, 0);
+        std::fs::create_dir(project.path("base")).unwrap();
+        for name in ["slow.sh", "fast.sh"] {
+            std::fs::copy(project.path(name), project.path(&format!("base/{name}"))).unwrap();
+        }
+        assert_eq!(project.wanbench(&["check", "--base-workers", "base"]).status, 0);
         project.pretend_release_build();
         project.edit("results.json", |results| results["tool"]["commit"] = HEAD.into());
         std::fs::create_dir(project.path("artifact")).unwrap();
@@ -103,7 +107,7 @@ async fn what_is_missing_or_refused_is_told_in_the_place_of_the_results() {
     ended.assert_told("began at 2026-01-01T00:00:00Z, but the run from").await;
 
     let ended = Ended::new().await;
-    ended.project.write("config.toml", "nonsense");
+    ended.project.write("config.toml", "[suites]\nnonsense = 1");
     ended.assert_told("config.toml").await;
 }
 
@@ -131,8 +135,8 @@ async fn a_run_of_the_repositorys_own_branches_gets_its_checks_alone() {
 
 #[tokio::test]
 async fn a_comment_that_the_configuration_does_not_ask_for_is_not_begun_but_kept_up_to_date() {
-    // The first run of two cases: they are new, and it passes.
-    for (when, comments) in [("always", 1), ("on-change", 1), ("on-regression", 0)] {
+    // Both cases are unchanged.
+    for (when, comments) in [("always", 1), ("on-change", 0), ("on-regression", 0)] {
         let ended = Ended::new().await;
         let config = std::fs::read_to_string(ended.project.path("config.toml")).unwrap();
         ended.project.write("config.toml", &format!("{config}\n[github]\ncomment = \"{when}\"\n"));
@@ -147,4 +151,57 @@ async fn a_comment_that_the_configuration_does_not_ask_for_is_not_begun_but_kept
         ended.post().await;
         assert!(!ended.github.texts()[0].contains("Failed"), "{:?}", ended.github.texts());
     }
+}
+
+#[tokio::test]
+async fn what_was_told_in_the_place_of_results_is_withdrawn_once_there_are_some() {
+    let ended = Ended::new().await;
+    ended.github.state().login = "octocat".to_owned();
+    let (artifact, aside) = (ended.project.path("artifact"), ended.project.path("aside"));
+    std::fs::rename(&artifact, &aside).unwrap();
+    let failed = Ended { event: with(&ended.event, "conclusion", "failure"), ..ended };
+    failed.assert_told("the run left no results, it ended with `failure`").await;
+
+    std::fs::rename(&aside, &artifact).unwrap();
+    let again = Ended { event: with(&failed.event, "conclusion", "success"), ..failed };
+    let (status, said, comments, checks) = again.post().await;
+    assert_eq!((status, comments.len()), (0, 1), "{said}");
+    assert!(!comments[0].contains("nothing could be measured"), "{comments:?}");
+    let of = |start: &str| checks.iter().find(|(name, _)| name.starts_with(start)).unwrap().1.as_str();
+    let overall = checks.iter().find(|(name, _)| name == "wanbench").unwrap();
+    assert_eq!([of("wanbench (no-results"), of("wanbench (tiny"), &overall.1], ["neutral", "success", "success"]);
+}
+
+fn with(event: &Value, key: &str, value: &str) -> Value {
+    let mut event = event.clone();
+    event["workflow_run"][key] = value.into();
+    event
+}
+
+#[tokio::test]
+async fn a_run_that_was_asked_for_nothing_is_told_nowhere() {
+    let ended = Ended::new().await;
+    std::fs::remove_file(ended.project.path("artifact/results.json")).unwrap();
+    ended.project.write("artifact/pull-request", "7\n");
+    let (status, said, comments, checks) = ended.post().await;
+    assert!(status == 0 && said.contains("measured nothing"), "{status}: {said}");
+    assert!(comments.is_empty() && checks.is_empty(), "{comments:?} {checks:?}");
+}
+
+#[tokio::test]
+async fn a_change_that_leaves_out_what_it_would_be_compared_with_does_not_pass() {
+    let mut ended = Ended::new().await;
+    assert_eq!(ended.project.wanbench(&["run"]).status, 0);
+    ended.project.edit("results.json", |results| results["tool"]["commit"] = HEAD.into());
+    std::fs::rename(ended.project.path("results.json"), ended.project.path("artifact/results.json")).unwrap();
+    let (_, said, comments, checks) = ended.post().await;
+    assert!(comments[0].contains("measured beside no base revision, and no baseline has it"), "{comments:?}");
+    assert!(checks.iter().all(|(_, conclusion)| conclusion == "action_required"), "{said} {checks:?}");
+    // A run of the repository's own branches has nothing to leave out.
+    ended.github = GitHub::start().await;
+    ended.event["workflow_run"]["event"] = "push".into();
+    ended.event["workflow_run"]["head_repository"] = json!({ "full_name": "octo/models" });
+    let (status, said, _, checks) = ended.post().await;
+    assert_eq!(status, 0, "{said}");
+    assert!(checks.iter().all(|(_, conclusion)| conclusion == "success"), "{checks:?}");
 }

@@ -98,7 +98,7 @@ fn only_a_pass_is_a_conclusion_that_a_branch_rule_lets_pass() {
 }
 
 async fn overall(github: &GitHub, expected: usize) -> (String, String) {
-    check_run::publish_overall(&github.client(), &repository(), SHA, expected).await.unwrap();
+    check_run::publish_overall(&github.client(), &repository(), SHA, expected, None).await.unwrap();
     let runs = github.state().check_runs.clone();
     let overall: Vec<_> = runs.iter().filter(|run| run["external_id"] == "wanbench").collect();
     assert_eq!((overall.len(), &overall[0]["name"]), (1, &serde_json::json!("wanbench")));

@@ -244,7 +244,7 @@ async fn comments_on_an_older_commit_are_marked_once() {
         github.state().add_comment(Some(login), text);
     }
     for _ in 0..2 {
-        let marked = place(&github.client(), &repository(), &marker()).mark_older(&new).await;
+        let marked = place(&github.client(), &repository(), &marker()).mark_older(&new, None).await;
         assert_eq!(marked, Ok(()));
     }
     let marked = texts[1].replace(" -->\n", " -->\n**Of an older commit**: the newest one has no such result yet.\n\n");

@@ -25,8 +25,6 @@ pub struct Run<'a> {
     pub event: Value,
     /// The commit of the event.
     pub sha: &'a str,
-    /// The repository's variables.
-    pub variables: Value,
     /// More of every step's environment.
     pub environment: Vec<(&'static str, String)>,
 }
@@ -38,6 +36,8 @@ pub struct Job {
     pub result: &'static str,
     /// The environment that waits for approval, if any.
     pub environment: String,
+    /// What it hands to the jobs that need it.
+    pub outputs: BTreeMap<String, String>,
     /// Each step's name and what it printed.
     pub steps: Vec<(String, String)>,
 }
@@ -62,20 +62,19 @@ impl Run<'_> {
         done
     }
 
-    /// The jobs of `workflow` that would run, with the environment of each, if all succeeded but those in `failing`.
-    pub fn selected(&self, workflow: &str, failing: &[&str]) -> BTreeMap<String, String> {
+    /// The jobs of `workflow` that would run, with the environment of each, if all succeeded, with these outputs of any.
+    pub fn selected(&self, workflow: &str, outputs: &[(&str, &str)]) -> BTreeMap<String, String> {
         let workflow: Value = serde_saphyr::from_str(workflow).unwrap();
+        let outputs: BTreeMap<String, String> =
+            outputs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let mut done = BTreeMap::<String, Job>::new();
         for (name, job) in in_order(&workflow) {
             let (contexts, is_success) = self.contexts(job, &done, Path::new(""));
-            let scope = Scope { contexts: &contexts, is_success, is_file: &|_| false };
+            let scope = Scope { contexts: &contexts, is_success };
             let environment = scope.fill(job["environment"].as_str().unwrap_or_default());
-            let result = match scope.is_met(job["if"].as_str()) {
-                false => "skipped",
-                true if failing.contains(&name.as_str()) => "failure",
-                true => "success",
-            };
-            done.insert(name.clone(), Job { result, environment, steps: Vec::new() });
+            let is_met = scope.is_met(job["if"].as_str());
+            let (result, outputs) = if is_met { ("success", outputs.clone()) } else { ("skipped", BTreeMap::new()) };
+            done.insert(name.clone(), Job { result, environment, outputs, steps: Vec::new() });
         }
         done.into_iter().filter(|(_, job)| job.result == "success").map(|(name, job)| (name, job.environment)).collect()
     }
@@ -83,14 +82,16 @@ impl Run<'_> {
     /// What a job's expressions can name, and whether all that it needs succeeded.
     fn contexts(&self, job: &Value, done: &BTreeMap<String, Job>, temp: &Path) -> (Value, bool) {
         let needs = needs(job);
-        let results: serde_json::Map<String, Value> =
-            needs.iter().map(|name| ((*name).to_owned(), json!({ "result": done[*name].result }))).collect();
+        let results: serde_json::Map<String, Value> = needs
+            .iter()
+            .map(|name| ((*name).to_owned(), json!({ "result": done[*name].result, "outputs": done[*name].outputs })))
+            .collect();
         let contexts = json!({
             "github": {
                 "event_name": self.event_name, "event": self.event, "repository": "octo/models", "token": TOKEN,
-                "run_id": "42", "sha": self.sha, "ref_name": self.event["ref_name"],
+                "run_id": "42", "sha": self.sha, "ref": self.event["ref"],
             },
-            "needs": results, "vars": self.variables, "inputs": self.event["inputs"], "steps": {},
+            "needs": results, "inputs": self.event["inputs"], "steps": {},
             "runner": { "temp": temp, "os": "Linux", "arch": "X64" },
         });
         (contexts, needs.iter().all(|name| done[*name].result == "success"))
@@ -101,15 +102,15 @@ impl Run<'_> {
         let (workspace, runner_temp) = (temp.path().join("workspace"), temp.path().join("temp"));
         std::fs::create_dir_all(&workspace).and_then(|()| std::fs::create_dir(&runner_temp)).unwrap();
         let (contexts, is_success) = self.contexts(job, done, &runner_temp);
-        let scope = Scope { contexts: &contexts, is_success, is_file: &|_| false };
+        let scope = Scope { contexts: &contexts, is_success };
         if !scope.is_met(job["if"].as_str()) {
             return Job { result: "skipped", ..Job::default() };
         }
         let environment = scope.fill(job["environment"].as_str().unwrap_or_default());
-        let mut came = Job { result: "success", environment, steps: Vec::new() };
+        let mut came = Job { result: "success", environment, ..Job::default() };
+        let mut contexts = contexts;
         for step in job["steps"].as_array().unwrap() {
-            let is_file = |path: &str| workspace.join(path).exists();
-            let scope = Scope { contexts: &contexts, is_success: came.result == "success", is_file: &is_file };
+            let scope = Scope { contexts: &contexts, is_success: came.result == "success" };
             if !scope.is_met(step["if"].as_str()) {
                 continue;
             }
@@ -122,6 +123,13 @@ impl Run<'_> {
                 came.result = "failure";
             }
             came.steps.push((name, printed));
+            if let Some(id) = step["id"].as_str() {
+                contexts["steps"][id] = json!({ "outputs": outputs(&runner_temp.join("output")) });
+            }
+        }
+        let scope = Scope { contexts: &contexts, is_success: true };
+        for (name, value) in job["outputs"].as_object().into_iter().flatten() {
+            came.outputs.insert(name.clone(), scope.fill(value.as_str().unwrap()));
         }
         came
     }
@@ -147,7 +155,8 @@ impl Run<'_> {
             .envs([("PATH", path.as_str()), ("CI", "true"), ("GITHUB_ACTIONS", "true"), ("GITHUB_RUN_ID", "42")])
             .envs([("GITHUB_REPOSITORY", "octo/models"), ("GITHUB_EVENT_NAME", self.event_name)])
             .envs([("GITHUB_SHA", self.sha), ("GITHUB_API_URL", self.api_url)])
-            .env("GITHUB_REF_NAME", self.event["ref_name"].as_str().unwrap_or_default())
+            .env("GITHUB_REF_NAME", self.event["ref"].as_str().unwrap_or_default().trim_start_matches("refs/heads/"))
+            .envs([("GITHUB_WORKFLOW", "wanbench"), ("GITHUB_RUN_ATTEMPT", "1")])
             .envs([("HOME", temp), ("RUNNER_TEMP", temp), ("GITHUB_EVENT_PATH", event.as_path())])
             .envs([("GITHUB_OUTPUT", temp.join("output")), ("GITHUB_STEP_SUMMARY", temp.join("summary.md"))])
             .envs(self.environment.iter().map(|(name, value)| (*name, value)));
@@ -202,6 +211,15 @@ fn needs(job: &Value) -> Vec<&str> {
         Value::Array(names) => names.iter().map(|name| name.as_str().unwrap()).collect(),
         _ => Vec::new(),
     }
+}
+
+/// What a step wrote into the file of its outputs.
+fn outputs(file: &Path) -> Value {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    text.lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, value)| (name.to_owned(), Value::from(value)))
+        .collect()
 }
 
 /// Copies a folder's files; `false` where there is none.

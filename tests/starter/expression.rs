@@ -13,8 +13,6 @@ pub struct Scope<'a> {
     pub contexts: &'a Value,
     /// Whether everything before has succeeded.
     pub is_success: bool,
-    /// Whether a file is there, for `hashFiles`.
-    pub is_file: &'a dyn Fn(&str) -> bool,
 }
 
 impl Scope<'_> {
@@ -64,15 +62,16 @@ impl Scope<'_> {
                     other => panic!("no workflow uses {other:?}"),
                 }
             }
-            Expr::Call(Call { func, args }) => match (func, &args[..]) {
-                (Function::Cancelled, []) => false.into(),
-                (Function::Success, []) => self.is_success.into(),
-                (Function::HashFiles, [path]) => {
-                    let path = shown(&self.value(path));
-                    if (self.is_file)(&path) { "0123abcd" } else { "" }.into()
+            Expr::Call(Call { func, args }) => {
+                let arguments: Vec<String> = args.iter().map(|argument| shown(&self.value(argument))).collect();
+                match (func, &arguments[..]) {
+                    (Function::Cancelled, []) => false.into(),
+                    (Function::Success, []) => self.is_success.into(),
+                    (Function::Format, [form, word]) => form.replace("{0}", word).into(),
+                    (Function::StartsWith, [text, start]) => text.starts_with(start).into(),
+                    other => panic!("no workflow uses {other:?}"),
                 }
-                other => panic!("no workflow uses {other:?}"),
-            },
+            }
             other => panic!("no workflow uses {other:?}"),
         }
     }

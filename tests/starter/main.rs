@@ -155,7 +155,6 @@ impl OwnedRun<'_> {
             event_name: self.event_name,
             event: self.event.clone(),
             sha: self.sha,
-            variables: json!({ "WANBENCH_OUTSIDE": "true" }),
             environment: self.stranger.places(),
         }
         .all(workflow)
@@ -189,7 +188,7 @@ impl Stranger {
     async fn with_starter() -> Self {
         let stranger = Self::new().await;
         let releases = stranger.release.address();
-        let ran = stranger.wanbench(&["init", "--backend", "sh bench/worker.sh", "--releases", &releases]);
+        let ran = stranger.wanbench(&["init", "--backend", "sh bench/worker.sh", "--releases", &releases, "--outside"]);
         assert_eq!((ran.status, ran.stdout.matches("wrote ").count()), (0, 3), "{}{}", ran.stdout, ran.stderr);
         stranger.write("bench/worker.sh", &worker(0.1));
         stranger
@@ -209,7 +208,7 @@ async fn a_stranger_adopts_it_and_is_judged() {
     assert!(stranger.comment().contains("**new**") || stranger.comment().contains("| new |"), "{}", stranger.comment());
     assert_eq!(stranger.check(&head), "success", "{}", stranger.comment());
     git(&stranger.work(), &["push", "--quiet", "origin", "adopt:trunk"]);
-    let jobs = stranger.actions("push", &head, json!({ "ref_name": "trunk" }));
+    let jobs = stranger.actions("push", &head, json!({ "ref": "refs/heads/trunk" }));
     assert_eq!((jobs["measure"].result, jobs["post"].result), ("success", "success"), "{jobs:#?}");
 
     // A change of something else.
@@ -248,7 +247,7 @@ async fn a_stranger_adopts_it_and_is_judged() {
     assert!(stranger.comment().contains("the mask is applied in f32 now"), "{}", stranger.comment());
     assert_eq!(stranger.check(&accepted), "success");
     git(&stranger.work(), &["push", "--quiet", "origin", "slower:trunk"]);
-    let jobs = stranger.actions("push", &accepted, json!({ "ref_name": "trunk" }));
+    let jobs = stranger.actions("push", &accepted, json!({ "ref": "refs/heads/trunk" }));
     assert_eq!((jobs["measure"].result, jobs["post"].result), ("success", "success"), "{jobs:#?}");
 
     let seen = std::fs::read_to_string(stranger.path("seen")).unwrap();
@@ -306,7 +305,7 @@ async fn the_merge_queue_and_a_proposed_baseline_are_served() {
     assert!(stranger.github.texts().is_empty());
 
     let inputs = json!({ "propose-baseline": true });
-    let event = json!({ "inputs": inputs, "ref_name": "trunk", "repository": { "default_branch": "trunk" } });
+    let event = json!({ "inputs": inputs, "ref": "refs/heads/trunk", "repository": { "default_branch": "trunk" } });
     let jobs = stranger.actions("workflow_dispatch", &base, event);
     assert_eq!((jobs["measure"].result, jobs["post"].result), ("success", "success"), "{jobs:#?}");
     // A debug build is refused as a baseline: then there is nothing to propose.
@@ -314,7 +313,7 @@ async fn the_merge_queue_and_a_proposed_baseline_are_served() {
     assert_eq!(jobs["propose-baseline"].result, expected, "{jobs:#?}");
     if !cfg!(debug_assertions) {
         assert!(jobs["propose-baseline"].printed("Pull request").contains("gh pr create --base trunk"), "{jobs:#?}");
-        let files = git(&stranger.path("origin"), &["ls-tree", "--name-only", "wanbench-baseline-42", "baselines/"]);
+        let files = git(&stranger.path("origin"), &["ls-tree", "--name-only", "wanbench-baseline-42-1", "baselines/"]);
         assert!(files.contains("model-memory.json") && files.lines().count() == 2, "{files}");
     }
 }
@@ -327,7 +326,7 @@ async fn another_installer_than_the_pinned_one_installs_nothing() {
     assert_eq!(workflow.matches(&pinned).count(), 1, "{workflow}");
     stranger.write(".github/workflows/wanbench.yml", &workflow.replace(&pinned, &"0".repeat(64)));
     let head = stranger.commit("trunk");
-    let jobs = stranger.actions("push", &head, json!({ "ref_name": "trunk" }));
+    let jobs = stranger.actions("push", &head, json!({ "ref": "refs/heads/trunk" }));
     assert_eq!(jobs["measure"].result, "failure");
     let printed = jobs["measure"].printed("Install wanbench");
     assert!(printed.contains("install.sh: FAILED"), "{printed}");

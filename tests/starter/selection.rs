@@ -1,12 +1,12 @@
 //! Which jobs an event starts: drafts, labels, forks, Dependabot, the merge queue.
 
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
 use crate::actions::Run;
 
-const STARTER: &str = include_str!("../../src/commands/init/wanbench.yml");
 const STARTER_COMMENT: &str = include_str!("../../src/commands/init/wanbench-comment.yml");
 const OWN: &str = include_str!("../../.github/workflows/bench.yml");
 const OWN_COMMENT: &str = include_str!("../../.github/workflows/bench-comment.yml");
@@ -26,8 +26,19 @@ pub fn pull_request(head: &str, base: &str) -> Value {
     })
 }
 
-/// The jobs that an event starts, each with its environment where it has one; `failing` fail.
-fn started(workflow: &str, event_name: &str, event: &Value, variables: Value, failing: &[&str]) -> Vec<String> {
+/// The starter's workflow as `init` writes it, with `flags`.
+fn starter(flags: &[&str]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let mut wanbench = Command::new(env!("CARGO_BIN_EXE_wanbench"));
+    let output =
+        wanbench.args([&["init", "--default-branch", "trunk"], flags].concat()).current_dir(folder.path()).output();
+    assert!(output.unwrap().status.success());
+    assert_eq!(folder.path().join(".github/workflows/wanbench-comment.yml").exists(), flags.contains(&"--outside"));
+    std::fs::read_to_string(folder.path().join(".github/workflows/wanbench.yml")).unwrap()
+}
+
+/// The jobs that an event starts, each with its environment where it has one; any of them has these `outputs`.
+fn started(workflow: &str, event_name: &str, event: &Value, outputs: &[(&str, &str)]) -> Vec<String> {
     let nowhere = Path::new("");
     let run = Run {
         origin: nowhere,
@@ -37,10 +48,9 @@ fn started(workflow: &str, event_name: &str, event: &Value, variables: Value, fa
         event_name,
         event: event.clone(),
         sha: "",
-        variables,
         environment: Vec::new(),
     };
-    let jobs = run.selected(workflow, failing);
+    let jobs = run.selected(workflow, outputs);
     let shown = |(name, environment): (String, String)| {
         if environment.is_empty() { name } else { format!("{name} in {environment}") }
     };
@@ -72,14 +82,15 @@ fn of_dependabot() -> Value {
 
 #[test]
 fn the_starter_measures_what_it_should_and_posts_its_own() {
-    let started = |name: &str, event: &Value| started(STARTER, name, event, json!({}), &[]);
-    let (push, dispatch) = (
-        json!({ "ref_name": "trunk" }),
-        |ref_name: &str| json!({ "ref_name": ref_name, "inputs": { "propose-baseline": true }, "repository": { "default_branch": "trunk" } }),
-    );
+    let workflow = starter(&[]);
+    let started = |name: &str, event: &Value| started(&workflow, name, event, &[]);
+    let dispatch = |branch: &str| {
+        let reference = format!("refs/heads/{branch}");
+        json!({ "ref": reference, "inputs": { "propose-baseline": true }, "repository": { "default_branch": "trunk" } })
+    };
     assert_eq!(started("pull_request", &pull_request("a", "b")), ["measure", "post"]);
     assert_eq!(started("merge_group", &json!({ "action": "checks_requested" })), ["measure", "post"]);
-    assert_eq!(started("push", &push), ["measure", "post"]);
+    assert_eq!(started("push", &json!({ "ref": "refs/heads/trunk" })), ["measure", "post"]);
     assert_eq!(started("workflow_dispatch", &dispatch("trunk")), ["measure", "post", "propose-baseline"]);
     assert_eq!(started("workflow_dispatch", &dispatch("topic")), ["measure", "post"]);
     for nobody in [of_fork(), of_dependabot(), changed(|event| event["pull_request"]["draft"] = true.into())] {
@@ -88,48 +99,73 @@ fn the_starter_measures_what_it_should_and_posts_its_own() {
 }
 
 #[test]
-fn changes_from_outside_run_after_an_approval_where_the_repository_allows_it() {
-    let allowed = json!({ "WANBENCH_OUTSIDE": "true" });
+fn changes_from_outside_run_after_an_approval_where_that_was_asked_for() {
+    let outside = starter(&["--outside"]);
     for event in [of_fork(), of_dependabot()] {
-        assert_eq!(started(STARTER, "pull_request", &event, allowed.clone(), &[]), ["measure in approval"]);
-        assert_eq!(started(OWN, "pull_request", &event, json!({}), &[]), ["bench in approval"]);
+        assert_eq!(started(&outside, "pull_request", &event, &[]), ["measure in approval"]);
+        assert_eq!(started(OWN, "pull_request", &event, &[]), ["bench in approval"]);
     }
-    assert_eq!(started(OWN, "pull_request", &pull_request("a", "b"), json!({}), &[]), ["bench"]);
+    assert_eq!(started(&outside, "pull_request", &pull_request("a", "b"), &[]), ["measure", "post"]);
+    assert_eq!(started(OWN, "pull_request", &pull_request("a", "b"), &[]), ["bench"]);
 }
 
 #[test]
 fn a_draft_is_measured_when_somebody_who_may_write_asks_for_it() {
-    for (workflow, jobs) in [(STARTER, &["measure", "post"][..]), (OWN, &["bench"])] {
-        let started = |event: &Value, failing: &[&str]| started(workflow, "pull_request", event, json!({}), failing);
-        let asked = [jobs, &["request"]].concat();
-        let mut asked: Vec<&str> = asked.into_iter().collect();
+    let workflow = starter(&[]);
+    for (workflow, jobs) in [(workflow.as_str(), &["measure", "post"][..]), (OWN, &["bench"])] {
+        let started = |event: &Value, outputs: &[_]| started(workflow, "pull_request", event, outputs);
+        let mut asked = [jobs, &["request"]].concat();
         asked.sort_unstable();
-        assert_eq!(started(&labelled("bench"), &[]), asked);
-        assert!(started(&labelled("bench"), &["request"]).is_empty(), "asked by somebody who may only read");
-        assert!(started(&labelled("documentation"), &[]).is_empty());
+        assert_eq!(started(&labelled("bench"), &[("is-allowed", "true")]), asked);
+        assert_eq!(started(&labelled("bench"), &[]), ["request"], "asked by somebody who may only read");
+        assert!(started(&labelled("documentation"), &[("is-allowed", "true")]).is_empty());
         let ready = changed(|event| event["action"] = "ready_for_review".into());
         assert_eq!(started(&ready, &[]), jobs);
     }
 }
 
 #[test]
+fn another_base_is_measured_again_and_another_title_is_not() {
+    let workflow = starter(&[]);
+    for (workflow, jobs) in [(workflow.as_str(), &["measure", "post"][..]), (OWN, &["bench"])] {
+        let edited = |changes: Value| {
+            changed(|event| {
+                event["action"] = "edited".into();
+                event["changes"] = changes;
+            })
+        };
+        let started = |changes| started(workflow, "pull_request", &edited(changes), &[]);
+        assert_eq!(started(json!({ "base": { "ref": { "from": "develop" } } })), jobs);
+        assert!(started(json!({ "title": { "from": "Fast" } })).is_empty());
+    }
+}
+
+#[test]
 fn the_second_workflow_posts_what_ended_of_changes_from_outside() {
-    let ended = |conclusion: &str, head: &str, actor: &str| {
+    let ended = |conclusion: &str, head: &str, branch: &str, actor: &str| {
         json!({ "workflow_run": {
             "event": "pull_request", "conclusion": conclusion, "head_repository": { "full_name": head },
-            "actor": { "login": actor },
+            "head_branch": branch, "actor": { "login": actor },
         } })
     };
-    let started = |workflow, event: &Value| !started(workflow, "workflow_run", event, json!({}), &[]).is_empty();
+    let started = |workflow, event: &Value| !started(workflow, "workflow_run", event, &[]).is_empty();
     for conclusion in ["success", "failure", "timed_out"] {
-        for (head, actor) in [("them/models", "them"), ("octo/models", "dependabot[bot]")] {
-            assert!(started(STARTER_COMMENT, &ended(conclusion, head, actor)));
+        for (head, branch, actor) in [
+            ("them/models", "topic", "them"),
+            ("octo/models", "dependabot/cargo/serde-2", "dependabot[bot]"),
+            // Somebody updated its branch.
+            ("octo/models", "dependabot/cargo/serde-2", "mona"),
+        ] {
+            assert!(started(STARTER_COMMENT, &ended(conclusion, head, branch, actor)), "{branch} {actor}");
         }
-        assert!(!started(STARTER_COMMENT, &ended(conclusion, "octo/models", "mona")), "the first one posts these");
-        assert!(started(OWN_COMMENT, &ended(conclusion, "octo/models", "mona")));
+        assert!(
+            !started(STARTER_COMMENT, &ended(conclusion, "octo/models", "topic", "mona")),
+            "the first one posts these"
+        );
+        assert!(started(OWN_COMMENT, &ended(conclusion, "octo/models", "topic", "mona")));
     }
     for nothing in ["cancelled", "skipped"] {
-        assert!(!started(STARTER_COMMENT, &ended(nothing, "them/models", "them")));
-        assert!(!started(OWN_COMMENT, &ended(nothing, "them/models", "them")));
+        assert!(!started(STARTER_COMMENT, &ended(nothing, "them/models", "topic", "them")));
+        assert!(!started(OWN_COMMENT, &ended(nothing, "them/models", "topic", "them")));
     }
 }

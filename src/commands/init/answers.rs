@@ -1,7 +1,7 @@
 //! What the files of `init` say of this repository: by flags, by git, and by asking.
 
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use wanbench::config;
 use wanbench::files::read::{self, Limit};
@@ -26,6 +26,8 @@ pub(super) struct Answers {
     pub(super) worker: Option<PathBuf>,
     /// Labels of the runner.
     pub(super) runner: Vec<String>,
+    /// Whether changes of forks and of Dependabot are measured, after an approval.
+    pub(super) takes_outside: bool,
 }
 
 impl Answers {
@@ -33,7 +35,7 @@ impl Answers {
         if !args.folder.is_dir() {
             return Err(Error::usage(format!("{}: no such folder", args.folder.display())));
         }
-        let root = git::toplevel(&args.folder).unwrap_or(args.folder.clone());
+        let root = root(&args.folder)?;
         let branch = match &args.default_branch {
             Some(branch) => branch.clone(),
             None => git::default_branch(&root).unwrap_or_else(|| "main".to_owned()),
@@ -42,15 +44,15 @@ impl Answers {
             Some(command) => command.clone(),
             None => asked()?,
         };
-        let command = shlex::split(&command).filter(|words| !words.is_empty()).ok_or_else(|| {
-            Error::usage(format!("--backend {command}: a program and its arguments are expected, quoted as in a shell"))
-        })?;
         let name = root.canonicalize().ok().and_then(|root| Some(root.file_name()?.to_string_lossy().into_owned()));
+        let command = words(&command)?;
+        let runner = args.runner.iter().map(|label| plain("--runner", label.trim()));
         Ok(Self {
-            branch: plain("--default-branch", branch)?,
+            branch: plain("--default-branch (found by git if it is not given)", &branch)?,
             name: backend_name(&name.unwrap_or_default()),
             worker: worker(&command),
-            runner: args.runner.iter().map(|label| plain("--runner", label.clone())).collect::<Result<_>>()?,
+            runner: runner.collect::<Result<_>>()?,
+            takes_outside: args.outside,
             command,
             root,
         })
@@ -61,6 +63,45 @@ impl Answers {
         let path = self.root.join(name);
         let defines_suites = || read::text(&path, Limit::CONFIGURATION).is_ok_and(|text| config::defines_suites(&text));
         path.exists() && (name == config::NAMES[0] || defines_suites())
+    }
+}
+
+/// The uppermost folder of the repository around `folder`; `folder` itself where there is none.
+fn root(folder: &Path) -> Result<PathBuf> {
+    let error = match git::toplevel(folder) {
+        Ok(root) => return Ok(root),
+        Err(error) => error,
+    };
+    let absolute = folder.canonicalize().or_usage(|| format!("cannot find {}", folder.display()))?;
+    // What git refuses, or what is no place for files, is a repository all the same.
+    let is_repository = |folder: &&Path| {
+        folder.join(".git").exists() || folder.join("HEAD").is_file() && folder.join("objects").is_dir()
+    };
+    match absolute.ancestors().find(is_repository) {
+        Some(place) => {
+            Err(Error::usage(format!("{} is a repository in which nothing can be written: {error:#}", place.display())))
+        }
+        None => Ok(folder.to_owned()),
+    }
+}
+
+/// The words of a command that starts without a shell.
+fn words(command: &str) -> Result<Vec<String>> {
+    let refused = |why: &str| Error::usage(format!("--backend {command}: {why}"));
+    let Some(words) = shlex::split(command).filter(|words| words.first().is_some_and(|word| !word.is_empty())) else {
+        return Err(refused("a program and its arguments are expected, quoted as in a shell"));
+    };
+    if words[0].contains('=') {
+        return Err(refused(&format!("for a variable begin with `env`: env {command}")));
+    }
+    let is_for_a_shell = |word: &String| {
+        ["&&", "||", "|", ";", "<", ">", "&"].contains(&word.as_str()) || word.starts_with('~') || word.contains('$')
+    };
+    match words.iter().find(|word| is_for_a_shell(word)) {
+        Some(word) => {
+            Err(refused(&format!("it starts without a shell, to which `{word}` means something: put it into a script")))
+        }
+        None => Ok(words),
     }
 }
 
@@ -77,10 +118,16 @@ fn asked() -> Result<String> {
     Ok(if answer.is_empty() { WORKER } else { answer }.to_owned())
 }
 
-/// The first script in Python below the root that `command` names.
+/// The script in Python that `command` names, from the root, if it is to lie below it in folders that are not hidden.
 fn worker(command: &[String]) -> Option<PathBuf> {
-    let is_below = |path: &Path| path.is_relative() && !path.components().any(|part| part.as_os_str() == "..");
-    command.iter().map(PathBuf::from).find(|path| path.extension().is_some_and(|it| it == "py") && is_below(path))
+    let script = command.iter().find(|word| word.ends_with(".py") || word.starts_with("-m"))?;
+    let is_visible = |part: Component| match part {
+        Component::CurDir => true,
+        Component::Normal(name) => !name.to_string_lossy().starts_with('.'),
+        _ => false,
+    };
+    let path = Path::new(script);
+    (script.ends_with(".py") && path.components().all(is_visible)).then(|| path.components().collect())
 }
 
 /// `name` with what the name of a backend may have.
@@ -96,12 +143,12 @@ fn backend_name(name: &str) -> String {
     }
 }
 
-/// `text`, if it can stand in a workflow as it is.
-fn plain(flag: &str, text: String) -> Result<String> {
-    let is_plain = |it: char| it.is_ascii_alphanumeric() || "-_./".contains(it);
+/// `text`, if it can stand between quotes in a workflow.
+fn plain(flag: &str, text: &str) -> Result<String> {
+    let is_plain = |it: char| it.is_ascii_alphanumeric() || "-_./:".contains(it);
     if !text.is_empty() && text.chars().all(is_plain) {
-        Ok(text)
+        Ok(text.to_owned())
     } else {
-        Err(Error::usage(format!("{flag} {text}: letters, digits, - _ . and / are expected")))
+        Err(Error::usage(format!("{flag} {text}: letters, digits and - _ . / : are expected")))
     }
 }

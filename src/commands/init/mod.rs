@@ -3,7 +3,9 @@
 mod answers;
 mod release;
 
+use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use wanbench::config;
@@ -20,13 +22,15 @@ use release::Release;
 pub fn init(args: &cli::Init, terminal: &Terminal) -> Result<ExitStatus> {
     let answers = Answers::new(args)?;
     let release = Release::new(args, terminal)?;
+    let mut kept = Vec::new();
     for starter in starters(&answers, &release) {
         let path = answers.root.join(&starter.path);
         let is_new = starter.write(&path).or_incomplete(|| format!("cannot write {}", path.display()))?;
         let what = if is_new { "wrote" } else { "exists, not changed:" };
         terminal.print(&format!("{what} {}\n", starter.path.display()))?;
+        kept.extend((!is_new).then_some(starter.path));
     }
-    terminal.say(&next_steps(&answers));
+    terminal.say(&next_steps(&answers, &kept));
     Ok(ExitStatus::Passed)
 }
 
@@ -36,64 +40,105 @@ struct Starter {
     /// Where it belongs, in the repository.
     path: PathBuf,
     text: String,
+    is_executable: bool,
 }
+
+/// What keeps changes from outside from being measured, in wanbench.yml.
+const FROM_INSIDE: &str = "
+      && (github.event_name != 'pull_request'
+      || github.event.pull_request.head.repo.full_name == github.repository
+      && github.event.pull_request.user.login != 'dependabot[bot]')";
 
 /// All of them.
 fn starters(answers: &Answers, release: &Release) -> Vec<Starter> {
-    let words = |text: &str| -> String {
-        [
-            ("@NAME@", answers.name.as_str()),
-            ("@COMMAND@", &toml_array(&answers.command)),
-            ("[self-hosted, macOS, ARM64]", &format!("[{}]", answers.runner.join(", "))),
-            ("@BRANCH@", &answers.branch),
-            ("@RELEASES@", &release.releases),
-            ("@VERSION@", env!("CARGO_PKG_VERSION")),
-            ("@SHA256@", &release.installer_sha256),
-        ]
-        .iter()
-        .fold(text.to_owned(), |text, (place, word)| text.replace(place, word))
-    };
-    let configuration = config::NAMES.iter().find(|name| answers.has_configuration(name)).unwrap_or(&config::NAMES[0]);
-    let mut starters = vec![Starter { path: configuration.into(), text: words(include_str!("wanbench.toml")) }];
+    let mut starters =
+        vec![Starter::new(configuration(answers), &answers.filled(release, include_str!("wanbench.toml")))];
     if let Some(path) = &answers.worker {
-        starters.push(Starter { path: path.clone(), text: include_str!("../../../examples/worker.py").to_owned() });
+        let is_executable = Path::new(&answers.command[0]).components().eq(path.components());
+        let text = include_str!("../../../examples/worker.py");
+        starters.push(Starter { is_executable, ..Starter::new(path, text) });
     }
-    let workflows = [
-        ("wanbench.yml", include_str!("wanbench.yml")),
-        ("wanbench-comment.yml", include_str!("wanbench-comment.yml")),
-    ];
-    starters.extend(
-        workflows.map(|(name, text)| Starter { path: Path::new(".github/workflows").join(name), text: words(text) }),
-    );
+    let workflow = answers.filled(release, include_str!("wanbench.yml"));
+    let workflow = if answers.takes_outside { workflow.replace(FROM_INSIDE, "") } else { workflow };
+    starters.push(Starter::new(WORKFLOW, &workflow));
+    if answers.takes_outside {
+        let comment = answers.filled(release, include_str!("wanbench-comment.yml"));
+        starters.push(Starter::new(".github/workflows/wanbench-comment.yml", &comment));
+    }
     starters
 }
 
+const WORKFLOW: &str = ".github/workflows/wanbench.yml";
+
+/// The name of the configuration: of the one that is there, if one is.
+fn configuration(answers: &Answers) -> &'static str {
+    config::NAMES.into_iter().find(|name| answers.has_configuration(name)).unwrap_or(config::NAMES[0])
+}
+
+impl Answers {
+    /// `text` with each place, such as `@NAME@`, filled in.
+    fn filled(&self, release: &Release, text: &str) -> String {
+        let (command, runner) = (toml_array(&self.command), format!("[{}]", self.runner.join(", ")));
+        let words = [
+            ("NAME", self.name.as_str()),
+            ("COMMAND", &command),
+            ("BRANCH", &self.branch),
+            ("RELEASES", &release.releases),
+            ("VERSION", env!("CARGO_PKG_VERSION")),
+            ("SHA256", &release.installer_sha256),
+        ];
+        // Once through the text, so that nothing in a word is taken for a place.
+        let mut parts = text.split('@');
+        let mut filled = parts.next().unwrap_or_default().to_owned();
+        let mut is_filled = false;
+        for part in parts {
+            match words.iter().find(|(place, _)| *place == part && !is_filled) {
+                Some((_, word)) => (filled, is_filled) = (filled + word, true),
+                None if is_filled => (filled, is_filled) = (filled + part, false),
+                None => filled = filled + "@" + part,
+            }
+        }
+        filled.replace("[self-hosted, macOS, ARM64]", &runner)
+    }
+}
+
 impl Starter {
+    fn new(path: impl Into<PathBuf>, text: &str) -> Self {
+        Self { path: path.into(), text: text.to_owned(), is_executable: false }
+    }
+
     /// Puts the file at `path`; whether it was not there. One that is there stays as it is.
     fn write(&self, path: &Path) -> io::Result<bool> {
         match save::new(path, self.text.as_bytes()) {
+            Ok(()) if self.is_executable => fs::set_permissions(path, Permissions::from_mode(0o755)).map(|()| true),
             Ok(()) => Ok(true),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_file() => Ok(false),
             Err(error) => Err(error),
         }
     }
 }
 
-fn next_steps(answers: &Answers) -> String {
+fn next_steps(answers: &Answers, kept: &[PathBuf]) -> String {
+    let command = shell::command(answers.command.iter().map(String::as_str));
     let worker = match &answers.worker {
-        Some(path) => format!("put your framework into {}, where it says so", path.display()),
-        None => format!(
-            "let `{}` speak the worker protocol (docs/protocol.md)",
-            shell::command(answers.command.iter().map(String::as_str))
-        ),
+        Some(path) if !kept.contains(path) => format!("Put your framework into {}, where it says so", path.display()),
+        _ => format!("Let `{command}` speak the worker protocol (docs/protocol.md of wanbench)"),
     };
+    let own = match kept.iter().find(|path| path.as_path() == Path::new(configuration(answers))) {
+        Some(path) => {
+            format!("{} is yours and was not changed: see that its [backends] name `{command}`.\n   ", path.display())
+        }
+        None => String::new(),
+    };
+    let public = "In a public repository whoever opens a pull request can run programs on it:\n   require an approval for all outside \
+                  contributors first (docs/github.md of wanbench, section 4).";
     format!(
-        "\nNext:\n\
-         1. {worker};\n   `wanbench check` measures it here.\n\
-         2. Register a self-hosted runner with the labels {}.\n\
-         3. Commit these files and open a pull request: its cases are new. Each later one is measured beside the commit that it\n   \
-         branched off from. docs/github.md of wanbench explains the required check and changes from outside.",
-        answers.runner.join(", ")
+        "\nNext:\n1. {own}{worker};\n   `wanbench check` measures it here.\n\
+         2. Register a self-hosted runner with the labels {}.\n   {public}\n\
+         3. Commit these files and open a pull request to {}, which is taken for the default branch: its cases are\n   \
+         new. Each later one is measured beside the commit that it branched off from.",
+        answers.runner.join(", "),
+        answers.branch
     )
 }
 

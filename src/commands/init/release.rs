@@ -20,18 +20,19 @@ impl Release {
     pub(super) fn new(args: &cli::Init, terminal: &Terminal) -> Result<Self> {
         let Some(releases) = args.releases.clone().or_else(own) else {
             terminal.say(
-                "note: this build is of no published repository: the workflows use the `wanbench` that is on the runners' PATH, \
-                 until WANBENCH_RELEASES there names releases",
+                "note: this build is of no published repository, so the workflows run the `wanbench` that is on their runners' PATH. A \
+                 runner of GitHub's has none: nothing is posted until WANBENCH_RELEASES in them names releases",
             );
             return Ok(Self { releases: String::new(), installer_sha256: String::new() });
         };
+        let releases = releases.trim_end_matches('/').to_owned();
         // It stands between quotes, in a workflow and in a shell.
-        if releases.contains(|letter: char| !letter.is_ascii_graphic() || "\"'\\$`@#".contains(letter)) {
+        let is_harmless = |letter: char| letter.is_ascii_alphanumeric() || "-._~:/".contains(letter);
+        if !download::is_address(&releases) || !releases.chars().all(is_harmless) {
             return Err(Error::usage(format!(
-                "--releases {releases}: an address of letters, digits and - . _ ~ : / is expected"
+                "--releases {releases}: an address is expected, https://HOST/PATH, of letters, digits and - . _ ~ : /"
             )));
         }
-        let releases = releases.trim_end_matches('/').to_owned();
         let installer = format!("{releases}/v{}/install.sh", env!("CARGO_PKG_VERSION"));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.or_incomplete(|| "cannot start the HTTP client")?;
@@ -39,7 +40,8 @@ impl Release {
             Ok(script) => Sha256::digest(&script).iter().map(|byte| format!("{byte:02x}")).collect(),
             Err(reason) => {
                 terminal.say(&format!(
-                    "warning: {installer} cannot be read ({reason}): set WANBENCH_INSTALLER_SHA256 in both workflows to its SHA-256"
+                    "warning: {installer} cannot be read ({reason}): the jobs fail until WANBENCH_INSTALLER_SHA256 in the workflows is \
+                     its SHA-256"
                 ));
                 String::new()
             }
