@@ -4,7 +4,7 @@
 set -eu
 
 main() {
-  folder=${1:-$HOME/.local/bin}
+  folder=${1:-${HOME:?is not set: give the folder to install into}/.local/bin}
   version='@VERSION@'
   releases=${WANBENCH_RELEASES:-'@RELEASES@'}
 
@@ -17,17 +17,21 @@ main() {
   name=wanbench-v$version-$target
   sum=$(sums | sed -n "s/^\([0-9a-f]\{64\}\)  $name\.tar\.gz\$/\1/p")
   if [ -z "$sum" ]; then fail "release $version has no archive $name.tar.gz"; fi
+  if command -v sha256sum > /dev/null; then hash=sha256sum; else hash="shasum -a 256"; fi
+  if ! command -v "${hash%% *}" > /dev/null; then fail "neither sha256sum nor shasum is here, to verify the archive"; fi
 
-  work=$(mktemp -d)
+  mkdir -p "$folder"
+  folder=$(cd "$folder" && pwd)
+  if [ -d "$folder/wanbench" ]; then fail "$folder/wanbench is a folder: choose another place"; fi
+  # In the folder itself, so that the program is moved within one file system, and there is never half of it.
+  work=$(mktemp -d "$folder/.wanbench-XXXXXX")
   trap 'rm -rf "$work"' EXIT
+  trap 'exit 1' HUP INT TERM
   curl -fsSL --retry 3 -o "$work/archive" "$releases/v$version/$name.tar.gz" ||
     fail "$releases/v$version/$name.tar.gz cannot be fetched"
-  if [ "$(hash_of "$work/archive")" != "$sum" ]; then fail "$name.tar.gz is not the file that was released"; fi
+  if [ "$($hash "$work/archive" | cut -c 1-64)" != "$sum" ]; then fail "$name.tar.gz is not the file that was released"; fi
   tar -C "$work" -xzf "$work/archive"
-  mkdir -p "$folder"
-  # Moved last, and within one file system, so that there is never half a program.
-  cp "$work/$name/wanbench" "$folder/.wanbench.$$"
-  mv "$folder/.wanbench.$$" "$folder/wanbench"
+  mv "$work/$name/wanbench" "$folder/wanbench"
   echo "installed wanbench $version as $folder/wanbench"
   case :$PATH: in
     *:"$folder":*) ;;
@@ -38,10 +42,6 @@ main() {
 fail() {
   echo "install.sh: $1" >&2
   exit 1
-}
-
-hash_of() {
-  if command -v sha256sum > /dev/null; then sha256sum "$1"; else shasum -a 256 "$1"; fi | cut -c 1-64
 }
 
 # The hashes of SHA256SUMS.

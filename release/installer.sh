@@ -4,11 +4,16 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 manifest=$here/../Cargo.toml
 cd "$1"
+set -- *.tar.gz
+if [ ! -e "$1" ]; then
+  echo "no archive lies in $PWD" >&2
+  exit 1
+fi
 
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$manifest" | head -n 1)
 repository=$(sed -n 's/^repository = "\(.*\)"$/\1/p' "$manifest")
 if command -v sha256sum > /dev/null; then sum=sha256sum; else sum="shasum -a 256"; fi
-$sum -- *.tar.gz > SHA256SUMS
+$sum -- "$@" > SHA256SUMS
 # The address may be a mirror's.
 releases=${WANBENCH_RELEASES:-$repository/releases/download}
 {

@@ -271,3 +271,32 @@ fn a_regression_that_is_accepted_in_the_change_passes_with_its_reason() {
         assert!(loosened.contains(part), "{part}: {loosened}");
     }
 }
+
+#[test]
+fn a_configuration_that_is_moved_is_told_since_its_cases_are_compared_with_nothing() {
+    let project = beside_base();
+    git(&project, &["init", "--quiet"]);
+    git(&project, &["add", "config.toml", "slow.sh", "fast.sh"]);
+    git(&project, &["commit", "--quiet", "-m", "base"]);
+    std::fs::create_dir(project.path("bench")).unwrap();
+    for name in ["config.toml", "slow.sh", "fast.sh"] {
+        std::fs::rename(project.path(name), project.path(&format!("bench/{name}"))).unwrap();
+    }
+    project.write("bench/fast.sh", &worker(0.2, 1000));
+    let moved = project.wanbench(&["check", "--base", "HEAD", "--config", "bench/config.toml"]);
+    assert_eq!(moved.status, 0, "{}{}", moved.stdout, moved.stderr);
+    assert!(moved.flat().contains("the configuration is no longer config.toml: what it measures"), "{}", moved.stdout);
+}
+
+#[test]
+fn a_base_whose_worker_needs_what_is_not_committed_says_so() {
+    let project = beside_base();
+    git(&project, &["init", "--quiet"]);
+    git(&project, &["add", "config.toml", "slow.sh"]);
+    git(&project, &["commit", "--quiet", "-m", "base"]);
+    let ran = project.wanbench(&["check", "--base", "HEAD"]);
+    assert_eq!(ran.status, 3, "{}", ran.stdout);
+    let said = ran.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("what is not committed, such as a virtual environment"), "{}", ran.stderr);
+    assert!(!said.contains("remove"), "{}", ran.stderr);
+}

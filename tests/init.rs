@@ -68,6 +68,10 @@ fn what_cannot_stand_in_a_workflow_is_refused() {
     for (flags, named) in [
         (&["--backend", "sh 'open"][..], "--backend"),
         (&["--backend", ""], "--backend"),
+        (&["--backend", "python3 ~/worker.py"], "`~/worker.py`"),
+        (&["--backend", "cd bench && python3 worker.py"], "`&&`"),
+        (&["--backend", "OMP_NUM_THREADS=4 python3 worker.py"], "env OMP_NUM_THREADS=4 python3 worker.py"),
+        (&["--releases", "nonsense"], "--releases nonsense"),
         (&["--default-branch", "a\"]\nrun: evil"], "--default-branch"),
         (&["--runner", "self-hosted,a b"], "--runner"),
         (&["--releases", "https://a.test/\"x"], "--releases"),
@@ -83,6 +87,59 @@ fn what_cannot_stand_in_a_workflow_is_refused() {
 }
 
 #[test]
+fn what_git_refuses_or_is_no_place_for_files_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let git = |arguments: &[&str]| {
+        assert!(Command::new("git").args(arguments).current_dir(folder.path()).status().unwrap().success())
+    };
+    git(&["init", "--quiet", "--bare"]);
+    let (status, stdout, stderr) = init(folder.path());
+    assert!(
+        status == 2 && stdout.is_empty() && stderr.contains("a repository in which nothing can be written"),
+        "{stderr}"
+    );
+    assert!(!folder.path().join("wanbench.toml").exists());
+}
+
+#[test]
+fn the_usual_default_branch_goes_before_what_is_checked_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let git = |arguments: &[&str]| {
+        let user = ["-c", "user.name=nobody", "-c", "user.email=nobody@localhost"];
+        assert!(Command::new("git").args(user).args(arguments).current_dir(folder.path()).status().unwrap().success());
+    };
+    git(&["init", "--quiet", "--initial-branch", "master"]);
+    git(&["commit", "--quiet", "--allow-empty", "-m", "first"]);
+    git(&["switch", "--quiet", "--create", "topic"]);
+    let (_, _, stderr) = init(folder.path());
+    let workflow = std::fs::read_to_string(folder.path().join(".github/workflows/wanbench.yml")).unwrap();
+    assert!(workflow.contains("branches: [\"master\"]") && stderr.contains("pull request to master"), "{stderr}");
+}
+
+#[test]
+fn what_was_there_is_not_taken_for_the_starters_own() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("wanbench.toml"), "[suites.mine]\n").unwrap();
+    std::fs::create_dir_all(folder.path().join("bench/worker.py")).unwrap();
+    let (status, _, stderr) = init(folder.path());
+    assert!(status == 3 && stderr.contains("bench/worker.py"), "a folder is no worker: {stderr}");
+    std::fs::remove_dir(folder.path().join("bench/worker.py")).unwrap();
+    std::fs::write(folder.path().join("bench/worker.py"), "mine").unwrap();
+    let (status, _, stderr) = init(folder.path());
+    assert!(status == 0 && stderr.contains("wanbench.toml is yours and was not changed"), "{stderr}");
+    assert!(!stderr.contains("where it says so"), "{stderr}");
+}
+
+#[test]
+fn a_script_that_is_the_program_can_be_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut wanbench = Command::new(env!("CARGO_BIN_EXE_wanbench"));
+    let output = wanbench.args(["init", "--backend", "./bench/run.py"]).current_dir(folder.path()).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(Command::new(folder.path().join("bench/run.py")).stdin(std::process::Stdio::null()).status().is_ok());
+}
+
+#[test]
 fn the_worker_that_is_written_is_measured() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(init(folder.path()).0, 0);
@@ -90,14 +147,23 @@ fn the_worker_that_is_written_is_measured() {
     std::fs::create_dir_all(&data).unwrap();
     std::fs::create_dir(folder.path().join("cache")).unwrap();
     std::os::unix::fs::symlink(data, folder.path().join("cache/data")).unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_wanbench"))
-        .args(["run", "--launches", "2", "--device", "cpu"])
-        .current_dir(folder.path().join("bench"))
-        .env("WANBENCH_CACHE", folder.path().join("cache"))
-        .env("WANBENCH_LOCK", folder.path().join("lock"))
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let wanbench = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_wanbench"))
+            .args(arguments)
+            .current_dir(folder.path().join("bench"))
+            .env("WANBENCH_CACHE", folder.path().join("cache"))
+            .env("WANBENCH_LOCK", folder.path().join("lock"))
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        (output.status.code().unwrap(), said)
+    };
+    let (status, said) = wanbench(&["run", "--launches", "2", "--device", "cpu"]);
+    assert_eq!(status, 0, "{said}");
+    let (status, said) = wanbench(&["run", "--device", "gpu"]);
+    assert!(status == 3 && said.contains("this worker runs on the CPU only"), "{said}");
+    let (status, said) = wanbench(&["doctor"]);
+    assert!(status == 0 && !said.contains("mlx"), "no suite uses a built-in backend: {said}");
 }
 
 #[test]

@@ -167,7 +167,7 @@ fn a_faulty_override_is_named_with_file_line_and_key() {
     let faults = [
         ("base_tolerance_percent = 3", 0, "gate.overrides[1]: missing field `filter`"),
         ("filter = \"\"\nbase_tolerance_percent = 3", 1, "gate.overrides[1].filter: is empty"),
-        ("filter = \"mlx/42f\"\nspeedup_floor = 2", 1, "gate.overrides[1].filter: no case of any suite has `mlx/42f`"),
+        ("filter = \"mlx/42f\"\nspeedup_floor = 2", 1, "gate.overrides[1].filter: no case has `mlx/42f`"),
         ("filter = \"mlx\"", 0, "gate.overrides[1]: sets nothing"),
         ("filter = \"mlx\"\nlooks = [2, 4]", 2, "gate.overrides[1].looks: unknown field `looks`"),
         ("filter = \"mlx\"\ncontrol_share = 0.5", 2, "gate.overrides[1].control_share: unknown field `control_share`"),
@@ -216,4 +216,16 @@ fn a_ceiling_of_all_cases_is_a_number_above_zero() {
         let expected = format!("config.toml:{line}: gate.process_peak_ceiling_mib: is {told}: a finite number above 0");
         assert!(error.starts_with(&expected), "{error}");
     }
+}
+
+#[test]
+fn a_floor_without_any_speedup_is_a_fault_and_an_override_names_the_cases_that_there_are() {
+    let alone = "[default_suite]\ngpu = \"a\"\ncpu = \"a\"\n[suites.a]\nmodel = \"synthetic\"\nreference = \"mlx\"\nlaunches = 2\n\
+                 warmup_steps = 1\n[[suites.a.workloads]]\nframes = 5\nsteps = 1\nlatent = [1, 2, 2]\n[[suites.a.cases]]\n\
+                 backend = \"mlx\"\nquants = [\"none\"]\n";
+    let error = parse(&format!("{alone}\n[gate]\nspeedup_floor = 1.5\n")).unwrap_err();
+    assert!(error.contains("gate.speedup_floor: no case has a speedup"), "{error}");
+    let error =
+        parse(&format!("{alone}\n[[gate.overrides]]\nfilter = \"nope\"\npeak_tolerance_mib = 1\n")).unwrap_err();
+    assert!(error.contains("no case has `nope` in its name; there are mlx/5f/none"), "{error}");
 }

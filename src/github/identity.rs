@@ -145,6 +145,7 @@ mod tests {
 
     fn run() -> WorkflowRun {
         WorkflowRun {
+            name: None,
             id: 1,
             event: "pull_request".to_owned(),
             head_sha: SHA.to_owned(),

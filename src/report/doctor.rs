@@ -200,6 +200,7 @@ mod tests {
 
     fn doctor() -> Doctor {
         Doctor {
+            configuration: PathBuf::from("config.toml"),
             machine: Machine {
                 chip: "Apple M3 Ultra".into(),
                 cpu_cores: Some(32),

@@ -74,4 +74,9 @@ async fn an_archive_that_is_not_the_released_one_is_refused_and_what_was_there_s
     assert!(!is_done && said.contains("is not the file that was released"), "{said}");
     assert_eq!(version(), installed);
     assert_eq!(std::fs::read_dir(folder.path().join("programs")).unwrap().count(), 1, "nothing half-written");
+
+    std::fs::remove_file(folder.path().join("programs/wanbench")).unwrap();
+    std::fs::create_dir(folder.path().join("programs/wanbench")).unwrap();
+    let (is_done, said) = install(&release.address());
+    assert!(!is_done && said.contains("is a folder"), "{said}");
 }
