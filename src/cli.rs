@@ -477,8 +477,9 @@ pub struct GitHubApi {
 /// The base that head is measured beside.
 #[derive(Clone, Debug, Args)]
 pub struct BaseArgs {
-    /// Measure this revision's workers beside head's. It is taken exactly, so in CI pass the merge base. Its workers are
-    /// built at first use; the builds of the five commits used last are cached
+    /// Measure this revision's workers beside head's. It is taken exactly, so in CI pass the merge base. Built-in workers are
+    /// built at first use, and one of your own runs in that revision's committed files; those of the five commits used last are
+    /// cached
     #[arg(long, value_name = "REV")]
     pub base: Option<String>,
     /// Measure the workers in this folder (wanbench-mlx, wanbench-torch) beside head's
