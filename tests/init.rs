@@ -136,6 +136,8 @@ fn a_script_that_is_the_program_can_be_started() {
     let mut wanbench = Command::new(env!("CARGO_BIN_EXE_wanbench"));
     let output = wanbench.args(["init", "--backend", "./bench/run.py"]).current_dir(folder.path()).output().unwrap();
     assert!(output.status.success(), "{output:?}");
+    let config = std::fs::read_to_string(folder.path().join("wanbench.toml")).unwrap();
+    assert!(config.contains("command = [\"./bench/run.py\", \"@BRANCH@\"]"), "{config}");
     assert!(Command::new(folder.path().join("bench/run.py")).stdin(std::process::Stdio::null()).status().is_ok());
 }
 

@@ -78,27 +78,17 @@ fn configuration(answers: &Answers) -> &'static str {
 impl Answers {
     /// `text` with each place, such as `@NAME@`, filled in.
     fn filled(&self, release: &Release, text: &str) -> String {
-        let (command, runner) = (toml_array(&self.command), format!("[{}]", self.runner.join(", ")));
         let words = [
-            ("NAME", self.name.as_str()),
-            ("COMMAND", &command),
-            ("BRANCH", &self.branch),
-            ("RELEASES", &release.releases),
-            ("VERSION", env!("CARGO_PKG_VERSION")),
-            ("SHA256", &release.installer_sha256),
+            ("@NAME@", self.name.as_str()),
+            ("@BRANCH@", &self.branch),
+            ("@RELEASES@", &release.releases),
+            ("@VERSION@", env!("CARGO_PKG_VERSION")),
+            ("@SHA256@", &release.installer_sha256),
+            ("[self-hosted, macOS, ARM64]", &quoted(&self.runner)),
+            // The only one that may have anything in it comes last, and so stays as it is.
+            ("@COMMAND@", &toml_array(&self.command)),
         ];
-        // Once through the text, so that nothing in a word is taken for a place.
-        let mut parts = text.split('@');
-        let mut filled = parts.next().unwrap_or_default().to_owned();
-        let mut is_filled = false;
-        for part in parts {
-            match words.iter().find(|(place, _)| *place == part && !is_filled) {
-                Some((_, word)) => (filled, is_filled) = (filled + word, true),
-                None if is_filled => (filled, is_filled) = (filled + part, false),
-                None => filled = filled + "@" + part,
-            }
-        }
-        filled.replace("[self-hosted, macOS, ARM64]", &runner)
+        words.iter().fold(text.to_owned(), |text, (place, word)| text.replace(place, word))
     }
 }
 
@@ -118,28 +108,42 @@ impl Starter {
     }
 }
 
+/// What is left to do, in lines of at most 80 columns but for what they quote.
 fn next_steps(answers: &Answers, kept: &[PathBuf]) -> String {
     let command = shell::command(answers.command.iter().map(String::as_str));
     let worker = match &answers.worker {
-        Some(path) if !kept.contains(path) => format!("Put your framework into {}, where it says so", path.display()),
-        _ => format!("Let `{command}` speak the worker protocol (docs/protocol.md of wanbench)"),
+        Some(path) if !kept.contains(path) => format!("Put your framework into {}, where it says so.", path.display()),
+        _ => format!("Let `{command}`\n   speak the worker protocol (docs/protocol.md of wanbench)."),
     };
     let own = match kept.iter().find(|path| path.as_path() == Path::new(configuration(answers))) {
         Some(path) => {
-            format!("{} is yours and was not changed: see that its [backends] name `{command}`.\n   ", path.display())
+            format!(
+                "{} is yours and was not changed: see that its [backends] name\n   `{command}`.\n   ",
+                path.display()
+            )
         }
         None => String::new(),
     };
-    let public = "In a public repository whoever opens a pull request can run programs on it:\n   require an approval for all outside \
-                  contributors first (docs/github.md of wanbench, section 4).";
     format!(
-        "\nNext:\n1. {own}{worker};\n   `wanbench check` measures it here.\n\
-         2. Register a self-hosted runner with the labels {}.\n   {public}\n\
-         3. Commit these files and open a pull request to {}, which is taken for the default branch: its cases are\n   \
-         new. Each later one is measured beside the commit that it branched off from.",
+        "\nNext:\n\
+         1. {own}{worker}\n   \
+         `wanbench check` measures it here.\n\
+         2. Register a self-hosted runner with the labels {}.\n   \
+         In a public repository whoever opens a pull request can run programs on it:\n   \
+         require an approval for all outside contributors first (docs/github.md of\n   \
+         wanbench, section 4).\n\
+         3. Commit these files and open a pull request to {}, which is taken for the\n   \
+         default branch. Its cases are new; each later one is measured beside the\n   \
+         commit that it branched off from.",
         answers.runner.join(", "),
         answers.branch
     )
+}
+
+/// A list as YAML writes it too, in which no label is taken for a number or a truth value.
+fn quoted(labels: &[String]) -> String {
+    let labels: Vec<String> = labels.iter().map(|label| format!("\"{label}\"")).collect();
+    format!("[{}]", labels.join(", "))
 }
 
 fn toml_array(words: &[String]) -> String {
