@@ -70,6 +70,8 @@ fn what_cannot_stand_in_a_workflow_is_refused() {
         (&["--backend", ""], "--backend"),
         (&["--backend", "python3 ~/worker.py"], "`~/worker.py`"),
         (&["--backend", "cd bench && python3 worker.py"], "`&&`"),
+        (&["--backend", "cd bench&&python3 worker.py"], "`bench&&python3`"),
+        (&["--backend", "worker.py"], "./worker.py"),
         (&["--backend", "OMP_NUM_THREADS=4 python3 worker.py"], "env OMP_NUM_THREADS=4 python3 worker.py"),
         (&["--releases", "nonsense"], "--releases nonsense"),
         (&["--default-branch", "a\"]\nrun: evil"], "--default-branch"),
@@ -122,7 +124,8 @@ fn what_was_there_is_not_taken_for_the_starters_own() {
     std::fs::write(folder.path().join("wanbench.toml"), "[suites.mine]\n").unwrap();
     std::fs::create_dir_all(folder.path().join("bench/worker.py")).unwrap();
     let (status, _, stderr) = init(folder.path());
-    assert!(status == 3 && stderr.contains("bench/worker.py"), "a folder is no worker: {stderr}");
+    assert!(status == 2 && stderr.contains("bench/worker.py is no file"), "a folder is no worker: {stderr}");
+    assert!(!folder.path().join(".github").exists(), "nothing is written by halves");
     std::fs::remove_dir(folder.path().join("bench/worker.py")).unwrap();
     std::fs::write(folder.path().join("bench/worker.py"), "mine").unwrap();
     let (status, _, stderr) = init(folder.path());
@@ -134,7 +137,8 @@ fn what_was_there_is_not_taken_for_the_starters_own() {
 fn a_script_that_is_the_program_can_be_started() {
     let folder = tempfile::tempdir().unwrap();
     let mut wanbench = Command::new(env!("CARGO_BIN_EXE_wanbench"));
-    let output = wanbench.args(["init", "--backend", "./bench/run.py"]).current_dir(folder.path()).output().unwrap();
+    let output =
+        wanbench.args(["init", "--backend", "./bench/run.py @BRANCH@"]).current_dir(folder.path()).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     let config = std::fs::read_to_string(folder.path().join("wanbench.toml")).unwrap();
     assert!(config.contains("command = [\"./bench/run.py\", \"@BRANCH@\"]"), "{config}");
@@ -172,9 +176,8 @@ fn the_worker_that_is_written_is_measured() {
 fn a_place_that_cannot_be_written_is_named() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join(".github"), "a file").unwrap();
-    let (status, _, stderr) = init(folder.path());
-    assert_eq!(status, 3);
-    assert!(stderr.contains(".github/workflows/wanbench.yml"), "{stderr}");
+    let (status, stdout, stderr) = init(folder.path());
+    assert!(status == 2 && stdout.is_empty() && stderr.contains(".github is no folder"), "{stderr}");
 }
 
 /// A step of action.yml.

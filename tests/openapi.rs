@@ -105,6 +105,42 @@ fn the_requests_about_an_untrusted_artifacts_pull_request_are_valid() {
 
 #[test]
 #[ignore = "needs GitHub's description of its API: make test-github"]
+fn the_requests_that_tell_missing_results_and_withdraw_that_are_valid() {
+    let mock = Mock::start();
+    let project = project();
+    let comment = |results: &str| {
+        let mut command = project.command(&["comment", "--results", results, "--event", "event.json", "--check-run"]);
+        command.args(["--repository", REPOSITORY, "--api-url", &mock.url, "--token", TOKEN]);
+        command.output().unwrap().status.code().unwrap()
+    };
+    assert_eq!([comment("none.json"), comment("results.json")], [2, 0]);
+    // The description's example of a run has artifacts: one that is not here was not fetched.
+    std::fs::create_dir(project.path("artifact")).unwrap();
+    let repository = json!({"full_name": REPOSITORY});
+    let run = json!({
+        "id": 7, "event": "pull_request", "head_sha": HEAD_SHA, "head_branch": "topic", "conclusion": "success",
+        "head_repository": repository, "repository": repository,
+    });
+    project.write("event.json", &json!({"workflow_run": run}).to_string());
+    let mut command =
+        project.command(&["comment", "--artifact-folder", "artifact", "--event", "event.json", "--dry-run"]);
+    command.args(["--repository", REPOSITORY, "--api-url", &mock.url, "--token", TOKEN]);
+    assert_eq!(command.output().unwrap().status.code(), Some(3));
+
+    let requests = mock.finish();
+    let asked: Vec<String> = requests.iter().map(Request::what).collect();
+    assert!(requests.iter().all(|request| request.status < 400 && request.problem.is_null()), "{requests:#?}");
+    for expected in [
+        format!("DELETE /repos/{REPOSITORY}/issues/comments/1"),
+        format!("PATCH /repos/{REPOSITORY}/check-runs/1"),
+        format!("GET /repos/{REPOSITORY}/actions/runs/7/artifacts?name=wanbench%2Dresults"),
+    ] {
+        assert!(asked.contains(&expected), "{expected}: {asked:#?}");
+    }
+}
+
+#[test]
+#[ignore = "needs GitHub's description of its API: make test-github"]
 fn what_the_workflows_ask_by_gh_is_in_the_description_with_what_they_take_of_the_answer() {
     let asked = Regex::new(r#"gh api "([^"]+)"(?:\s*\\?\s*)--jq '?([^')\n]+)"#).unwrap();
     let folders = [".github/workflows", "src/commands/init"];

@@ -24,7 +24,7 @@ pub fn comment(args: &cli::Comment, terminal: &Terminal) -> Result<ExitStatus> {
     outputs::check_comment(args)?;
     let config = Config::open(&args.sources.config).map_err(Error::from);
     if let Some(folder) = &args.artifact_folder
-        && artifact::is_nothing_asked(folder, &args.publication.api)?
+        && artifact::is_nothing_asked(folder, &args.publication.artifact, &args.publication.api)?
     {
         terminal.say("wanbench: the run ended with `success` and measured nothing: there is nothing to post");
         return Ok(ExitStatus::Passed);

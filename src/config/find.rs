@@ -33,7 +33,11 @@ pub fn find(folder: &Path) -> PathBuf {
 pub fn defines_suites(text: &str) -> bool {
     text.lines().map(str::trim_start).any(|line| {
         let key = line.trim_start_matches('[').trim_start();
-        let ends = |rest: &str| rest.trim_start().starts_with(['.', ']', '=']);
+        let ends = |rest: &str| {
+            let rest = rest.trim_start();
+            rest.starts_with(['.', ']'])
+                || rest.strip_prefix('=').is_some_and(|value| value.trim_start().starts_with('{'))
+        };
         ["suites", "default_suite"].iter().any(|table| key.strip_prefix(table).is_some_and(ends))
     })
 }
@@ -61,7 +65,7 @@ mod tests {
         assert_eq!(found("site"), "wanbench.toml");
         write("site/bench/config.toml", "  [ suites.near ]\nbroken");
         assert_eq!(found("site/bench/deep"), "../config.toml");
-        write("site/tests/config.toml", "suites_dir = 3");
+        write("site/tests/config.toml", "suites_dir = 3\nsuites = [\"a\"]");
         assert_eq!(found("site/tests"), "../wanbench.toml");
         write("site/bench/wanbench.toml", "");
         assert_eq!(found("site/bench/deep"), "../wanbench.toml");

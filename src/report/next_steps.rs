@@ -62,6 +62,7 @@ pub(super) fn steps(report: &Report) -> Vec<Step<'_>> {
         steps.extend(more_launches(report).map(Step::Do));
         steps.extend(measure_again(report).map(Step::Do));
     }
+    steps.extend(no_base(report).map(Step::Do));
     steps.extend(base_failed(report).map(Step::Do));
     steps.extend(no_output(report).map(Step::Do));
     steps.extend(no_peak(report).map(Step::Do));
@@ -235,6 +236,16 @@ fn not_judged(report: &Report, is_meant: fn(Figure) -> bool) -> impl Iterator<It
     report.outcome.findings().filter(move |(case, finding)| case.now.is_some() && is_meant(finding))
 }
 
+/// Where a stranger's results were measured beside no base revision, and no baseline has the case either.
+fn no_base(report: &Report) -> Option<String> {
+    not_judged(report, is_time).find(|(_, finding)| is_bare(report, finding))?;
+    Some(format!("Measure beside the base revision: `{} --base REV`.", check_whole(report)))
+}
+
+fn is_bare(report: &Report, finding: &Finding) -> bool {
+    finding.against == Against::Base && report.record.base.is_none()
+}
+
 /// Where the base revision's worker failed, so that head's times have nothing beside them.
 fn base_failed(report: &Report) -> Option<String> {
     let (case, _) = not_judged(report, is_time).find(|(case, finding)| has_failed_base(report, case, finding))?;
@@ -255,7 +266,8 @@ fn has_failed_base(report: &Report, case: &Judged, finding: &Finding) -> bool {
 fn measure_again(report: &Report) -> Option<String> {
     // An end before the last launch is no gap where all was decided by then.
     let has_ended = report.record.ended_early.is_some() && !report.outcome.gaps.is_empty();
-    let lacks_times = not_judged(report, is_time).any(|(case, finding)| !has_failed_base(report, case, finding));
+    let is_other = |case, finding| !has_failed_base(report, case, finding) && !is_bare(report, finding);
+    let lacks_times = not_judged(report, is_time).any(|(case, finding)| is_other(case, finding));
     let disagrees = |finding: &Finding| finding.verdict == Verdict::Inconclusive && !is_time(finding.figure);
     let is_open = report.standing() != Standing::Passed && report.outcome.findings().any(|(_, it)| disagrees(it));
     let time = if has_ended { ", and with more time (--time-limit)" } else { "" };

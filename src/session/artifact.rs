@@ -4,6 +4,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
 use wanbench::config::Config;
 use wanbench::github::artifact::{Artifact, PULL_REQUEST};
 use wanbench::github::client::Client;
@@ -55,11 +56,21 @@ impl Received {
 }
 
 /// Whether the run that `api`'s event tells of left nothing in `folder` since nothing was asked of it, such as for a label set by
-/// somebody who may not ask: a job that measures and leaves no results fails its run.
-pub fn is_nothing_asked(folder: &Path, api: &GitHubApi) -> Result<bool> {
-    let run = open_event(api)?.workflow_run;
-    let is_success = run.is_some_and(|run| run.conclusion.as_deref() == Some("success"));
-    Ok(is_success && !has_results(folder))
+/// somebody who may not ask. A job that measures and leaves no results fails its run; and where GitHub has the artifact `name`, it
+/// only did not get here.
+pub fn is_nothing_asked(folder: &Path, name: &str, api: &GitHubApi) -> Result<bool> {
+    let run = open_event(api)?.workflow_run.filter(|run| run.conclusion.as_deref() == Some("success"));
+    let Some(run) = run.filter(|_| !has_results(folder)) else { return Ok(false) };
+    let (repository, name) = (repository(api)?, utf8_percent_encode(name, NON_ALPHANUMERIC));
+    let route = format!("/repos/{repository}/actions/runs/{}/artifacts?name={name}", run.id);
+    let kept: Kept = asking(api, async |client| Ok(client.get(&route).await?))?;
+    Ok(kept.total_count == 0)
+}
+
+/// How many artifacts a run has; the only thing that is used of them.
+#[derive(Deserialize)]
+struct Kept {
+    total_count: u64,
 }
 
 /// Whether there is anything beside the number of a pull request.

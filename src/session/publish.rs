@@ -150,7 +150,7 @@ impl<'a> Publisher<'a> {
     fn ask(&self, rendered: &Rendered) -> Result<ExitStatus> {
         let say = |text: &str| self.terminal.say(&format!("wanbench: {text}"));
         if !has_token(&self.args.api) {
-            say("nothing was posted on GitHub: pass a token in GITHUB_TOKEN or --token");
+            say("nothing was posted on GitHub, since there is no token (GITHUB_TOKEN or --token)");
             return Ok(ExitStatus::Incomplete);
         }
         let repository = repository(&self.args.api)?;

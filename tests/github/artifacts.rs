@@ -186,6 +186,9 @@ async fn a_run_that_was_asked_for_nothing_is_told_nowhere() {
     let (status, said, comments, checks) = ended.post().await;
     assert!(status == 0 && said.contains("measured nothing"), "{status}: {said}");
     assert!(comments.is_empty() && checks.is_empty(), "{comments:?} {checks:?}");
+    // One that GitHub has was only not fetched.
+    ended.github.state().artifacts = 1;
+    ended.assert_told("the run left no results, it ended with `success`").await;
 }
 
 #[tokio::test]
@@ -196,6 +199,7 @@ async fn a_change_that_leaves_out_what_it_would_be_compared_with_does_not_pass()
     std::fs::rename(ended.project.path("results.json"), ended.project.path("artifact/results.json")).unwrap();
     let (_, said, comments, checks) = ended.post().await;
     assert!(comments[0].contains("measured beside no base revision, and no baseline has it"), "{comments:?}");
+    assert!(comments[0].contains("check --suite tiny --base REV`"), "{comments:?}");
     assert!(checks.iter().all(|(_, conclusion)| conclusion == "action_required"), "{said} {checks:?}");
     // A run of the repository's own branches has nothing to leave out.
     ended.github = GitHub::start().await;

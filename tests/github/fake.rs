@@ -57,6 +57,8 @@ pub struct State {
     pub check_runs: Vec<Value>,
     /// Open pull requests.
     pub pull_requests: Vec<Value>,
+    /// How many artifacts each run has.
+    pub artifacts: u64,
     /// Comments of other jobs that appear just before the next one is made.
     pub other_jobs: Vec<String>,
     /// Who comments; [`AUTHOR`] if empty.
@@ -174,6 +176,9 @@ impl State {
                     run["head_sha"] == *sha && name.as_ref().is_none_or(|name| run["name"] == name.as_str())
                 });
                 json_answer(200, &json!({ "total_count": runs.len(), "check_runs": runs }))
+            }
+            ("GET", ["repos", "octo", "models", "actions", "runs", _, "artifacts"]) => {
+                json_answer(200, &json!({ "total_count": self.artifacts, "artifacts": [] }))
             }
             ("GET", ["repos", "octo", "models", "pulls"]) => {
                 let head = parameter(request, "head").unwrap();

@@ -33,6 +33,7 @@ const PATHS = [
   `${REPOSITORY}/check-runs/{check_run_id}`,
   `${REPOSITORY}/pulls`,
   `${REPOSITORY}/pulls/{pull_number}`,
+  `${REPOSITORY}/actions/runs/{run_id}/artifacts`,
   // What the workflows ask by `gh api`.
   `${REPOSITORY}/collaborators/{username}/permission`,
   `${REPOSITORY}/actions/runs/{run_id}`,

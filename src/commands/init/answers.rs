@@ -48,7 +48,7 @@ impl Answers {
         let command = words(&command)?;
         let runner = args.runner.iter().map(|label| plain("--runner", label.trim()));
         Ok(Self {
-            branch: plain("--default-branch (found by git if it is not given)", &branch)?,
+            branch: plain("--default-branch", &branch)?,
             name: backend_name(&name.unwrap_or_default()),
             worker: worker(&command),
             runner: runner.collect::<Result<_>>()?,
@@ -94,10 +94,11 @@ fn words(command: &str) -> Result<Vec<String>> {
     if words[0].contains('=') {
         return Err(refused(&format!("for a variable begin with `env`: env {command}")));
     }
-    let is_for_a_shell = |word: &String| {
-        ["&&", "||", "|", ";", "<", ">", "&"].contains(&word.as_str()) || word.starts_with('~') || word.contains('$')
-    };
-    match words.iter().find(|word| is_for_a_shell(word)) {
+    if !words[0].contains('/') && words[0].ends_with(".py") {
+        return Err(refused(&format!("a program without a folder is looked for on PATH: ./{command}")));
+    }
+    let is_for_a_shell = |word: &&String| word.starts_with('~') || word.contains(['$', '`', '&', '|', ';', '<', '>']);
+    match words.iter().find(is_for_a_shell) {
         Some(word) => {
             Err(refused(&format!("it starts without a shell, to which `{word}` means something: put it into a script")))
         }
@@ -123,7 +124,9 @@ fn worker(command: &[String]) -> Option<PathBuf> {
     let script = command.iter().find(|word| word.ends_with(".py") || word.starts_with("-m"))?;
     let is_visible = |part: Component| match part {
         Component::CurDir => true,
-        Component::Normal(name) => !name.to_string_lossy().starts_with('.'),
+        Component::Normal(name) => {
+            !name.to_string_lossy().starts_with('.') && !name.to_string_lossy().contains(['*', '?'])
+        }
         _ => false,
     };
     let path = Path::new(script);

@@ -13,7 +13,7 @@ use wanbench::files::save;
 use wanbench::text::shell;
 
 use crate::cli;
-use crate::session::status::{ExitStatus, OrStatus, Result};
+use crate::session::status::{Error, ExitStatus, OrStatus, Result};
 use crate::session::terminal::Terminal;
 use answers::Answers;
 use release::Release;
@@ -22,8 +22,10 @@ use release::Release;
 pub fn init(args: &cli::Init, terminal: &Terminal) -> Result<ExitStatus> {
     let answers = Answers::new(args)?;
     let release = Release::new(args, terminal)?;
+    let starters = starters(&answers, &release);
+    starters.iter().try_for_each(|starter| starter.check(&answers.root))?;
     let mut kept = Vec::new();
-    for starter in starters(&answers, &release) {
+    for starter in starters {
         let path = answers.root.join(&starter.path);
         let is_new = starter.write(&path).or_incomplete(|| format!("cannot write {}", path.display()))?;
         let what = if is_new { "wrote" } else { "exists, not changed:" };
@@ -40,7 +42,6 @@ struct Starter {
     /// Where it belongs, in the repository.
     path: PathBuf,
     text: String,
-    is_executable: bool,
 }
 
 /// What keeps changes from outside from being measured, in wanbench.yml.
@@ -54,9 +55,7 @@ fn starters(answers: &Answers, release: &Release) -> Vec<Starter> {
     let mut starters =
         vec![Starter::new(configuration(answers), &answers.filled(release, include_str!("wanbench.toml")))];
     if let Some(path) = &answers.worker {
-        let is_executable = Path::new(&answers.command[0]).components().eq(path.components());
-        let text = include_str!("../../../examples/worker.py");
-        starters.push(Starter { is_executable, ..Starter::new(path, text) });
+        starters.push(Starter::new(path, include_str!("../../../examples/worker.py")));
     }
     let workflow = answers.filled(release, include_str!("wanbench.yml"));
     let workflow = if answers.takes_outside { workflow.replace(FROM_INSIDE, "") } else { workflow };
@@ -94,15 +93,36 @@ impl Answers {
 
 impl Starter {
     fn new(path: impl Into<PathBuf>, text: &str) -> Self {
-        Self { path: path.into(), text: text.to_owned(), is_executable: false }
+        Self { path: path.into(), text: text.to_owned() }
+    }
+
+    /// An error where something else is in the file's place, before any is written.
+    fn check(&self, root: &Path) -> Result<()> {
+        for (depth, place) in self.path.ancestors().filter(|place| !place.as_os_str().is_empty()).enumerate() {
+            let path = root.join(place);
+            // Whatever a link leads to.
+            let is_there = path.symlink_metadata().is_ok();
+            let (is_right, kind) = if depth == 0 { (path.is_file(), "file") } else { (path.is_dir(), "folder") };
+            if is_there && !is_right {
+                return Err(Error::usage(format!(
+                    "{} is no {kind}: make room for {}",
+                    path.display(),
+                    self.path.display()
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// Puts the file at `path`; whether it was not there. One that is there stays as it is.
     fn write(&self, path: &Path) -> io::Result<bool> {
         match save::new(path, self.text.as_bytes()) {
-            Ok(()) if self.is_executable => fs::set_permissions(path, Permissions::from_mode(0o755)).map(|()| true),
+            // A script can be the program itself.
+            Ok(()) if self.text.starts_with("#!") => {
+                fs::set_permissions(path, Permissions::from_mode(0o755)).map(|()| true)
+            }
             Ok(()) => Ok(true),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_file() => Ok(false),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
             Err(error) => Err(error),
         }
     }
@@ -124,8 +144,14 @@ fn next_steps(answers: &Answers, kept: &[PathBuf]) -> String {
         }
         None => String::new(),
     };
+    let inside = match answers.takes_outside && kept.iter().any(|path| path == Path::new(WORKFLOW)) {
+        true => format!(
+            "\n{WORKFLOW} was not changed, and may leave changes from outside\nout: delete it, and run this again.\n"
+        ),
+        false => String::new(),
+    };
     format!(
-        "\nNext:\n\
+        "{inside}\nNext:\n\
          1. {own}{worker}\n   \
          `wanbench check` measures it here.\n\
          2. Register a self-hosted runner with the labels {}.\n   \

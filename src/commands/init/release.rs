@@ -20,8 +20,9 @@ impl Release {
     pub(super) fn new(args: &cli::Init, terminal: &Terminal) -> Result<Self> {
         let Some(releases) = args.releases.clone().or_else(own) else {
             terminal.say(
-                "note: this build is of no published repository, so the workflows run the `wanbench` that is on their runners' PATH. A \
-                 runner of GitHub's has none: nothing is posted until WANBENCH_RELEASES in them names releases",
+                "note: this build is of no published repository, so the workflows run the\n\
+                 `wanbench` that is on their runners' PATH. A runner of GitHub's has none:\n\
+                 nothing is posted until WANBENCH_RELEASES in them names releases.",
             );
             return Ok(Self { releases: String::new(), installer_sha256: String::new() });
         };
@@ -40,8 +41,8 @@ impl Release {
             Ok(script) => Sha256::digest(&script).iter().map(|byte| format!("{byte:02x}")).collect(),
             Err(reason) => {
                 terminal.say(&format!(
-                    "warning: {installer} cannot be read ({reason}): the jobs fail until WANBENCH_INSTALLER_SHA256 in the workflows is \
-                     its SHA-256"
+                    "warning: {installer} cannot be read\n({reason}): the jobs fail until WANBENCH_INSTALLER_SHA256\nin the workflows \
+                     is its SHA-256."
                 ));
                 String::new()
             }
