@@ -156,10 +156,11 @@ fn what_the_workflows_ask_by_gh_is_in_the_description_with_what_they_take_of_the
         }
     }
     assert_eq!(requests.len(), 2, "{requests:?}");
+    let keys = Regex::new(r"\.(\w+)").unwrap();
     let mock = Mock::start();
     for (route, taken) in &requests {
         let answer = mock.send("GET", &format!("/{route}"), &Value::Null);
-        for key in Regex::new(r"\.(\w+)").unwrap().captures_iter(taken) {
+        for key in keys.captures_iter(taken) {
             assert!(answer.contains(&format!("\"{}\":", &key[1])), "{route} has no {}: {answer}", &key[1]);
         }
     }

@@ -88,9 +88,9 @@ fn judge(args: &cli::Comment, trust: Trust, config: Result<Config>, records: Rec
         let record = record?;
         let invocation = judged::invocation(&path, &args.sources, judged::flags_of(&record));
         let plan = match trust {
-            Trust::OfOwn => Plan::of(&config, &record),
-            Trust::OfNobody => Plan::of_stranger(&config, &record),
-            Trust::OfChange => Plan { asks_comparison: true, ..Plan::of_stranger(&config, &record) },
+            Trust::Own => Plan::of(&config, &record),
+            Trust::Nobody => Plan::of_stranger(&config, &record),
+            Trust::Change => Plan { asks_comparison: true, ..Plan::of_stranger(&config, &record) },
         };
         let judging = Judging::by_committed(&record, plan, Demands::default(), &config, &args.sources, invocation)?;
         Ok(judging.report(record))
@@ -98,23 +98,23 @@ fn judge(args: &cli::Comment, trust: Trust, config: Result<Config>, records: Rec
     Ok(records.into_iter().map(judge).collect())
 }
 
-/// Whose word the results are.
+/// Whose the results are, and so what counts of what they say for themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trust {
     /// The repository's own.
-    OfOwn,
+    Own,
     /// Nobody's who is known.
-    OfNobody,
-    /// That of a pull request, which can leave out what it would be compared with.
-    OfChange,
+    Nobody,
+    /// A pull request's, which can leave out what it would be compared with.
+    Change,
 }
 
 impl Trust {
     fn of(args: &cli::Comment, received: Option<&Received>) -> Self {
         match received {
-            _ if args.trust_results => Self::OfOwn,
-            Some(received) if received.pull_request.is_some() => Self::OfChange,
-            _ => Self::OfNobody,
+            _ if args.trust_results => Self::Own,
+            Some(received) if received.pull_request.is_some() => Self::Change,
+            _ => Self::Nobody,
         }
     }
 }
