@@ -88,13 +88,18 @@ fn a_faulty_worker_fails_its_case_alone() {
 }
 
 #[test]
-fn a_missing_worker_says_how_to_build_it() {
+fn a_missing_program_of_the_users_own_says_how_it_is_found() {
     let project = Project::new(&[("good", &worker(0.1, 8))]);
     let config = std::fs::read_to_string(project.path("config.toml")).unwrap();
-    project.write("config.toml", &config.replace("\"sh\"", "\"no-such-program\""));
-    let ran = project.wanbench(&["run"]);
-    assert_eq!(ran.status, 3);
-    assert!(ran.stdout.contains("there is no worker `no-such-program`: `make build` builds"), "{}", ran.stdout);
+    for (program, words) in [
+        ("no-such-program", "there is no program `no-such-program`: set `command` under [backends.NAME]"),
+        ("THREADS=4", "for a variable begin the command with `env`, as in [\"env\", \"THREADS=4\", …]"),
+    ] {
+        project.write("config.toml", &config.replace("\"sh\"", &format!("\"{program}\"")));
+        let ran = project.wanbench(&["run"]);
+        assert_eq!(ran.status, 3);
+        assert!(ran.flat().contains(words), "{}", ran.stdout);
+    }
 }
 
 #[test]
