@@ -87,10 +87,12 @@ impl<'a> Worker<'a> {
         if let Some(folder) = &program.folder {
             command.current_dir(folder);
         }
+        // From before there is a process: whoever stops wanbench may do so as soon as there is one.
+        let stopwatch = Stopwatch::start();
         let started = Group::spawn(&mut command, Leftovers::Killed);
         let mut group = started.map_err(|error| cannot_start(program, name, &error))?;
         let pipes = Pipes::of(&mut group.child).map_err(|error| format!("cannot read from `{name}`: {error}"))?;
-        let mut worker = Self { group, pipes, stopwatch: Stopwatch::start(), deadline, interruptions };
+        let mut worker = Self { group, pipes, stopwatch, deadline, interruptions };
         worker.send(request);
         Ok(worker)
     }
