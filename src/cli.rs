@@ -2,6 +2,7 @@
 
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use secrecy::SecretString;
@@ -89,9 +90,10 @@ pub enum Color {
     Never,
 }
 
-/// The configuration if none is named.
+/// The configuration if none is named, looked for once: many commands have the flag.
 fn found() -> PathBuf {
-    config::find(Path::new("."))
+    static FOUND: LazyLock<PathBuf> = LazyLock::new(|| config::find(Path::new(".")));
+    FOUND.clone()
 }
 
 /// Where configuration and baselines are.
@@ -696,7 +698,7 @@ pub struct Init {
     /// is written, to be filled in [default: asked for, else `python3 bench/worker.py`]
     #[arg(long, value_name = "COMMAND")]
     pub backend: Option<String>,
-    /// The repository's default branch [default: that of `origin`, else the present one]
+    /// The repository's default branch [default: that of `origin`, else a usual name that is there, else the present one]
     #[arg(long, value_name = "NAME")]
     pub default_branch: Option<String>,
     /// Labels of the runner that measures

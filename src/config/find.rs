@@ -13,12 +13,7 @@ pub fn find(folder: &Path) -> PathBuf {
     let mut place = PathBuf::new();
     loop {
         let here = folder.join(&place);
-        let is_there = |name: &&&str| {
-            let path = here.join(name);
-            let is_ours = || read::text(&path, Limit::CONFIGURATION).is_ok_and(|text| defines_suites(&text));
-            path.is_file() && (**name == NAMES[0] || is_ours())
-        };
-        if let Some(name) = NAMES.iter().find(is_there) {
+        if let Some(name) = in_folder(&here) {
             return place.join(name);
         }
         let is_root = here.join(".git").exists() || here.canonicalize().is_ok_and(|here| here.parent().is_none());
@@ -27,6 +22,16 @@ pub fn find(folder: &Path) -> PathBuf {
         }
         place.push("..");
     }
+}
+
+/// The name of the configuration in `folder` itself; of both, the one that is ours alone.
+pub fn in_folder(folder: &Path) -> Option<&'static str> {
+    let is_there = |name: &&str| {
+        let path = folder.join(name);
+        let is_ours = || read::text(&path, Limit::CONFIGURATION).is_ok_and(|text| defines_suites(&text));
+        path.is_file() && (*name == NAMES[0] || is_ours())
+    };
+    NAMES.into_iter().find(is_there)
 }
 
 /// Whether a text has a table of suites, be it valid or not; a config.toml that has none belongs to another tool.

@@ -26,7 +26,7 @@ pub use axes::Axes;
 pub use built_in::{BuiltIn, CpuMemory, backend_of_founding_name, cpu_memory, display_name, founding_name};
 pub use case::{Case, Model, Workload, link_references, select};
 pub use ceiling::Ceiling;
-pub use find::{NAMES, defines_suites, find};
+pub use find::{NAMES, defines_suites, find, in_folder};
 pub use overrides::Override;
 pub use thresholds::{Look, PASS_ERROR, Thresholds};
 

@@ -6,11 +6,12 @@
 
 use std::cmp::Ordering;
 
+use jiff::tz::TimeZone;
+
 use super::relaxed;
 use crate::config::{Config, Suite};
 use crate::store::baseline::{Anchor, Baseline, BaselineCase, KEPT_RUNS, ModelMemory, RecordedRun};
 use crate::text::format;
-use jiff::tz::TimeZone;
 
 /// The committed state of one side of a change; `None` for what it does not have.
 #[derive(Clone, Copy, Debug, Default)]

@@ -16,9 +16,14 @@ use crate::cli::GitHubApi;
 
 /// Runs `ask` with a client of the API.
 pub fn asking<T>(api: &GitHubApi, ask: impl AsyncFnOnce(Client) -> Result<T>) -> Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let settings = Settings { api_url: given(api.api_url.as_deref()), token: api.token.clone(), ..Settings::default() };
-    runtime.or_incomplete(|| "cannot start the GitHub client")?.block_on(async { ask(Client::new(settings)?).await })
+    block_on(async { ask(Client::new(settings)?).await })?
+}
+
+/// Runs what speaks to a server, to its end.
+pub fn block_on<T>(future: impl Future<Output = T>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    Ok(runtime.or_incomplete(|| "cannot start the HTTP client")?.block_on(future))
 }
 
 /// Whether there is a token. Actions set a variable to nothing where a secret is not to be had.

@@ -156,12 +156,12 @@ fn config_at(commit: &str, path: &Path, config: &Config, terminal: &Terminal) ->
 fn committed(commit: &str, path: &Path, config: &Config) -> anyhow::Result<Option<String>> {
     let show = |name: &OsStr| git::show(&config.folder, commit, Path::new(name));
     let name = path.file_name().unwrap_or_default();
-    let others = config::NAMES.iter().map(OsStr::new).filter(|_| config::NAMES.iter().any(|usual| name == *usual));
-    let mut text = show(name)?;
-    for other in others.filter(|other| *other != name) {
-        text = text.or(show(other)?.filter(|text| config::defines_suites(text)));
+    let [one, other] = config::NAMES.map(OsStr::new);
+    let renamed = [(one, other), (other, one)].into_iter().find(|(now, _)| *now == name);
+    match (show(name)?, renamed) {
+        (None, Some((_, before))) => Ok(show(before)?.filter(|text| config::defines_suites(text))),
+        (text, _) => Ok(text),
     }
-    Ok(text)
 }
 
 impl BaseConfig {

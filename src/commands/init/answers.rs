@@ -4,7 +4,6 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Component, Path, PathBuf};
 
 use wanbench::config;
-use wanbench::files::read::{self, Limit};
 use wanbench::revision::git;
 
 use crate::cli;
@@ -56,13 +55,6 @@ impl Answers {
             command,
             root,
         })
-    }
-
-    /// Whether the root has wanbench's configuration under this name.
-    pub(super) fn has_configuration(&self, name: &str) -> bool {
-        let path = self.root.join(name);
-        let defines_suites = || read::text(&path, Limit::CONFIGURATION).is_ok_and(|text| config::defines_suites(&text));
-        path.exists() && (name == config::NAMES[0] || defines_suites())
     }
 }
 

@@ -71,7 +71,7 @@ const WORKFLOW: &str = ".github/workflows/wanbench.yml";
 
 /// The name of the configuration: of the one that is there, if one is.
 fn configuration(answers: &Answers) -> &'static str {
-    config::NAMES.into_iter().find(|name| answers.has_configuration(name)).unwrap_or(config::NAMES[0])
+    config::in_folder(&answers.root).unwrap_or(config::NAMES[0])
 }
 
 impl Answers {

@@ -5,7 +5,8 @@ use wanbench::github::Repository;
 use wanbench::github::download;
 
 use crate::cli;
-use crate::session::status::{Error, OrStatus, Result};
+use crate::session::actions::block_on;
+use crate::session::status::{Error, Result};
 use crate::session::terminal::Terminal;
 
 pub(super) struct Release {
@@ -35,9 +36,7 @@ impl Release {
             )));
         }
         let installer = format!("{releases}/v{}/install.sh", env!("CARGO_PKG_VERSION"));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.or_incomplete(|| "cannot start the HTTP client")?;
-        let installer_sha256 = match runtime.block_on(download::small(&installer)) {
+        let installer_sha256 = match block_on(download::small(&installer))? {
             Ok(script) => Sha256::digest(&script).iter().map(|byte| format!("{byte:02x}")).collect(),
             Err(reason) => {
                 terminal.say(&format!(
