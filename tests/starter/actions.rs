@@ -14,13 +14,13 @@ use crate::tools;
 /// What GitHub knows when it starts a workflow.
 pub struct Run<'a> {
     /// The repository that is checked out from.
-    pub origin: &'a Path,
+    pub origin: PathBuf,
     /// Folder with `wanbench`'s stand-ins, such as `gh`, before the system's own.
-    pub programs: &'a Path,
+    pub programs: PathBuf,
     /// Where artifacts are kept from job to job.
-    pub artifacts: &'a Path,
+    pub artifacts: PathBuf,
     /// Address of the API.
-    pub api_url: &'a str,
+    pub api_url: String,
     pub event_name: &'a str,
     pub event: Value,
     /// The commit of the event.
@@ -147,14 +147,14 @@ impl Run<'_> {
         assert_eq!(workflow["defaults"]["run"]["shell"], "bash");
         let event = temp.join("event.json");
         std::fs::write(&event, self.event.to_string()).unwrap();
-        let path = tools::path(self.programs);
+        let path = tools::path(&self.programs);
         let mut bash = Command::new("bash");
         bash.args(["--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"].as_str().unwrap()])
             .current_dir(workspace)
             .env_clear()
             .envs([("PATH", path.as_str()), ("CI", "true"), ("GITHUB_ACTIONS", "true"), ("GITHUB_RUN_ID", "42")])
             .envs([("GITHUB_REPOSITORY", "octo/models"), ("GITHUB_EVENT_NAME", self.event_name)])
-            .envs([("GITHUB_SHA", self.sha), ("GITHUB_API_URL", self.api_url)])
+            .envs([("GITHUB_SHA", self.sha), ("GITHUB_API_URL", &self.api_url)])
             .env("GITHUB_REF_NAME", self.event["ref"].as_str().unwrap_or_default().trim_start_matches("refs/heads/"))
             .envs([("GITHUB_WORKFLOW", "wanbench"), ("GITHUB_RUN_ATTEMPT", "1")])
             .envs([("HOME", temp), ("RUNNER_TEMP", temp), ("GITHUB_EVENT_PATH", event.as_path())])
@@ -178,7 +178,7 @@ impl Run<'_> {
             "actions/checkout" => {
                 assert_eq!(with["persist-credentials"], false, "a later step could use them");
                 let commit = Some(given("ref")).filter(|commit| !commit.is_empty()).unwrap_or(self.sha.to_owned());
-                git(self.origin, &["clone", "--quiet", ".", &workspace.display().to_string()]);
+                git(&self.origin, &["clone", "--quiet", ".", &workspace.display().to_string()]);
                 git(workspace, &["checkout", "--quiet", "--detach", &commit]);
                 true
             }

@@ -104,13 +104,22 @@ impl Stranger {
         self.run(event_name, sha, event).all(&workflow)
     }
 
-    fn run<'a>(&'a self, event_name: &'a str, sha: &'a str, event: Value) -> OwnedRun<'a> {
+    fn run<'a>(&'a self, event_name: &'a str, sha: &'a str, event: Value) -> Run<'a> {
         let artifacts = self.path("artifacts");
         // A run sees its own artifacts, and a `workflow_run` those of the run that it tells of.
         if event_name != "workflow_run" {
             let _ = std::fs::remove_dir_all(&artifacts);
         }
-        OwnedRun { stranger: self, api_url: self.github.server.uri(), artifacts, event_name, sha, event }
+        Run {
+            origin: self.path("origin"),
+            programs: self.path("programs"),
+            artifacts,
+            api_url: self.github.server.uri(),
+            event_name,
+            event,
+            sha,
+            environment: self.places(),
+        }
     }
 
     /// Runs it for pull request 7, of their own branch, at `head` off the default branch.
@@ -132,32 +141,6 @@ impl Stranger {
         let of_commit = |run: &&Value| run["name"] == "wanbench" && run["head_sha"] == sha;
         let run = state.check_runs.iter().find(of_commit).expect("a check of the commit");
         run["conclusion"].as_str().unwrap_or("none yet").to_owned()
-    }
-}
-
-/// A run with what it borrows.
-struct OwnedRun<'a> {
-    stranger: &'a Stranger,
-    api_url: String,
-    artifacts: PathBuf,
-    event_name: &'a str,
-    sha: &'a str,
-    event: Value,
-}
-
-impl OwnedRun<'_> {
-    fn all(&self, workflow: &str) -> BTreeMap<String, Job> {
-        Run {
-            origin: &self.stranger.path("origin"),
-            programs: &self.stranger.path("programs"),
-            artifacts: &self.artifacts,
-            api_url: &self.api_url,
-            event_name: self.event_name,
-            event: self.event.clone(),
-            sha: self.sha,
-            environment: self.stranger.places(),
-        }
-        .all(workflow)
     }
 }
 

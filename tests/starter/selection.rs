@@ -1,6 +1,6 @@
 //! Which jobs an event starts: drafts, labels, forks, Dependabot, the merge queue.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -39,12 +39,11 @@ fn starter(flags: &[&str]) -> String {
 
 /// The jobs that an event starts, each with its environment where it has one; any of them has these `outputs`.
 fn started(workflow: &str, event_name: &str, event: &Value, outputs: &[(&str, &str)]) -> Vec<String> {
-    let nowhere = Path::new("");
     let run = Run {
-        origin: nowhere,
-        programs: nowhere,
-        artifacts: nowhere,
-        api_url: "",
+        origin: PathBuf::new(),
+        programs: PathBuf::new(),
+        artifacts: PathBuf::new(),
+        api_url: String::new(),
         event_name,
         event: event.clone(),
         sha: "",
