@@ -1,4 +1,5 @@
-// What the tch crate does not offer of libtorch: the accelerator's synchronization and memory, full f32 precision, inference mode.
+// What the tch crate does not offer of libtorch: the accelerator's synchronization, memory and graphs, full f32 precision, inference
+// mode.
 // Device-generic C++, so that it serves MPS and CUDA alike and links libtorch_cpu and libc10 only. On a CPU build it answers that
 // there is no accelerator.
 //
@@ -7,7 +8,10 @@
 
 #include <ATen/Context.h>
 #include <ATen/DeviceAccelerator.h>
+#include <ATen/accelerator/Graph.h>
 #include <c10/core/InferenceMode.h>
+#include <c10/core/StreamGuard.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <c10/util/Exception.h>
 #include <torch/headeronly/version.h>
 
@@ -15,6 +19,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <exception>
+#include <memory>
 
 namespace {
 
@@ -39,6 +44,20 @@ template <class F> int guarded(char *error, size_t size, F call) {
 }
 
 c10::DeviceIndex index_of(int device) { return static_cast<c10::DeviceIndex>(device); }
+
+// A recorded sequence of kernels, and the stream that it is recorded on: the default one cannot be.
+struct Graph {
+  at::accelerator::Graph graph;
+  std::unique_ptr<c10::StreamGuard> stream;
+  bool is_recording = false;
+
+  void end() {
+    if (is_recording)
+      graph.capture_end();
+    is_recording = false;
+    stream.reset();
+  }
+};
 
 } // namespace
 
@@ -77,6 +96,49 @@ int wb_reset_peak(int device, char *error, size_t size) {
 // Gives all memory that no tensor holds back to the system.
 int wb_empty_cache(char *error, size_t size) {
   return guarded(error, size, [] { at::accelerator::emptyCache(); });
+}
+
+// Begins a graph: until it is recorded, operations of this thread go to a stream of its own. Null where it fails.
+void *wb_graph_new(int device, char *error, size_t size) {
+  Graph *made = nullptr;
+  guarded(error, size, [&] {
+    at::accelerator::synchronizeDevice(index_of(device));
+    auto graph = std::make_unique<Graph>();
+    const c10::Device place(at::accelerator::getAccelerator(true).value(), index_of(device));
+    const auto stream = c10::impl::VirtualGuardImpl(place.type()).getStreamFromGlobalPool(place);
+    graph->stream = std::make_unique<c10::StreamGuard>(stream);
+    made = graph.release();
+  });
+  return made;
+}
+
+// From here on operations are recorded in place of being run. What they allocate stays the graph's; unused memory is given back
+// before, since a graph cannot use it.
+int wb_graph_record(void *graph, int device, char *error, size_t size) {
+  return guarded(error, size, [&] {
+    at::accelerator::synchronizeDevice(index_of(device));
+    at::accelerator::emptyCache();
+    auto &it = *static_cast<Graph *>(graph);
+    it.graph.capture_begin();
+    it.is_recording = true;
+  });
+}
+
+// The record is complete; operations go to the stream of before.
+int wb_graph_end(void *graph, char *error, size_t size) {
+  return guarded(error, size, [&] { static_cast<Graph *>(graph)->end(); });
+}
+
+// Enqueues all that was recorded.
+int wb_graph_replay(void *graph, char *error, size_t size) {
+  return guarded(error, size, [&] { static_cast<Graph *>(graph)->graph.replay(); });
+}
+
+void wb_graph_free(void *graph) {
+  guarded(nullptr, 0, [&] {
+    std::unique_ptr<Graph> it(static_cast<Graph *>(graph));
+    it->end();
+  });
 }
 
 // f32 means f32: no TF32 in matrix products or convolutions, which would be measured against a true f32 elsewhere.

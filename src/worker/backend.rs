@@ -41,15 +41,16 @@ pub trait Backend: Sized {
     /// Puts the network that waits into use; the other waits.
     fn switch(&mut self) -> Result<()>;
 
-    /// Brings inputs, already checked against the model, to the device.
-    fn prepare(&mut self, inputs: &Inputs) -> Result<()>;
+    /// Brings inputs, already checked against the model, to the device, and the sinusoids of the `timesteps` that passes will
+    /// be at: constants, as the rotations are, so that no pass has to wait for the host.
+    fn prepare(&mut self, inputs: &Inputs, timesteps: &[f32]) -> Result<()>;
 
-    /// Enqueues v = network(x, t); must compute all of it anew at every call.
-    fn forward(&mut self, t: f32) -> Result<()>;
+    /// Enqueues v = network(x, t) at the timestep of so many before it; must compute all of it anew at every call.
+    fn forward(&mut self, timestep: usize) -> Result<()>;
 
     /// The same, waiting for each part's end; `lap` hears of it then. No part's time goes to another, and together they are
     /// all of the pass.
-    fn forward_by_parts(&mut self, t: f32, lap: &mut dyn FnMut(Part)) -> Result<()>;
+    fn forward_by_parts(&mut self, timestep: usize, lap: &mut dyn FnMut(Part)) -> Result<()>;
 
     /// Waits until all that was enqueued is computed.
     fn synchronize(&mut self) -> Result<()>;

@@ -12,10 +12,12 @@ use crate::protocol::{Event, Job, Loaded, Second};
 use crate::wan::{Checkpoint, DType, Inputs, Quant, Quantized, work};
 use crate::worker::memory;
 
-/// Loads what `job` names, and beside it the second network where it is to be resident; tells `loaded`.
+/// Loads what `job` names for passes at `timesteps`, and beside it the second network where it is to be resident; tells
+/// `loaded`.
 pub fn load<B: Backend>(
     backend: &mut B,
     job: &Job,
+    timesteps: &[f32],
     second: Option<&Second>,
     extra_work: f64,
     wire: &mut Wire,
@@ -33,7 +35,7 @@ pub fn load<B: Backend>(
         model_bytes += backend.load(beside, &mut loading)?;
     }
     let quantize_seconds = loading.quantize_seconds();
-    backend.prepare(&inputs)?;
+    backend.prepare(&inputs, timesteps)?;
     backend.synchronize()?;
     let seconds = start.elapsed().as_secs_f64();
     let process_peak_bytes = memory::process_peak_bytes();

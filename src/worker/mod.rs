@@ -93,8 +93,8 @@ fn serve<B: Backend>(wire: &mut Wire) -> Result<()> {
             done(&mut backend, &measure.job, latent, true, wire)
         }
         Request::Forward(forward) => {
-            loading::load(&mut backend, &forward.job, None, 0.0, wire)?;
-            backend.forward(forward.t)?;
+            loading::load(&mut backend, &forward.job, &[forward.t], None, 0.0, wire)?;
+            backend.forward(0)?;
             backend.synchronize()?;
             let velocity = backend.velocity()?;
             done(&mut backend, &forward.job, velocity, false, wire)

@@ -13,16 +13,16 @@ use crate::wan::work::Part;
 /// Measures and tells `profiled`.
 pub fn profile<B: Backend>(backend: &mut B, request: &Profile, wire: &mut Wire) -> Result<()> {
     ensure!(request.passes > 0, "a profile needs at least one pass");
-    loading::load(backend, &request.job, None, 0.0, wire)?;
+    loading::load(backend, &request.job, &[request.t], None, 0.0, wire)?;
     for _ in 0..request.warmup_steps {
-        plain(backend, request.t)?;
-        by_parts(backend, request.t)?;
+        plain(backend)?;
+        by_parts(backend)?;
     }
     let mut step_seconds = Vec::new();
     let mut parts: Vec<PartTime> = Vec::new();
     for _ in 0..request.passes {
-        step_seconds.push(plain(backend, request.t)?);
-        let pass = by_parts(backend, request.t)?;
+        step_seconds.push(plain(backend)?);
+        let pass = by_parts(backend)?;
         if parts.is_empty() {
             parts = pass.iter().map(|(part, _)| PartTime { part: *part, seconds: Vec::new() }).collect();
         }
@@ -36,20 +36,20 @@ pub fn profile<B: Backend>(backend: &mut B, request: &Profile, wire: &mut Wire) 
 }
 
 /// Seconds of a pass as a step takes it.
-fn plain<B: Backend>(backend: &mut B, t: f32) -> Result<f64> {
+fn plain<B: Backend>(backend: &mut B) -> Result<f64> {
     let start = Instant::now();
-    backend.forward(t)?;
+    backend.forward(0)?;
     backend.synchronize()?;
     Ok(start.elapsed().as_secs_f64())
 }
 
 /// Seconds of each part of a pass, in the order in which they first end. What ends in pieces, such as a block's norms, is
 /// one part.
-fn by_parts<B: Backend>(backend: &mut B, t: f32) -> Result<Vec<(Part, f64)>> {
+fn by_parts<B: Backend>(backend: &mut B) -> Result<Vec<(Part, f64)>> {
     let mut parts: Vec<(Part, f64)> = Vec::new();
     let mut places: BTreeMap<Part, usize> = BTreeMap::new();
     let mut last = Instant::now();
-    backend.forward_by_parts(t, &mut |part| {
+    backend.forward_by_parts(0, &mut |part| {
         let now = Instant::now();
         let seconds = (now - last).as_secs_f64();
         last = now;

@@ -22,7 +22,8 @@ pub fn time_steps<B: Backend>(
 ) -> Result<HostTensor> {
     ensure!(measure.sigmas.len() >= 2, "a measurement needs at least one step, so at least two sigmas");
     let second = measure.second.as_ref();
-    let shared = loading::load(backend, &measure.job, second, measure.extra_work.unwrap_or(0.0), wire)?;
+    let extra_work = measure.extra_work.unwrap_or(0.0);
+    let shared = loading::load(backend, &measure.job, &timesteps(measure), second, extra_work, wire)?;
 
     let start = Instant::now();
     warm_up(backend, measure)?;
@@ -41,7 +42,7 @@ pub fn time_steps<B: Backend>(
             wire.send(&Event::Switched(Switched { seconds: start.elapsed().as_secs_f64() }))?;
         }
         let start = Instant::now();
-        backend.forward(schedule::timestep(sigma[0]))?;
+        backend.forward(index)?;
         backend.synchronize()?;
         let seconds = start.elapsed().as_secs_f64();
 
@@ -65,12 +66,12 @@ pub fn plain_loop<B: Backend>() -> Result<f64> {
     let inputs = Inputs::open(&job.inputs)?;
     let mut backend = B::open(job.device)?;
     backend.load(&source, &mut LoadingProgress::unheard())?;
-    backend.prepare(&inputs)?;
+    backend.prepare(&inputs, &timesteps(&measure))?;
     warm_up(&mut backend, &measure)?;
     let mut step_seconds = Vec::new();
-    for sigma in measure.sigmas.windows(2) {
+    for (index, sigma) in measure.sigmas.windows(2).enumerate() {
         let start = Instant::now();
-        backend.forward(schedule::timestep(sigma[0]))?;
+        backend.forward(index)?;
         backend.synchronize()?;
         step_seconds.push(start.elapsed().as_secs_f64());
         backend.advance(sigma[1] - sigma[0])?;
@@ -81,8 +82,13 @@ pub fn plain_loop<B: Backend>() -> Result<f64> {
 
 fn warm_up<B: Backend>(backend: &mut B, measure: &Measure) -> Result<()> {
     for _ in 0..measure.warmup_steps {
-        backend.forward(schedule::timestep(measure.sigmas[0]))?;
+        backend.forward(0)?;
         backend.synchronize()?;
     }
     Ok(())
+}
+
+/// Where the steps are.
+fn timesteps(measure: &Measure) -> Vec<f32> {
+    measure.sigmas.iter().map(|sigma| schedule::timestep(*sigma)).collect()
 }

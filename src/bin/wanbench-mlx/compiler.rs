@@ -6,16 +6,17 @@ use std::process::{Command, Stdio};
 use mlx_rs::error::Exception;
 use mlx_rs::transforms::compile::compile;
 use mlx_rs::{Array, ops};
-use wanbench::protocol::DeviceKind;
 use wanbench::worker::say;
+
+use crate::hardware::Hardware;
 
 /// Whether `transforms::compile` works here; says so on standard error where it does not.
 ///
 /// On a CPU, MLX calls `g++` at run time and loads what it wrote to the temporary folder. Without `g++` it would silently
 /// not compile; without the folder every step would fail.
-pub fn probe(device: DeviceKind) -> bool {
-    let outcome = match device {
-        DeviceKind::Cpu if !has_gxx() => Err(Exception::custom("g++ is missing")),
+pub fn probe(hardware: Hardware) -> bool {
+    let outcome = match hardware {
+        Hardware::Cpu if !has_gxx() => Err(Exception::custom("g++ is missing")),
         _ => compile_and_run(),
     };
     if let Err(error) = &outcome {

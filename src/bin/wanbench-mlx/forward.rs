@@ -9,12 +9,14 @@ use std::rc::Rc;
 use anyhow::{Context, Result};
 use mlx_rs::Array;
 use mlx_rs::error::Exception;
+use mlx_rs::ops::indexing::TryIndexOp;
 use mlx_rs::transforms::{self, compile::compile};
 use wanbench::wan::inputs::HostTensor;
 use wanbench::wan::rope::{self, RopeTables};
 use wanbench::wan::work::Part;
 use wanbench::wan::{Inputs, Spec, time};
 
+use crate::attention::Attention;
 use crate::model::{Conditions, Ends, Model};
 use crate::weights::{Bound, Index, Weights};
 
@@ -22,6 +24,8 @@ use crate::weights::{Bound, Index, Weights};
 pub struct Forward {
     network: Rc<Network>,
     function: Function,
+    /// The sinusoid of each timestep, `[1, freq_dim]`.
+    sinusoids: Vec<Array>,
     /// The arguments before the weights'; of these, steps replace the first two.
     inputs: Vec<Array>,
     velocity: Option<Array>,
@@ -35,31 +39,40 @@ const LATENT: usize = 1;
 const CONDITIONS: usize = 2;
 
 impl Forward {
-    /// Brings the inputs to the device and makes the function for their shapes and for networks like `weights`.
-    pub fn prepare(weights: &Weights, inputs: &Inputs, compiles: bool) -> Result<Self> {
+    /// Brings the inputs and the sinusoids of `timesteps` to the device and makes the function for their shapes and for networks
+    /// like `weights`.
+    pub fn prepare(
+        weights: &Weights,
+        inputs: &Inputs,
+        timesteps: &[f32],
+        attention: Attention,
+        compiles: bool,
+    ) -> Result<Self> {
         let (spec, index) = (weights.spec.clone(), Rc::clone(&weights.index));
         let grid = spec.grid(inputs.latent()).map_err(anyhow::Error::msg)?;
         let optional = [inputs.y.as_ref(), inputs.camera.as_ref(), inputs.image.as_ref()];
-        let network = Rc::new(Network { grid, has: optional.map(|input| input.is_some()), spec, index });
-        let inputs = network.arguments(inputs, optional)?;
-        transforms::eval(&inputs).context("cannot bring the inputs to the device")?;
+        let sinusoids = sinusoids(timesteps, spec.freq_dim)?;
+        let first = sinusoids.first().context("there is no timestep to prepare for")?;
+        let network = Rc::new(Network { grid, has: optional.map(|input| input.is_some()), spec, index, attention });
+        let inputs = network.arguments(first, inputs, optional)?;
+        transforms::eval(inputs.iter().chain(&sinusoids)).context("cannot bring the inputs to the device")?;
 
         let whole = Rc::clone(&network);
         let run = move |arguments: &[Array]| whole.run(arguments, &mut |_, _| Ok(()));
         let function: Function = if compiles { Box::new(compile(run, None)) } else { Box::new(run) };
-        Ok(Self { network, function, inputs, velocity: None })
+        Ok(Self { network, function, sinusoids, inputs, velocity: None })
     }
 
-    /// The graph of v = network(x, t), not yet evaluated.
-    pub fn step(&mut self, t: f32, weights: &Weights) -> Result<&Array> {
-        let arguments = self.arguments(t, weights)?;
+    /// The graph of v = network(x, t) at the timestep of so many before it, not yet evaluated.
+    pub fn step(&mut self, timestep: usize, weights: &Weights) -> Result<&Array> {
+        let arguments = self.arguments(timestep, weights)?;
         let outputs = (self.function)(&arguments).context("cannot build the forward pass")?;
         self.keep(outputs)
     }
 
     /// The same, uncompiled, evaluated part by part; `lap` hears of each part's end.
-    pub fn step_by_parts(&mut self, t: f32, weights: &Weights, lap: &mut dyn FnMut(Part)) -> Result<()> {
-        let arguments = self.arguments(t, weights)?;
+    pub fn step_by_parts(&mut self, timestep: usize, weights: &Weights, lap: &mut dyn FnMut(Part)) -> Result<()> {
+        let arguments = self.arguments(timestep, weights)?;
         let mut ends = |part, results: &[&Array]| {
             // All that the part enqueued leads to these, so nothing is under way after.
             transforms::eval(results.iter().copied())?;
@@ -93,9 +106,10 @@ impl Forward {
         self.velocity.iter().chain([&self.inputs[LATENT]])
     }
 
-    /// All arguments of a step at t; handles of the weights, not copies.
-    fn arguments(&mut self, t: f32, weights: &Weights) -> Result<Vec<Array>> {
-        self.inputs[SINUSOID] = to_device(&sinusoid(t, self.network.spec.freq_dim))?;
+    /// All arguments of a step; handles of the weights, not copies.
+    fn arguments(&mut self, timestep: usize, weights: &Weights) -> Result<Vec<Array>> {
+        let sinusoid = self.sinusoids.get(timestep).context("a step is at a timestep that was not prepared for")?;
+        self.inputs[SINUSOID] = sinusoid.clone();
         Ok([self.inputs.as_slice(), &weights.arrays].concat())
     }
 
@@ -112,14 +126,15 @@ struct Network {
     /// Whether the arguments hold y, the camera and the image.
     has: [bool; 3],
     index: Rc<Index>,
+    attention: Attention,
 }
 
 impl Network {
     /// The arguments before the weights', not yet evaluated.
-    fn arguments(&self, inputs: &Inputs, optional: [Option<&HostTensor>; 3]) -> Result<Vec<Array>> {
+    fn arguments(&self, sinusoid: &Array, inputs: &Inputs, optional: [Option<&HostTensor>; 3]) -> Result<Vec<Array>> {
         let to_dtype =
             |tensor: &HostTensor| to_device(tensor)?.as_dtype(self.index.dtype).context("cannot cast an input");
-        let mut arguments = vec![to_device(&sinusoid(0.0, self.spec.freq_dim))?, to_device(&inputs.x)?];
+        let mut arguments = vec![sinusoid.clone(), to_device(&inputs.x)?];
         arguments.push(rotations(&rope::tables(&self.spec, self.grid))?);
         arguments.push(to_dtype(&inputs.padded_context(&self.spec))?);
         for input in optional.into_iter().flatten() {
@@ -140,7 +155,7 @@ impl Network {
             image: self.has[2].then(&mut next).transpose()?,
         };
         let weights = Bound { index: &self.index, arrays: rest.as_slice() };
-        let model = Model { spec: &self.spec, grid: self.grid, weights };
+        let model = Model { spec: &self.spec, grid: self.grid, weights, attention: &self.attention };
         Ok(vec![model.forward(&steps[SINUSOID], &steps[LATENT], &conditions, ends)?])
     }
 }
@@ -149,9 +164,11 @@ fn too_short() -> Exception {
     Exception::custom("the argument list is too short")
 }
 
-/// The timestep's sinusoid, `[1, freq_dim]`.
-fn sinusoid(t: f32, freq_dim: usize) -> HostTensor {
-    HostTensor { shape: vec![1, freq_dim], data: time::sinusoid(t, freq_dim) }
+/// The sinusoid of each timestep, `[1, freq_dim]`: rows of one array.
+fn sinusoids(timesteps: &[f32], freq_dim: usize) -> Result<Vec<Array>> {
+    let all = to_device(&time::sinusoids(timesteps, freq_dim))?;
+    let rows = (0..timesteps.len() as i32).map(|row| all.try_index(row..row + 1));
+    rows.collect::<Result<_, _>>().context("cannot bring the timesteps to the device")
 }
 
 /// The rotations as unit complex numbers, `[tokens, 1, pairs]`.

@@ -3,17 +3,17 @@
 use anyhow::{Context, Result};
 use mlx_rs::error::Exception;
 use mlx_rs::{Array, Dtype, ops, random, transforms};
-use wanbench::protocol::DeviceKind;
 use wanbench::worker::{Enqueue, Kernel};
 
-use crate::weights::{mlx_dtype, product_dtype};
+use crate::hardware::Hardware;
+use crate::weights::mlx_dtype;
 
 /// Prepares `kernel`'s operands on the device; each call of the result enqueues it once, anew.
-pub fn prepare(kernel: Kernel, device: DeviceKind) -> Result<Enqueue> {
+pub fn prepare(kernel: Kernel, hardware: Hardware) -> Result<Enqueue> {
     match kernel {
         Kernel::Gemm { size, dtype } => {
             let size = i32::try_from(size)?;
-            let dtype = product_dtype(device, mlx_dtype(dtype));
+            let dtype = hardware.product_dtype(mlx_dtype(dtype));
             let (a, b) = (noise(&[size, size], dtype)?, noise(&[size, size], dtype)?);
             Ok(repeat(move || a.matmul(&b)))
         }

@@ -2,12 +2,15 @@
 //!
 //! Invariant: one device, one stream, one thread. Nothing that a step computes outlives the step but v and x.
 
+mod attention;
 mod compiler;
 mod forward;
+mod hardware;
 mod kernels;
 mod model;
 mod native;
 mod packing;
+mod stacks;
 mod storage;
 mod weights;
 
@@ -17,25 +20,32 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow};
 use mlx_rs::{Array, Device as MlxDevice, Dtype, Stream, memory, transforms};
-use wanbench::protocol::{Device, DeviceChoice, DeviceKind};
+use wanbench::protocol::{Device, DeviceChoice};
 use wanbench::wan::Inputs;
 use wanbench::wan::inputs::HostTensor;
 use wanbench::wan::work::Part;
 use wanbench::worker::{self, Backend, Enqueue, Kernel, Libraries, LoadingProgress, Source, Unsupported};
 
+use crate::attention::Attention;
 use crate::forward::Forward;
+use crate::hardware::Hardware;
 use crate::weights::Weights;
 
 fn main() -> ExitCode {
-    // SAFETY: this is the first statement of the program, so no other thread reads the environment yet. MLX reads the
-    // variable when it starts; f32 must mean f32, also on GPUs whose matrix units would round to TF32.
-    unsafe { std::env::set_var("MLX_ENABLE_TF32", "0") };
+    // SAFETY: this is the first statement of the program, so no other thread reads the environment yet. MLX reads these
+    // variables when it starts.
+    unsafe {
+        // f32 must mean f32, also on GPUs whose matrix units would round to TF32.
+        std::env::set_var("MLX_ENABLE_TF32", "0");
+        // MLX builds CUDA graphs anew in every step, which takes longer than to launch the kernels.
+        std::env::set_var("MLX_USE_CUDA_GRAPHS", "0");
+    }
     worker::run::<Mlx>()
 }
 
 struct Mlx {
     stream: Stream,
-    device: Device,
+    hardware: Hardware,
     compiles: bool,
     in_use: Option<Weights>,
     waiting: Option<Weights>,
@@ -52,33 +62,30 @@ impl Backend for Mlx {
         Libraries { folder: option_env!("WANBENCH_MLX_LIB"), names: &["libmlx", "libscipy_openblas"] };
 
     fn open(choice: DeviceChoice) -> Result<Self> {
-        let (kind, device, stream) = pick_device(choice)?;
+        let (hardware, device, stream) = pick_device(choice)?;
         // Operations without an explicit stream go to the default device's default stream: this one.
         MlxDevice::set_default(&device);
-        let name = match kind {
-            DeviceKind::Gpu => native::gpu_name(),
-            DeviceKind::Cpu => "cpu",
-        };
-        let compiles = compiler::probe(kind);
-        let device = Device { kind, name: name.to_owned() };
-        Ok(Self { stream, device, compiles, in_use: None, waiting: None, forward: None, has_stepped: false })
+        let compiles = compiler::probe(hardware);
+        Ok(Self { stream, hardware, compiles, in_use: None, waiting: None, forward: None, has_stepped: false })
     }
 
     fn device(&self) -> Device {
-        self.device.clone()
+        Device { kind: self.hardware.kind(), name: self.hardware.name().to_owned() }
     }
 
     fn versions(&self) -> Vec<(&'static str, String)> {
-        vec![
+        let mut versions = vec![
             ("mlx", native::version().unwrap_or_else(|_| "unknown".to_owned())),
             ("mlx-rs", env!("MLX_RS_VERSION").to_owned()),
             ("mlx-compile", if self.compiles { "on" } else { "off" }.to_owned()),
             ("wanbench", env!("CARGO_PKG_VERSION").to_owned()),
-        ]
+        ];
+        versions.extend(self.hardware.methods().iter().map(|(name, value)| (*name, (*value).to_owned())));
+        versions
     }
 
     fn load(&mut self, source: &Source, loading: &mut LoadingProgress) -> Result<u64> {
-        let weights = Weights::load(source, self.device.kind, loading)?;
+        let weights = Weights::load(source, self.hardware, loading)?;
         let bytes = weights.nbytes();
         let place = if self.in_use.is_none() { &mut self.in_use } else { &mut self.waiting };
         *place = Some(weights);
@@ -95,24 +102,25 @@ impl Backend for Mlx {
         Ok(())
     }
 
-    fn prepare(&mut self, inputs: &Inputs) -> Result<()> {
+    fn prepare(&mut self, inputs: &Inputs, timesteps: &[f32]) -> Result<()> {
         let weights = self.in_use.as_ref().context(NOT_LOADED)?;
-        self.forward = Some(Forward::prepare(weights, inputs, self.compiles)?);
+        let attention = Attention::new(weights.index.dtype, self.hardware)?;
+        self.forward = Some(Forward::prepare(weights, inputs, timesteps, attention, self.compiles)?);
         Ok(())
     }
 
-    fn forward(&mut self, t: f32) -> Result<()> {
+    fn forward(&mut self, timestep: usize) -> Result<()> {
         let _alone = (!self.has_stepped).then(compiler::lock);
         let (forward, weights) = self.network()?;
-        let velocity = forward.step(t, weights)?;
+        let velocity = forward.step(timestep, weights)?;
         transforms::async_eval([velocity]).context("cannot enqueue the forward pass")?;
         self.has_stepped = true;
         Ok(())
     }
 
-    fn forward_by_parts(&mut self, t: f32, lap: &mut dyn FnMut(Part)) -> Result<()> {
+    fn forward_by_parts(&mut self, timestep: usize, lap: &mut dyn FnMut(Part)) -> Result<()> {
         let (forward, weights) = self.network()?;
-        forward.step_by_parts(t, weights, lap)
+        forward.step_by_parts(timestep, weights, lap)
     }
 
     fn synchronize(&mut self) -> Result<()> {
@@ -146,7 +154,7 @@ impl Backend for Mlx {
     }
 
     fn kernel(&mut self, kernel: Kernel) -> Result<Enqueue> {
-        kernels::prepare(kernel, self.device.kind)
+        kernels::prepare(kernel, self.hardware)
     }
 
     fn save(&mut self, path: &Path) -> Result<()> {
@@ -170,16 +178,16 @@ impl Mlx {
 
 /// Finds the device and its default stream. The probe is a safe call of mlx-rs and comes first: it installs the error
 /// handler without which MLX ends the process at its first error.
-fn pick_device(choice: DeviceChoice) -> Result<(DeviceKind, MlxDevice, Stream)> {
+fn pick_device(choice: DeviceChoice) -> Result<(Hardware, MlxDevice, Stream)> {
     let cpu = MlxDevice::cpu();
     let cpu_stream = Stream::try_default_on_device(&cpu).context("MLX does not start")?;
     if choice == DeviceChoice::Cpu {
-        return Ok((DeviceKind::Cpu, cpu, cpu_stream));
+        return Ok((Hardware::Cpu, cpu, cpu_stream));
     }
     let gpu = MlxDevice::gpu();
     match Stream::try_default_on_device(&gpu) {
-        Ok(stream) => Ok((DeviceKind::Gpu, gpu, stream)),
-        Err(_) if choice == DeviceChoice::Auto => Ok((DeviceKind::Cpu, cpu, cpu_stream)),
+        Ok(stream) => Ok((native::gpu(), gpu, stream)),
+        Err(_) if choice == DeviceChoice::Auto => Ok((Hardware::Cpu, cpu, cpu_stream)),
         Err(_) => {
             Err(Unsupported("MLX finds no GPU here: use --device cpu, or a machine with Metal".to_owned()).into())
         }

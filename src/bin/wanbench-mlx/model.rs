@@ -12,6 +12,7 @@ use wanbench::wan::Spec;
 use wanbench::wan::spec::IMAGE_NORM_EPS;
 use wanbench::wan::work::{Part, PartKind};
 
+use crate::attention::Attention;
 use crate::weights::Bound;
 
 /// One network over one argument list.
@@ -20,6 +21,7 @@ pub struct Model<'a> {
     /// Patches along frames, rows, columns.
     pub grid: [usize; 3],
     pub weights: Bound<'a>,
+    pub attention: &'a Attention,
 }
 
 /// What stays the same from step to step.
@@ -129,7 +131,7 @@ impl Model<'_> {
 
         let a = self.modulated_norm(&x, &c1, &s1)?;
         ends(part(PartKind::Norms), &[&a, &modulation])?;
-        let a = self.attention(&format!("{name}.self_attn"), &a, &a, Some(shared.rotations), None)?;
+        let a = self.self_attention(&format!("{name}.self_attn"), &a, shared.rotations)?;
         let mut x = x.add(a.multiply(g1)?)?;
         ends(part(PartKind::SelfAttention), &[&x])?;
 
@@ -141,8 +143,8 @@ impl Model<'_> {
         let (gain, bias) = (w.param(&format!("{name}.norm3.weight"))?, w.param(&format!("{name}.norm3.bias"))?);
         let a = fast::layer_norm(&x, gain, bias, self.eps())?;
         ends(part(PartKind::Norms), &[&a])?;
-        let x =
-            x.add(self.attention(&format!("{name}.cross_attn"), &a, &shared.text, None, shared.image.as_ref())?)?;
+        let a = self.cross_attention(&format!("{name}.cross_attn"), &a, &shared.text, shared.image.as_ref())?;
+        let x = x.add(a)?;
         ends(part(PartKind::CrossAttention), &[&x])?;
 
         let a = self.modulated_norm(&x, &c2, &s2)?;
@@ -165,44 +167,36 @@ impl Model<'_> {
         scaled.add(layer("cam_shift_layer", &hidden)?)
     }
 
-    /// Queries from x, keys and values from `source`, rotated where `rotations` are given; what is attended to of an `image` is
-    /// added.
-    fn attention(
-        &self,
-        name: &str,
-        x: &Array,
-        source: &Array,
-        rotations: Option<&Array>,
-        image: Option<&Array>,
-    ) -> Result<Array> {
-        let w = &self.weights;
-        let normed = |projection: &str, x: &Array| -> Result<Array> {
-            let gain = w.param(&format!("{name}.norm_{projection}.weight"))?;
-            let x = w.linear(&format!("{name}.{projection}"), x)?;
-            let x = self.heads(&fast::rms_norm(x, Some(gain), self.eps())?)?;
-            match rotations {
-                Some(rotations) => rotate(&x, rotations),
-                None => Ok(x),
-            }
-        };
-        let values = |projection: &str, x: &Array| self.heads(&w.linear(&format!("{name}.{projection}"), x)?);
-        let q = normed("q", x)?;
-        let mut a = self.attend(&q, &normed("k", source)?, &values("v", source)?)?;
-        if let Some(image) = image {
-            a = a.add(self.attend(&q, &normed("k_img", image)?, &values("v_img", image)?)?)?;
-        }
-        w.linear(&format!("{name}.o"), &a)
+    /// The rows of x attend to one another, their queries and keys turned by `rotations`.
+    fn self_attention(&self, name: &str, x: &Array, rotations: &Array) -> Result<Array> {
+        let [q, k, v] = columns(&self.weights.linear(&format!("{name}.qkv"), x)?)?;
+        let q = rotate(&self.normed(name, "norm_q", &q)?, rotations)?;
+        let k = rotate(&self.normed(name, "norm_k", &k)?, rotations)?;
+        self.weights.linear(&format!("{name}.o"), &self.attend(&q, &k, &v)?)
     }
 
-    /// Attention over `[rows, heads, head_dim]`; the result has the heads side by side again.
+    /// The rows of x attend to those of the text; what they attend to of an `image` is added.
+    fn cross_attention(&self, name: &str, x: &Array, text: &Array, image: Option<&Array>) -> Result<Array> {
+        let q = self.normed(name, "norm_q", &self.weights.linear(&format!("{name}.q"), x)?)?;
+        let attended = |stack: &str, norm: &str, source: &Array| -> Result<Array> {
+            let [k, v] = columns(&self.weights.linear(&format!("{name}.{stack}"), source)?)?;
+            self.attend(&q, &self.normed(name, norm, &k)?, &v)
+        };
+        let mut a = attended("kv", "norm_k", text)?;
+        if let Some(image) = image {
+            a = a.add(attended("kv_img", "norm_k_img", image)?)?;
+        }
+        self.weights.linear(&format!("{name}.o"), &a)
+    }
+
+    /// Queries or keys, normed over their whole width, by heads.
+    fn normed(&self, attention: &str, norm: &str, x: &Array) -> Result<Array> {
+        let gain = self.weights.param(&format!("{attention}.{norm}.weight"))?;
+        self.heads(&fast::rms_norm(x, Some(gain), self.eps())?)
+    }
+
     fn attend(&self, q: &Array, k: &Array, v: &Array) -> Result<Array> {
-        let index = self.weights.index;
-        let wide = index.product_dtype();
-        let heads_first = |x: &Array| x.as_dtype(wide)?.transpose_axes(&[1, 0, 2])?.expand_dims(0);
-        let (q, k, v) = (heads_first(q)?, heads_first(k)?, heads_first(v)?);
-        let scale = (self.spec.head_dim() as f32).sqrt().recip();
-        let a = fast::scaled_dot_product_attention(q, k, v, scale, None, None)?.as_dtype(index.dtype)?;
-        a.squeeze_axes(&[0])?.transpose_axes(&[1, 0, 2])?.flatten(1, None)
+        self.attention.attend(q, k, &self.heads(v)?, self.weights.index.product_dtype())
     }
 
     fn head(&self, tokens: &Array, e: &Array) -> Result<Array> {
@@ -279,6 +273,12 @@ fn silu(x: &Array) -> Result<Array> {
 fn rotate(x: &Array, rotations: &Array) -> Result<Array> {
     let pairs = x.as_dtype(Dtype::Float32)?.view_dtype(Dtype::Complex64)?;
     pairs.multiply(rotations)?.view_dtype(Dtype::Float32)?.as_dtype(x.dtype())
+}
+
+/// N arrays of as many columns each, side by side in x.
+fn columns<const N: usize>(x: &Array) -> Result<[Array; N]> {
+    let columns = x.split_equal(N as i32, -1)?;
+    columns.try_into().map_err(|_| Exception::custom(format!("a product does not have {N} parts")))
 }
 
 /// The N rows of `[N, dim]`.

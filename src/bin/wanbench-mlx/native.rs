@@ -13,6 +13,8 @@ use mlx_rs::error::Exception;
 use mlx_rs::{Array, Dtype, Stream};
 use wanbench::wan::quant::Layout;
 
+use crate::hardware::Hardware;
+
 /// A quantized matrix, as MLX lays it out.
 pub struct Packed<A> {
     /// The packed integers or floats.
@@ -112,15 +114,136 @@ pub fn version() -> Result<String> {
     }
 }
 
-/// What drives the GPU: `metal`, `cuda`, or `gpu` where MLX does not say.
-pub fn gpu_name() -> &'static str {
-    let (mut metal, mut cuda) = (false, false);
-    // SAFETY: both calls only write the flag they are given.
-    let known = unsafe { (mlx_sys::mlx_metal_is_available(&mut metal), mlx_sys::mlx_cuda_is_available(&mut cuda)) };
-    match known {
-        (0, _) if metal => "metal",
-        (_, 0) if cuda => "cuda",
-        _ => "gpu",
+/// What drives the GPU.
+pub fn gpu() -> Hardware {
+    let mut has_cuda = false;
+    // SAFETY: the call only writes the flag it is given.
+    let status = unsafe { mlx_sys::mlx_cuda_is_available(&mut has_cuda) };
+    if status == 0 && has_cuda { Hardware::Cuda } else { Hardware::Metal }
+}
+
+/// A CUDA kernel of our own, compiled by MLX at its first use.
+pub struct CudaKernel(mlx_sys::mlx_fast_cuda_kernel);
+
+/// One launch of a [`CudaKernel`].
+pub struct Launch<'a> {
+    /// Shapes of the outputs, all of them f32.
+    pub outputs: &'a [&'a [i32]],
+    /// Threads of the grid, those of all blocks together.
+    pub grid: [i32; 3],
+    /// Threads of a block.
+    pub block: [i32; 3],
+    /// Constants of the kernel's source, by name.
+    pub constants: &'a [(&'a CStr, usize)],
+}
+
+impl CudaKernel {
+    /// The kernel whose body is `source`, after `header`; it finds inputs, outputs and what it asks of an input's shape and
+    /// strides (`NAME_shape`, `NAME_strides`) by name. MLX keeps what it compiled by `name` alone, so another source must have
+    /// another name.
+    pub fn new(
+        name: &CStr,
+        inputs: &[&CStr],
+        outputs: &[&CStr],
+        source: &CStr,
+        header: &CStr,
+        shared_bytes: usize,
+    ) -> Result<Self> {
+        let (inputs, outputs) = (Names::new(inputs), Names::new(outputs));
+        // SAFETY: all handles and texts live through the call, which copies what it keeps. Inputs are taken as they lie.
+        let kernel = unsafe {
+            mlx_sys::mlx_fast_cuda_kernel_new(
+                name.as_ptr(),
+                inputs.0,
+                outputs.0,
+                source.as_ptr(),
+                header.as_ptr(),
+                false,
+                i32::try_from(shared_bytes)?,
+            )
+        };
+        ensure!(!kernel.ctx.is_null(), "MLX takes no CUDA kernel {}", name.to_string_lossy());
+        Ok(Self(kernel))
+    }
+
+    /// The outputs of one launch over `inputs`, not yet evaluated.
+    ///
+    /// # Safety
+    /// Over these inputs and with this launch the kernel must read and write nothing beyond its inputs and outputs, and write all of
+    /// the outputs.
+    pub unsafe fn apply(&self, inputs: &[&Array], launch: &Launch) -> Result<Vec<Array>, Exception> {
+        let stream = Stream::thread_local_or_default();
+        let (settings, mut outputs) = (LaunchSettings::new(launch)?, Parts::new());
+        // SAFETY: all handles live through the call; the vector takes references of its own to the inputs.
+        let status = unsafe {
+            let handles: Vec<_> = inputs.iter().map(|input| input.as_ptr()).collect();
+            let inputs = Parts(mlx_sys::mlx_vector_array_new_data(handles.as_ptr(), handles.len()));
+            mlx_sys::mlx_fast_cuda_kernel_apply(&mut outputs.0, self.0, inputs.0, settings.0, stream.as_ptr())
+        };
+        if status != 0 {
+            return Err(Exception::custom("MLX cannot launch a CUDA kernel of wanbench's own"));
+        }
+        (0..outputs.len())
+            .map(|index| outputs.get(index).map_err(|error| Exception::custom(error.to_string())))
+            .collect()
+    }
+}
+
+impl Drop for CudaKernel {
+    fn drop(&mut self) {
+        // SAFETY: the kernel is ours and freed once; arrays that were made with it hold what they need of it.
+        unsafe { mlx_sys::mlx_fast_cuda_kernel_free(self.0) };
+    }
+}
+
+/// How a kernel is launched, in mlx-c's form.
+struct LaunchSettings(mlx_sys::mlx_fast_cuda_kernel_config);
+
+impl LaunchSettings {
+    fn new(launch: &Launch) -> Result<Self, Exception> {
+        let ([x, y, z], [block_x, block_y, block_z]) = (launch.grid, launch.block);
+        // SAFETY: the handle is new, and ours until it is dropped; shapes and names live through the calls.
+        let (settings, status) = unsafe {
+            let settings = Self(mlx_sys::mlx_fast_cuda_kernel_config_new());
+            let mut status = mlx_sys::mlx_fast_cuda_kernel_config_set_grid(settings.0, x, y, z)
+                | mlx_sys::mlx_fast_cuda_kernel_config_set_thread_group(settings.0, block_x, block_y, block_z);
+            for shape in launch.outputs {
+                let (data, dims) = (shape.as_ptr(), shape.len());
+                let dtype = Dtype::Float32.into();
+                status |= mlx_sys::mlx_fast_cuda_kernel_config_add_output_arg(settings.0, data, dims, dtype);
+            }
+            for (name, value) in launch.constants {
+                let (name, value) = (name.as_ptr(), *value as i32);
+                status |= mlx_sys::mlx_fast_cuda_kernel_config_add_template_arg_int(settings.0, name, value);
+            }
+            (settings, status)
+        };
+        if status == 0 { Ok(settings) } else { Err(Exception::custom("MLX takes no such launch of a CUDA kernel")) }
+    }
+}
+
+impl Drop for LaunchSettings {
+    fn drop(&mut self) {
+        // SAFETY: the settings are ours and freed once.
+        unsafe { mlx_sys::mlx_fast_cuda_kernel_config_free(self.0) };
+    }
+}
+
+/// An owned vector of names.
+struct Names(mlx_sys::mlx_vector_string);
+
+impl Names {
+    fn new(names: &[&CStr]) -> Self {
+        let mut names: Vec<_> = names.iter().map(|name| name.as_ptr()).collect();
+        // SAFETY: the texts live through the call, which copies them.
+        Self(unsafe { mlx_sys::mlx_vector_string_new_data(names.as_mut_ptr(), names.len()) })
+    }
+}
+
+impl Drop for Names {
+    fn drop(&mut self) {
+        // SAFETY: the vector is ours and freed once.
+        unsafe { mlx_sys::mlx_vector_string_free(self.0) };
     }
 }
 

@@ -3,18 +3,18 @@
 use anyhow::Result;
 use mlx_rs::ops::indexing::TryIndexOp;
 use mlx_rs::{Array, ops, transforms};
-use wanbench::protocol::DeviceKind;
 use wanbench::wan::quant::Layout;
 
+use crate::hardware::Hardware;
 use crate::native::{self, Packed};
 
 /// Bytes of the rows that are quantized at a time where that takes many times their memory.
 const PIECE_BYTES: usize = 128 << 10;
 
 /// Quantizes the rows of `w` and waits until that is done.
-pub fn pack(w: &Array, layout: Layout, device: DeviceKind) -> Result<Packed<Array>> {
+pub fn pack(w: &Array, layout: Layout, hardware: Hardware) -> Result<Packed<Array>> {
     // A CPU has no kernel for float formats: MLX composes one, whose intermediates take 18 times the bytes of the rows.
-    let is_composed = device == DeviceKind::Cpu && !layout.has_biases();
+    let is_composed = hardware == Hardware::Cpu && !layout.has_biases();
     if is_composed { pack_in_pieces(w, layout) } else { evaluated(native::quantize(w, layout)?) }
 }
 

@@ -8,26 +8,28 @@ use std::path::Path;
 use std::rc::Rc;
 
 use anyhow::{Context, Result};
-use mlx_rs::{Array, memory};
-use wanbench::protocol::DeviceKind;
+use mlx_rs::ops::indexing::TryIndexOp;
+use mlx_rs::{Array, memory, ops};
 use wanbench::wan::params::{Param, params};
 use wanbench::wan::quant::Layout;
 use wanbench::wan::quantized::packed_names;
 use wanbench::wan::{Quantized, Spec};
 use wanbench::worker::{LoadingProgress, Source, Unsupported, say};
 
+use crate::hardware::Hardware;
 use crate::native::{self, Packed};
 use crate::packing;
+use crate::stacks::{self, Place};
 use crate::weights::{Index, Slot, Weights, mlx_dtype};
 
 impl Weights {
     /// Reads each parameter, casts it and quantizes it, one after the other; or reads it quantized, where a file holds it
     /// so.
-    pub fn load(source: &Source, device: DeviceKind, loading: &mut LoadingProgress) -> Result<Self> {
+    pub fn load(source: &Source, hardware: Hardware, loading: &mut LoadingProgress) -> Result<Self> {
         let _uncached = Uncached::begin()?;
         let spec = &source.checkpoint.spec;
         let quantized = source.quantized.as_ref().filter(|quantized| is_current(quantized));
-        let index = Index::new(source.quant.layout(), device, mlx_dtype(source.dtype));
+        let index = Index::new(source.quant.layout(), hardware, mlx_dtype(source.dtype));
         if let Some(layout) = index.layout {
             check_groups(spec, layout)?;
         }
@@ -57,13 +59,16 @@ impl Weights {
         let bound = self.bound();
         let mut named = Vec::new();
         for param in params(&self.spec) {
-            match self.index.slot(&param.name)? {
-                Slot::Plain(slot) => named.push((param.name, bound.array(*slot)?)),
+            let place = stacks::place(&param.name);
+            let own = |array: &Array| place.as_ref().map_or(Ok(array.clone()), |place| part(array, place));
+            let stored_as = place.as_ref().map_or(&param.name, |place| &place.stack);
+            match self.index.slot(stored_as)? {
+                Slot::Plain(slot) => named.push((param.name, own(bound.array(*slot)?)?)),
                 Slot::Packed(slots) => {
                     let packed = bound.packed(slots)?;
                     let [weight, scales, biases] = packed_names(&param);
-                    named.extend([(weight, packed.weight), (scales, packed.scales)]);
-                    named.extend(packed.biases.map(|array| (biases, array)));
+                    named.extend([(weight, own(packed.weight)?), (scales, own(packed.scales)?)]);
+                    named.extend(packed.biases.map(|array| anyhow::Ok((biases, own(array)?))).transpose()?);
                 }
             }
         }
@@ -83,23 +88,42 @@ struct Loader<'a, 'b> {
 }
 
 impl Loader<'_, '_> {
+    /// Adds a parameter; with the first of a stack, the whole of it.
     fn add(&mut self, param: &Param) -> Result<()> {
+        let (name, parts) = match stacks::place(&param.name) {
+            None => (param.name.clone(), vec![param.clone()]),
+            Some(place) if place.index > 0 => return Ok(()),
+            Some(place) => {
+                let part = |name: String| Param { name, ..param.clone() };
+                (place.stack, place.parts.into_iter().map(part).collect())
+            }
+        };
         let slot = match self.index.layout.filter(|_| param.is_quantizable()) {
             None => {
-                let array = self.read_as_dtype(&param.name)?;
-                Slot::Plain(self.push(array))
+                let arrays: Vec<Array> =
+                    parts.iter().map(|part| self.read_as_dtype(&part.name)).collect::<Result<_>>()?;
+                Slot::Plain(self.push(stack(arrays)?))
             }
             Some(layout) => {
-                let packed =
-                    if self.source.is_none() { self.read_packed(param, layout) } else { self.pack(param, layout) }?;
+                let packed = |part| match self.source {
+                    None => self.read_packed(part, layout),
+                    Some(_) => self.pack(part, layout),
+                };
+                let packed: Vec<Packed<Array>> = parts.iter().map(packed).collect::<Result<_>>()?;
+                let of = |array: fn(&Packed<Array>) -> Option<&Array>| -> Vec<Array> {
+                    packed.iter().filter_map(array).cloned().collect()
+                };
+                let (weights, scales) = (of(|it| Some(&it.weight)), of(|it| Some(&it.scales)));
+                let biases = of(|it| it.biases.as_ref());
+                drop(packed);
                 Slot::Packed(Packed {
-                    weight: self.push(packed.weight),
-                    scales: self.push(packed.scales),
-                    biases: packed.biases.map(|biases| self.push(biases)),
+                    weight: self.push(stack(weights)?),
+                    scales: self.push(stack(scales)?),
+                    biases: (!biases.is_empty()).then(|| anyhow::Ok(self.push(stack(biases)?))).transpose()?,
                 })
             }
         };
-        self.index.insert(param, slot);
+        self.index.insert(name, slot);
         Ok(())
     }
 
@@ -110,7 +134,7 @@ impl Loader<'_, '_> {
 
     fn pack(&mut self, param: &Param, layout: Layout) -> Result<Packed<Array>> {
         let array = self.read_as_dtype(&param.name)?;
-        self.loading.quantizing(|| packing::pack(&array, layout, self.index.device))
+        self.loading.quantizing(|| packing::pack(&array, layout, self.index.hardware))
     }
 
     fn read_packed(&mut self, param: &Param, layout: Layout) -> Result<Packed<Array>> {
@@ -137,6 +161,21 @@ impl Loader<'_, '_> {
         self.loading.read(array.nbytes() as u64)?;
         Ok(array)
     }
+}
+
+/// One array of the rows of all `parts`, which are gone when this returns.
+fn stack(parts: Vec<Array>) -> Result<Array> {
+    let [_, _, ..] = parts.as_slice() else { return parts.into_iter().next().context("a stack without parts") };
+    let stack = ops::concatenate(&parts, 0)?;
+    stack.eval()?;
+    Ok(stack)
+}
+
+/// The rows of the parameter at `place` within its stack.
+fn part(stack: &Array, place: &Place) -> Result<Array> {
+    let rows = stack.shape()[0] / place.parts.len() as i32;
+    let first = rows * place.index as i32;
+    Ok(stack.try_index(first..first + rows)?)
 }
 
 /// While it lives, MLX returns what it freed to the system at once: on unified memory the source tensors that it keeps for

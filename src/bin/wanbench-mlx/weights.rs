@@ -8,11 +8,10 @@ use std::rc::Rc;
 
 use mlx_rs::error::Exception;
 use mlx_rs::{Array, Dtype, ops};
-use wanbench::protocol::DeviceKind;
-use wanbench::wan::params::Param;
 use wanbench::wan::quant::Layout;
 use wanbench::wan::{DType, Spec};
 
+use crate::hardware::Hardware;
 use crate::native::{self, Packed};
 
 /// Every weight of a model, evaluated on the device.
@@ -21,7 +20,7 @@ pub struct Weights {
     pub spec: Spec,
     /// The arrays, in the order of the slots.
     pub arrays: Vec<Array>,
-    /// Where each parameter is: the same for all networks of one architecture, quantization and dtype.
+    /// Where each parameter is, or the stack that holds it: the same for all networks of one architecture, quantization and dtype.
     pub index: Rc<Index>,
 }
 
@@ -43,7 +42,7 @@ pub struct Index {
     /// Of the quantized ones.
     pub layout: Option<Layout>,
     /// What they are on.
-    pub device: DeviceKind,
+    pub hardware: Hardware,
     /// Of activations and unquantized weights.
     pub dtype: Dtype,
 }
@@ -56,30 +55,21 @@ pub enum Slot {
 
 impl Index {
     /// Of no weights yet.
-    pub fn new(layout: Option<Layout>, device: DeviceKind, dtype: Dtype) -> Self {
-        Self { slots: HashMap::new(), layout, device, dtype }
+    pub fn new(layout: Option<Layout>, hardware: Hardware, dtype: Dtype) -> Self {
+        Self { slots: HashMap::new(), layout, hardware, dtype }
     }
 
-    pub fn insert(&mut self, param: &Param, slot: Slot) {
-        self.slots.insert(param.name.clone(), slot);
+    pub fn insert(&mut self, name: String, slot: Slot) {
+        self.slots.insert(name, slot);
     }
 
     pub fn slot(&self, name: &str) -> Result<&Slot, Exception> {
         self.slots.get(name).ok_or_else(|| Exception::custom(format!("the weights hold no {name}")))
     }
 
-    /// See [`product_dtype`].
+    /// See [`Hardware::product_dtype`].
     pub fn product_dtype(&self) -> Dtype {
-        product_dtype(self.device, self.dtype)
-    }
-}
-
-/// What matrix products are computed in. A CPU's BLAS has no half precision and MLX's own loop is 80 times slower than f32,
-/// so there operands are widened and results rounded back: the same values, accumulated in f32 as on a GPU.
-pub fn product_dtype(device: DeviceKind, dtype: Dtype) -> Dtype {
-    match device {
-        DeviceKind::Gpu => dtype,
-        DeviceKind::Cpu => Dtype::Float32,
+        self.hardware.product_dtype(self.dtype)
     }
 }
 
@@ -109,15 +99,12 @@ impl<'a> Bound<'a> {
             Slot::Packed(slots) => self.packed(slots)?,
         };
         let layout = self.index.layout.ok_or_else(|| Exception::custom(format!("{name} has no layout")))?;
-        match self.index.device {
-            DeviceKind::Gpu => native::quantized_matmul(x, &packed, layout)?.add(bias),
-            // MLX's quantized product on a CPU is a plain loop, 80 times slower than unpacking for BLAS. The unpacked
-            // matrix belongs to this step: it is an intermediate of the graph, freed as soon as the product is done.
-            DeviceKind::Cpu => {
-                let weight = native::dequantize(&packed, layout, self.index.product_dtype())?;
-                self.affine(x, &weight, bias)
-            }
+        if !self.index.hardware.unpacks(self.index.dtype) {
+            return native::quantized_matmul(x, &packed, layout)?.add(bias);
         }
+        // The unpacked matrix belongs to this step: it is an intermediate of the graph, freed as soon as the product is done.
+        let weight = native::dequantize(&packed, layout, self.index.product_dtype())?;
+        self.affine(x, &weight, bias)
     }
 
     fn affine(&self, x: &Array, weight: &Array, bias: &Array) -> Result<Array, Exception> {
@@ -169,7 +156,7 @@ mod tests {
         let (x, weight, bias) = (wave(5, 0.37), wave(300, 0.11), Array::from_slice(&[0.5f32; 300], &[300]));
         let exact = x.matmul(weight.transpose()?)?.add(&bias)?;
         for layout in Quant::ALL.into_iter().filter_map(Quant::layout) {
-            let packed = packing::pack(&weight, layout, DeviceKind::Cpu)?;
+            let packed = packing::pack(&weight, layout, Hardware::Cpu)?;
             let whole = native::quantize(&weight, layout)?;
             assert!(packed.weight.eq_values(&whole.weight)? && packed.scales.eq_values(&whole.scales)?, "{layout:?}");
             let mut arrays = vec![bias.clone(), packed.weight, packed.scales];
@@ -177,9 +164,9 @@ mod tests {
             let slot = Packed { weight: 1, scales: 2, biases: (arrays.len() > 3).then_some(3) };
             let slots = [("l.bias".to_owned(), Slot::Plain(0)), ("l.weight".to_owned(), Slot::Packed(slot))];
             let mut index =
-                Index { slots: slots.into(), layout: Some(layout), device: DeviceKind::Cpu, dtype: Dtype::Float32 };
+                Index { slots: slots.into(), layout: Some(layout), hardware: Hardware::Cpu, dtype: Dtype::Float32 };
             let unpacked = Bound { index: &index, arrays: &arrays }.linear("l", &x)?;
-            index.device = DeviceKind::Gpu;
+            index.hardware = Hardware::Metal;
             let fused = Bound { index: &index, arrays: &arrays }.linear("l", &x)?;
 
             let distance = |a: &Array, b: &Array| a.subtract(b)?.abs()?.max(None)?.try_item_exact::<f32>();

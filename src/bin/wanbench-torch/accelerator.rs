@@ -53,6 +53,45 @@ impl Accelerator {
     }
 }
 
+/// A sequence of operations that is enqueued as a whole, without the host's work for each of them.
+pub struct Graph(*mut c_void);
+
+impl Graph {
+    /// Records `operations` on the CUDA device, after they have run once: what a library prepares at its first use is not to be
+    /// recorded. Returns what they gave the second time, which each [`Self::replay`] writes anew.
+    ///
+    /// All that they read must stay where it is.
+    pub fn record<T>(mut operations: impl FnMut() -> Result<T>) -> Result<(Self, T)> {
+        let mut made = std::ptr::null_mut();
+        call("begin a graph", |error, size| {
+            // SAFETY: the buffer is as long as said.
+            made = unsafe { wb_graph_new(INDEX, error, size) };
+            if made.is_null() { -1 } else { 0 }
+        })?;
+        let graph = Self(made);
+        drop(operations()?);
+        // SAFETY: the graph is alive, the buffer is as long as said.
+        call("record a graph", |error, size| unsafe { wb_graph_record(graph.0, INDEX, error, size) })?;
+        let recorded = operations()?;
+        // SAFETY: the graph is alive, the buffer is as long as said.
+        call("end a graph", |error, size| unsafe { wb_graph_end(graph.0, error, size) })?;
+        Ok((graph, recorded))
+    }
+
+    /// Enqueues the operations.
+    pub fn replay(&self) -> Result<()> {
+        // SAFETY: the graph is alive, the buffer is as long as said.
+        call("replay a graph", |error, size| unsafe { wb_graph_replay(self.0, error, size) })
+    }
+}
+
+impl Drop for Graph {
+    fn drop(&mut self) {
+        // SAFETY: the graph is ours and freed once, on the thread that made it, as the type is not Send.
+        unsafe { wb_graph_free(self.0) };
+    }
+}
+
 /// The libtorch that this program was compiled against.
 pub fn torch_version() -> String {
     // SAFETY: takes nothing, gives a string constant.
@@ -107,6 +146,11 @@ unsafe extern "C" {
     fn wb_peak_bytes(device: c_int, bytes: *mut i64, error: *mut c_char, size: usize) -> c_int;
     fn wb_reset_peak(device: c_int, error: *mut c_char, size: usize) -> c_int;
     fn wb_empty_cache(error: *mut c_char, size: usize) -> c_int;
+    fn wb_graph_new(device: c_int, error: *mut c_char, size: usize) -> *mut c_void;
+    fn wb_graph_record(graph: *mut c_void, device: c_int, error: *mut c_char, size: usize) -> c_int;
+    fn wb_graph_end(graph: *mut c_void, error: *mut c_char, size: usize) -> c_int;
+    fn wb_graph_replay(graph: *mut c_void, error: *mut c_char, size: usize) -> c_int;
+    fn wb_graph_free(graph: *mut c_void);
     fn wb_full_precision(error: *mut c_char, size: usize) -> c_int;
     fn wb_inference_enter() -> *mut c_void;
     fn wb_inference_leave(mode: *mut c_void);

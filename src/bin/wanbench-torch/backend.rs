@@ -18,6 +18,7 @@ use crate::accelerator::{self, Accelerator, InferenceMode};
 use crate::errors::{brief, without_backtrace};
 use crate::kernels;
 use crate::model::WanModel;
+use crate::replay::Network;
 use crate::sample::Sample;
 use crate::weights::Weights;
 
@@ -27,7 +28,7 @@ pub struct Torch {
     /// Whether the accelerator's allocator counts; known once it holds something.
     counts_memory: bool,
     /// The one in use first, then the one that waits.
-    models: Vec<WanModel>,
+    networks: Vec<Network>,
     sample: Option<Sample>,
     /// The last network output, f32.
     velocity: Option<Tensor>,
@@ -54,7 +55,7 @@ impl Backend for Torch {
         Ok(Self {
             accelerator,
             counts_memory: false,
-            models: Vec::new(),
+            networks: Vec::new(),
             sample: None,
             velocity: None,
             _inference: InferenceMode::enter(),
@@ -71,54 +72,63 @@ impl Backend for Torch {
     }
 
     fn versions(&self) -> Vec<(&'static str, String)> {
-        vec![
+        let mut versions = vec![
             ("torch", accelerator::torch_version()),
             ("tch", env!("TCH_VERSION").to_owned()),
             ("wanbench", env!("CARGO_PKG_VERSION").to_owned()),
-        ]
+        ];
+        if matches!(self.torch_device(), Device::Cuda(_)) {
+            versions.extend([("torch-tf32", "off".to_owned()), ("torch-cuda-graphs", "on".to_owned())]);
+        }
+        versions
     }
 
     fn load(&mut self, source: &Source, loading: &mut LoadingProgress) -> Result<u64> {
         if source.quant != Quant::None {
             return Err(unsupported_quant(source.quant));
         }
-        ensure!(self.models.len() < 2, "two networks are loaded already: unload one first");
+        ensure!(self.networks.len() < 2, "two networks are loaded already: unload one first");
         let mut weights = Weights::new(source, loading, self.torch_device());
-        self.models.push(WanModel::load(&mut weights).map_err(without_backtrace)?);
+        self.networks.push(Network::new(WanModel::load(&mut weights).map_err(without_backtrace)?));
         Ok(weights.bytes())
     }
 
     fn unload(&mut self) -> Result<()> {
-        ensure!(!self.models.is_empty(), "unload comes after load");
-        drop(self.models.remove(0));
+        ensure!(!self.networks.is_empty(), "unload comes after load");
+        drop(self.networks.remove(0));
         self.accelerator.as_ref().map_or(Ok(()), Accelerator::empty_cache)
     }
 
     fn switch(&mut self) -> Result<()> {
-        let [in_use, waiting] = self.models.as_mut_slice() else { bail!("switch comes after two loads") };
+        let [in_use, waiting] = self.networks.as_mut_slice() else { bail!("switch comes after two loads") };
         std::mem::swap(in_use, waiting);
         Ok(())
     }
 
-    fn prepare(&mut self, inputs: &Inputs) -> Result<()> {
-        let model = self.models.first().context("prepare comes after load")?;
-        let sample = Sample::new(inputs, model.spec(), model.kind(), self.torch_device());
+    fn prepare(&mut self, inputs: &Inputs, timesteps: &[f32]) -> Result<()> {
+        self.networks.iter_mut().for_each(Network::forget);
+        let model = &self.networks.first().context("prepare comes after load")?.model;
+        let sample = Sample::new(inputs, timesteps, model.spec(), model.kind(), self.torch_device());
         self.sample = Some(sample.map_err(without_backtrace)?);
         Ok(())
     }
 
-    fn forward(&mut self, t: f32) -> Result<()> {
-        self.velocity = Some(self.pass(t, &mut |_| Ok(()))?);
+    fn forward(&mut self, timestep: usize) -> Result<()> {
+        let (network, sample) = self.at(timestep)?;
+        let velocity = network.forward(sample).map_err(without_backtrace)?;
+        self.velocity = Some(velocity);
         Ok(())
     }
 
-    fn forward_by_parts(&mut self, t: f32, lap: &mut dyn FnMut(Part)) -> Result<()> {
-        let velocity = self.pass(t, &mut |part| {
+    fn forward_by_parts(&mut self, timestep: usize, lap: &mut dyn FnMut(Part)) -> Result<()> {
+        self.at(timestep)?;
+        let (Some(network), Some(sample)) = (self.networks.first(), &self.sample) else { bail!(NOT_PREPARED) };
+        let velocity = network.model.forward(sample, &mut |part| {
             self.wait()?;
             lap(part);
             Ok(())
-        })?;
-        self.velocity = Some(velocity);
+        });
+        self.velocity = Some(velocity.map_err(without_backtrace)?);
         Ok(())
     }
 
@@ -175,12 +185,11 @@ impl Torch {
         self.accelerator.as_ref().map_or(Device::Cpu, Accelerator::device)
     }
 
-    /// The network's output; `ended` hears of each part once it is enqueued.
-    fn pass(&self, t: f32, ended: &mut dyn FnMut(Part) -> Result<()>) -> Result<Tensor> {
-        let (Some(model), Some(sample)) = (self.models.first(), &self.sample) else {
-            bail!("forward comes after load and prepare");
-        };
-        model.forward(sample, t, ended).map_err(without_backtrace)
+    /// The network in use and its sample, at the timestep of so many before it.
+    fn at(&mut self, timestep: usize) -> Result<(&mut Network, &Sample)> {
+        let (Some(network), Some(sample)) = (self.networks.first_mut(), &mut self.sample) else { bail!(NOT_PREPARED) };
+        sample.go_to(timestep).map_err(without_backtrace)?;
+        Ok((network, sample))
     }
 
     fn wait(&self) -> Result<()> {
@@ -188,6 +197,8 @@ impl Torch {
         self.accelerator.as_ref().map_or(Ok(()), Accelerator::synchronize)
     }
 }
+
+const NOT_PREPARED: &str = "forward comes after load and prepare";
 
 fn no_accelerator() -> Error {
     let reason = "this libtorch finds no GPU: use --device cpu, run on Apple Silicon, or build against a libtorch \

@@ -4,11 +4,13 @@
 //! methods of tch alone, since the others panic.
 
 mod accelerator;
+mod attention;
 mod backend;
 mod errors;
 mod kernels;
 mod layers;
 mod model;
+mod replay;
 mod rope;
 mod sample;
 mod weights;

@@ -3,12 +3,13 @@
 //! A pass computes everything from its inputs; in-place operations touch only what the pass itself made.
 
 use anyhow::{Context, Result};
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
+use wanbench::wan::Spec;
 use wanbench::wan::spec::IMAGE_NORM_EPS;
 use wanbench::wan::work::{Part, PartKind};
-use wanbench::wan::{Spec, time};
 
-use crate::layers::{Activation, Attention, Linear, Mlp, layer_norm};
+use crate::attention::{CrossAttention, SelfAttention};
+use crate::layers::{Activation, Linear, Mlp, layer_norm};
 use crate::rope::Rope;
 use crate::sample::Sample;
 use crate::weights::Weights;
@@ -57,16 +58,16 @@ impl WanModel {
         self.kind
     }
 
-    /// The velocity at timestep `t`: `[out_dim, frames, height, width]`, f32.
+    /// The velocity at the sample's timestep: `[out_dim, frames, height, width]`, f32.
     ///
     /// `ended` hears of a part once all of it is enqueued; of one that is computed in pieces, such as a block's norms, each
     /// time.
-    pub fn forward(&self, sample: &Sample, t: f32, ended: &mut dyn FnMut(Part) -> Result<()>) -> Result<Tensor> {
+    pub fn forward(&self, sample: &Sample, ended: &mut dyn FnMut(Part) -> Result<()>) -> Result<Tensor> {
         let outside = |kind| Part { block: None, kind };
         let mut x = self.patch_embedding.forward(&self.patches(&self.latent(sample)?, sample.grid)?)?;
         ended(outside(PartKind::Patch))?;
 
-        let time = self.time_embedding.forward(&self.sinusoid(t, sample.x.device())?)?;
+        let time = self.time_embedding.forward(&sample.sinusoid)?;
         let modulation = self.time_projection.forward(&time.f_silu()?)?.f_view([6, self.spec.dim as i64])?;
         ended(outside(PartKind::Time))?;
 
@@ -113,12 +114,6 @@ impl WanModel {
         Ok(cut.f_reshape([-1, f * h * w])?.f_transpose(0, 1)?)
     }
 
-    /// The timestep's sinusoid, one row.
-    fn sinusoid(&self, t: f32, device: Device) -> Result<Tensor> {
-        let row = time::sinusoid(t, self.spec.freq_dim);
-        Ok(Tensor::f_from_slice(&row)?.f_unsqueeze(0)?.f_to_kind(self.kind)?.f_to_device(device)?)
-    }
-
     fn image(&self, sample: &Sample) -> Result<Option<Tensor>> {
         let Some(image) = &sample.image else { return Ok(None) };
         self.image_embedding.as_ref().context("the checkpoint has no image layers")?.forward(image).map(Some)
@@ -153,8 +148,8 @@ struct Condition<'a> {
 }
 
 struct Block {
-    self_attention: Attention,
-    cross_attention: Attention,
+    self_attention: SelfAttention,
+    cross_attention: CrossAttention,
     cross_norm: (Tensor, Tensor),
     ffn: Mlp,
     modulation: Tensor,
@@ -166,8 +161,8 @@ impl Block {
     fn load(weights: &mut Weights, index: usize) -> Result<Self> {
         let name = |part: &str| format!("blocks.{index}.{part}");
         Ok(Self {
-            self_attention: Attention::load_rotary(weights, &name("self_attn"))?,
-            cross_attention: Attention::load_cross(weights, &name("cross_attn"))?,
+            self_attention: SelfAttention::load(weights, &name("self_attn"))?,
+            cross_attention: CrossAttention::load(weights, &name("cross_attn"))?,
             cross_norm: (weights.tensor(&name("norm3.weight"))?, weights.tensor(&name("norm3.bias"))?),
             ffn: Mlp::load(weights, &name("ffn.0"), &name("ffn.2"), Activation::GeluTanh)?,
             modulation: weights.tensor(&name("modulation"))?.f_squeeze_dim(0)?,
@@ -189,7 +184,7 @@ impl Block {
 
         let mut normed = layer_norm(&x, &scale1.f_add_scalar(1.0)?, &shift1, self.eps)?;
         ended(PartKind::Norms)?;
-        x = x.f_addcmul_(&self.self_attention.forward(&normed, &normed, Some(rope))?, &gate1)?;
+        x = x.f_addcmul_(&self.self_attention.forward(&normed, rope)?, &gate1)?;
         ended(PartKind::SelfAttention)?;
 
         if let (Some(injector), Some(camera)) = (&self.camera, condition.camera) {
@@ -199,7 +194,7 @@ impl Block {
 
         normed = layer_norm(&x, &self.cross_norm.0, &self.cross_norm.1, self.eps)?;
         ended(PartKind::Norms)?;
-        x = x.f_add_(&self.cross_attention.forward_cross(&normed, condition.text, condition.image)?)?;
+        x = x.f_add_(&self.cross_attention.forward(&normed, condition.text, condition.image)?)?;
         ended(PartKind::CrossAttention)?;
 
         normed = layer_norm(&x, &scale2.f_add_scalar(1.0)?, &shift2, self.eps)?;

@@ -3,7 +3,7 @@
 use anyhow::{Context, Error, Result};
 use tch::{Device, Kind, Tensor};
 use wanbench::wan::inputs::HostTensor;
-use wanbench::wan::{Inputs, Spec, rope};
+use wanbench::wan::{Inputs, Spec, rope, time};
 
 use crate::rope::Rope;
 
@@ -21,20 +21,27 @@ pub struct Sample {
     pub image: Option<Tensor>,
     /// Rotations of the grid's tokens.
     pub rope: Rope,
+    /// Sinusoid of the timestep that the next pass is at, `[1, freq_dim]`; it stays where it is.
+    pub sinusoid: Tensor,
+    /// Those of all timesteps, `[timesteps, freq_dim]`.
+    sinusoids: Tensor,
     /// Patches along (frames, height, width).
     pub grid: [i64; 3],
 }
 
 impl Sample {
-    /// Brings `inputs` for a model of `spec` and `kind` to the device.
-    pub fn new(inputs: &Inputs, spec: &Spec, kind: Kind, device: Device) -> Result<Self> {
+    /// Brings `inputs` for passes of a model of `spec` and `kind` at `timesteps` to the device.
+    pub fn new(inputs: &Inputs, timesteps: &[f32], spec: &Spec, kind: Kind, device: Device) -> Result<Self> {
         let grid = spec.grid(inputs.latent()).map_err(Error::msg)?;
         let upload = |name: &str, tensor: &HostTensor, kind| -> Result<Tensor> {
             to_device(tensor, kind, device).with_context(|| format!("cannot upload the input {name}"))
         };
         let optional =
             |name, tensor: &Option<HostTensor>| tensor.as_ref().map(|tensor| upload(name, tensor, kind)).transpose();
+        let sinusoids = upload("timesteps", &time::sinusoids(timesteps, spec.freq_dim), kind)?;
         Ok(Self {
+            sinusoid: sinusoids.f_narrow_copy(0, 0, 1)?,
+            sinusoids,
             x: upload("x", &inputs.x, Kind::Float)?,
             y: optional("y", &inputs.y)?,
             context: upload("context", &inputs.padded_context(spec), kind)?,
@@ -43,6 +50,12 @@ impl Sample {
             rope: Rope::new(&rope::tables(spec, grid), kind, device)?,
             grid: grid.map(|extent| extent as i64),
         })
+    }
+
+    /// Has the next passes be at the timestep of so many before it.
+    pub fn go_to(&mut self, timestep: usize) -> Result<()> {
+        let sinusoid = self.sinusoids.f_narrow(0, timestep as i64, 1)?;
+        Ok(self.sinusoid.f_copy_(&sinusoid)?)
     }
 }
 

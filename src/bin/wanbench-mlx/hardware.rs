@@ -1,0 +1,66 @@
+//! What MLX computes on, and what follows from it for the network.
+
+use mlx_rs::Dtype;
+use wanbench::protocol::DeviceKind;
+
+/// MLX's backends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hardware {
+    /// A CPU, by BLAS.
+    Cpu,
+    /// Apple's GPU.
+    Metal,
+    /// NVIDIA's GPU.
+    Cuda,
+}
+
+impl Hardware {
+    /// What the protocol calls it.
+    pub fn kind(self) -> DeviceKind {
+        match self {
+            Self::Cpu => DeviceKind::Cpu,
+            Self::Metal | Self::Cuda => DeviceKind::Gpu,
+        }
+    }
+
+    /// Its name in records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Metal => "metal",
+            Self::Cuda => "cuda",
+        }
+    }
+
+    /// What matrix products are computed in. A CPU's BLAS has no half precision and MLX's own loop is 80 times slower than f32, so
+    /// there operands are widened and results rounded back: the same values, accumulated in f32 as on a GPU.
+    pub fn product_dtype(self, dtype: Dtype) -> Dtype {
+        match self {
+            Self::Cpu => Dtype::Float32,
+            Self::Metal | Self::Cuda => dtype,
+        }
+    }
+
+    /// Whether a quantized matrix is unpacked for each product. MLX's quantized product on a CPU is a plain loop, 80 times slower than
+    /// unpacking for BLAS; on CUDA it computes f32 on tensor cores, which round to TF32.
+    pub fn unpacks(self, dtype: Dtype) -> bool {
+        match self {
+            Self::Cpu => true,
+            Self::Metal => false,
+            Self::Cuda => dtype == Dtype::Float32,
+        }
+    }
+
+    /// What a measurement here rests on beside the versions: names and values for the record.
+    pub fn methods(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Cpu | Self::Metal => &[],
+            Self::Cuda => &[
+                ("mlx-tf32", "off"),
+                ("mlx-cuda-graphs", "off"),
+                ("mlx-f32-attention", "wanbench's kernel"),
+                ("mlx-f32-quantized-products", "unpacked"),
+            ],
+        }
+    }
+}
