@@ -88,6 +88,22 @@ fn a_faulty_worker_fails_its_case_alone() {
 }
 
 #[test]
+fn the_loaders_words_are_passed_on_wherever_a_worker_does_not_start() {
+    let words = "worker: error while loading shared libraries: libcudart.so.13: cannot open shared object file: No such \
+        file or directory";
+    // A terminal must not obey what it quotes.
+    let script = format!("printf '%s\\033[2J\\n\\n' '{words}' >&2; exit 127");
+    let project = Project::new(&[("good", &script)]);
+    for arguments in [&["doctor"][..], &["run"], &["check"], &["plan"], &["calibrate"], &["profile", "good/5f/none"]] {
+        let ran = project.wanbench(arguments);
+        let all = format!("{}{}", ran.stdout, ran.stderr);
+        let flat = all.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(flat.contains(&format!("exited with status 127; its last words: {words}")), "{arguments:?}: {all}");
+        assert!(!all.contains('\u{1b}'), "{arguments:?}: {all}");
+    }
+}
+
+#[test]
 fn a_missing_program_of_the_users_own_says_how_it_is_found() {
     let project = Project::new(&[("good", &worker(0.1, 8))]);
     let config = std::fs::read_to_string(project.path("config.toml")).unwrap();

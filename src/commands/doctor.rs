@@ -22,8 +22,10 @@ pub fn doctor(args: &cli::Doctor, terminal: &Terminal) -> Result<ExitStatus> {
     let backends = programs(&config).into_iter().filter(|(name, _)| used.contains(name.as_str()));
     let backends = backends.map(|(name, program)| {
         let state = runner::probe(&program, DeviceChoice::Auto).map_err(|failure| {
-            let said = failure.stderr_tail.iter().rev().find(|line| !line.trim().is_empty());
-            said.map_or(failure.reason.clone(), |line| format!("{}\n{}", failure.reason, line.trim()))
+            // Where it ended by itself, the reason has its last words.
+            let mut said = failure.stderr_tail.iter().rev().map(|line| line.trim()).filter(|line| !line.is_empty());
+            let said = said.next().filter(|line| !failure.reason.contains(line));
+            said.map_or(failure.reason.clone(), |line| format!("{}\n{line}", failure.reason))
         });
         let found = program.command.first().and_then(|command| find_program(command));
         let is_built_in = config.backends[&name].command.is_none();

@@ -7,7 +7,8 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use crate::machine::{Finding, Machine, Severity, Topic};
-use crate::protocol::{self, Ready};
+use crate::protocol;
+use crate::runner::Probed;
 
 /// All that the doctor looked at.
 #[derive(Clone, Debug)]
@@ -34,7 +35,7 @@ pub struct BackendState {
     /// Path of its program; `None` if there is none.
     pub program: Option<PathBuf>,
     /// What the worker answered to a probe, or why it did not.
-    pub state: Result<Ready, String>,
+    pub state: Result<Probed, String>,
 }
 
 /// The doctor's findings as text, with a final newline.
@@ -61,11 +62,12 @@ impl Doctor {
 
 impl BackendState {
     fn is_open(&self) -> bool {
-        self.state.as_ref().is_ok_and(|ready| ready.protocol == protocol::VERSION)
+        self.state.as_ref().is_ok_and(|probed| probed.ready.protocol == protocol::VERSION)
     }
 }
 
 /// One line of a section: how it stands, and the text with its continuations.
+#[derive(Clone)]
 struct Line {
     mark: &'static str,
     text: String,
@@ -106,7 +108,16 @@ fn backend_lines(Doctor { backends, configuration, .. }: &Doctor) -> Vec<Line> {
                 .then(format!("name one under [backends] in {configuration}, or none for mlx and torch")),
         ];
     }
-    backends.iter().map(|backend| backend_line(backend, width, &configuration)).collect()
+    let lines = |backend| [vec![backend_line(backend, width, &configuration)], warnings(backend, width)].concat();
+    backends.iter().flat_map(lines).collect()
+}
+
+/// What a worker that opened says of itself, with its name before it: that something is missing, and the way out. What its
+/// libraries say is left out.
+fn warnings(backend: &BackendState, width: usize) -> Vec<Line> {
+    let Ok(Probed { ready, said }) = &backend.state else { return Vec::new() };
+    let own = said.iter().filter_map(|line| line.strip_prefix(&format!("{}: ", ready.worker)));
+    own.map(|words| Line::new("warn", format!("{:<width$}  {words}", backend.name))).collect()
 }
 
 fn backend_line(backend: &BackendState, width: usize, configuration: &str) -> Line {
@@ -120,13 +131,13 @@ fn backend_line(backend: &BackendState, width: usize, configuration: &str) -> Li
         None => backend.command.first().cloned().unwrap_or_default(),
     };
     match &backend.state {
-        Ok(ready) if backend.is_open() => {
+        Ok(Probed { ready, .. }) if backend.is_open() => {
             let versions: Vec<String> =
                 ready.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
             let line = Line::new("ok", format!("{name}  {} ({})", ready.device.name, ready.device.kind.name()));
             if versions.is_empty() { line } else { line.then(versions.join(", ")) }.then(program)
         }
-        Ok(ready) => {
+        Ok(Probed { ready, .. }) => {
             let what = format!("{name}  speaks protocol {}, this wanbench {}", ready.protocol, protocol::VERSION);
             Line::new("fail", what).then(program).then(way_out(backend))
         }
@@ -196,7 +207,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::protocol::{Device, DeviceKind};
+    use crate::protocol::{Device, DeviceKind, Ready};
 
     fn doctor() -> Doctor {
         Doctor {
@@ -235,7 +246,7 @@ mod tests {
             is_built_in: true,
             command: vec![program.clone()],
             program: Some(program.into()),
-            state: Ok(ready),
+            state: Ok(Probed { ready, said: Vec::new() }),
         }
     }
 
@@ -297,6 +308,16 @@ Not ready to measure: cannot open torch.
         let words =
             format!("fail  mlx  speaks protocol {}, this wanbench {}", protocol::VERSION + 1, protocol::VERSION);
         assert!(render(&old).contains(&words), "{}", render(&old));
+    }
+
+    #[test]
+    fn what_an_open_worker_warns_of_is_told_and_not_what_its_libraries_say() {
+        let mut mlx = open("mlx", protocol::VERSION);
+        if let Ok(probed) = &mut mlx.state {
+            probed.said = vec!["a library's line".into(), "wanbench-mlx: no header: install it\u{1b}[2K".into()];
+        }
+        let text = render(&Doctor { backends: vec![mlx], ..doctor() });
+        assert!(text.contains("  warn  mlx  no header: install it [2K\n") && !text.contains("library"), "{text}");
     }
 
     #[test]

@@ -122,12 +122,7 @@ fn ready(worker: &mut Worker, request: &Request) -> Result<Ready, String> {
 }
 
 fn next_event(worker: &mut Worker) -> Result<Event, String> {
-    let Some(line) = worker.next_line()? else {
-        return Err(match worker.finish() {
-            Err(how) => how,
-            Ok(()) => "exited without finishing".to_owned(),
-        });
-    };
+    let Some(line) = worker.next_line()? else { return Err(unexplained_end(worker)) };
     match serde_json::from_str(&line) {
         Ok(Event::Failed(Failed { message, .. })) => Err(cut(&message, LONGEST_REASON)),
         Ok(event) => match valid::event(&event) {
@@ -137,6 +132,19 @@ fn next_event(worker: &mut Worker) -> Result<Event, String> {
         Err(error) => {
             Err(format!("printed a line that is not an event of the protocol: {:?} ({error})", excerpt(&line)))
         }
+    }
+}
+
+/// Why a worker ended without an event that tells it: how it ended, and its last words, such as the system loader's or its
+/// framework's.
+fn unexplained_end(worker: &mut Worker) -> String {
+    let how = match worker.finish() {
+        Err(how) => how,
+        Ok(()) => "exited without finishing".to_owned(),
+    };
+    match worker.last_words() {
+        Some(words) => format!("{how}; its last words: {words}"),
+        None => how,
     }
 }
 

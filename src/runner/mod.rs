@@ -27,7 +27,7 @@ pub use order::balanced;
 pub use output::read as read_output;
 pub use pace::Pace;
 pub use process::{Deadline, Program, TOKEN_VARIABLE};
-pub use requests::{forward, probe, profile, quantize, rate};
+pub use requests::{Probed, forward, probe, profile, quantize, rate};
 
 use pace::Pacer;
 

@@ -115,8 +115,8 @@ impl Pipes {
         self.stderr = None;
     }
 
-    /// The last lines of its standard error.
-    pub fn tail(self) -> Vec<String> {
+    /// The last lines of its standard error, of those that were read.
+    pub fn tail(&self) -> Vec<String> {
         self.tail.lines()
     }
 
@@ -209,11 +209,11 @@ impl Tail {
         }
     }
 
-    fn lines(mut self) -> Vec<String> {
-        if !self.current.is_empty() {
-            self.push(b"\n");
-        }
-        self.lines.iter().map(|line| String::from_utf8_lossy(line).trim_end().to_owned()).collect()
+    fn lines(&self) -> Vec<String> {
+        let unfinished = (!self.current.is_empty()).then_some(&self.current);
+        let lines: Vec<&Vec<u8>> = self.lines.iter().chain(unfinished).collect();
+        let last = &lines[lines.len().saturating_sub(TAIL_LINES)..];
+        last.iter().map(|line| String::from_utf8_lossy(line).trim_end().to_owned()).collect()
     }
 }
 

@@ -11,6 +11,7 @@ use super::interruptions::{Interruptions, SLICE, Stopwatch};
 use super::pipes::Pipes;
 use crate::children::{Exit, Group, Leftovers};
 use crate::machine::environment;
+use crate::text::escape::{cut, one_line};
 
 /// How to start a worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +42,9 @@ pub const TOKEN_VARIABLE: &str = "GITHUB_TOKEN";
 const EXIT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often a worker that closed its output is asked whether it has exited.
 const EXIT_INTERVAL: Duration = Duration::from_millis(2);
+
+/// Characters of a worker's last words that are kept.
+const LONGEST_WORDS: usize = 400;
 
 /// How long a worker may be waited for in all, and what can be done where that is too short.
 #[derive(Clone, Copy, Debug)]
@@ -164,11 +168,23 @@ impl<'a> Worker<'a> {
         }
     }
 
+    /// The last lines of its standard error so far.
+    pub fn said(&self) -> Vec<String> {
+        self.pipes.tail()
+    }
+
+    /// The last of them that says something, on one line, so that it can be a part of a reason.
+    pub fn last_words(&self) -> Option<String> {
+        let said = self.said();
+        let words = said.iter().rev().map(|line| one_line(line)).find(|line| !line.is_empty());
+        words.map(|words| cut(&words, LONGEST_WORDS))
+    }
+
     /// Kills it with all that it started, and returns the tail of its standard error.
     pub fn end(mut self) -> Vec<String> {
         self.group.end();
         self.pipes.close();
-        self.pipes.tail()
+        self.said()
     }
 
     /// An error where the run is interrupted, or where the worker was waited for longer than `limit`.

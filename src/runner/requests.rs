@@ -16,14 +16,24 @@ const PROBE: Deadline = Deadline {
     limit: Duration::from_secs(60),
     way_out: "it had nothing to do but open its device: run its command by hand to see what it waits for",
 };
+
+/// What a worker answered to a probe.
+#[derive(Clone, Debug)]
+pub struct Probed {
+    /// Its device and versions.
+    pub ready: Ready,
+    /// The last lines of its standard error.
+    pub said: Vec<String>,
+}
+
 /// Asks a worker for its device and versions.
-pub fn probe(program: &Program, device: DeviceChoice) -> Result<Ready, Failure> {
+pub fn probe(program: &Program, device: DeviceChoice) -> Result<Probed, Failure> {
     let request = Request::Probe(Probe { protocol: protocol::VERSION, device });
     let interruptions = Interruptions::new();
     let mut exchange = Exchange::open(program, &request, PROBE, &interruptions)?;
     let ended = exchange.expect_end();
-    let ready = exchange.ready.clone();
-    exchange.end(ended.map(|()| ready))
+    let (ready, said) = (exchange.ready.clone(), exchange.worker.said());
+    exchange.end(ended.map(|()| Probed { ready, said }))
 }
 
 /// Runs the network once; the output is where the job says.

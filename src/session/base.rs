@@ -312,7 +312,7 @@ mod tests {
         let base = repository.base("HEAD~1").unwrap();
         let program = &base.programs["mine"];
         assert_eq!(program.command, ["sh", "./worker.sh"]);
-        assert_eq!(runner::probe(program, DeviceChoice::Cpu).unwrap().worker, "old");
+        assert_eq!(runner::probe(program, DeviceChoice::Cpu).unwrap().ready.worker, "old");
         assert_eq!(base.revision.name, "HEAD~1");
         assert_eq!(base.revision.commit, git::resolve(repository.folder.path(), "HEAD~1").unwrap());
         assert_eq!(base.programs.len(), 1, "nobody names mlx and torch, so nobody needs them");
@@ -355,7 +355,7 @@ mod tests {
         repository.commit(COMMAND, "new", protocol::VERSION);
         let base = repository.base("HEAD~1").unwrap();
         assert_eq!(base.programs["mine"].command, ["sh", "worker.sh"]);
-        assert_eq!(runner::probe(&base.programs["mine"], DeviceChoice::Cpu).unwrap().worker, "old");
+        assert_eq!(runner::probe(&base.programs["mine"], DeviceChoice::Cpu).unwrap().ready.worker, "old");
     }
 
     #[test]
