@@ -1,8 +1,11 @@
-//! Environment variables that change what a framework does: they decide figures as the machine does.
+//! What surrounds the workers and decides figures as the machine does: environment variables that change what a framework
+//! does, and the settings of an NVIDIA GPU.
 
 use std::collections::BTreeMap;
 
 use super::finding::{Finding, Topic};
+use super::nvidia;
+use crate::protocol::DeviceKind;
 
 /// Beginnings of the names of variables that frameworks read.
 const FRAMEWORKS: [&str; 3] = ["MLX_", "PYTORCH_", "OMP_"];
@@ -19,9 +22,19 @@ pub fn kept_from_built_in() -> impl Iterator<Item = String> {
     names().filter(|name| is_read_by_frameworks(name))
 }
 
+/// What a run's record keeps: the variables that reach the workers and, where they run on an NVIDIA GPU, its settings, whose
+/// names begin with `nvidia.`.
+pub fn recorded(device: DeviceKind, has_own: bool) -> BTreeMap<String, String> {
+    let mut recorded = reaching_workers(has_own);
+    if device == DeviceKind::Gpu {
+        recorded.extend(nvidia::gpu().map(|gpu| gpu.settings()).unwrap_or_default());
+    }
+    recorded
+}
+
 /// The variables that reach the workers and may change what they do, with their values; `has_own` tells whether one of the
 /// workers is the user's own, which gets all of them.
-pub fn reaching_workers(has_own: bool) -> BTreeMap<String, String> {
+fn reaching_workers(has_own: bool) -> BTreeMap<String, String> {
     let reaches = |name: &String| is_read_by_loader(name) || (has_own && is_read_by_frameworks(name));
     let value = |name: &String| std::env::var_os(name).unwrap_or_default().to_string_lossy().into_owned();
     let kept = |name: String| (value(&name).chars().take(LONGEST_VALUE).collect(), name);

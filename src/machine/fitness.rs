@@ -1,12 +1,13 @@
 //! What would spoil a measurement now, each with the way out.
 //!
-//! Cheap enough to ask before every check: files on Linux, six short commands on macOS. What the system does not
+//! Cheap enough to ask before every check: files and one command on Linux, six short commands on macOS. What the system does not
 //! tell is left out, never guessed.
 
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
+use super::Gpu;
 use super::finding::{Finding, Severity, Topic, processors};
-use super::{cgroup, environment, linux, macos};
+use super::{cgroup, environment, linux, macos, nvidia};
 
 /// What would spoil a measurement now: the notes and warnings of [`survey`].
 pub fn fitness() -> Vec<Finding> {
@@ -16,6 +17,7 @@ pub fn fitness() -> Vec<Finding> {
 /// All that the system tells about its state, the good included, ordered by topic.
 pub fn survey() -> Vec<Finding> {
     let mut findings = if cfg!(target_os = "macos") { macos::survey() } else { linux::survey() };
+    findings.extend(nvidia::gpu().iter().flat_map(Gpu::findings));
     findings.extend(everywhere());
     findings.extend(environment::survey());
     findings.sort_by_key(|finding| finding.topic);

@@ -1,11 +1,10 @@
-//! What Linux reports in `/proc` and `/sys`, and NVIDIA's driver about its GPUs.
+//! What Linux reports in `/proc` and `/sys`.
 //!
 //! Thin functions read, pure ones judge the text. A missing file is not a finding.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::command;
 use super::finding::{Finding, Topic, processors};
 
 /// The state of this machine, as far as Linux tells.
@@ -35,14 +34,11 @@ pub fn running_threads() -> Option<usize> {
     parse_running(&read("/proc/loadavg")?)
 }
 
-/// The first NVIDIA GPU: from `nvidia-smi` with its memory, else from the driver's own folder without.
+/// The first NVIDIA GPU by the driver's own folder, which tells no more than its name.
 pub fn nvidia_gpu() -> Option<String> {
-    let query = ["--query-gpu=name,memory.total", "--format=csv,noheader"];
-    command::output("nvidia-smi", &query).and_then(|text| parse_nvidia_smi(&text)).or_else(|| {
-        let mut gpus: Vec<_> = entries("/proc/driver/nvidia/gpus", "").collect();
-        gpus.sort();
-        gpus.iter().find_map(|gpu| parse_nvidia_information(&read_in(gpu, "information")?))
-    })
+    let mut gpus: Vec<_> = entries("/proc/driver/nvidia/gpus", "").collect();
+    gpus.sort();
+    gpus.iter().find_map(|gpu| parse_nvidia_information(&read_in(gpu, "information")?))
 }
 
 /// The fields of a `/sys/devices/system/cpu/cpufreq/policy*` that decide the speed; empty where missing.
@@ -201,24 +197,6 @@ fn parse_running(loadavg: &str) -> Option<usize> {
     Some(running.parse::<usize>().ok()?.saturating_sub(1))
 }
 
-/// The first line is the first GPU: `NVIDIA GeForce RTX 4090, 24564 MiB`. Names of server GPUs tell the memory already.
-fn parse_nvidia_smi(text: &str) -> Option<String> {
-    let (name, memory) = text.lines().next()?.rsplit_once(',')?;
-    let name = name.trim();
-    let mib: Option<f64> = memory.trim().strip_suffix(" MiB").and_then(|mib| mib.parse().ok());
-    match mib {
-        _ if name.is_empty() => None,
-        Some(mib) if !name.contains("GB") => Some(format!("{name} {:.0}GB", mib / 1024.0)),
-        _ => Some(name.to_owned()),
-    }
-}
-
-/// Free memory of the first GPU, in bytes, from `nvidia-smi`'s number of MiB.
-pub fn parse_free_memory(text: &str) -> Option<u64> {
-    let mib: u64 = text.lines().next()?.trim().parse().ok()?;
-    mib.checked_mul(1 << 20)
-}
-
 fn parse_nvidia_information(text: &str) -> Option<String> {
     let model = text.lines().find_map(|line| line.strip_prefix("Model:"))?.trim();
     (!model.is_empty()).then(|| model.to_owned())
@@ -259,12 +237,6 @@ mod tests {
 
     fn severity(finding: Option<Finding>) -> Option<Severity> {
         finding.map(|finding| finding.severity)
-    }
-
-    #[test]
-    fn free_memory_is_the_first_gpus() {
-        assert_eq!(parse_free_memory("79647\n81559\n"), Some(79_647 << 20));
-        assert_eq!(parse_free_memory("[N/A]\n"), None);
     }
 
     #[test]
@@ -366,18 +338,6 @@ mod tests {
         assert_eq!(parse_running("8.32 5.49 2.72 7/123 30839\n"), Some(6));
         assert_eq!(parse_running("0.00 0.01 0.05 1/123 30839\n"), Some(0));
         assert_eq!(parse_running(""), None);
-    }
-
-    // In the form of `nvidia-smi --query-gpu=name,memory.total --format=csv,noheader`.
-    #[test]
-    fn a_gpu_is_named_with_its_memory_once() {
-        let name = |text| parse_nvidia_smi(text);
-        assert_eq!(name("NVIDIA GeForce RTX 4090, 24564 MiB\n").as_deref(), Some("NVIDIA GeForce RTX 4090 24GB"));
-        let two = "NVIDIA H100 80GB HBM3, 81559 MiB\nNVIDIA A10G, 23028 MiB\n";
-        assert_eq!(name(two).as_deref(), Some("NVIDIA H100 80GB HBM3"));
-        assert_eq!(name("NVIDIA GB10, [N/A]\n").as_deref(), Some("NVIDIA GB10"));
-        assert_eq!(name("No devices were found\n"), None);
-        assert_eq!(name(""), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
-use super::{cgroup, command, linux, macos};
+use super::{cgroup, macos, nvidia};
 use crate::protocol::DeviceKind;
 
 /// Bytes that a process could take on `device` now; `None` where the system does not tell.
@@ -17,10 +17,7 @@ pub fn available_bytes(device: DeviceKind) -> Option<u64> {
     match device {
         DeviceKind::Cpu => Some(host),
         DeviceKind::Gpu if cfg!(target_os = "macos") => Some(host.min(macos::gpu_limit_bytes(system.total_memory()))),
-        DeviceKind::Gpu => {
-            let query = ["--query-gpu=memory.free", "--format=csv,noheader,nounits"];
-            command::output("nvidia-smi", &query).and_then(|text| linux::parse_free_memory(&text))
-        }
+        DeviceKind::Gpu => nvidia::gpu()?.free_bytes(),
     }
 }
 

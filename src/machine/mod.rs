@@ -12,6 +12,7 @@ mod linux;
 mod lock;
 mod macos;
 mod memory;
+mod nvidia;
 
 use std::fmt::Write;
 use std::num::NonZero;
@@ -26,6 +27,7 @@ pub use finding::{Finding, Severity, Topic};
 pub use fitness::{fitness, survey};
 pub use lock::{LockError, MeasuringLock};
 pub use memory::available_bytes;
+pub use nvidia::{Gpu, gpu as nvidia_gpu};
 
 /// What decides a machine's speed; two machines of one fingerprint share baselines.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +50,8 @@ pub struct Machine {
 impl Machine {
     /// This machine.
     ///
-    /// Runs `ioreg` on a Mac and `nvidia-smi` elsewhere, if they exist; of several NVIDIA GPUs the first counts.
+    /// Runs `ioreg` on a Mac and `nvidia-smi` elsewhere, if they exist; of several NVIDIA GPUs the one counts that the
+    /// workers use: the first, or the first of `CUDA_VISIBLE_DEVICES`.
     pub fn detect() -> Self {
         let mac = cfg!(target_os = "macos");
         let wanted = RefreshKind::nothing()
@@ -61,7 +64,7 @@ impl Machine {
             // What this process may use decides the speed: a container's share is a machine of its own.
             cpu_cores: std::thread::available_parallelism().ok().map(NonZero::get),
             gpu_cores: if mac { macos::gpu_cores() } else { None },
-            gpu: if mac { None } else { linux::nvidia_gpu() },
+            gpu: if mac { None } else { nvidia_gpu().map(|gpu| gpu.described()).or_else(linux::nvidia_gpu) },
             memory_gib: gib_rounded(system.map_or(0, |system| system.total_memory())),
             os: std::env::consts::OS.to_owned(),
         }

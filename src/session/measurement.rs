@@ -200,7 +200,7 @@ impl Measurement<'_> {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 commit: git::head(&self.config.folder, Path::new("baselines")),
                 debug_build: cfg!(debug_assertions),
-                environment: machine::environment::reaching_workers(has_own),
+                environment: machine::environment::recorded(self.selected.device, has_own),
             },
             machine: self.selected.machine.clone(),
             device: self.selected.device,

@@ -69,7 +69,8 @@ pub struct Tool {
     pub commit: Option<String>,
     /// Whether tool and workers were built with debug assertions.
     pub debug_build: bool,
-    /// Environment variables that reached the workers and may change what they do; files from before this field have none.
+    /// Environment variables that reached the workers and may change what they do, and the settings of an NVIDIA GPU that
+    /// they ran on (`nvidia.driver`, …); files from before this field have none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub environment: BTreeMap<String, String>,
 }
