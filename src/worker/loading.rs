@@ -1,10 +1,10 @@
 //! Loading: the network's weights and inputs, from the files that a job names.
 
 use std::path::Path;
-use std::time::Instant;
 
 use anyhow::{Result, anyhow, ensure};
 
+use super::clock::{now, seconds_since};
 use super::progress::LoadingProgress;
 use super::wire::Wire;
 use super::{Backend, Source};
@@ -22,7 +22,7 @@ pub fn load<B: Backend>(
     extra_work: f64,
     wire: &mut Wire,
 ) -> Result<Shared> {
-    let start = Instant::now();
+    let start = now();
     let first = open(&job.checkpoint, job.quantized.as_deref(), job.quant, job.dtype)?;
     let beside = second.filter(|second| second.is_resident).map(|second| open_second(second, &first)).transpose()?;
     let mut inputs = Inputs::open(&job.inputs)?;
@@ -37,7 +37,7 @@ pub fn load<B: Backend>(
     let quantize_seconds = loading.quantize_seconds();
     backend.prepare(&inputs, timesteps)?;
     backend.synchronize()?;
-    let seconds = start.elapsed().as_secs_f64();
+    let seconds = seconds_since(start);
     let process_peak_bytes = memory::process_peak_bytes();
     backend.reset_peak()?;
     wire.send(&Event::Loaded(Loaded { model_bytes, seconds, quantize_seconds, process_peak_bytes }))?;
@@ -52,14 +52,14 @@ pub fn load_weights<B: Backend>(
     dtype: DType,
     wire: &mut Wire,
 ) -> Result<()> {
-    let start = Instant::now();
+    let start = now();
     let source = open(checkpoint, None, quant, dtype)?;
     let mut loading = LoadingProgress::new(wire, bytes(&source));
     let model_bytes = backend.load(&source, &mut loading)?;
     let quantize_seconds = loading.quantize_seconds();
     wire.send(&Event::Loaded(Loaded {
         model_bytes,
-        seconds: start.elapsed().as_secs_f64(),
+        seconds: seconds_since(start),
         quantize_seconds,
         process_peak_bytes: memory::process_peak_bytes(),
     }))
@@ -71,7 +71,8 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Puts the second network into use: one that is there already, or one that is loaded once the first is gone.
+    /// Puts the second network into use: one that is there already, or one that is loaded once the first is gone. Its weights
+    /// may be on their way still.
     pub fn switch<B: Backend>(&self, backend: &mut B, second: &Second, wire: &mut Wire) -> Result<()> {
         if second.is_resident {
             backend.switch()?;
@@ -80,7 +81,7 @@ impl Shared {
             backend.unload()?;
             backend.load(&source, &mut LoadingProgress::new(wire, bytes(&source)))?;
         }
-        backend.synchronize()
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! The worker's side: one request in, events out. The only code that times steps.
 
 mod backend;
+mod clock;
 mod libraries;
 mod loading;
 pub mod memory;
@@ -8,6 +9,8 @@ mod profile;
 mod progress;
 mod rates;
 mod steps;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::io::{self, Write};

@@ -1,10 +1,10 @@
 //! Where a pass's time goes: passes as a step takes them and passes whose parts are timed, in turns.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 use anyhow::{Result, ensure};
 
+use super::clock::{now, timed};
 use super::wire::Wire;
 use super::{Backend, loading, rates};
 use crate::protocol::{Event, PartTime, Profile, Profiled};
@@ -37,10 +37,7 @@ pub fn profile<B: Backend>(backend: &mut B, request: &Profile, wire: &mut Wire) 
 
 /// Seconds of a pass as a step takes it.
 fn plain<B: Backend>(backend: &mut B) -> Result<f64> {
-    let start = Instant::now();
-    backend.forward(0)?;
-    backend.synchronize()?;
-    Ok(start.elapsed().as_secs_f64())
+    timed(backend, |backend| backend.forward(0))
 }
 
 /// Seconds of each part of a pass, in the order in which they first end. What ends in pieces, such as a block's norms, is
@@ -48,11 +45,11 @@ fn plain<B: Backend>(backend: &mut B) -> Result<f64> {
 fn by_parts<B: Backend>(backend: &mut B) -> Result<Vec<(Part, f64)>> {
     let mut parts: Vec<(Part, f64)> = Vec::new();
     let mut places: BTreeMap<Part, usize> = BTreeMap::new();
-    let mut last = Instant::now();
+    let mut last = now();
     backend.forward_by_parts(0, &mut |part| {
-        let now = Instant::now();
-        let seconds = (now - last).as_secs_f64();
-        last = now;
+        let end = now();
+        let seconds = (end - last).as_secs_f64();
+        last = end;
         let place = *places.entry(part).or_insert(parts.len());
         match parts.get_mut(place) {
             Some((_, sum)) => *sum += seconds,

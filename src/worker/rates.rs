@@ -1,9 +1,10 @@
 //! The machine's own rates, to compare a step's with, so that a slow program and a slow machine can be distinguished.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
 
+use super::clock::timed;
 use super::{Backend, Kernel};
 use crate::protocol::Rates;
 use crate::wan::DType;
@@ -38,12 +39,7 @@ pub fn rates<B: Backend>(backend: &mut B, dtype: DType) -> Result<Rates> {
 /// Seconds of the fastest of a few runs, after one that is not counted.
 fn fastest<B: Backend>(backend: &mut B, kernel: Kernel) -> Result<f64> {
     let mut enqueue = backend.kernel(kernel)?;
-    let mut run = || -> Result<f64> {
-        let start = Instant::now();
-        enqueue()?;
-        backend.synchronize()?;
-        Ok(start.elapsed().as_secs_f64())
-    };
+    let mut run = || timed(backend, |_| enqueue());
     run()?;
     (0..RUNS).try_fold(f64::INFINITY, |fastest, _| Ok(fastest.min(run()?)))
 }

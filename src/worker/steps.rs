@@ -2,10 +2,10 @@
 
 use std::io;
 use std::sync::mpsc::Receiver;
-use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::clock::timed;
 use super::wire::Wire;
 use super::{Backend, LoadingProgress, loading};
 use crate::protocol::{Event, Measure, Request, Step, Switched, Turn, Warmed};
@@ -25,29 +25,21 @@ pub fn time_steps<B: Backend>(
     let extra_work = measure.extra_work.unwrap_or(0.0);
     let shared = loading::load(backend, &measure.job, &timesteps(measure), second, extra_work, wire)?;
 
-    let start = Instant::now();
-    warm_up(backend, measure)?;
+    let mut seconds = warm_up(backend, measure.warmup_steps)?;
     if second.is_some_and(|second| second.is_resident) {
         backend.switch()?;
-        warm_up(backend, measure)?;
+        seconds += warm_up(backend, measure.warmup_steps)?;
         backend.switch()?;
     }
-    wire.send(&Event::Warmed(Warmed { seconds: start.elapsed().as_secs_f64() }))?;
+    wire.send(&Event::Warmed(Warmed { seconds }))?;
 
     for (index, sigma) in measure.sigmas.windows(2).enumerate() {
         turns.recv().context("no turn came for the next step")?;
         if let Some(second) = second.filter(|second| second.from_step == index) {
-            let start = Instant::now();
-            shared.switch(backend, second, wire)?;
-            wire.send(&Event::Switched(Switched { seconds: start.elapsed().as_secs_f64() }))?;
+            let seconds = timed(backend, |backend| shared.switch(backend, second, wire))?;
+            wire.send(&Event::Switched(Switched { seconds }))?;
         }
-        let start = Instant::now();
-        backend.forward(index)?;
-        backend.synchronize()?;
-        let seconds = start.elapsed().as_secs_f64();
-
-        backend.advance(sigma[1] - sigma[0])?;
-        backend.synchronize()?;
+        let seconds = step(backend, index, sigma)?;
         wire.send(&Event::Step(Step { index, seconds }))?;
     }
     backend.latent()
@@ -67,25 +59,32 @@ pub fn plain_loop<B: Backend>() -> Result<f64> {
     let mut backend = B::open(job.device)?;
     backend.load(&source, &mut LoadingProgress::unheard())?;
     backend.prepare(&inputs, &timesteps(&measure))?;
-    warm_up(&mut backend, &measure)?;
-    let mut step_seconds = Vec::new();
-    for (index, sigma) in measure.sigmas.windows(2).enumerate() {
-        let start = Instant::now();
-        backend.forward(index)?;
-        backend.synchronize()?;
-        step_seconds.push(start.elapsed().as_secs_f64());
-        backend.advance(sigma[1] - sigma[0])?;
-        backend.synchronize()?;
-    }
-    Ok(stats::median(&step_seconds))
+    warm_up(&mut backend, measure.warmup_steps)?;
+    Ok(stats::median(&plain_steps(&mut backend, &measure.sigmas)?))
 }
 
-fn warm_up<B: Backend>(backend: &mut B, measure: &Measure) -> Result<()> {
-    for _ in 0..measure.warmup_steps {
-        backend.forward(0)?;
-        backend.synchronize()?;
-    }
-    Ok(())
+/// Seconds of each step over `sigmas`.
+pub fn plain_steps<B: Backend>(backend: &mut B, sigmas: &[f32]) -> Result<Vec<f64>> {
+    sigmas.windows(2).enumerate().map(|(index, sigma)| step(backend, index, sigma)).collect()
+}
+
+/// The step of so many before it, from the first noise level of `sigma` to the second: seconds of the forward pass, without the
+/// Euler update.
+fn step<B: Backend>(backend: &mut B, index: usize, sigma: &[f32]) -> Result<f64> {
+    let seconds = pass(backend, index)?;
+    backend.advance(sigma[1] - sigma[0])?;
+    backend.synchronize()?;
+    Ok(seconds)
+}
+
+/// So many forward passes at the first timestep: their seconds together.
+pub fn warm_up<B: Backend>(backend: &mut B, passes: u32) -> Result<f64> {
+    (0..passes).try_fold(0.0, |seconds, _| Ok(seconds + pass(backend, 0)?))
+}
+
+/// Seconds of a forward pass at the timestep of so many before it.
+fn pass<B: Backend>(backend: &mut B, timestep: usize) -> Result<f64> {
+    timed(backend, |backend| backend.forward(timestep))
 }
 
 /// Where the steps are.

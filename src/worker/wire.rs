@@ -20,6 +20,12 @@ impl Wire {
         Ok(Self(File::from(wire)))
     }
 
+    /// Writes events to `file`.
+    #[cfg(test)]
+    pub fn to(file: File) -> Self {
+        Self(file)
+    }
+
     /// Writes one event as one line in one write.
     pub fn send(&mut self, event: &Event) -> Result<()> {
         let mut line = serde_json::to_string(event)?;
