@@ -55,6 +55,11 @@ pub fn cpu_memory(backend: &str) -> CpuMemory {
     BuiltIn::named(backend).unwrap_or(BuiltIn::Torch).cpu_memory()
 }
 
+/// Whether the built-in worker of `backend` compiles kernels on an NVIDIA GPU at run time and keeps them on disk.
+pub fn compiles_kernels(backend: &str) -> bool {
+    BuiltIn::named(backend) == Some(BuiltIn::Mlx)
+}
+
 impl BuiltIn {
     /// All of them.
     pub const ALL: [Self; 2] = [Self::Mlx, Self::Torch];

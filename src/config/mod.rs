@@ -23,7 +23,9 @@ use crate::files::read::{self, Limit};
 use crate::wan::video::Video;
 use crate::wan::{DType, Quant};
 pub use axes::Axes;
-pub use built_in::{BuiltIn, CpuMemory, backend_of_founding_name, cpu_memory, display_name, founding_name};
+pub use built_in::{
+    BuiltIn, CpuMemory, backend_of_founding_name, compiles_kernels, cpu_memory, display_name, founding_name,
+};
 pub use case::{Case, Model, Workload, link_references, select};
 pub use ceiling::Ceiling;
 pub use find::{NAMES, defines_suites, find, in_folder};

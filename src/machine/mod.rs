@@ -27,7 +27,7 @@ pub use finding::{Finding, Severity, Topic};
 pub use fitness::{fitness, survey};
 pub use lock::{LockError, MeasuringLock};
 pub use memory::available_bytes;
-pub use nvidia::{Gpu, gpu as nvidia_gpu};
+pub use nvidia::{Gpu, gpu as nvidia_gpu, kernels_folder, kernels_folder_of};
 
 /// What decides a machine's speed; two machines of one fingerprint share baselines.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

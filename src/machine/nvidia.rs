@@ -5,9 +5,10 @@
 //! `CUDA_DEVICE_ORDER=PCI_BUS_ID`.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
-use super::command;
 use super::finding::{Finding, Topic};
+use super::{command, linux, slug};
 
 /// What decides the GPU's speed and what is known of its state; `None` for what the driver does not tell.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -71,6 +72,20 @@ pub fn gpu() -> Option<Gpu> {
         FIELDS[..OLDEST_FIELDS].to_vec(),
     ];
     queries.iter().find_map(|fields| parse(&query(fields)?))
+}
+
+/// The folder in `cache` of all kernels that were compiled at run time.
+pub fn kernels_folder(cache: &Path) -> PathBuf {
+    cache.join("kernels")
+}
+
+/// The folder in `cache` of the kernels that `framework` of this version compiled for this machine's GPU.
+///
+/// The GPU is part of its name, since a cache may be shared by machines and a kernel's file does not tell what it was compiled
+/// for; no process is started to ask for it.
+pub fn kernels_folder_of(cache: &Path, framework: &str, version: &str) -> PathBuf {
+    let gpu = linux::nvidia_gpu().map_or_else(|| "gpu".to_owned(), |gpu| slug(&gpu, 64));
+    kernels_folder(cache).join(format!("{framework}-{}-{gpu}", slug(version, 32)))
 }
 
 fn query(fields: &[&str]) -> Option<String> {

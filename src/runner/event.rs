@@ -24,6 +24,18 @@ pub enum Wait {
 /// One thing that happened.
 #[derive(Clone, Copy, Debug)]
 pub enum RunEvent<'a> {
+    /// A case is launched once before the run, so that its kernels are compiled; nothing of it is measured.
+    Compiling {
+        /// The name of the arm, or of the canary's case.
+        case: &'a str,
+    },
+    /// That launch failed.
+    NotCompiled {
+        /// As in [`Self::Compiling`].
+        case: &'a str,
+        /// Why.
+        reason: &'a str,
+    },
     /// A fresh process was started for an arm.
     LaunchStarted {
         /// The arm's name.
@@ -101,7 +113,12 @@ impl<'a> RunEvent<'a> {
             | Self::Warmed { arm }
             | Self::Step { arm, .. }
             | Self::LaunchEnded { arm, .. } => Some(arm),
-            Self::Waiting { .. } | Self::Resumed | Self::CaseSettled { .. } | Self::BlockDropped { .. } => None,
+            Self::Compiling { .. }
+            | Self::NotCompiled { .. }
+            | Self::Waiting { .. }
+            | Self::Resumed
+            | Self::CaseSettled { .. }
+            | Self::BlockDropped { .. } => None,
         }
     }
 }

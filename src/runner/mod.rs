@@ -11,6 +11,7 @@ mod order;
 mod output;
 mod pace;
 mod pipes;
+mod prepare;
 mod process;
 mod requests;
 
@@ -26,6 +27,7 @@ pub use materials::{Materials, MaterialsError, Network, spec};
 pub use order::balanced;
 pub use output::read as read_output;
 pub use pace::Pace;
+pub use prepare::Kernels;
 pub use process::{Deadline, Program, TOKEN_VARIABLE};
 pub use requests::{Probed, forward, probe, profile, quantize, rate};
 
@@ -67,6 +69,9 @@ pub struct RunPlan<'a> {
     pub outputs: &'a Path,
     /// What each block waits for.
     pub pace: Pace<'a>,
+    /// Kernels that are compiled at run time and kept on this machine, where there are such: before anything is measured, each
+    /// case is launched once whose kernels are not there yet.
+    pub kernels: Option<Kernels>,
 }
 
 /// What came of a plan, at its end or on the way.
@@ -116,6 +121,7 @@ pub fn measure(
     mut on_round: impl FnMut(&Progressed) -> BTreeSet<String>,
 ) -> Progressed {
     let workloads = workloads(plan.cases);
+    prepare::compile_kernels(plan, interruptions, &mut on_event);
     let (mut pacer, without_canary) = Pacer::start(plan, plan.launches * workloads.len(), interruptions, &mut on_event);
     let mut run = Progressed {
         cases: plan.cases.iter().map(|case| plan.record(case)).collect(),

@@ -46,7 +46,9 @@ impl<'a> Pacer<'a> {
         interruptions: &'a Interruptions,
         on_event: &mut impl FnMut(&RunEvent),
     ) -> (Self, Option<String>) {
-        let mut pacer = Self { plan, interruptions, started: now(), canary: None, longest: BTreeMap::new() };
+        // What was suspended before is none of the run's time.
+        let started = now().saturating_sub(interruptions.suspended());
+        let mut pacer = Self { plan, interruptions, started, canary: None, longest: BTreeMap::new() };
         let Some(canary) = &plan.pace.canary else { return (pacer, None) };
         on_event(&RunEvent::Waiting { wait: Wait::CanaryStart, remaining_seconds: None });
         let (readings, deadline) = (blocks * TRIES, Deadline::of_launch(plan.timeout));

@@ -15,7 +15,9 @@ use wanbench::gate;
 use wanbench::machine::{self, MeasuringLock, Severity};
 use wanbench::report::progress::Progress;
 use wanbench::revision::git;
-use wanbench::runner::{self, CanaryPlan, Interruptions, Materials, Pace, Program, Progressed, RunPlan, canary_case};
+use wanbench::runner::{
+    self, CanaryPlan, Interruptions, Kernels, Materials, Pace, Program, Progressed, RunPlan, canary_case,
+};
 use wanbench::store::baseline::Baseline;
 use wanbench::store::record::{BaseRevision, CaseRecord, RunRecord, SCHEMA, Skipped, Tool};
 
@@ -92,6 +94,7 @@ impl Measurement<'_> {
             materials: &materials,
             outputs: outputs.path(),
             pace: self.pace(canary.as_ref()),
+            kernels: Kernels::of_machine(*device, &cache::folder()),
         };
         children::allow_for(plan.most_processes()).map_err(|reason| {
             Error::usage(format!(

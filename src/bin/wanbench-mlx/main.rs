@@ -4,8 +4,10 @@
 
 mod attention;
 mod compiler;
+mod environment;
 mod forward;
 mod hardware;
+mod headers;
 mod kernels;
 mod model;
 mod native;
@@ -32,14 +34,8 @@ use crate::hardware::Hardware;
 use crate::weights::Weights;
 
 fn main() -> ExitCode {
-    // SAFETY: this is the first statement of the program, so no other thread reads the environment yet. MLX reads these
-    // variables when it starts.
-    unsafe {
-        // f32 must mean f32, also on GPUs whose matrix units would round to TF32.
-        std::env::set_var("MLX_ENABLE_TF32", "0");
-        // MLX builds CUDA graphs anew in every step, which takes longer than to launch the kernels.
-        std::env::set_var("MLX_USE_CUDA_GRAPHS", "0");
-    }
+    // SAFETY: this is the first statement of the program, so no other thread reads the environment yet.
+    unsafe { environment::set_up() };
     worker::run::<Mlx>()
 }
 
@@ -65,6 +61,9 @@ impl Backend for Mlx {
         let (hardware, device, stream) = pick_device(choice)?;
         // Operations without an explicit stream go to the default device's default stream: this one.
         MlxDevice::set_default(&device);
+        if let (Hardware::Cuda, Some(library)) = (hardware, Self::LIBRARIES.folder) {
+            headers::check(Path::new(library));
+        }
         let compiles = compiler::probe(hardware);
         Ok(Self { stream, hardware, compiles, in_use: None, waiting: None, forward: None, has_stepped: false })
     }
@@ -188,10 +187,18 @@ fn pick_device(choice: DeviceChoice) -> Result<(Hardware, MlxDevice, Stream)> {
     match Stream::try_default_on_device(&gpu) {
         Ok(stream) => Ok((native::gpu(), gpu, stream)),
         Err(_) if choice == DeviceChoice::Auto => Ok((Hardware::Cpu, cpu, cpu_stream)),
-        Err(_) => {
-            Err(Unsupported("MLX finds no GPU here: use --device cpu, or a machine with Metal".to_owned()).into())
-        }
+        Err(error) => Err(no_gpu(error.what()).into()),
     }
+}
+
+/// That the GPU was asked for and there is none; `reason` is MLX's own.
+fn no_gpu(reason: &str) -> Unsupported {
+    let needed = if cfg!(target_os = "macos") {
+        "a Mac with Apple Silicon, for Metal"
+    } else {
+        "an NVIDIA GPU and an MLX that is built for CUDA"
+    };
+    Unsupported(format!("MLX finds no GPU here ({reason}): use --device cpu; the GPU needs {needed}"))
 }
 
 fn to_host(array: &Array) -> Result<HostTensor> {

@@ -101,7 +101,7 @@ pub fn synchronize(stream: &Stream) -> Result<()> {
     Ok(())
 }
 
-/// Version of the MLX library in use.
+/// Version of the MLX library in use. It cannot fail there, so it may be the program's first call of MLX.
 pub fn version() -> Result<String> {
     // SAFETY: MLX fills the string that we own; its text is copied before it is freed, once.
     unsafe {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 pub use waiting::Waiting;
 
 use screen::Screen;
-use tally::Tally;
+use tally::{Tally, compiling_words};
 
 use crate::config::Case;
 use crate::runner::{RunEvent, Wait};
@@ -85,7 +85,9 @@ impl Progress {
     fn draw(&mut self, event: &RunEvent) {
         let Some(screen) = &mut self.screen else { return };
         match event {
-            RunEvent::BlockDropped { .. } => screen.keep(&dropped(event).into_iter().collect::<Vec<_>>()),
+            RunEvent::BlockDropped { .. } | RunEvent::NotCompiled { .. } => {
+                screen.keep(&obstacle(event).into_iter().collect::<Vec<_>>());
+            }
             RunEvent::Waiting { .. } | RunEvent::Resumed => screen.keep(&self.tally.take_finished()),
             _ => {}
         }
@@ -112,14 +114,18 @@ impl Progress {
             {
                 Some(format!("cooling down for {}", format::duration(*seconds as f64)))
             }
-            _ => dropped(event),
+            (RunEvent::Compiling { case }, _) => Some(compiling_words(case)),
+            _ => obstacle(event),
         }
     }
 }
 
-/// The line for a block that was put off.
-fn dropped(event: &RunEvent) -> Option<String> {
+/// The line for a block that was put off, or for kernels that could not be compiled.
+fn obstacle(event: &RunEvent) -> Option<String> {
     match event {
+        RunEvent::NotCompiled { case, reason } => {
+            Some(one_line(&format!("the kernels of {case} could not be compiled: {reason}")))
+        }
         RunEvent::BlockDropped { workload, block, reason } => {
             Some(one_line(&format!("{workload}, block {}: {reason}", block + 1)))
         }

@@ -40,6 +40,7 @@ pub struct Tally {
 enum Phase {
     Starting,
     Waiting { wait: Wait, remaining_seconds: Option<u64> },
+    Compiling { case: String },
     Measuring { workload: String, block: usize },
 }
 
@@ -101,6 +102,8 @@ impl Tally {
                 }
             }
             RunEvent::Resumed => self.phase = Phase::Starting,
+            RunEvent::Compiling { case } => self.phase = Phase::Compiling { case: case.to_owned() },
+            RunEvent::NotCompiled { .. } => self.phase = Phase::Starting,
             RunEvent::CaseSettled { case } => {
                 let settled = self.cases.iter_mut().filter(|arm| arm.case == case);
                 settled.for_each(|case| case.is_settled = true);
@@ -201,6 +204,7 @@ impl Tally {
         match &self.phase {
             Phase::Starting => "starting".to_owned(),
             Phase::Waiting { wait, remaining_seconds } => wait_words(*wait, *remaining_seconds),
+            Phase::Compiling { case } => compiling_words(case),
             Phase::Measuring { workload, block } => {
                 format!("measuring {}, block {} of {}", one_line(workload), block + 1, self.launches)
             }
@@ -298,7 +302,9 @@ impl CaseTally {
             RunEvent::Warmed { .. } => self.state = State::Stepping,
             RunEvent::Step { seconds, .. } => self.current.push(*seconds),
             RunEvent::LaunchEnded { outcome, seconds, .. } => self.end(outcome, *seconds),
-            RunEvent::Waiting { .. }
+            RunEvent::Compiling { .. }
+            | RunEvent::NotCompiled { .. }
+            | RunEvent::Waiting { .. }
             | RunEvent::Resumed
             | RunEvent::CaseSettled { .. }
             | RunEvent::BlockDropped { .. } => {}
@@ -376,6 +382,11 @@ impl CaseTally {
 }
 
 /// `cooling down, 12 s left`.
+/// What is done before the run, once for each case.
+pub fn compiling_words(case: &str) -> String {
+    format!("compiling kernels for {} (once on this machine; up to 2 minutes)", one_line(case))
+}
+
 fn wait_words(wait: Wait, remaining_seconds: Option<u64>) -> String {
     let remaining = format::duration(remaining_seconds.unwrap_or(0) as f64);
     match wait {
@@ -397,6 +408,16 @@ mod tests {
     use crate::wan::{DType, Quant};
 
     const CASE: &str = "mlx/5f/int8";
+
+    #[test]
+    fn compiling_is_told_until_something_else_happens() {
+        let mut tally = tally();
+        tally.handle(&RunEvent::Compiling { case: CASE });
+        let words = "compiling kernels for mlx/5f/int8 (once on this machine; up to 2 minutes)";
+        assert_eq!(tally.phase_words(), words);
+        tally.handle(&RunEvent::Waiting { wait: Wait::CanaryStart, remaining_seconds: None });
+        assert_eq!(tally.phase_words(), "starting the canary");
+    }
 
     fn tally() -> Tally {
         let case = |frames, quant| Case::new("mlx", workload(frames), quant, DType::F32);
