@@ -1,8 +1,8 @@
 //! Preparing launches: kernels that a framework compiles at run time are compiled before anything is measured.
 //!
 //! MLX on an NVIDIA GPU compiles each kernel when it is first used, which takes up to minutes, and keeps it on disk. So each
-//! case is launched once before the run, with a deadline of its own, and nothing is kept but a stamp beside the kernels that
-//! it was done. Without their folder the stamps are gone too, and it is done again.
+//! case has a preparing launch before the run, with a deadline of its own. Nothing of it is kept but a stamp beside the
+//! kernels: without their folder the stamps are gone too, and it is done again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead, BufReader};
