@@ -8,7 +8,7 @@ use crate::config::{Case, Workload, link_references};
 use crate::gate::doubts::Doubts;
 use crate::gate::{Baselines, Demands, Judge, Plan};
 use crate::machine::Machine;
-use crate::protocol::{Device, DeviceKind, Rates};
+use crate::protocol::{Device, DeviceKind, MemoryKind, Rates};
 use crate::report::{Invocation, Report, Source};
 use crate::store::baseline::{Baseline, ModelMemory};
 use crate::store::record::{
@@ -131,6 +131,20 @@ impl Scenario {
     pub(crate) fn fail(&mut self, name: &str, reason: &str, stderr: &[&str]) {
         let stderr_tail = stderr.iter().map(|line| (*line).to_owned()).collect();
         self.case(name).launches[1].outcome = Outcome::Failed(Failure { reason: reason.to_owned(), stderr_tail });
+        /// Every launch of the case ran on a GPU with memory of its own.
+        pub(crate) fn with_own_memory(&mut self, name: &str) {
+            let case = self.case(name);
+            for kind in ArmKind::ALL {
+                for launch in case.launches_mut(kind) {
+                    let Outcome::Measured(measured) = &mut launch.outcome else { continue };
+                    measured.device = Device {
+                        memory: Some(MemoryKind::Discrete),
+                        name: "cuda".to_owned(),
+                        ..measured.device.clone()
+                    };
+                }
+            }
+        }
     }
 
     /// Nothing is launched of a case that needs so many GiB, on a device that has 36.
@@ -267,7 +281,7 @@ pub(crate) fn case_record(case: Case, step: f64) -> CaseRecord {
 /// A launch of equal steps.
 pub(crate) fn measured(step: f64, steps: usize, process_peak_bytes: Option<u64>) -> Measured {
     Measured {
-        device: Device { kind: DeviceKind::Gpu, name: "metal".to_owned() },
+        device: Device { kind: DeviceKind::Gpu, name: "metal".to_owned(), memory: None },
         versions: BTreeMap::new(),
         model_bytes: 99_164_288,
         startup_seconds: 0.1,

@@ -99,7 +99,7 @@ fn launch(block: usize, nanoseconds: &mut impl FnMut() -> u64) -> Launch {
     let rates = Rates { gemm_flops_per_second: 1e12 / seconds(), copy_bytes_per_second: 1e10 / seconds() };
     let versions = [("libtorch", "2.9.1"), ("tch", "0.26.0"), ("wanbench-torch", "0.1.0")];
     let measured = Measured {
-        device: Device { kind: DeviceKind::Gpu, name: "metal".to_owned() },
+        device: Device { kind: DeviceKind::Gpu, name: "metal".to_owned(), memory: None },
         versions: BTreeMap::from(versions.map(|(name, version)| (name.to_owned(), version.to_owned()))),
         model_bytes: 99_164_288,
         startup_seconds: seconds(),

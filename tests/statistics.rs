@@ -244,7 +244,7 @@ fn record(blocks: usize, has_base: bool, times: &[f64]) -> RunRecord {
 
 fn launch(block: usize, step_seconds: Vec<f64>) -> Launch {
     let measured = Measured {
-        device: Device { kind: DeviceKind::Gpu, name: "gpu".to_owned() },
+        device: Device { kind: DeviceKind::Gpu, name: "gpu".to_owned(), memory: None },
         versions: BTreeMap::new(),
         model_bytes: 8,
         startup_seconds: 0.1,

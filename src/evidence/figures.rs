@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::quantity::{Bytes, Seconds};
 use crate::evidence::throughput::{Throughput, rates};
-use crate::protocol::Rates;
+use crate::protocol::{MemoryKind, Rates};
 use crate::stats::{self, Estimate, median_of_all};
 use crate::store::record::{CaseRecord, Launch, Measured, measured};
 
@@ -39,8 +39,42 @@ pub struct Figures {
     pub framework_peak_bytes: Option<Bytes>,
     /// Median of the processes' peaks.
     pub process_peak_bytes: Option<Bytes>,
+    /// Which of the two is the device's.
+    pub device_peak: DevicePeak,
     /// Launches behind the figures.
     pub launches: usize,
+}
+
+/// Which of a case's two peaks is the device peak: the one that contains what the network takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DevicePeak {
+    /// The process's: the device computes in the host's memory.
+    #[default]
+    Process,
+    /// The framework's: the device has memory of its own, which is no part of the process.
+    Framework,
+}
+
+impl DevicePeak {
+    /// That of the device which these launches ran on.
+    pub(super) fn of(launches: &[Launch]) -> Self {
+        let is_discrete = |launch: &Measured| launch.device.memory == Some(MemoryKind::Discrete);
+        match measured(launches).any(|(_, launch)| is_discrete(launch)) {
+            true => Self::Framework,
+            false => Self::Process,
+        }
+    }
+}
+
+impl Figures {
+    /// The device peak, if it is known.
+    pub fn device_peak_bytes(&self) -> Option<Bytes> {
+        match self.device_peak {
+            DevicePeak::Process => self.process_peak_bytes,
+            DevicePeak::Framework => self.framework_peak_bytes,
+        }
+    }
 }
 
 /// The figures of `case` over its `launches`, none of which failed; `None` without a launch.
@@ -48,7 +82,7 @@ pub(super) fn figures_of(case: &CaseRecord, launches: &[Launch], against_referen
     let peaks = |of: fn(&Measured) -> Option<u64>| peak(launches, of).map(|peak| peak.median);
     let (framework_peak_bytes, process_peak_bytes) =
         (peaks(|launch| launch.framework_peak_bytes), peaks(|launch| launch.process_peak_bytes));
-    let step_seconds = median_step(launches)?;
+    let (step_seconds, device_peak) = (median_step(launches)?, DevicePeak::of(launches));
     let launches: Vec<_> = measured(launches).map(|(_, measured)| measured).collect();
     let model_bytes = launches.iter().map(|launch| launch.model_bytes).max()?;
     let log_speedups: Vec<f64> = against_reference.iter().map(|log| -log).collect();
@@ -66,6 +100,7 @@ pub(super) fn figures_of(case: &CaseRecord, launches: &[Launch], against_referen
         model_bytes_agree: launches.iter().all(|launch| launch.model_bytes == model_bytes),
         framework_peak_bytes,
         process_peak_bytes,
+        device_peak,
         launches: launches.len(),
     })
 }

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use crate::stats::{mean, median_of_all};
 use crate::store::record::{ArmKind, CaseRecord, Launch, Measured, Parity, RunRecord, failure, measured};
-use figures::{Figures, Peak, by_block, figures_of, log_ratios, log_time, median, median_step, peak};
+use figures::{DevicePeak, Figures, Peak, by_block, figures_of, log_ratios, log_time, median, median_step, peak};
 use modes::alike;
 use pair::Pair;
 use parity::element_counts_agree;
@@ -107,6 +107,8 @@ pub struct Peaks {
     pub process: Option<Peak>,
     /// By the framework's own account.
     pub framework: Option<Peak>,
+    /// Which of the two is the device's.
+    pub device: DevicePeak,
 }
 
 impl Evidence {
@@ -196,6 +198,7 @@ impl Peaks {
         Self {
             process: peak(launches, |launch| launch.process_peak_bytes),
             framework: peak(launches, |launch| launch.framework_peak_bytes),
+            device: DevicePeak::of(launches),
         }
     }
 }

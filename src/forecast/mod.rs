@@ -30,7 +30,8 @@ pub struct Forecast {
     pub work: Work,
     /// Bytes of the weights, of all networks in memory together.
     pub model_bytes: u64,
-    /// The process's expected peak.
+    /// What a process is expected to take at most of the memory that its device has: the host's, or a GPU's own, where it is the
+    /// framework's peak and what the driver holds for the process.
     pub peak_bytes: u64,
     /// Layers that the workload needs and the network does not have.
     #[serde(skip)]

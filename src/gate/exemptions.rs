@@ -110,6 +110,7 @@ fn is_without_reference(case: &Judged) -> bool {
 fn is_without_peak(case: &Judged) -> bool {
     // Where the peak has a ceiling, the case is not judged, rather than exempt.
     let has_ceiling = case.finding(Figure::ProcessPeak, Against::Ceiling).is_some();
-    let is_peak = |finding: &Finding| matches!(finding.figure, Figure::ProcessPeak | Figure::FrameworkPeak);
-    !has_ceiling && case.findings.iter().any(|finding| is_peak(finding) && finding.verdict == Verdict::NotGated)
+    let is_missing = |finding: &Finding| finding.figure == Figure::ProcessPeak && finding.now.is_none();
+    let is_exempt = |finding: &Finding| is_missing(finding) && finding.verdict == Verdict::NotGated;
+    !has_ceiling && case.findings.iter().any(is_exempt)
 }

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use super::outcome::{Against, Figure, Finding, Verdict};
 use super::words::{SINCE_ANCHOR, anchor_of, direction};
 use crate::config::Thresholds;
-use crate::evidence::figures::{Figures, Peak};
+use crate::evidence::figures::{DevicePeak, Figures, Peak};
 use crate::evidence::quantity::{Bytes, Change, Quantity};
 use crate::evidence::{CaseEvidence, Peaks};
 use crate::stats::sign_probability;
@@ -68,6 +68,10 @@ pub(super) fn model_bytes(evidence: &CaseEvidence, now: &Figures, recorded: Opti
     }
 }
 
+/// Why the process's peak is shown only where the GPU has memory of its own: what grows there moves no page of the process, and
+/// what the framework and the driver map into it is no change of this repository's.
+const SHOWN_ONLY: &str = "; not gated, since the GPU has memory of its own, which is the framework peak";
+
 /// Both peaks of a case, against the base revision's beside it or else the baseline's; the other way round where this change
 /// `accepts` a growth, which is in the baseline, and not at the base revision.
 pub(super) fn peaks(
@@ -87,9 +91,18 @@ pub(super) fn peaks(
         before(base.and_then(|it| it.process.as_ref()), stored.and_then(|stored| stored.process_peak_bytes));
     let framework_before =
         before(base.and_then(|it| it.framework.as_ref()), stored.and_then(|stored| stored.framework_peak_bytes));
-    let Peaks { process, framework } = &evidence.peaks;
-    let pairs = [(Figure::ProcessPeak, process, process_before), (Figure::FrameworkPeak, framework, framework_before)];
-    pairs.into_iter().filter_map(|(figure, now, before)| peak(figure, now.as_ref(), before, thresholds)).collect()
+    let Peaks { process, framework, device } = &evidence.peaks;
+    let mut process = peak(Figure::ProcessPeak, process.as_ref(), process_before, *device, thresholds);
+    if *device == DevicePeak::Framework {
+        process.iter_mut().for_each(show_only);
+    }
+    let framework = peak(Figure::FrameworkPeak, framework.as_ref(), framework_before, *device, thresholds);
+    process.into_iter().chain(framework).collect()
+}
+
+fn show_only(finding: &mut Finding) {
+    (finding.verdict, finding.fails) = (Verdict::NotGated, false);
+    finding.message.push_str(SHOWN_ONLY);
 }
 
 /// Whether the launches disagree about a peak, so that more of them may tell.
@@ -98,7 +111,7 @@ pub(super) fn is_open(evidence: &CaseEvidence, stored: Option<&BaselineCase>, th
     findings.iter().any(|finding| finding.verdict == Verdict::Inconclusive)
 }
 
-/// Both peaks against the anchor, once the baseline has moved on from it. Beside a base revision they are told and do not
+/// The peaks that are gated against the anchor, once the baseline has moved on from it. Beside a base revision they are told and do not
 /// fail: the base revision's own peak tells what this change did.
 pub(super) fn since_anchor(
     evidence: &CaseEvidence,
@@ -108,7 +121,7 @@ pub(super) fn since_anchor(
     let Some((stored, anchor)) = stored.and_then(|stored| Some((stored, stored.anchor.as_ref()?))) else {
         return Vec::new();
     };
-    let Peaks { process, framework } = &evidence.peaks;
+    let Peaks { process, framework, device } = &evidence.peaks;
     let process = (Figure::ProcessPeak, process, anchor.process_peak_bytes, stored.process_peak_bytes);
     let framework = (Figure::FrameworkPeak, framework, anchor.framework_peak_bytes, stored.framework_peak_bytes);
     let of_figure = |(figure, now, before, recorded): (_, &Option<Peak>, Option<u64>, Option<u64>)| {
@@ -129,14 +142,17 @@ pub(super) fn since_anchor(
         }
         Some(finding)
     };
-    [process, framework].into_iter().filter_map(of_figure).collect()
+    let process = Some(process).filter(|_| *device == DevicePeak::Process);
+    process.into_iter().chain([framework]).filter_map(of_figure).collect()
 }
 
-/// `None` where a framework keeps no peak, and kept none before.
+/// `None` where a framework keeps no peak, and kept none before: unless it is the `device` peak, without which nothing is known
+/// of the GPU's memory.
 fn peak(
     figure: Figure,
     now: Option<&Peak>,
     before: Option<(Bytes, Against)>,
+    device: DevicePeak,
     thresholds: &Thresholds,
 ) -> Option<Finding> {
     let quantity = |bytes: Bytes| Some(Quantity::Memory(bytes));
@@ -154,6 +170,12 @@ fn peak(
         (None, None) if figure == Figure::ProcessPeak => {
             let message = format!("its {figure} is not gated: the worker reports none");
             return Some(Finding::new(figure, Against::Baseline, Verdict::NotGated, message));
+        }
+        (None, None) if device == DevicePeak::Framework => {
+            let message = format!(
+                "its {figure} cannot be judged: the worker reports none, and nothing else tells what is held in the GPU's own memory"
+            );
+            return Some(Finding::new(figure, Against::Baseline, Verdict::NotJudged, message));
         }
         (None, None) => return None,
     };

@@ -271,6 +271,44 @@ fn the_frameworks_peak_is_gated_too() {
     assert!(of(&outcome, CASE).findings.iter().any(|it| it.figure == Figure::FrameworkPeak && it.fails));
 }
 
+#[test]
+fn where_a_gpu_has_memory_of_its_own_the_frameworks_peak_alone_is_gated() {
+    for own_memory in [false, true] {
+        for mut now in [Scenario::new(), Scenario::beside_base(), anchored(Scenario::new(), 0.5)] {
+            if own_memory {
+                now.with_own_memory(CASE);
+            }
+            let mut grown = now.clone();
+            for launch in grown.launches(CASE) {
+                launch.process_peak_bytes = launch.process_peak_bytes.map(|bytes| bytes + 200 * MIB);
+            }
+            let outcome = judged(&grown);
+            let fails =
+                |outcome: &Outcome, figure| of(outcome, CASE).findings.iter().any(|it| it.figure == figure && it.fails);
+            assert_eq!(fails(&outcome, Figure::ProcessPeak), !own_memory);
+            let finding = of(&outcome, CASE).compared(Figure::ProcessPeak).unwrap();
+            assert_eq!(finding.message.contains("not gated, since the GPU has memory of its own"), own_memory);
+            assert!(outcome.exemptions.iter().all(|it| !it.contains("process peak")), "{:?}", outcome.exemptions);
+            for launch in now.launches(CASE) {
+                launch.framework_peak_bytes = launch.framework_peak_bytes.map(|bytes| bytes + 200 * MIB);
+            }
+            assert!(fails(&judged(&now), Figure::FrameworkPeak));
+        }
+    }
+}
+
+#[test]
+fn a_gpus_own_memory_that_nothing_tells_of_is_not_judged() {
+    let mut now = Scenario::new();
+    now.launches(CASE).into_iter().for_each(|launch| launch.framework_peak_bytes = None);
+    let stored = now.baseline.as_mut().unwrap().cases.get_mut(CASE).unwrap();
+    stored.framework_peak_bytes = None;
+    stored.anchor.iter_mut().for_each(|anchor| anchor.framework_peak_bytes = None);
+    assert_eq!(judged(&now).standing, Standing::Passed);
+    now.with_own_memory(CASE);
+    assert_not_judged(&judged(&now), "its framework peak cannot be judged: the worker reports none, and nothing else");
+}
+
 /// The scenario with so many launches of [`CASE`], of which `grown` have a process peak that is 200 MiB above the baseline's.
 fn grown(grown: usize, launches: usize) -> Scenario {
     let mut now = Scenario::new();

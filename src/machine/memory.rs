@@ -8,7 +8,7 @@ use crate::protocol::DeviceKind;
 /// Bytes that a process could take on `device` now; `None` where the system does not tell.
 ///
 /// On a CPU it is what the system could free without swapping, within the limits of a container. Apple's GPU shares that
-/// memory, and may hold a part of it; an NVIDIA GPU has its own.
+/// memory, and may hold a part of it. An NVIDIA GPU has its own, and where it has none, its driver says so.
 pub fn available_bytes(device: DeviceKind) -> Option<u64> {
     let wanted = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
     let system = System::new_with_specifics(wanted).ok()?;
@@ -17,7 +17,10 @@ pub fn available_bytes(device: DeviceKind) -> Option<u64> {
     match device {
         DeviceKind::Cpu => Some(host),
         DeviceKind::Gpu if cfg!(target_os = "macos") => Some(host.min(macos::gpu_limit_bytes(system.total_memory()))),
-        DeviceKind::Gpu => nvidia::gpu()?.free_bytes(),
+        DeviceKind::Gpu => {
+            let gpu = nvidia::gpu()?;
+            if gpu.has_own_memory() { gpu.free_bytes() } else { Some(host) }
+        }
     }
 }
 

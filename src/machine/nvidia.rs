@@ -132,6 +132,11 @@ fn number(word: Option<String>) -> Option<f64> {
 }
 
 impl Gpu {
+    /// Whether it has memory of its own, and does not share the host's.
+    pub fn has_own_memory(&self) -> bool {
+        self.total_mib.is_some()
+    }
+
     /// Its name with its memory, such as `NVIDIA GeForce RTX 4090 24GB`. Names of some server GPUs tell the memory already.
     pub fn described(&self) -> String {
         match self.total_mib {

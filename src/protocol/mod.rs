@@ -51,6 +51,19 @@ pub struct Device {
     pub kind: DeviceKind,
     /// Its name, such as `mps` or `cuda:0`.
     pub name: String,
+    /// Where its memory is; a worker that does not tell runs in the host's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<MemoryKind>,
+}
+
+/// Where a device's memory is, and so which peak tells what is held there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MemoryKind {
+    /// The host's memory: the process's peak contains what the device holds.
+    Unified,
+    /// The device's own: only the framework's peak tells what is held there.
+    Discrete,
 }
 
 /// Both sides in one schema, for `docs/protocol.schema.json`.

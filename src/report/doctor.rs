@@ -237,7 +237,7 @@ mod tests {
         let ready = Ready {
             protocol,
             worker: format!("wanbench-{name}"),
-            device: Device { kind: DeviceKind::Gpu, name: "metal".into() },
+            device: Device { kind: DeviceKind::Gpu, name: "metal".into(), memory: None },
             versions: BTreeMap::from([("mlx".into(), "0.29.1".into()), ("mlx-rs".into(), "0.33.0".into())]),
         };
         let program = format!("/repo/target/release/wanbench-{name}");

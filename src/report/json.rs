@@ -12,6 +12,8 @@
 //! | `outcome` | the [`Outcome`]: its `gaps` and `exemptions`, the A/A `controls` by workload, and one judgement per case |
 //! | `outcome.cases[].findings[]` | one judgement per figure and what it is held against: times in seconds, sizes in bytes; changes are shares, and positive is worse (0.05 is 5% worse) |
 //! | `outcome.cases[].now` | its [`Figures`](crate::evidence::figures::Figures), with throughput and the machine's rates per second |
+//! | `outcome.cases[].now.device_peak` | `process` or `framework`: which of its two peaks contains what the network takes |
+//! | `run.canary` | its readings, the blocks that it postponed (`dropped`), and where there were any the levels that it moved to (`shifts`), the blocks that began on an unsteady machine (`unrested`) and why it `failed`; `null` without one |
 //! | `outcome.cases[].skipped` | the bytes that a skipped case needs and those there were; else `null` |
 //!
 //! A case whose regression is acknowledged has the reason in `baseline.accepted`.

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::Report;
 use super::headline::unmeasured;
 use crate::config::{Case, Thresholds, founding_name};
-use crate::evidence::figures::Figures;
+use crate::evidence::figures::{DevicePeak, Figures};
 use crate::gate::{Against, Figure, Finding, Judged, Verdict};
 use crate::store::baseline::BaselineCase;
 use crate::store::record::RunRecord;
@@ -35,7 +35,7 @@ pub(super) struct Row {
     pub total: String,
     /// Bytes of the weights in MiB.
     pub memory: String,
-    /// Peak of the process in MiB.
+    /// The device peak in MiB.
     pub peak: String,
     /// Speedup over the reference.
     pub speedup: String,
@@ -72,7 +72,7 @@ pub(super) fn row(judged: &Judged) -> Row {
         step: now.map_or_else(dash, |now| now.step_seconds.to_string()),
         total: now.map_or_else(dash, |now| now.total_seconds.to_string()),
         memory: now.map_or_else(dash, |now| now.model_bytes.to_string()),
-        peak: now.and_then(|now| now.process_peak_bytes).map_or_else(dash, |peak| peak.to_string()),
+        peak: now.and_then(Figures::device_peak_bytes).map_or_else(dash, |peak| peak.to_string()),
         speedup: now.map_or_else(dash, |now| speedup_cell(now, judged.case.as_ref())),
         before: before.map_or_else(dash, |before| before.to_string()),
         speedup_before: stored.map_or_else(dash, format::speedup),
@@ -162,12 +162,38 @@ pub(super) fn gated(report: &Report) -> String {
     let since_anchor =
         is_since_anchor.then(|| format!("these and the peaks against the anchor ({anchor_tolerance_percent}%), "));
     let speed: String = beside_base.into_iter().chain(against_baseline).chain(since_anchor).collect();
+    let is_any = |wanted| device_peaks(report).any(|(_, peak)| peak == wanted);
+    let peaks = match (is_any(DevicePeak::Process), is_any(DevicePeak::Framework)) {
+        (_, false) => "process and framework peak",
+        (false, true) => "framework peak",
+        (true, true) => "framework peak and, but on a GPU with memory of its own, process peak",
+    };
     format!(
-        "Gated: {speed}model memory (to the byte), process and framework peak ({peak_tolerance_percent}% + \
-         {peak_tolerance_mib} MiB), output{}. {}All else is shown only.",
+        "Gated: {speed}model memory (to the byte), {peaks} ({peak_tolerance_percent}% + {peak_tolerance_mib} MiB), \
+         output{}. {}All else is shown only.",
         ceilings(report),
         own_tolerances(report)
     )
+}
+
+/// Which peak is the device's, for each measured case, by its name.
+fn device_peaks(report: &Report) -> impl Iterator<Item = (&str, DevicePeak)> {
+    report.outcome.cases.iter().filter_map(|case| Some((case.name.as_str(), case.now.as_ref()?.device_peak)))
+}
+
+/// Whose peak the results table shows, in a sentence; empty where nothing was measured.
+pub(super) fn whose_peak(report: &Report) -> String {
+    let of = |peak| Vec::from_iter(device_peaks(report).filter(|(_, it)| *it == peak).map(|(name, _)| name));
+    let (process, gpu) = (of(DevicePeak::Process), of(DevicePeak::Framework));
+    match (process.is_empty(), gpu.is_empty()) {
+        (true, true) => String::new(),
+        (false, true) => "Peak Mem is the process's. ".to_owned(),
+        (true, false) => "Peak Mem is the GPU's own memory, by the framework's account. ".to_owned(),
+        (false, false) => {
+            let names = format::some_names(&gpu);
+            format!("Peak Mem is the process's; of {names} the GPU's own memory, by the framework's account. ")
+        }
+    }
 }
 
 /// The figures that have a ceiling in some case: `, ceilings (step time, process peak)`.

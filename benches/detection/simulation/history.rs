@@ -136,7 +136,7 @@ fn cases_of(cases: usize) -> Vec<Case> {
 fn launch(block: usize, log_step: f64, peak_bytes: u64) -> Launch {
     let step = 0.1 * log_step.exp();
     let measured = Measured {
-        device: Device { kind: DeviceKind::Cpu, name: "cpu".to_owned() },
+        device: Device { kind: DeviceKind::Cpu, name: "cpu".to_owned(), memory: None },
         versions: BTreeMap::new(),
         model_bytes: 1000,
         startup_seconds: 0.1,

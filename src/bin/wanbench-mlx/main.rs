@@ -22,7 +22,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow};
 use mlx_rs::{Array, Device as MlxDevice, Dtype, Stream, memory, transforms};
-use wanbench::protocol::{Device, DeviceChoice};
+use wanbench::protocol::{Device, DeviceChoice, MemoryKind};
 use wanbench::wan::Inputs;
 use wanbench::wan::inputs::HostTensor;
 use wanbench::wan::work::Part;
@@ -69,7 +69,8 @@ impl Backend for Mlx {
     }
 
     fn device(&self) -> Device {
-        Device { kind: self.hardware.kind(), name: self.hardware.name().to_owned() }
+        let memory = (self.hardware == Hardware::Cuda).then_some(MemoryKind::Discrete);
+        Device { kind: self.hardware.kind(), name: self.hardware.name().to_owned(), memory }
     }
 
     fn versions(&self) -> Vec<(&'static str, String)> {

@@ -8,7 +8,7 @@ use std::thread::available_parallelism;
 
 use anyhow::{Context, Error, Result, bail, ensure};
 use tch::{Device, Tensor};
-use wanbench::protocol::{self, DeviceChoice, DeviceKind};
+use wanbench::protocol::{self, DeviceChoice, DeviceKind, MemoryKind};
 use wanbench::wan::inputs::HostTensor;
 use wanbench::wan::work::Part;
 use wanbench::wan::{Inputs, Quant};
@@ -63,12 +63,12 @@ impl Backend for Torch {
     }
 
     fn device(&self) -> protocol::Device {
-        let (kind, name) = match self.torch_device() {
-            Device::Mps => (DeviceKind::Gpu, "mps".to_owned()),
-            Device::Cuda(index) => (DeviceKind::Gpu, format!("cuda:{index}")),
-            Device::Cpu | Device::Vulkan => (DeviceKind::Cpu, "cpu".to_owned()),
+        let (kind, name, memory) = match self.torch_device() {
+            Device::Mps => (DeviceKind::Gpu, "mps".to_owned(), None),
+            Device::Cuda(index) => (DeviceKind::Gpu, format!("cuda:{index}"), Some(MemoryKind::Discrete)),
+            Device::Cpu | Device::Vulkan => (DeviceKind::Cpu, "cpu".to_owned(), None),
         };
-        protocol::Device { kind, name }
+        protocol::Device { kind, name, memory }
     }
 
     fn versions(&self) -> Vec<(&'static str, String)> {

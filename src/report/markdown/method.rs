@@ -21,7 +21,7 @@ pub(in crate::report) fn procedure(report: &Report) -> String {
          4. **Timing**: Each denoising step, one full forward pass, is timed individually; the times in the tables are medians, of a launch's steps and of a case's launches. Where two arms are compared, a launch counts with the mean of its fastest quarter of steps, since disturbances only add time\n\
          5. **Synchronization**: The device is synchronized before and after each timed step\n\
          6. **Schedule**: Euler steps of a flow-matching schedule; the update between two forward passes is not timed\n\
-         7. **Memory**: Model memory is the exact bytes of the weights as the framework holds them, in MiB (printed `MB`). The process's peak is the lifetime maximum of the physical footprint on macOS, of the resident set on Linux; the framework's peak is its own allocator's. Compare peaks within a backend only\n",
+         7. **Memory**: Model memory is the exact bytes of the weights as the framework holds them, in MiB (printed `MB`). The process's peak is the lifetime maximum of the physical footprint on macOS, of the resident set on Linux; the framework's peak is its own allocator's. Where a GPU has memory of its own, the framework's peak alone tells what is held there, and the process's is shown only. Compare peaks within a backend only\n",
         blocks = match record.side_by_side {
             true =>
                 "One launch of every case of a workload runs at the same time; they take turns, step by step, in a balanced order, and a waiting process is stopped",

@@ -28,8 +28,13 @@ pub(super) fn results(report: &Report, paint: Paint, layout: Layout) -> String {
         text.push_str(&rest.map_or(line.clone(), |rest| paint.verdict(&verdict, row.verdict) + rest));
         text.push('\n');
     }
-    text + &wrap(&summary::gated(report), "", "", layout.width)
+    let has_peak = shown.iter().any(|column| column.head == PEAK);
+    let whose_peak = if has_peak { summary::whose_peak(report) } else { String::new() };
+    text + &wrap(&format!("{whose_peak}{}", summary::gated(report)), "", "", layout.width)
 }
+
+/// The head of the column of peaks.
+const PEAK: &str = "Peak Mem";
 
 /// A column of the results: what is in it, and when it gives way to a narrow terminal; the highest rank goes first.
 #[derive(Clone, Copy)]
@@ -53,7 +58,7 @@ const COLUMNS: [Column; 12] = [
     column("Speedup", 3, |row| row.speedup.clone()),
     column("Baseline", 5, |row| row.speedup_before.clone()),
     column("Model Mem", 4, |row| row.memory.clone()),
-    column("Peak Mem", 6, |row| row.peak.clone()),
+    column(PEAK, 6, |row| row.peak.clone()),
     column("Total", 7, |row| row.total.clone()),
     column("Steps", 9, |row| row.steps.clone()),
     column("Min. Detectable", 8, |row| row.detectable.clone()),
