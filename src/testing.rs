@@ -85,6 +85,9 @@ impl Scenario {
             tolerance_percent: 1.0,
             reading_seconds: vec![0.005; 6],
             dropped: Vec::new(),
+            shifts: Vec::new(),
+            unrested: Vec::new(),
+            failed: None,
         });
         now
     }
@@ -128,23 +131,21 @@ impl Scenario {
         }
     }
 
+    /// Every launch of the case ran on a GPU with memory of its own.
+    pub(crate) fn with_own_memory(&mut self, name: &str) {
+        let case = self.case(name);
+        for kind in ArmKind::ALL {
+            for launch in case.launches_mut(kind) {
+                let Outcome::Measured(measured) = &mut launch.outcome else { continue };
+                measured.device =
+                    Device { memory: Some(MemoryKind::Discrete), name: "cuda".to_owned(), ..measured.device.clone() };
+            }
+        }
+    }
+
     pub(crate) fn fail(&mut self, name: &str, reason: &str, stderr: &[&str]) {
         let stderr_tail = stderr.iter().map(|line| (*line).to_owned()).collect();
         self.case(name).launches[1].outcome = Outcome::Failed(Failure { reason: reason.to_owned(), stderr_tail });
-        /// Every launch of the case ran on a GPU with memory of its own.
-        pub(crate) fn with_own_memory(&mut self, name: &str) {
-            let case = self.case(name);
-            for kind in ArmKind::ALL {
-                for launch in case.launches_mut(kind) {
-                    let Outcome::Measured(measured) = &mut launch.outcome else { continue };
-                    measured.device = Device {
-                        memory: Some(MemoryKind::Discrete),
-                        name: "cuda".to_owned(),
-                        ..measured.device.clone()
-                    };
-                }
-            }
-        }
     }
 
     /// Nothing is launched of a case that needs so many GiB, on a device that has 36.

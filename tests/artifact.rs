@@ -297,6 +297,8 @@ fn figures_that_nobody_measured_are_refused() {
 #[test]
 fn a_canary_that_cannot_be_is_refused() {
     let canary = json!({"backend": "slow", "cold_seconds": 0.01, "tolerance_percent": 25.0, "reading_seconds": [0.01],
+        "shifts": [{"workload": "5f", "block": 1, "from_seconds": 0.01, "to_seconds": 0.02}],
+        "unrested": [{"workload": "5f", "block": 2, "canary_seconds": 0.03}],
         "dropped": [{"workload": "5f", "block": 0, "canary_seconds": 0.02, "reason": "slow"}]});
     let spoilt = |pointer: &str, value: Value| {
         let mut canary = canary.clone();
@@ -308,6 +310,8 @@ fn a_canary_that_cannot_be_is_refused() {
     assert!(spoilt("/tolerance_percent", json!(-1.0)).contains("canary: tolerance_percent is -1.0"));
     assert!(spoilt("/dropped/0/workload", json!("a|b")).contains("the workload of a dropped block is "));
     assert!(spoilt("/dropped/0/canary_seconds", json!(0.0)).contains("canary: canary_seconds is 0.0"));
+    assert!(spoilt("/unrested/0/canary_seconds", json!(0.0)).contains("canary: canary_seconds is 0.0"));
+    assert!(spoilt("/shifts/0/to_seconds", json!(0.0)).contains("canary: to_seconds is 0.0"));
     let upload = Upload::new();
     let mut record = saved_json();
     record["canary"] = canary;

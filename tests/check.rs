@@ -124,8 +124,9 @@ fn a_time_limit_ends_the_run_with_what_there_is() {
     assert_eq!(project.json("results.json")["interrupted"], false);
 }
 
-/// A worker that measures as [`worker`] does, and as a canary takes 0.1 s a step but for one reading.
-fn with_canary(slow_from: usize, slow_to: usize) -> String {
+/// A worker that measures as [`worker`] does, and as a canary takes 0.1 s a step but for what the shell's `change` makes of
+/// `$seconds` at the step `$index`, which is step `$((index % 5))` of reading `$reading`.
+fn with_canary(change: &str) -> String {
     let loaded = say(r#"{"type":"loaded","model_bytes":8,"seconds":0.1}"#);
     let warmed = say(r#"{"type":"warmed","seconds":0.1}"#);
     format!(
@@ -134,7 +135,8 @@ fn with_canary(slow_from: usize, slow_to: usize) -> String {
          {ready}\n{loaded}\n{warmed}\nindex=0\n\
          while read -r turn; do\n\
            seconds=0.1\n\
-           if [ $index -ge {slow_from} ] && [ $index -lt {slow_to} ]; then seconds=0.2; fi\n\
+           reading=$((index / 5))\n\
+           {change}\n\
            echo '{{\"type\":\"step\",\"index\":'$index',\"seconds\":'$seconds'}}'\n\
            index=$((index + 1))\n\
          done\n",
@@ -142,22 +144,28 @@ fn with_canary(slow_from: usize, slow_to: usize) -> String {
     )
 }
 
-/// Three cold readings of five steps come first, then one before each block.
-fn canary_project(slow_from: usize, slow_to: usize) -> Project {
-    let project = Project::new(&[("slow", &with_canary(slow_from, slow_to))]);
+/// Three cold readings of five steps come first, 0 to 2, then one before each block.
+fn canary_project(change: &str) -> Project {
+    let project = Project::new(&[("slow", &with_canary(change))]);
     project.write("measure.sh", &worker(0.2, 4000));
     configure(&project, "canary = false", "canary = true");
     project
 }
 
-#[test]
-fn a_block_that_would_start_on_a_busy_machine_starts_later() {
-    let project = canary_project(20, 25);
+/// Runs all three blocks whatever the canary says, and tells what it said.
+#[track_caller]
+fn canary_of_a_whole_run(project: &Project) -> (Value, support::Ran) {
     let ran = project.wanbench(&["run"]);
     assert_eq!(ran.status, 0, "{}{}", ran.stdout, ran.stderr);
     let results = project.json("results.json");
     assert_eq!(results["cases"][0]["launches"].as_array().unwrap().len(), 3, "every block ran");
-    let canary = &results["canary"];
+    assert_eq!(results["ended_early"], Value::Null);
+    (results["canary"].clone(), ran)
+}
+
+#[test]
+fn a_block_that_would_start_on_a_busy_machine_starts_later() {
+    let (canary, ran) = canary_of_a_whole_run(&canary_project("[ $reading -eq 4 ] && seconds=0.2"));
     assert_eq!((&canary["cold_seconds"], &canary["tolerance_percent"]), (&json!(0.1), &json!(25.0)));
     let dropped = canary["dropped"].as_array().unwrap();
     assert_eq!(dropped.len(), 1, "{canary}");
@@ -169,10 +177,46 @@ fn a_block_that_would_start_on_a_busy_machine_starts_later() {
 #[test]
 fn a_faster_canary_is_the_new_measure_of_rest() {
     // Slow while the cold value was taken: later blocks must not be held against that.
-    let project = canary_project(0, 15);
-    assert_eq!(project.wanbench(&["run"]).status, 0);
-    let canary = &project.json("results.json")["canary"];
+    let (canary, ran) = canary_of_a_whole_run(&canary_project("[ $reading -lt 3 ] && seconds=0.2"));
     assert_eq!((&canary["cold_seconds"], &canary["dropped"]), (&json!(0.1), &json!([])));
+    let shift = json!({"workload": "5f", "block": 0, "from_seconds": 0.2, "to_seconds": 0.1});
+    assert_eq!(canary["shifts"], json!([shift]));
+    assert!(ran.flat().contains("it moved from 200 ms to 100 ms before block 1 of 5f"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_machine_that_stays_at_another_level_is_measured_there() {
+    let (canary, ran) = canary_of_a_whole_run(&canary_project("[ $reading -ge 4 ] && seconds=0.2"));
+    assert_eq!((&canary["cold_seconds"], canary["dropped"].as_array().unwrap().len()), (&json!(0.2), 5));
+    let shift = json!({"workload": "5f", "block": 1, "from_seconds": 0.1, "to_seconds": 0.2});
+    assert_eq!((&canary["shifts"], &canary["unrested"]), (&json!([shift]), &Value::Null));
+    assert!(ran.stderr.contains("5f, block 2: the canary stays at 200 ms, and was 100 ms"), "{}", ran.stderr);
+    let told = "1 block postponed while it was over 25% slower; it moved from 100 ms to 200 ms before block 2 of 5f";
+    assert!(ran.flat().contains(told), "{}", ran.stdout);
+}
+
+#[test]
+fn a_machine_that_does_not_come_to_rest_is_measured_all_the_same_and_told() {
+    let unsteady = "if [ $reading -ge 4 ] && [ $reading -lt 10 ]; then seconds=0.$((2 + reading % 2 * 2)); fi";
+    let (canary, ran) = canary_of_a_whole_run(&canary_project(unsteady));
+    assert_eq!((&canary["cold_seconds"], &canary["shifts"]), (&json!(0.1), &Value::Null));
+    assert_eq!(canary["unrested"], json!([{"workload": "5f", "block": 1, "canary_seconds": 0.4}]));
+    assert!(ran.stderr.contains("5f, block 2: the canary did not come to rest in 6 readings"), "{}", ran.stderr);
+    assert!(ran.flat().contains("1 block began before it came to rest (block 2 of 5f)"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_canary_that_dies_ends_nothing_else() {
+    let (canary, ran) = canary_of_a_whole_run(&canary_project("[ $reading -lt 4 ] || exit 5"));
+    assert_eq!(canary["reading_seconds"], json!([0.1]));
+    let reason = canary["failed"].as_str().unwrap();
+    assert!(reason.starts_with("before block 2 of 5f: exited with status 5"), "{reason}");
+    assert!(ran.stderr.contains("5f, block 2: the canary failed"), "{}", ran.stderr);
+    assert!(
+        ran.flat().contains("the blocks from there on began without it, since it failed before block 2 of 5f: exited"),
+        "{}",
+        ran.stdout
+    );
 }
 
 #[test]

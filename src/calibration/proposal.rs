@@ -139,7 +139,7 @@ fn speedup_tolerance(cases: &[CaseNoise], gate: &Thresholds) -> Proposed {
     Proposed { percent: Some(proposed), reason }
 }
 
-/// What 95 of 100 of the canary's readings stay within.
+/// What 95 of 100 of the canary's readings are above its value at rest, at most; the last one, where that moved.
 fn canary_tolerance(records: &[RunRecord]) -> Option<(&'static str, Proposed)> {
     let key = match records.first()?.device {
         DeviceKind::Gpu => "canary_tolerance_gpu_percent",

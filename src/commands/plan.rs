@@ -22,7 +22,8 @@ pub fn plan(args: &cli::Plan, terminal: &Terminal) -> Result<ExitStatus> {
     let materials = Materials::open(&selected.cases, &selected.models, &cache::folder(), selection.seed)?;
     let forecasts = forecasts(&selected, &materials, false);
     let has_bytes = memory(loading, selected.device);
-    let fit = forecast::fit(&forecasts, has_bytes, selected.suite.side_by_side);
+    // Without the canary, which needs no checkpoint of the suite's, as without a base revision.
+    let fit = forecast::fit(&forecasts, 0, has_bytes, selected.suite.side_by_side);
     let terms = Terms {
         suite: selected.suite.name.clone(),
         device: selected.device,

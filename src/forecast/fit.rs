@@ -18,12 +18,15 @@ pub struct Fit {
     pub side_by_side: bool,
     /// What the reader of the figures should know of that.
     pub warning: Option<String>,
+    /// Whether what lives beside the blocks fits too.
+    pub has_room_beside: bool,
 }
 
 /// Fits cases into `has_bytes` of memory; where that is not known, all fit that the network computes.
 ///
-/// A case brings as many processes into a block as the number beside it.
-pub fn fit(cases: &[(Case, Forecast, usize)], has_bytes: Option<u64>, side_by_side: bool) -> Fit {
+/// A case brings as many processes into a block as the number beside it. What lives beside every block, the canary, holds
+/// `beside_bytes`: no case is skipped for it, but a block's processes may have to run one after the other.
+pub fn fit(cases: &[(Case, Forecast, usize)], beside_bytes: u64, has_bytes: Option<u64>, side_by_side: bool) -> Fit {
     let has_bytes = has_bytes.unwrap_or(u64::MAX);
     let skip = |forecast: &Forecast| match forecast.lacks {
         Some(lacks) => Some(Skipped::Layers { lacks }),
@@ -35,7 +38,7 @@ pub fn fit(cases: &[(Case, Forecast, usize)], has_bytes: Option<u64>, side_by_si
     let fitting: Vec<_> = cases.iter().filter(|(_, forecast, _)| skip(forecast).is_none()).collect();
     let mut blocks: BTreeMap<&str, u64> = BTreeMap::new();
     for (case, forecast, processes) in &fitting {
-        *blocks.entry(&case.workload.name).or_default() += forecast.peak_bytes * *processes as u64;
+        *blocks.entry(&case.workload.name).or_insert(beside_bytes) += forecast.peak_bytes * *processes as u64;
     }
     let largest = blocks.into_iter().max_by_key(|(_, bytes)| *bytes).filter(|(_, bytes)| *bytes > has_bytes);
     let warning = largest.filter(|_| side_by_side).map(|(workload, needs_bytes)| {
@@ -46,7 +49,9 @@ pub fn fit(cases: &[(Case, Forecast, usize)], has_bytes: Option<u64>, side_by_si
             format::gibibytes(has_bytes)
         )
     });
+    let largest_process = fitting.iter().map(|(_, forecast, _)| forecast.peak_bytes).max().unwrap_or(0);
     Fit {
+        has_room_beside: largest_process + beside_bytes <= has_bytes,
         fitting: fitting.iter().map(|(case, ..)| case.clone()).collect(),
         skipped: skipped.collect(),
         side_by_side: side_by_side && warning.is_none(),
@@ -74,7 +79,7 @@ mod tests {
 
     #[test]
     fn what_needs_more_than_there_is_is_skipped() {
-        let fit = fit(&cases(), Some(36 * GIB), true);
+        let fit = fit(&cases(), 0, Some(36 * GIB), true);
         assert_eq!(fit.fitting.len(), 2);
         let skipped = Skipped::Memory { needs_bytes: 71 * GIB, has_bytes: 36 * GIB };
         assert_eq!(fit.skipped, BTreeMap::from([("mlx/5f/none".to_owned(), skipped)]));
@@ -83,10 +88,14 @@ mod tests {
 
     #[test]
     fn a_block_that_does_not_fit_side_by_side_runs_one_after_the_other() {
-        let apart = fit(&cases(), Some(100 * GIB), true);
+        let apart = fit(&cases(), 0, Some(100 * GIB), true);
         assert!(apart.skipped.is_empty() && !apart.side_by_side);
         assert!(apart.warning.unwrap().contains("need 174 GiB, but only 100 GiB"));
-        assert_eq!(fit(&cases(), Some(100 * GIB), false).warning, None);
-        assert!(fit(&cases(), None, true).side_by_side);
+        assert_eq!(fit(&cases(), 0, Some(100 * GIB), false).warning, None);
+        assert!(fit(&cases(), GIB, None, true).side_by_side);
+        let beside = |gib| fit(&cases(), gib * GIB, Some(175 * GIB), true).side_by_side;
+        assert!(beside(1) && !beside(2), "the canary is there too");
+        let has_room = |gib| fit(&cases(), gib * GIB, Some(72 * GIB), true).has_room_beside;
+        assert!(has_room(1) && !has_room(2));
     }
 }

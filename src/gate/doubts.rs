@@ -31,11 +31,16 @@ impl Doubts {
             run.push("the run was interrupted: measure again".to_owned());
         }
         let is_short = |case: &&CaseRecord| case.skipped.is_none() && case.launches.len() < 2;
-        let ended = record
-            .ended_early
-            .as_ref()
-            .filter(|_| record.has_given_up() || record.cases.iter().any(|it| is_short(&it)));
+        let ended = record.ended_early.as_ref().filter(|_| record.cases.iter().any(|it| is_short(&it)));
         run.extend(ended.map(|reason| format!("the run ended early: {reason}")));
+        // Times of a run are compared within its blocks; a baseline's are also what they are by themselves.
+        let unrested = Some(record.unrested_blocks()).filter(|blocks| *blocks > 0);
+        run.extend(unrested.map(|blocks| {
+            format!(
+                "{} began before the machine came to rest: measure again on a quieter one",
+                format::count(blocks, "block")
+            )
+        }));
         run.extend(record.failures().map(|(case, failure)| format!("{} failed: {}", case.case.name, failure.reason)));
         run.extend(wrong_outputs(record, &evidence, thresholds));
         if record.tool.debug_build {
@@ -109,7 +114,8 @@ fn unknown(what: &str, names: &[&str], tolerance: f64) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::record::Parity;
+    use crate::gate::Standing;
+    use crate::store::record::{Parity, UnrestedBlock};
     use crate::testing::Scenario;
 
     const CASE: &str = "mlx/41f/int8";
@@ -123,6 +129,16 @@ mod tests {
         alone.record.cases.iter_mut().for_each(|case| case.launches.truncate(1));
         let expected = "the step time of torch/5f/none and 1 case more is not known to within its tolerance of 10%";
         assert!(doubts(&alone).cases[0].starts_with(expected), "{:?}", doubts(&alone));
+    }
+
+    #[test]
+    fn blocks_of_an_unsteady_machine_are_no_measure() {
+        let mut now = Scenario::beside_base();
+        let unrested = UnrestedBlock { workload: "41f".to_owned(), block: 1, canary_seconds: 0.006 };
+        now.record.canary.as_mut().unwrap().unrested.push(unrested);
+        let doubts = Doubts::about(&now.record, &Thresholds::default()).run;
+        assert_eq!(doubts, ["1 block began before the machine came to rest: measure again on a quieter one"]);
+        assert_eq!(now.report().standing(), Standing::Passed, "the control and the intervals decide");
     }
 
     #[test]

@@ -42,11 +42,12 @@ impl Judge<'_> {
             return Vec::from_iter(is_unknown.then(|| format!("the configuration has no suite {suite}")));
         };
         let is_strange = !self.plan.trusts_record;
+        let has_canary = record.canary.as_ref().is_some_and(|canary| canary.failed.is_none());
         let fewer_steps = record.warmup_steps < warmup_steps;
         let faults = [
             (fewer_steps, format!("with {} of {warmup_steps} warm-up steps", record.warmup_steps)),
             (is_strange && side_by_side && !record.side_by_side, "one process at a time".to_owned()),
-            (is_strange && canary && record.canary.is_none(), "without a canary".to_owned()),
+            (is_strange && canary && !has_canary, "without a canary".to_owned()),
         ];
         let faults = faults.into_iter().filter(|(is_so, _)| *is_so);
         faults.map(|(_, how)| format!("it was measured {how}, not as the suite {suite} has it")).collect()

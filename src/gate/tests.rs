@@ -940,6 +940,9 @@ fn the_suite_and_its_terms_are_the_configurations() {
     (other.record.side_by_side, other.record.canary) = (false, None);
     assert_gap(&planned(&other, strange), "one process at a time");
     assert_gap(&planned(&other, strange), "without a canary");
+    let mut failed = now.clone();
+    failed.record.canary.as_mut().unwrap().failed = Some("before block 2 of 41f: out of memory".to_owned());
+    assert_gap(&planned(&failed, strange), "without a canary");
     // Where the record is trusted, there was too little memory, and the canary could not be started.
     assert_eq!(planned(&other, |plan| plan.terms = terms).standing, Standing::Passed);
     other.record.warmup_steps = 1;

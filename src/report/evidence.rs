@@ -1,9 +1,11 @@
 //! What stands behind the judgement beside the figures: the base revision, the control, the canary, the anchors.
 
+use std::collections::BTreeSet;
+
 use super::{Report, drift, environment, short};
 use crate::config::display_name;
 use crate::gate::Control;
-use crate::store::record::{BaseRevision, Canary};
+use crate::store::record::{BaseRevision, Canary, CanaryShift};
 use crate::text::format;
 
 /// Each with its name, in plain words.
@@ -34,15 +36,41 @@ fn of_control(control: &Control) -> String {
     format!("{case}, launched twice in {blocks}, differs from itself by {}", format::percent(difference.exp_m1()))
 }
 
+/// What it takes, and what became of the blocks before which it took longer.
 fn of_canary(canary: &Canary) -> String {
-    let rest =
-        format!("a step of {} on {} at rest", format::seconds(canary.cold_seconds), display_name(&canary.backend));
-    match canary.dropped.len() {
-        0 => format!("{rest}; no block was started while it was over {}% slower", canary.tolerance_percent),
-        dropped => format!(
-            "{rest}; {} postponed while it was over {}% slower",
-            format::count(dropped, "block"),
-            canary.tolerance_percent
-        ),
+    let Canary { cold_seconds, tolerance_percent, dropped, shifts, unrested, failed, .. } = canary;
+    let mut parts =
+        vec![format!("a step of {} on {} at rest", format::seconds(*cold_seconds), display_name(&canary.backend))];
+    let postponed: BTreeSet<(&str, usize)> = dropped.iter().map(|it| (it.workload.as_str(), it.block)).collect();
+    match postponed.len() {
+        0 if unrested.is_empty() => {
+            parts.push(format!("no block was started while it was over {tolerance_percent}% slower"));
+        }
+        0 => {}
+        blocks => {
+            let blocks = format::count(blocks, "block");
+            parts.push(format!("{blocks} postponed while it was over {tolerance_percent}% slower"));
+        }
     }
+    let before = |workload: &str, block: usize| format!("block {} of {workload}", block + 1);
+    let shift = |it: &CanaryShift| {
+        let (from, to) = (format::seconds(it.from_seconds), format::seconds(it.to_seconds));
+        format!("from {from} to {to} before {}", before(&it.workload, it.block))
+    };
+    if !shifts.is_empty() {
+        parts.push(format!("it moved {}", some(shifts.iter().map(shift))));
+    }
+    if !unrested.is_empty() {
+        let blocks = some(unrested.iter().map(|it| before(&it.workload, it.block)));
+        parts.push(format!("{} began before it came to rest ({blocks})", format::count(unrested.len(), "block")));
+    }
+    if let Some(failed) = failed {
+        parts.push(format!("the blocks from there on began without it, since it failed {failed}"));
+    }
+    parts.join("; ")
+}
+
+fn some(words: impl Iterator<Item = String>) -> String {
+    let words: Vec<String> = words.collect();
+    format::some_names(&words.iter().map(String::as_str).collect::<Vec<_>>())
 }

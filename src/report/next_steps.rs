@@ -53,7 +53,8 @@ pub(super) fn steps(report: &Report) -> Vec<Step<'_>> {
     }
     steps.extend(beyond_ceilings(report).map(Step::Do));
     steps.extend([failed(report), left_out(report), more_memory(report)].into_iter().flatten().map(Step::Do));
-    if outcome.unfit().next().is_some() || report.record.has_given_up() {
+    let is_unsteady = report.record.unrested_blocks() > 0 && outcome.standing == Standing::NotJudged;
+    if outcome.unfit().next().is_some() || is_unsteady {
         let doctor = report.invocation.doctor();
         steps.push(Step::Do(format!(
             "Wait until the machine is idle and measure again; `{doctor}` looks for what disturbs it."

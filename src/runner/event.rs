@@ -16,7 +16,7 @@ pub enum Wait {
     Rest {
         /// The try that follows, from 2.
         next_try: usize,
-        /// Most tries before the run ends.
+        /// Most tries before the block begins all the same.
         tries: usize,
     },
 }
@@ -92,6 +92,15 @@ pub enum RunEvent<'a> {
         /// Its name.
         case: &'a str,
     },
+    /// What the canary told before a block that begins: another level, no rest, or that its process failed.
+    CanaryTold {
+        /// Name of the workload.
+        workload: &'a str,
+        /// From 0.
+        block: usize,
+        /// What it told, and what follows.
+        words: &'a str,
+    },
     /// A block did not begin, since the machine was not at rest.
     BlockDropped {
         /// Name of the workload.
@@ -118,6 +127,7 @@ impl<'a> RunEvent<'a> {
             | Self::Waiting { .. }
             | Self::Resumed
             | Self::CaseSettled { .. }
+            | Self::CanaryTold { .. }
             | Self::BlockDropped { .. } => None,
         }
     }

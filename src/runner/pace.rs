@@ -7,10 +7,10 @@ use super::canary::{CanaryPlan, Reading, RunningCanary};
 use super::interruptions::{Interruptions, now};
 use super::process::Deadline;
 use super::{RunEvent, RunPlan, Wait};
-use crate::store::record::{self, DroppedBlock};
+use crate::store::record::{self, CanaryShift, DroppedBlock, UnrestedBlock};
 use crate::text::format;
 
-/// How often a block that may not begin is tried again.
+/// Readings before a block that may not begin, at most: then it begins all the same.
 const TRIES: usize = 6;
 /// Pause before the second try; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -33,7 +33,9 @@ pub struct Pacer<'a> {
     interruptions: &'a Interruptions,
     /// By a clock that goes on while the machine sleeps.
     started: Duration,
-    canary: Option<(RunningCanary<'a>, record::Canary)>,
+    canary: Option<RunningCanary<'a>>,
+    /// What the canary told, also once it is gone.
+    told: Option<record::Canary>,
     /// The longest block of each workload, for the time limit.
     longest: BTreeMap<String, Duration>,
 }
@@ -48,20 +50,23 @@ impl<'a> Pacer<'a> {
     ) -> (Self, Option<String>) {
         // What was suspended before is none of the run's time.
         let started = now().saturating_sub(interruptions.suspended());
-        let mut pacer = Self { plan, interruptions, started, canary: None, longest: BTreeMap::new() };
+        let mut pacer = Self { plan, interruptions, started, canary: None, told: None, longest: BTreeMap::new() };
         let Some(canary) = &plan.pace.canary else { return (pacer, None) };
         on_event(&RunEvent::Waiting { wait: Wait::CanaryStart, remaining_seconds: None });
         let (readings, deadline) = (blocks * TRIES, Deadline::of_launch(plan.timeout));
         match RunningCanary::start(canary, plan.materials, plan.device, readings, deadline, interruptions) {
             Ok(started) => {
-                let record = record::Canary {
+                pacer.told = Some(record::Canary {
                     backend: canary.case.backend.clone(),
                     cold_seconds: started.cold_seconds(),
                     tolerance_percent: canary.tolerance_percent,
                     reading_seconds: Vec::new(),
                     dropped: Vec::new(),
-                };
-                pacer.canary = Some((started, record));
+                    shifts: Vec::new(),
+                    unrested: Vec::new(),
+                    failed: None,
+                });
+                pacer.canary = Some(started);
                 (pacer, None)
             }
             Err(failure) => (
@@ -74,42 +79,62 @@ impl<'a> Pacer<'a> {
         }
     }
 
-    /// Waits until the next block of `workload` may begin; an error tells why the run must end.
+    /// Waits until the next block of `workload` may begin.
+    ///
+    /// # Errors
+    /// That the run must end, since its time is over. The canary ends no run: where the machine does not come to rest, the block
+    /// begins all the same, and the A/A control and the intervals tell whether its times can be used.
     pub fn admit(&mut self, workload: &str, block: usize, on_event: &mut impl FnMut(&RunEvent)) -> Result<(), String> {
-        let admitted = self.wait(workload, block, on_event);
+        let cool_down = if self.longest.is_empty() { Duration::ZERO } else { self.plan.pace.cool_down };
+        self.within_limit(cool_down, workload)?;
+        count_down(cool_down, Wait::CoolDown, self.interruptions, on_event);
+        self.rest(workload, block, on_event);
         on_event(&RunEvent::Resumed);
-        admitted
+        Ok(())
     }
 
-    fn wait(&mut self, workload: &str, block: usize, on_event: &mut impl FnMut(&RunEvent)) -> Result<(), String> {
-        let cool_down = if self.longest.is_empty() { Duration::ZERO } else { self.plan.pace.cool_down };
-        self.within_limit(cool_down + self.longest.get(workload).copied().unwrap_or_default())?;
-        count_down(cool_down, Wait::CoolDown, self.interruptions, on_event);
+    /// Reads the canary until the machine is at rest, there is no time to wait for that, or the tries are used up.
+    fn rest(&mut self, workload: &str, block: usize, on_event: &mut impl FnMut(&RunEvent)) {
+        let mut readings = Vec::new();
         for attempt in 0..TRIES {
-            let Some(reading) = self.read(on_event)?.filter(|reading| !reading.is_fit) else { return Ok(()) };
+            let reading = self.read(workload, block, on_event).filter(|reading| !reading.is_fit);
+            let Some(Reading { seconds, change, .. }) = reading else { return };
+            readings.push(seconds);
             let pause = self.plan.pace.cool_down.max(FIRST_PAUSE * 2u32.pow(attempt as u32));
-            let follows = match attempt + 1 {
-                TRIES => "given up".to_owned(),
-                _ => format!("tried again after {}", format::duration(pause.as_secs_f64())),
-            };
-            let times = format::multiple(1.0 + reading.change);
-            let reason = format!("the canary took {times} as long as on the machine at rest: {follows}");
-            on_event(&RunEvent::BlockDropped { workload, block, reason: &reason });
-            if let Some((_, record)) = &mut self.canary {
-                let workload = workload.to_owned();
-                record.dropped.push(DroppedBlock { workload, block, canary_seconds: reading.seconds, reason });
-            }
-            if attempt + 1 == TRIES {
+            if attempt + 1 == TRIES || self.within_limit(pause, workload).is_err() {
                 break;
             }
-            self.within_limit(pause)?;
+            let (times, after) = (format::multiple(1.0 + change), format::duration(pause.as_secs_f64()));
+            let reason =
+                format!("the canary took {times} as long as on the machine at rest: tried again after {after}");
+            on_event(&RunEvent::BlockDropped { workload, block, reason: &reason });
+            if let Some(told) = &mut self.told {
+                let workload = workload.to_owned();
+                told.dropped.push(DroppedBlock { workload, block, canary_seconds: seconds, reason });
+            }
             let wait = Wait::Rest { next_try: attempt + 2, tries: TRIES };
             count_down(pause, wait, self.interruptions, on_event);
             if self.interruptions.is_interrupted() {
-                return Ok(());
+                return;
             }
         }
-        Err(format!("the machine did not come to rest: the canary was too slow {TRIES} times before one block"))
+        self.settle(workload, block, &readings, on_event);
+    }
+
+    /// Lets a block begin whose tries are used up: at the level that the `readings` agree on, or on an unsteady machine.
+    fn settle(&mut self, workload: &str, block: usize, readings: &[f64], on_event: &mut impl FnMut(&RunEvent)) {
+        let (Some(canary), Some(told), Some(last)) = (&mut self.canary, &mut self.told, readings.last()) else {
+            return;
+        };
+        let from = canary.cold_seconds();
+        if canary.settle(readings) {
+            moved(told, (workload, block), (from, canary.cold_seconds()), on_event);
+            return;
+        }
+        let readings = format::count(readings.len(), "reading");
+        let words = format!("the canary did not come to rest in {readings}: the block begins all the same");
+        on_event(&RunEvent::CanaryTold { workload, block, words: &words });
+        told.unrested.push(UnrestedBlock { workload: workload.to_owned(), block, canary_seconds: *last });
     }
 
     /// A block of `workload` took so long.
@@ -118,23 +143,34 @@ impl<'a> Pacer<'a> {
         *longest = took.max(*longest);
     }
 
-    /// What the canary told, if there is one.
+    /// What the canary told, if there was one.
     pub fn canary(&self) -> Option<record::Canary> {
-        let (canary, record) = self.canary.as_ref()?;
-        Some(record::Canary { cold_seconds: canary.cold_seconds(), ..record.clone() })
+        self.told.clone()
     }
 
-    fn read(&mut self, on_event: &mut impl FnMut(&RunEvent)) -> Result<Option<Reading>, String> {
-        let Some((canary, record)) = &mut self.canary else { return Ok(None) };
+    /// One reading; `None` without a canary, and where its process fails now, which is told and ends nothing else.
+    fn read(&mut self, workload: &str, block: usize, on_event: &mut impl FnMut(&RunEvent)) -> Option<Reading> {
+        let (canary, told) = (self.canary.as_mut()?, self.told.as_mut()?);
         on_event(&RunEvent::Waiting { wait: Wait::CanaryReading, remaining_seconds: None });
+        let from = canary.cold_seconds();
         match canary.read() {
             Ok(reading) => {
-                record.reading_seconds.push(reading.seconds);
-                Ok(Some(reading))
+                told.reading_seconds.push(reading.seconds);
+                if canary.cold_seconds() != from {
+                    moved(told, (workload, block), (from, canary.cold_seconds()), on_event);
+                }
+                Some(reading)
             }
             // The run is over; its end is told elsewhere.
-            Err(_) if self.interruptions.is_interrupted() => Ok(None),
-            Err(reason) => Err(format!("the canary failed: {reason}")),
+            Err(_) if self.interruptions.is_interrupted() => None,
+            Err(reason) => {
+                let failure = self.canary.take()?.end(reason);
+                let words =
+                    format!("the canary failed, and the blocks from here on begin without it: {}", failure.reason);
+                on_event(&RunEvent::CanaryTold { workload, block, words: &words });
+                told.failed = Some(format!("before block {} of {workload}: {}", block + 1, failure.reason));
+                None
+            }
         }
     }
 
@@ -143,9 +179,11 @@ impl<'a> Pacer<'a> {
         (now() - self.started).saturating_sub(self.interruptions.suspended())
     }
 
-    fn within_limit(&self, next: Duration) -> Result<(), String> {
+    /// Whether a block of `workload` after a pause would end in time.
+    fn within_limit(&self, pause: Duration, workload: &str) -> Result<(), String> {
+        let block = self.longest.get(workload).copied().unwrap_or_default();
         match self.plan.pace.time_limit {
-            Some(limit) if self.ran() + next > limit => Err(format!(
+            Some(limit) if self.ran() + pause + block > limit => Err(format!(
                 "the time limit of {} left no room for another block; raise --time-limit or time_limit_minutes, or \
                  measure less",
                 format::duration(limit.as_secs_f64())
@@ -155,7 +193,24 @@ impl<'a> Pacer<'a> {
     }
 }
 
-/// Waits for so long or until the run is interruptions, and tells once a second how long that still is.
+/// Takes note that the canary's step at rest moved before a block.
+fn moved(
+    told: &mut record::Canary,
+    (workload, block): (&str, usize),
+    (from_seconds, to_seconds): (f64, f64),
+    on_event: &mut impl FnMut(&RunEvent),
+) {
+    let (from, to) = (format::seconds(from_seconds), format::seconds(to_seconds));
+    let words = match to_seconds > from_seconds {
+        true => format!("the canary stays at {to}, and was {from}: the machine is taken to be at rest there"),
+        false => format!("the canary took {to}, and {from} at rest: the machine was not at rest before"),
+    };
+    on_event(&RunEvent::CanaryTold { workload, block, words: &words });
+    told.shifts.push(CanaryShift { workload: workload.to_owned(), block, from_seconds, to_seconds });
+    told.cold_seconds = to_seconds;
+}
+
+/// Waits for so long or until the run is interrupted, and tells once a second how long that still is.
 fn count_down(length: Duration, wait: Wait, interruptions: &Interruptions, on_event: &mut impl FnMut(&RunEvent)) {
     let end = Instant::now() + length;
     let mut told = None;

@@ -171,7 +171,7 @@ mod tests {
     /// The names of the cases that are launched before the run.
     fn names(programs: &BTreeMap<String, Program>, base: Option<&BTreeMap<String, Program>>) -> Vec<String> {
         let cases = [case("torch", Quant::None), case("mlx", Quant::None), case("mlx", Quant::Int8)];
-        let canary = canary_case("mlx");
+        let canary = canary_case("mlx", DeviceKind::Gpu);
         let canary = CanaryPlan { case: &canary, program: &programs["mlx"], tolerance_percent: 1.0 };
         let plan = RunPlan {
             cases: &cases,

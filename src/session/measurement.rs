@@ -15,9 +15,7 @@ use wanbench::gate;
 use wanbench::machine::{self, MeasuringLock, Severity};
 use wanbench::report::progress::Progress;
 use wanbench::revision::git;
-use wanbench::runner::{
-    self, CanaryPlan, Interruptions, Kernels, Materials, Pace, Program, Progressed, RunPlan, canary_case,
-};
+use wanbench::runner::{self, CanaryPlan, Interruptions, Kernels, Materials, Pace, Program, Progressed, RunPlan};
 use wanbench::store::baseline::Baseline;
 use wanbench::store::record::{BaseRevision, CaseRecord, RunRecord, SCHEMA, Skipped, Tool};
 
@@ -77,7 +75,11 @@ impl Measurement<'_> {
         for (name, skipped) in &fit.skipped {
             terminal.say(&format!("{name} is skipped: {skipped}"));
         }
-        let canary = (suite.canary && !fit.fitting.is_empty()).then(|| canary_case(&suite.reference));
+        let canary = self.selected.canary().filter(|_| !fit.fitting.is_empty());
+        let no_room = canary.as_ref().filter(|_| !fit.has_room_beside).map(|_| {
+            "there is no canary, so changes of the machine's state cannot be detected: the largest case leaves it no memory"
+        });
+        let canary = canary.filter(|_| fit.has_room_beside);
         let launches = if self.ends_at_looks_by.is_some() { suite.max_launches } else { suite.launches };
         let outputs = tempfile::tempdir().or_incomplete(|| "cannot create a temporary folder")?;
         let plan = RunPlan {
@@ -101,8 +103,9 @@ impl Measurement<'_> {
                 "{reason}: raise the limit with `ulimit -n`, or set side_by_side = false for the suite"
             ))
         })?;
-        let warnings = warnings.into_iter().chain(fit.warning.clone()).collect();
-        fit.warning.iter().for_each(|warning| terminal.say(&format!("warning: {warning}")));
+        let of_memory = Vec::from_iter(fit.warning.clone().into_iter().chain(no_room.map(str::to_owned)));
+        of_memory.iter().for_each(|warning| terminal.say(&format!("warning: {warning}")));
+        let warnings = warnings.into_iter().chain(of_memory).collect();
         let record = RunRecord { warnings, ..self.header(&plan) };
         let arms = plan.all_arms();
         let names: Vec<_> =
@@ -145,11 +148,13 @@ impl Measurement<'_> {
     fn materials(&self) -> Result<(Materials, Fit)> {
         let Selected { suite, cases, models, device, .. } = self.selected;
         let cache = cache::folder();
-        let canary = suite.canary.then(|| canary_case(&suite.reference));
+        let canary = self.selected.canary();
         let all: Vec<Case> = cases.iter().chain(&canary).cloned().collect();
         let materials = Materials::open(&all, models, &cache, self.seed)?;
         let forecasts = forecasts(self.selected, &materials, self.base_programs.is_some());
-        let fit = forecast::fit(&forecasts, memory(&self.effort.loading, *device), suite.side_by_side);
+        let beside_bytes = canary.as_ref().map_or(0, |canary| materials.forecast(canary, *device).peak_bytes);
+        let has_bytes = memory(&self.effort.loading, *device);
+        let fit = forecast::fit(&forecasts, beside_bytes, has_bytes, suite.side_by_side);
         let fitting: Vec<Case> = fit.fitting.iter().chain(&canary).cloned().collect();
         let materials = materials.with_inputs(&fitting, &cache, self.seed)?;
         Ok((if self.effort.loading.no_cache { materials.without_quantized() } else { materials }, fit))

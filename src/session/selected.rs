@@ -8,7 +8,7 @@ use wanbench::config::{self, Axes, Backend, Case, Config, Model, Suite};
 use wanbench::forecast::Forecast;
 use wanbench::machine::{self, Machine};
 use wanbench::protocol::{DeviceChoice, DeviceKind};
-use wanbench::runner::{self, Materials, Program};
+use wanbench::runner::{self, Materials, Program, canary_case};
 use wanbench::wan::Experts;
 
 use super::status::{Error, Result};
@@ -55,6 +55,11 @@ impl Selected {
             )));
         }
         Ok(Self { suite, cases, models, programs, machine, device })
+    }
+
+    /// The canary's load, where the suite has one.
+    pub fn canary(&self) -> Option<Case> {
+        self.suite.canary.then(|| canary_case(&self.suite.reference, self.device))
     }
 }
 

@@ -42,7 +42,7 @@ pub struct RunRecord {
     pub wall_seconds: f64,
     /// Whether the run was ended from outside, before its last launch.
     pub interrupted: bool,
-    /// Why the run ended by itself before its last block, if it did: its time was over, or the machine not at rest.
+    /// Why the run ended by itself before its last block, if it did: its time was over, or it was suspended time and again.
     pub ended_early: Option<String>,
     /// Whether the processes of a block lived at the same time and took turns.
     pub side_by_side: bool,
@@ -93,12 +93,15 @@ pub struct BaseRevision {
 }
 
 /// The canary: a small fixed load before each block that shows whether the machine is as it was at rest.
+///
+/// It postpones blocks and ends no run. A block that began on an unsteady machine is judged as any other: the A/A control
+/// and the intervals tell whether its times can be used.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Canary {
     /// The backend that it runs on.
     pub backend: String,
-    /// Its step on the machine at rest, in seconds.
+    /// Its step on the machine at rest, in seconds; the last value, where it moved.
     pub cold_seconds: f64,
     /// How much slower than that a block may start, in percent.
     pub tolerance_percent: f64,
@@ -106,6 +109,41 @@ pub struct Canary {
     pub reading_seconds: Vec<f64>,
     /// The blocks that were to start when it was slower, in order: each was dropped, and started again later.
     pub dropped: Vec<DroppedBlock>,
+    /// When its step at rest moved to another level, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shifts: Vec<CanaryShift>,
+    /// The blocks that began though it had not come to rest, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unrested: Vec<UnrestedBlock>,
+    /// Before which block its process failed and why, if it did: the blocks from there on began without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
+}
+
+/// A move of the canary's step at rest: the machine stays at another level than before.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CanaryShift {
+    /// Name of the workload whose block followed.
+    pub workload: String,
+    /// Which block.
+    pub block: usize,
+    /// The canary's step at rest before …
+    pub from_seconds: f64,
+    /// … and from then on.
+    pub to_seconds: f64,
+}
+
+/// A block that began though the canary had not come to rest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnrestedBlock {
+    /// Name of the workload.
+    pub workload: String,
+    /// Which block.
+    pub block: usize,
+    /// The canary's step at its last reading.
+    pub canary_seconds: f64,
 }
 
 /// A block that was not run when it was due.
@@ -279,11 +317,9 @@ impl RunRecord {
         self.cases.iter().map(|case| case.launches.len()).max().unwrap_or(0)
     }
 
-    /// Whether the run ended early since the machine did not come to rest, by the canary's last reading.
-    pub fn has_given_up(&self) -> bool {
-        let Some(canary) = &self.canary else { return false };
-        let limit = canary.cold_seconds * (1.0 + canary.tolerance_percent / 100.0);
-        self.ended_early.is_some() && canary.reading_seconds.last().is_some_and(|last| *last > limit)
+    /// Blocks that began though the canary had not come to rest.
+    pub fn unrested_blocks(&self) -> usize {
+        self.canary.as_ref().map_or(0, |canary| canary.unrested.len())
     }
 
     /// Whether anything was launched of a base revision: one that is only named measures nothing.

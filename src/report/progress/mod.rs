@@ -85,7 +85,7 @@ impl Progress {
     fn draw(&mut self, event: &RunEvent) {
         let Some(screen) = &mut self.screen else { return };
         match event {
-            RunEvent::BlockDropped { .. } | RunEvent::NotCompiled { .. } => {
+            RunEvent::CanaryTold { .. } | RunEvent::BlockDropped { .. } | RunEvent::NotCompiled { .. } => {
                 screen.keep(&obstacle(event).into_iter().collect::<Vec<_>>());
             }
             RunEvent::Waiting { .. } | RunEvent::Resumed => screen.keep(&self.tally.take_finished()),
@@ -120,14 +120,15 @@ impl Progress {
     }
 }
 
-/// The line for a block that was put off, or for kernels that could not be compiled.
+/// The line for a block that was put off or begins on another machine than the one at rest, or for kernels that could not be
+/// compiled.
 fn obstacle(event: &RunEvent) -> Option<String> {
     match event {
         RunEvent::NotCompiled { case, reason } => {
             Some(one_line(&format!("the kernels of {case} could not be compiled: {reason}")))
         }
-        RunEvent::BlockDropped { workload, block, reason } => {
-            Some(one_line(&format!("{workload}, block {}: {reason}", block + 1)))
+        RunEvent::BlockDropped { workload, block, reason: words } | RunEvent::CanaryTold { workload, block, words } => {
+            Some(one_line(&format!("{workload}, block {}: {words}", block + 1)))
         }
         _ => None,
     }
@@ -173,6 +174,7 @@ mod tests {
         let mut progress = progress(Style::Lines);
         let mut lines = Vec::new();
         let dropped = "the canary took 1.40× as long as on the machine at rest: tried again after 8 s";
+        let told = "the canary stays at 200 ms, and was 100 ms: the machine is taken to be at rest there";
         let cool_down = |seconds| RunEvent::Waiting { wait: Wait::CoolDown, remaining_seconds: Some(seconds) };
         let rest = Wait::Rest { next_try: 2, tries: 6 };
         for event in [
@@ -181,6 +183,7 @@ mod tests {
             RunEvent::Waiting { wait: Wait::CanaryReading, remaining_seconds: None },
             RunEvent::BlockDropped { workload: "5f", block: 1, reason: dropped },
             RunEvent::Waiting { wait: rest, remaining_seconds: Some(8) },
+            RunEvent::CanaryTold { workload: "5f", block: 1, words: told },
             RunEvent::Resumed,
             cool_down(4),
             RunEvent::Resumed,
@@ -190,7 +193,8 @@ mod tests {
             progress.tally.handle(&event);
             lines.extend(progress.line(&event, waited_for));
         }
-        assert_eq!(lines, ["cooling down for 30 s", &format!("5f, block 2: {dropped}"), "cooling down for 30 s"]);
+        let of_block = [dropped, told].map(|words| format!("5f, block 2: {words}"));
+        assert_eq!(lines, ["cooling down for 30 s", &of_block[0], &of_block[1], "cooling down for 30 s"]);
     }
 
     #[test]

@@ -307,6 +307,7 @@ impl CaseTally {
             | RunEvent::Waiting { .. }
             | RunEvent::Resumed
             | RunEvent::CaseSettled { .. }
+            | RunEvent::CanaryTold { .. }
             | RunEvent::BlockDropped { .. } => {}
         }
     }

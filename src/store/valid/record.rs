@@ -44,9 +44,20 @@ fn canary(canary: &Canary) -> Checked {
     step_seconds("cold_seconds", canary.cold_seconds)?;
     not_negative("tolerance_percent", canary.tolerance_percent)?;
     canary.reading_seconds.iter().try_for_each(|reading| step_seconds("reading_seconds", *reading))?;
+    let workload =
+        |of: &str, name: &String| require(is_plain(name), || not_plain(&format!("the workload of {of}"), name));
     canary.dropped.iter().try_for_each(|dropped| {
-        require(is_plain(&dropped.workload), || not_plain("the workload of a dropped block", &dropped.workload))?;
+        workload("a dropped block", &dropped.workload)?;
         step_seconds("canary_seconds", dropped.canary_seconds)
+    })?;
+    canary.shifts.iter().try_for_each(|shift| {
+        workload("a shift", &shift.workload)?;
+        step_seconds("from_seconds", shift.from_seconds)?;
+        step_seconds("to_seconds", shift.to_seconds)
+    })?;
+    canary.unrested.iter().try_for_each(|unrested| {
+        workload("an unrested block", &unrested.workload)?;
+        step_seconds("canary_seconds", unrested.canary_seconds)
     })
 }
 
