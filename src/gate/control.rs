@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::plan::Judge;
 use crate::config::{Case, Thresholds};
 use crate::evidence::Evidence;
-use crate::evidence::quantity::Change;
+use crate::evidence::quantity::{Change, Seconds};
 use crate::stats::{mean, median, p_value, standard_deviation};
 use crate::store::record::{CaseRecord, RunRecord, failure};
 
@@ -16,6 +16,10 @@ use crate::store::record::{CaseRecord, RunRecord, failure};
 /// machine whatever chance says.
 const GROSS: f64 = 10.0;
 const LEAST_GROSS: usize = 3;
+
+/// Seconds of a step below which its time is the host's rather than the device's: on an H100 controls of 5 frames (3 to 5 ms)
+/// differed from themselves by up to 32%, those of 41 frames (12 ms and more) by 0.1%.
+const SHORT_STEP: f64 = 0.005;
 
 /// What the control of one case says.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -30,8 +34,26 @@ pub struct Control {
     pub deviation: Option<f64>,
     /// Blocks.
     pub launches: usize,
-    /// Why no time of this workload can be judged, if so.
+    /// The step time of the case, head's; `None` where a launch of it failed.
+    pub step_seconds: Option<Seconds>,
+    /// Why no time of this workload can be judged, if so. It says nothing of other workloads.
     pub unfit: Option<String>,
+}
+
+impl Control {
+    /// Whether its step is so short that waiting for an idle machine is no remedy, but more frames are.
+    pub fn is_too_short(&self) -> bool {
+        self.step_seconds.is_some_and(|step| step.0 < SHORT_STEP)
+    }
+
+    /// Tells what to do about a step that is too short.
+    fn explained(mut self) -> Self {
+        let step = self.step_seconds.filter(|_| self.is_too_short());
+        if let (Some(unfit), Some(step)) = (&mut self.unfit, step) {
+            unfit.push_str(&format!("; a step of {step} is too short to time on this machine: use more frames"));
+        }
+        self
+    }
 }
 
 /// The controls of all cases that had one. A workload's backends take turns, so that what is the machine's doing, and no backend's,
@@ -49,7 +71,7 @@ pub(super) fn controls(record: &RunRecord, evidence: &Evidence, thresholds: &Thr
     let of_workload = |name: &String| {
         let its = controlled.iter().filter(|(case, _)| workload(case) == *name);
         let mut controls: Vec<Control> =
-            its.clone().map(|(case, values)| control(case, values, &limit(case))).collect();
+            its.clone().map(|(case, values)| control(case, evidence, values, &limit(case))).collect();
         let all: Vec<f64> = its.clone().flat_map(|(_, values)| values).copied().collect();
         // What the machine does to all of them, the strictest has to stand.
         let limits = its.map(|(case, _)| limit(case));
@@ -59,7 +81,7 @@ pub(super) fn controls(record: &RunRecord, evidence: &Evidence, thresholds: &Thr
         if controls.iter().all(|control| control.unfit.is_none()) {
             controls.iter_mut().take(1).for_each(|control| control.unfit = unfit.clone());
         }
-        controls
+        controls.into_iter().map(Control::explained).collect::<Vec<_>>()
     };
     let order: Vec<String> = controlled.iter().map(|(case, _)| workload(case)).collect();
     let mut seen = BTreeSet::new();
@@ -118,7 +140,7 @@ pub fn is_unfit(controls: &[Control], workload: &str) -> bool {
     controls.iter().any(|control| control.workload == workload && control.unfit.is_some())
 }
 
-fn control(case: &CaseRecord, values: &[f64], limit: &ControlLimit) -> Control {
+fn control(case: &CaseRecord, evidence: &Evidence, values: &[f64], limit: &ControlLimit) -> Control {
     let name = &case.case.name;
     Control {
         workload: case.case.workload.name.clone(),
@@ -126,6 +148,7 @@ fn control(case: &CaseRecord, values: &[f64], limit: &ControlLimit) -> Control {
         difference: mean(values),
         deviation: standard_deviation(values),
         launches: values.len(),
+        step_seconds: evidence.figures(name).map(|figures| figures.step_seconds),
         unfit: limit.unfit(values, &format!("the A/A control of {name} differs from itself")),
     }
 }

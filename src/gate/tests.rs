@@ -1216,6 +1216,28 @@ fn the_anchor_is_held_against_with_the_tolerance_of_the_case() {
 }
 
 #[test]
+fn a_step_that_is_too_short_to_time_is_named_and_spoils_no_other_workload() {
+    let mut now = Scenario::beside_base();
+    for case in ["torch/5f/none", "mlx/5f/none"] {
+        ArmKind::ALL.into_iter().for_each(|kind| stretch(&mut now, case, kind, 0.5));
+        stretch(&mut now, case, ArmKind::Control, 1.05);
+    }
+    let outcome = judged(&now);
+    let unfit: Vec<&str> = outcome.unfit().collect();
+    let told = "; a step of 4.05 ms is too short to time on this machine: use more frames";
+    assert!(unfit.len() == 1 && unfit[0].ends_with(told), "{unfit:?}");
+    let verdicts_at_41 = outcome.cases.iter().filter(|case| case.name.contains("41f")).map(|case| case.verdict);
+    assert!(verdicts_at_41.into_iter().all(|verdict| verdict == Verdict::Unchanged));
+    assert!(of(&outcome, "mlx/5f/int8").is_gap);
+    // A step of 74 ms is long enough: the machine is disturbed.
+    let mut long = Scenario::beside_base();
+    stretch(&mut long, REFERENCE, ArmKind::Control, 1.05);
+    stretch(&mut long, "mlx/41f/none", ArmKind::Control, 1.05);
+    let outcome = judged(&long);
+    assert!(outcome.unfit().count() == 1 && outcome.unfit().all(|unfit| !unfit.contains("frames")));
+}
+
+#[test]
 fn a_control_has_the_tolerance_of_its_case() {
     let unfit = |scenario: &Scenario| judged(scenario).controls.iter().filter(|it| it.unfit.is_some()).count();
     let mut now = Scenario::beside_base();

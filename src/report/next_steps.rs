@@ -3,8 +3,10 @@
 //! The words are plain text; each rendering escapes or colours them. Commands are in backticks, with all flags that matter,
 //! quoted for a shell.
 
+use std::collections::BTreeSet;
+
 use super::{Report, short};
-use crate::gate::{Against, Figure, Finding, Judged, MOST_ADVISED_LAUNCHES, Standing, Verdict};
+use crate::gate::{Against, Control, Figure, Finding, Judged, MOST_ADVISED_LAUNCHES, Standing, Verdict};
 use crate::store::baseline::MODEL_MEMORY;
 use crate::store::record::{ArmKind, Launch, Skipped, failure};
 use crate::text::format::{self, some_names};
@@ -54,12 +56,15 @@ pub(super) fn steps(report: &Report) -> Vec<Step<'_>> {
     steps.extend(beyond_ceilings(report).map(Step::Do));
     steps.extend([failed(report), left_out(report), more_memory(report)].into_iter().flatten().map(Step::Do));
     let is_unsteady = report.record.unrested_blocks() > 0 && outcome.standing == Standing::NotJudged;
-    if outcome.unfit().next().is_some() || is_unsteady {
+    let (short, unfit): (Vec<&Control>, Vec<&Control>) =
+        outcome.controls.iter().filter(|control| control.unfit.is_some()).partition(|control| control.is_too_short());
+    steps.extend(more_frames(&short).map(Step::Do));
+    if !unfit.is_empty() || is_unsteady {
         let doctor = report.invocation.doctor();
         steps.push(Step::Do(format!(
             "Wait until the machine is idle and measure again; `{doctor}` looks for what disturbs it."
         )));
-    } else {
+    } else if short.is_empty() {
         steps.extend(more_launches(report).map(Step::Do));
         steps.extend(measure_again(report).map(Step::Do));
     }
@@ -260,6 +265,18 @@ fn base_failed(report: &Report) -> Option<String> {
 fn has_failed_base(report: &Report, case: &Judged, finding: &Finding) -> bool {
     let launches = report.record.case(&case.name).map_or(&[][..], |case| &case.base_launches);
     finding.against == Against::Base && failure(launches).is_some()
+}
+
+/// What to do about workloads that are unfit since their steps are `short`.
+fn more_frames(short: &[&Control]) -> Option<String> {
+    let workloads: BTreeSet<&str> = short.iter().map(|control| control.workload.as_str()).collect();
+    (!workloads.is_empty()).then(|| {
+        let workloads = Vec::from_iter(workloads);
+        format!(
+            "Use more frames in place of {}: its steps are too short to time on this machine.",
+            some_names(&workloads)
+        )
+    })
 }
 
 /// Where another run would have the evidence: too few launches, copied ones, no reference, another workload than asked for, an

@@ -9,7 +9,7 @@ use crate::config::Thresholds;
 use crate::config::{Case, Workload};
 use crate::gate::Standing;
 use crate::store::baseline::Acceptance;
-use crate::store::record::{DroppedBlock, Outcome, RunRecord};
+use crate::store::record::{ArmKind, CanaryShift, DroppedBlock, Outcome, RunRecord, UnrestedBlock};
 use crate::testing::{MIB, Scenario, case_record, workload};
 use crate::wan::{DType, Experts, Quant};
 
@@ -242,6 +242,48 @@ fn on_an_unfit_machine_no_speed_is_judged() {
     let report = now.report();
     assert_eq!(report.standing(), Standing::NotJudged);
     golden("unfit", &report);
+}
+
+#[test]
+fn a_gpu_with_memory_of_its_own_that_does_not_come_to_rest() {
+    let mut now = Scenario::beside_base();
+    let names: Vec<String> = now.record.cases.iter().map(|case| case.case.name.clone()).collect();
+    names.iter().for_each(|name| now.with_own_memory(name));
+    for launch in now.launches("mlx/41f/int8") {
+        launch.process_peak_bytes = launch.process_peak_bytes.map(|peak| peak + 90 * MIB);
+    }
+    let canary = now.record.canary.as_mut().unwrap();
+    canary.cold_seconds = 0.0119;
+    let shift =
+        |block, from_seconds, to_seconds| CanaryShift { workload: "41f".to_owned(), block, from_seconds, to_seconds };
+    canary.shifts = vec![shift(0, 0.0121, 0.0113), shift(1, 0.0113, 0.0119)];
+    canary.unrested = vec![UnrestedBlock { workload: "5f".to_owned(), block: 2, canary_seconds: 0.0142 }];
+    canary.failed = Some("before block 3 of 41f: exited with status 1".to_owned());
+    let report = now.report();
+    assert_eq!(report.standing(), Standing::Passed);
+    golden("own-memory", &report);
+    let wide = |report: &Report| text::render(report, text::Layout { width: 200, verbose: true, ..PLAIN });
+    assert!(wide(&report).contains("Peak Mem is the GPU's own memory, by the framework's account. Gated:"));
+    assert!(wide(&Scenario::new().report()).contains("Peak Mem is the process's. Gated:"));
+    let mut mixed = Scenario::new();
+    mixed.with_own_memory("torch/41f/none");
+    assert!(wide(&mixed.report()).contains("Peak Mem is the process's; of torch/41f/none the GPU's own memory"));
+}
+
+#[test]
+fn a_step_that_is_too_short_to_time() {
+    let mut now = Scenario::beside_base();
+    for case in ["torch/5f/none", "mlx/5f/none"] {
+        for (kind, factor) in [(ArmKind::Head, 0.5), (ArmKind::Base, 0.5), (ArmKind::Control, 0.53)] {
+            for launch in now.case(case).launches_mut(kind) {
+                let Outcome::Measured(measured) = &mut launch.outcome else { continue };
+                measured.step_seconds.iter_mut().for_each(|step| *step *= factor);
+            }
+        }
+    }
+    let report = now.report();
+    assert_eq!(report.standing(), Standing::NotJudged);
+    golden("short-step", &report);
 }
 
 #[test]
