@@ -51,7 +51,7 @@ impl Backend for Lazy {
     }
 
     fn device(&self) -> Device {
-        Device { kind: DeviceKind::Gpu, name: "lazy".to_owned() }
+        Device { kind: DeviceKind::Gpu, name: "lazy".to_owned(), memory: None }
     }
 
     fn versions(&self) -> Vec<(&'static str, String)> {
