@@ -5,6 +5,8 @@ FEATURES := --features mlx,torch
 CARGO_FLAGS := --release $(FEATURES)
 BIN := $(or $(CARGO_TARGET_DIR),target)/release
 PYTHON ?= python3
+# What the workers compute on, beside the CPU: `make build DEVICE=cuda` for an NVIDIA GPU. The Mac's GPU needs no choice.
+DEVICE ?= cpu
 
 # This repository's, and those that `wanbench init` writes.
 WORKFLOWS := $(wildcard .github/workflows/*.yml) $(wildcard src/commands/init/*.yml)
@@ -53,9 +55,9 @@ bench-detection: $(if $(ARGS),,setup)
 build: setup
 	cargo build $(CARGO_FLAGS)
 
-# MLX and libtorch, once per user.
+# MLX and libtorch, once per user and device.
 setup:
-	@$(PYTHON) native/setup.py
+	@$(PYTHON) native/setup.py --device "$(DEVICE)"
 
 # Every file, committed or not, whose first line names a shell.
 shellcheck:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from failure import Failure
 
-MANYLINUX = ("2_35", "2_28", "2_27", "2_25", "2_24", "2_17")
+MANYLINUX = ("2_35", "2_28", "2_27", "2_25", "2_24", "2_18", "2_17")
 LEGACY_MANYLINUX = ("2014", "2010", "1")
 MACOS = ("14_0_arm64", "13_0_arm64", "11_0_arm64", "10_10_universal2")
 GLIBC_NEEDED = (2, 35)

@@ -1,59 +1,60 @@
-"""libtorch from the PyTorch wheel: `include/`, `lib/` and `build-version`, where torch-sys looks for them.
+"""libtorch from the PyTorch wheel: `torch/include/`, `torch/lib/` and `torch/build-version`, as torch-sys wants them.
 
-The Linux wheel is the CUDA build. Only its CPU half is kept; what that half still asks for of CUDA (the runtime and the profiler, 6 MB)
-comes from NVIDIA's small wheels.
+The Linux wheel is the CUDA build. For the CPU only its CPU half is kept. The NVIDIA libraries that either half asks for are a component
+of their own: recipe_nvidia.py.
 """
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Optional
+from typing import Callable, Optional
 
+import recipe_nvidia
 from cache import Component
+from devices import CPU, CUDA
 from failure import Failure, run, say
 from platforms import Platform, c_compiler
 from wheels import fetch, unpack
 
-# Everything else in torch/lib is, or is needed by, libtorch_cpu: which libraries those are differs between x86_64 and aarch64.
-UNUSED = ("libtorch_cuda", "libtorch_python", "libtorch_nvshmem", "libtorch_global_deps", "libc10_cuda", "libcaffe2_nvrtc", "libshm")
-CUDA_STUBS = ("libcudart.so", "libcupti.so")
+# Everything else in torch/lib is needed on both devices: which libraries those are differs between x86_64 and aarch64.
+PYTHON_HALF = ("libtorch_python", "libtorch_global_deps", "libshm")
+CUDA_HALF = ("libtorch_cuda", "libtorch_nvshmem", "libc10_cuda", "libcaffe2_nvrtc")
+# Loaded by name when a matrix is decomposed, which no worker does, and it alone wants cuSOLVER: 0.2 GB.
+CUDA_DECOMPOSITIONS = ("libtorch_cuda_linalg",)
+UNUSED = {CPU: (*PYTHON_HALF, *CUDA_HALF), CUDA: (*PYTHON_HALF, *CUDA_DECOMPOSITIONS)}
 
 
-def component(target: Platform, requirements: Path) -> Component:
+def component(target: Platform, device: str, requirements: Path, nvidia: Optional[Path]) -> Component:
     def make(whole: Path, work: Path) -> None:
         say("fetching libtorch: half a gigabyte on Linux, 0.1 on macOS; 1 to 10 minutes")
         wheels = fetch(requirements, target, work)
         say("unpacking libtorch (10 seconds)")
-        unpack(wheels, "torch", whole, place_torch)
-        (whole / "build-version").write_text(pinned_version(requirements) + "\n")
-        if not target.is_macos:
-            complete_on_linux(wheels, whole / "lib")
+        unpack(wheels, "torch", whole, place_for(device))
+        torch = whole / "torch"
+        (torch / "build-version").write_text(pinned_version(requirements) + "\n")
+        if nvidia:
+            recipe_nvidia.link(nvidia, whole)
+            complete_on_linux(torch / "lib", device)
 
-    return Component("libtorch", (Path(__file__).read_bytes(), requirements.read_bytes()), make)
-
-
-def place_torch(name: str) -> Optional[str]:
-    path = name.removeprefix("torch/")
-    if path == name:
-        return None
-    if path.startswith("include/"):
-        return path
-    is_library = path.startswith("lib/") and path.count("/") == 1
-    return path if is_library and not path.removeprefix("lib/").startswith(UNUSED) else None
+    inputs = (Path(__file__).read_bytes(), requirements.read_bytes(), device.encode(), nvidia.name.encode() if nvidia else b"")
+    return Component("libtorch", inputs, make)
 
 
-def complete_on_linux(wheels: list[Path], lib: Path) -> None:
-    for distribution in ("nvidia_cuda_runtime", "nvidia_cuda_cupti"):
-        unpack(wheels, distribution, lib, place_cuda_stub)
-    replace_umbrella(lib)
+def place_for(device: str) -> Callable[[str], Optional[str]]:
+    def place(name: str) -> Optional[str]:
+        folder, _, file = name.rpartition("/")
+        is_library = folder == "torch/lib" and not file.startswith(UNUSED[device])
+        return name if is_library or name.startswith("torch/include/") else None
+
+    return place
+
+
+def complete_on_linux(lib: Path, device: str) -> None:
+    if device == CPU:
+        replace_umbrella(lib)
     # torch-sys links `-lgomp`; a compiler other than gcc brings none.
     (lib / "libgomp.so").symlink_to("libgomp.so.1")
-
-
-def place_cuda_stub(name: str) -> Optional[str]:
-    file = name.rpartition("/")[2]
-    return file if file.startswith(CUDA_STUBS) else None
 
 
 def replace_umbrella(lib: Path) -> None:

@@ -1,8 +1,9 @@
 """MLX for Linux, where the mlx-sys crate has no build of its own.
 
-MLX itself comes from its wheel. The C layer mlx-c is compiled from the mlx-sys crate's own source and linked with the shims of this
-folder into one libmlxc.so, and the Rust bindings are generated as mlx-sys would. Result: `mlx/lib/` (which also holds OpenBLAS),
-`mlx_cpu.libs/` where libmlx.so looks for its own needs, and `bindings/bindings.rs`.
+MLX itself comes from its wheel for the device. The C layer mlx-c is compiled from the mlx-sys crate's own source and linked with the
+shims of this folder into one libmlxc.so, and the Rust bindings are generated as mlx-sys would. Result: `mlx/lib/` (which also holds
+OpenBLAS), `mlx_cpu.libs/` or `mlx_cuda_13.libs/` where libmlx.so looks for its own needs, and `bindings/bindings.rs`; for CUDA also
+`mlx/include/`, with headers for the kernels that MLX compiles at run time, and NVIDIA's libraries: recipe_nvidia.py.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Sequence
 
+import recipe_nvidia
 from cache import Component
+from devices import CPU, CUDA
 from failure import Failure, output, run, say
 from platforms import Platform, c_compiler, cxx_compiler
-from wheels import below, fetch, unpack
+from wheels import below, fetch_all, unpack
 
 NATIVE = Path(__file__).resolve().parent
 BINDINGS = NATIVE / "bindings"
@@ -24,21 +27,30 @@ SHIM = NATIVE / "mlxc_shim.h"
 C_SHIMS = (NATIVE / "mach_shim.c", NATIVE / "blas_shim.c")
 INPUTS = (SHIM, *C_SHIMS, BINDINGS / "Cargo.toml", BINDINGS / "Cargo.lock", BINDINGS / "src" / "main.rs")
 
+# Of one version: their headers are the same, and so is the code that is compiled with them.
+WHEELS = {CPU: "mlx_cpu", CUDA: "mlx_cuda_13"}
+DOWNLOADS = {CPU: "70 MB", CUDA: "150 MB"}
+# Those that only the wheel for CUDA has.
+KERNEL_HEADERS = ("mlx/include/cccl/", "mlx/include/cute/", "mlx/include/cutlass/")
 
-def component(target: Platform, requirements: Path, project: Path) -> Component:
+
+def component(target: Platform, device: str, requirements: Sequence[Path], nvidia: Optional[Path], project: Path) -> Component:
     def make(whole: Path, work: Path) -> None:
         mlx_sys = mlx_sys_source(project)
-        say("fetching MLX and its build tools: 70 MB; up to a minute")
-        wheels = fetch(requirements, target, work)
-        unpack_wheels(wheels, whole, work)
+        say(f"fetching MLX and its build tools: {DOWNLOADS[device]}; up to a minute")
+        wheels = fetch_all(requirements, target, work)
+        unpack_wheels(wheels, WHEELS[device], whole, work)
+        if nvidia:
+            recipe_nvidia.link(nvidia, whole)
         say("compiling mlx-c: 1 to 2 minutes on 2 cores")
         archive = compile_mlx_c(mlx_sys / "src" / "mlx-c", whole, work)
         link_mlx_c(archive, whole / "mlx" / "lib", work)
         say("generating the Rust bindings of mlx-c: half a minute")
         generate_bindings(mlx_sys, whole / "bindings", work)
 
-    inputs = [path.read_bytes() for path in (Path(__file__), requirements, *INPUTS)]
-    return Component("mlx", (*inputs, locked_mlx_sys(project).encode()), make)
+    inputs = [path.read_bytes() for path in (Path(__file__), *requirements, *INPUTS)]
+    inputs += [locked_mlx_sys(project).encode(), nvidia.name.encode() if nvidia else b""]
+    return Component("mlx", tuple(inputs), make)
 
 
 def locked_mlx_sys(project: Path) -> str:
@@ -59,9 +71,9 @@ def mlx_sys_source(project: Path) -> Path:
     return Path(manifest).parent
 
 
-def unpack_wheels(wheels: list[Path], whole: Path, work: Path) -> None:
-    unpack(wheels, "mlx_cpu", whole, below("mlx/lib/", "mlx_cpu.libs/"))
-    unpack(wheels, "mlx_cpu", work, below("mlx/"))
+def unpack_wheels(wheels: list[Path], mlx: str, whole: Path, work: Path) -> None:
+    unpack(wheels, mlx, whole, below("mlx/lib/", f"{mlx}.libs/", *KERNEL_HEADERS))
+    unpack(wheels, mlx, work, below("mlx/include/mlx/"))
     unpack(wheels, "scipy_openblas32", whole / "mlx" / "lib", place_library)
     unpack(wheels, "cmake", work, below("cmake/data/"))
     unpack(wheels, "ninja", work, lambda name: "ninja-bin" if name.endswith("/scripts/ninja") else None)
@@ -75,11 +87,13 @@ def place_library(name: str) -> Optional[str]:
 
 def compile_mlx_c(source: Path, whole: Path, work: Path) -> Path:
     cmake, build = work / "cmake" / "data" / "bin" / "cmake", work / "mlx-c"
+    # mlx-c asks for MLX's own configuration, which for CUDA asks for a whole toolkit; an empty one serves, as only headers are needed.
+    (work / "MLXConfig.cmake").touch()
     flags = f'-isystem "{work}/mlx/include" -include "{SHIM}"'
     run(
         [cmake, "-S", source, "-B", build, "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={work}/ninja-bin", "--log-level=WARNING",
          "-DCMAKE_BUILD_TYPE=Release", "-DMLX_C_USE_SYSTEM_MLX=ON", "-DMLX_C_BUILD_EXAMPLES=OFF", "-DBUILD_SHARED_LIBS=OFF",
-         f"-DMLX_DIR={work}/mlx/share/cmake/MLX", f"-DCMAKE_CXX_FLAGS={flags}"],
+         f"-DMLX_DIR={work}", f"-DCMAKE_CXX_FLAGS={flags}"],
         "configuring mlx-c",
     )
     run([cmake, "--build", build, "--target", "mlxc", "--parallel", str(os.cpu_count() or 1)], "compiling mlx-c")

@@ -2,6 +2,7 @@
 """Sets up MLX and libtorch in the user's cache and configures cargo to use them.
 
 `setup.py` makes what is missing and writes `.cargo/native.toml`; with everything present it is done in an instant, silently.
+`setup.py --device cuda`, or with DEVICE=cuda in the environment, does so for NVIDIA GPUs; both devices' parts stay in the cache.
 `setup.py PROGRAM`, such as `setup.py shellcheck`, does the same for that program alone and prints its path. The way each part is made:
 native/recipe_*.py.
 
@@ -22,10 +23,12 @@ if sys.version_info < (3, 9):
     sys.exit("native: Python 3.9 or newer is needed, this is " + sys.version.split()[0])
 sys.dont_write_bytecode = True  # keep the checkout clean
 
+import devices
 import platforms
 import recipe_libtorch
 import recipe_mlx
 import recipe_npm
+import recipe_nvidia
 import recipe_tools
 from cache import Cache, default_root
 from failure import Failure
@@ -40,7 +43,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         if arguments.what == "libraries":
-            set_up(arguments.project)
+            set_up(arguments.device, arguments.project)
         else:
             print(program(arguments.what))
         return 0
@@ -48,7 +51,8 @@ def main() -> int:
         return complain(str(failure), 1)
     except OSError as error:
         place = f": {error.filename}" if error.filename else ""
-        return complain(f"{error.strerror or error}{place}. The cache needs 1.5 GB while it is made; WANBENCH_CACHE names another folder.", 1)
+        space = "The cache needs 1.5 GB while it is made, for CUDA 5 GB; WANBENCH_CACHE names another folder."
+        return complain(f"{error.strerror or error}{place}. {space}", 1)
     except KeyboardInterrupt:
         return complain("interrupted. Nothing half-made was kept; run the same command again.", 130)
 
@@ -57,6 +61,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     choices = ("libraries", *recipe_tools.PROGRAMS, *recipe_npm.PROGRAMS)
     parser.add_argument("what", nargs="?", choices=choices, default="libraries")
+    parser.add_argument("--device", default=os.environ.get("DEVICE") or devices.CPU, help="what the workers compute on: cpu or cuda")
     parser.add_argument("--project", type=Path, default=PROJECT, help="the folder of the Cargo.toml that uses MLX")
     return parser.parse_args()
 
@@ -66,20 +71,23 @@ def complain(text: str, status: int) -> int:
     return status
 
 
-def set_up(project: Path) -> None:
+def set_up(device: str, project: Path) -> None:
     target = platforms.current()
+    device = devices.supported(device, target)
     platforms.require_tools(target)
     cache = Cache(default_root())
     if target.is_macos:
         configuration = macos_configuration(target, cache)
     else:
-        configuration = linux_configuration(target, cache, project)
+        configuration = linux_configuration(target, device, cache, project)
     write_if_changed(PROJECT / ".cargo" / "native.toml", configuration)
 
 
-def linux_configuration(target: Platform, cache: Cache, project: Path) -> str:
-    mlx = cache.ensure(recipe_mlx.component(target, pins(target, "mlx"), project))
-    libtorch = cache.ensure(recipe_libtorch.component(target, pins(target, "libtorch")))
+def linux_configuration(target: Platform, device: str, cache: Cache, project: Path) -> str:
+    nvidia = cache.ensure(recipe_nvidia.component(target, device, device_pins(target, "nvidia", device)))
+    mlx_needs = nvidia if device == devices.CUDA else None
+    mlx = cache.ensure(recipe_mlx.component(target, device, device_pins(target, "mlx", device), mlx_needs, project))
+    libtorch = cache.ensure(recipe_libtorch.component(target, device, pins(target, "libtorch"), nvidia))
     lib = mlx / "mlx" / "lib"
     # Cargo takes this table in place of the mlx-sys build script, which knows macOS only.
     override = [
@@ -89,16 +97,20 @@ def linux_configuration(target: Platform, cache: Cache, project: Path) -> str:
         'rustc-link-lib = ["dylib=mlxc"]',
         "",
     ]
-    return document(override, {"LIBTORCH": libtorch, "WANBENCH_MLX_LIB": lib})
+    environment: dict[str, object] = {"LIBTORCH": libtorch / "torch", "WANBENCH_MLX_LIB": lib}
+    if device == devices.CUDA:
+        # For the torch worker's own CUDA code, and so that the workers of a base revision are built for this device too.
+        environment |= {"WANBENCH_CUDA_INCLUDE": nvidia / recipe_nvidia.HEADERS, "WANBENCH_BUILD_DEVICE": device}
+    return document(override, environment)
 
 
 def macos_configuration(target: Platform, cache: Cache) -> str:
-    libtorch = cache.ensure(recipe_libtorch.component(target, pins(target, "libtorch")))
+    libtorch = cache.ensure(recipe_libtorch.component(target, devices.CPU, pins(target, "libtorch"), None))
     cmake = cache.ensure(recipe_tools.cmake(target, pins(target, "cmake")))
-    return document([], {"LIBTORCH": libtorch, "CMAKE": recipe_tools.cmake_program(cmake, target)})
+    return document([], {"LIBTORCH": libtorch / "torch", "CMAKE": recipe_tools.cmake_program(cmake, target)})
 
 
-def document(override: list[str], environment: dict[str, Path]) -> str:
+def document(override: list[str], environment: dict[str, object]) -> str:
     lines = ["# Written by native/setup.py for this machine; not committed.", *override, "[env]"]
     lines += [f"{name} = {quoted(value)}" for name, value in environment.items()]
     return "\n".join(lines) + "\n"
@@ -136,6 +148,12 @@ def program(name: str) -> Path:
 
 def pins(target: Platform, name: str) -> Path:
     return NATIVE / "requirements" / target.name / f"{name}.txt"
+
+
+def device_pins(target: Platform, name: str, device: str) -> list[Path]:
+    """What every device takes of the component, if it is more than nothing, and what this one takes."""
+    files = (pins(target, name), pins(target, f"{name}-{device}"))
+    return [file for file in files if file.is_file()]
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from typing import Callable, Optional
+from typing import Callable, Optional, Sequence
 
 from failure import Failure
 from platforms import Platform
@@ -30,6 +30,12 @@ def fetch(requirements: Path, target: Platform, destination: Path) -> list[Path]
     status = pip_download(requirements, target, destination, errors.append)
     if status != 0:
         raise Failure(explain(requirements, errors))
+    return sorted(destination.glob("*.whl"))
+
+
+def fetch_all(requirements: Sequence[Path], target: Platform, destination: Path) -> list[Path]:
+    for file in requirements:
+        fetch(file, target, destination)
     return sorted(destination.glob("*.whl"))
 
 
