@@ -47,12 +47,17 @@ pub struct Checkout {
     is_wanbench: bool,
 }
 
+/// What the frameworks of this program's build compute on: native/setup.py sets it where it is more than the CPU.
+const DEVICE: Option<&str> = option_env!("WANBENCH_BUILD_DEVICE");
+
 /// What says that a folder is whole.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Whole {
     commit: String,
     /// The compiler of the programs: another one would make another speed.
     compiler: Option<String>,
+    /// What its workers were built for, as head's are; `None` is the CPU.
+    device: Option<String>,
 }
 
 impl Checkout {
@@ -89,7 +94,8 @@ impl Checkout {
         let folder = self.folder();
         let cannot_write = || format!("cannot write {}; set WANBENCH_CACHE to use another folder", folder.display());
         let _lock = lock(&self.bases, say).with_context(cannot_write)?;
-        let expected = Whole { commit: self.commit.clone(), compiler: self.compiler(repository) };
+        let device = DEVICE.map(str::to_owned);
+        let expected = Whole { commit: self.commit.clone(), compiler: self.compiler(repository), device };
         if Whole::read(&folder).as_ref() != Some(&expected) {
             remove(&folder).with_context(cannot_write)?;
             std::fs::create_dir_all(&folder).with_context(cannot_write)?;
@@ -128,6 +134,7 @@ impl Checkout {
         make.arg("build")
             .current_dir(&source)
             .stdin(Stdio::null())
+            .env("DEVICE", DEVICE.unwrap_or("cpu"))
             .env("WANBENCH_CACHE", self.bases.parent().unwrap_or(&self.bases))
             .env("CARGO_TARGET_DIR", self.folder().join("target"))
             .env("CARGO_BUILD_BUILD_DIR", build_dir_of_head().unwrap_or_else(|| self.bases.join("build")))
