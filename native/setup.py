@@ -99,8 +99,8 @@ def linux_configuration(target: Platform, device: str, cache: Cache, project: Pa
     ]
     environment: dict[str, object] = {"LIBTORCH": libtorch / "torch", "WANBENCH_MLX_LIB": lib}
     if device == devices.CUDA:
-        # For the torch worker's own CUDA code, and so that the workers of a base revision are built for this device too.
-        environment |= {"WANBENCH_CUDA_INCLUDE": nvidia / recipe_nvidia.HEADERS, "WANBENCH_BUILD_DEVICE": device}
+        # So that the workers of a base revision are built for this device too.
+        environment["WANBENCH_BUILD_DEVICE"] = device
     return document(override, environment)
 
 

@@ -1,6 +1,7 @@
 //! Are regressions found, and false alarms not? On real launches, recorded on this machine, and on simulated noise.
 //!
-//! Without an argument, `make bench-detection` records for `MINUTES` (28 where it is not set) into recording.json; with
+//! Without an argument, `make bench-detection` records for `MINUTES` (28 where it is not set) into recording.json, with
+//! `DEVICE=cuda` on the GPU into recording-gpu.json; with
 //! `simulate` it simulates into simulated.json instead, and with `judge` it takes both as they are. Then it judges every
 //! recording by wanbench's rule and by those of other tools, and writes the tables and the curves of docs/detection.md. With
 //! `RUNS` set, `simulate` only prints what so many runs give.
@@ -39,7 +40,9 @@ fn main() -> Result<()> {
         save::atomically(&simulated, |out| Ok(serde_json::to_writer_pretty(out, &result)?))?;
     } else if !asked("judge") {
         let minutes = std::env::var("MINUTES").map_or(Ok(28.0), |minutes| minutes.parse()).context("MINUTES")?;
-        recording::record(&folder.join("recording.json"), minutes)?;
+        let on_gpu = std::env::var("DEVICE").is_ok_and(|device| device != "cpu");
+        let name = if on_gpu { "recording-gpu.json" } else { "recording.json" };
+        recording::record(&folder.join(name), minutes, on_gpu)?;
     }
     let document = root.join("docs/detection.md");
     let table = Simulated::open(&simulated)?.table();

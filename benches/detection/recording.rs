@@ -65,7 +65,18 @@ pub struct Block {
 /// Injected shares, in percent.
 pub const EXTRA_PERCENT: [f64; 4] = [2.0, 3.0, 5.0, 10.0];
 
-const STEPS: usize = 32;
+/// What is measured where: on a GPU enough at a time that it is the device that is timed, and not the host.
+#[derive(Clone, Copy)]
+struct Load {
+    device: DeviceChoice,
+    latent: [usize; 3],
+    frames: usize,
+    steps: usize,
+}
+
+const ON_CPU: Load = Load { device: DeviceChoice::Cpu, latent: [1, 8, 16], frames: 1, steps: 32 };
+const ON_GPU: Load = Load { device: DeviceChoice::Gpu, latent: [12, 30, 52], frames: 41, steps: 16 };
+
 const WARMUP_STEPS: u32 = 1;
 const TIMEOUT: Duration = Duration::from_secs(120);
 /// Blocks of launches that tell how much longer the asked-for work takes.
@@ -75,8 +86,8 @@ const CALIBRATION_BLOCKS: usize = 14;
 const CALIBRATION_PERCENT: [f64; 7] = [0.0, 1.5, 3.0, 5.0, 8.0, 12.0, 18.0];
 
 /// Records blocks until `minutes` are over, and saves them in `path` as it goes.
-pub fn record(path: &Path, minutes: f64) -> Result<Recording> {
-    let launcher = Launcher::new()?;
+pub fn record(path: &Path, minutes: f64, on_gpu: bool) -> Result<Recording> {
+    let launcher = Launcher::new(if on_gpu { ON_GPU } else { ON_CPU })?;
     let curve = launcher.calibrate()?;
     println!("percent of a pass's operations, and how much longer it takes: {curve:.2?}");
     let arm = |backend: &str, extra_percent| Arm {
@@ -117,6 +128,7 @@ pub fn record(path: &Path, minutes: f64) -> Result<Recording> {
 
 /// What launches need.
 struct Launcher {
+    load: Load,
     cases: BTreeMap<String, Case>,
     materials: Materials,
     interruptions: Interruptions,
@@ -143,7 +155,7 @@ impl Recording {
 }
 
 impl Launcher {
-    fn new() -> Result<Self> {
+    fn new(load: Load) -> Result<Self> {
         let has_workers = cfg!(all(feature = "mlx", feature = "torch"));
         ensure!(
             has_workers,
@@ -152,9 +164,9 @@ impl Launcher {
         let workload = Workload {
             name: "detection".to_owned(),
             model: "synthetic".to_owned(),
-            frames: 1,
-            steps: STEPS,
-            latent: [1, 8, 16],
+            frames: load.frames,
+            steps: load.steps,
+            latent: load.latent,
             text_rows: 100,
             camera: false,
             experts: Experts::Low,
@@ -164,17 +176,29 @@ impl Launcher {
         let models = BTreeMap::from([("synthetic".to_owned(), Model::Synthetic(Spec::synthetic()))]);
         let materials = Materials::prepare(&cases, &models, &cache::folder(), 0)?;
         let cases = cases.into_iter().map(|case| (case.backend.clone(), case)).collect();
-        Ok(Self { cases, materials, interruptions: Interruptions::new() })
+        Ok(Self { load, cases, materials, interruptions: Interruptions::new() })
     }
 
     /// One fresh process of each arm, its backend and the work in vain that is asked of it, in percent, started in `order`;
-    /// they take turns, as in `wanbench check`.
+    /// once all are ready, they take turns, as in `wanbench check`.
     fn block(&self, arms: &[(String, f64)], order: &[usize]) -> Result<Vec<Measured>> {
-        let mut launches = order
-            .iter()
-            .map(|arm| Ok((*arm, self.start(&arms[*arm].0, arms[*arm].1)?)))
-            .collect::<Result<Vec<(usize, RunningLaunch)>>>()?;
-        for turns in runner::balanced(launches.len(), STEPS, 0) {
+        let mut launches = std::thread::scope(|scope| {
+            let start = |arm: &usize| {
+                (
+                    *arm,
+                    scope.spawn({
+                        let (backend, percent) = &arms[*arm];
+                        move || self.start(backend, *percent)
+                    }),
+                )
+            };
+            let starting: Vec<_> = order.iter().map(start).collect();
+            let started = starting
+                .into_iter()
+                .map(|(arm, start)| Ok((arm, start.join().map_err(|_| Error::msg("a start panicked"))??)));
+            started.collect::<Result<Vec<(usize, RunningLaunch)>>>()
+        })?;
+        for turns in runner::balanced(launches.len(), self.load.steps, 0) {
             for turn in turns {
                 launches[turn].1.step().map_err(Error::msg)?;
             }
@@ -189,8 +213,8 @@ impl Launcher {
         let program = Program { command: vec![worker.display().to_string()], folder: None };
         let request = Measure {
             protocol: protocol::VERSION,
-            job: self.materials.job(&self.cases[backend], DeviceChoice::Cpu, None),
-            sigmas: schedule::sigmas(STEPS, schedule::SHIFT),
+            job: self.materials.job(&self.cases[backend], self.load.device, None),
+            sigmas: schedule::sigmas(self.load.steps, schedule::SHIFT),
             warmup_steps: WARMUP_STEPS,
             second: None,
             extra_work: (extra_percent > 0.0).then_some(extra_percent / 100.0),

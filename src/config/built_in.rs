@@ -26,6 +26,17 @@ pub struct CpuMemory {
     pub unpacks_weights: bool,
 }
 
+/// What of a backend's memory on an NVIDIA GPU is its own, beside weights; fitted to measured peaks, see the tests of `forecast`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CudaMemory {
+    /// Bytes of work space, whatever is computed.
+    pub workspace_bytes: u64,
+    /// Rows of a token's width that are held at a time for each token, in the arithmetic of the case …
+    pub rows: f64,
+    /// … and as many more in f32, for what its attention keeps there.
+    pub f32_rows: f64,
+}
+
 /// The name of `backend` as its makers write it; one of the user's own keeps its name.
 pub fn display_name(backend: &str) -> &str {
     match BuiltIn::named(backend) {
@@ -58,6 +69,11 @@ pub fn cpu_memory(backend: &str) -> CpuMemory {
 /// Whether the built-in worker of `backend` compiles kernels on an NVIDIA GPU at run time and keeps them on disk.
 pub fn compiles_kernels(backend: &str) -> bool {
     BuiltIn::named(backend) == Some(BuiltIn::Mlx)
+}
+
+/// How `backend` uses an NVIDIA GPU's memory; one of the user's own is taken for one like PyTorch.
+pub fn cuda_memory(backend: &str) -> CudaMemory {
+    BuiltIn::named(backend).unwrap_or(BuiltIn::Torch).cuda_memory()
 }
 
 impl BuiltIn {
@@ -96,6 +112,16 @@ impl BuiltIn {
         match self {
             Self::Mlx => CpuMemory { program_bytes: 50 * MIB, holds_scores: true, unpacks_weights: true },
             Self::Torch => CpuMemory { program_bytes: 130 * MIB, holds_scores: false, unpacks_weights: false },
+        }
+    }
+
+    fn cuda_memory(self) -> CudaMemory {
+        const MIB: u64 = 1 << 20;
+        match self {
+            // What is under way at a time: the worker limits it.
+            Self::Mlx => CudaMemory { workspace_bytes: 20 * MIB, rows: 41.0, f32_rows: 6.0 },
+            // cuBLAS takes 32 MiB.
+            Self::Torch => CudaMemory { workspace_bytes: 35 * MIB, rows: 9.0, f32_rows: 0.0 },
         }
     }
 

@@ -24,7 +24,8 @@ use crate::wan::video::Video;
 use crate::wan::{DType, Quant};
 pub use axes::Axes;
 pub use built_in::{
-    BuiltIn, CpuMemory, backend_of_founding_name, compiles_kernels, cpu_memory, display_name, founding_name,
+    BuiltIn, CpuMemory, CudaMemory, backend_of_founding_name, compiles_kernels, cpu_memory, cuda_memory, display_name,
+    founding_name,
 };
 pub use case::{Case, Model, Workload, link_references, select};
 pub use ceiling::Ceiling;

@@ -112,12 +112,16 @@ fn backend_lines(Doctor { backends, configuration, .. }: &Doctor) -> Vec<Line> {
     backends.iter().flat_map(lines).collect()
 }
 
+fn warnings(backend: &BackendState, width: usize) -> Vec<Line> {
+    let line = |words: &&str| Line::new("warn", format!("{:<width$}  {words}", backend.name));
+    own_words(backend).iter().map(line).collect()
+}
+
 /// What a worker that opened says of itself, with its name before it: that something is missing, and the way out. What its
 /// libraries say is left out.
-fn warnings(backend: &BackendState, width: usize) -> Vec<Line> {
+fn own_words(backend: &BackendState) -> Vec<&str> {
     let Ok(Probed { ready, said }) = &backend.state else { return Vec::new() };
-    let own = said.iter().filter_map(|line| line.strip_prefix(&format!("{}: ", ready.worker)));
-    own.map(|words| Line::new("warn", format!("{:<width$}  {words}", backend.name))).collect()
+    said.iter().filter_map(|line| line.strip_prefix(ready.worker.as_str())?.strip_prefix(": ")).collect()
 }
 
 fn backend_line(backend: &BackendState, width: usize, configuration: &str) -> Line {
@@ -170,7 +174,9 @@ fn finding_line(finding: &Finding) -> Line {
 }
 
 fn summary(doctor: &Doctor) -> String {
-    let warnings = doctor.findings.iter().filter(|finding| finding.severity == Severity::Warning).count();
+    let of_machine = doctor.findings.iter().filter(|finding| finding.severity == Severity::Warning).count();
+    let of_workers: usize = doctor.backends.iter().map(|backend| own_words(backend).len()).sum();
+    let warnings = of_machine + of_workers;
     let closed: Vec<&str> =
         doctor.backends.iter().filter(|backend| !backend.is_open()).map(|backend| backend.name.as_str()).collect();
     let warned = match warnings {
@@ -318,6 +324,7 @@ Not ready to measure: cannot open torch.
         }
         let text = render(&Doctor { backends: vec![mlx], ..doctor() });
         assert!(text.contains("  warn  mlx  no header: install it [2K\n") && !text.contains("library"), "{text}");
+        assert!(text.ends_with("Ready to measure; the 2 warnings above would distort a measurement.\n"), "{text}");
     }
 
     #[test]

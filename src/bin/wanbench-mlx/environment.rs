@@ -21,6 +21,11 @@ pub unsafe fn set_up() {
         env::set_var("MLX_ENABLE_TF32", "0");
         // MLX builds CUDA graphs anew in every step, which takes longer than to launch the kernels one by one.
         env::set_var("MLX_USE_CUDA_GRAPHS", "0");
+        // Intermediate results are freed when the commands that they belong to are done, and up to 11 lots of commands are under way:
+        // large lots keep those of a whole step. Metal has its own size, by the GPU.
+        if cfg!(target_os = "linux") {
+            env::set_var("MLX_MAX_OPS_PER_BUFFER", "3");
+        }
     }
     // MLX's own choice is the temporary folder, which a restart empties: kernels would be compiled again, for minutes.
     if let (None, Ok(version)) = (env::var_os(KERNELS), native::version()) {
