@@ -35,7 +35,7 @@ impl SelfAttention {
 
     /// The rows of `x` attend to one another, turned by `rope`.
     pub fn forward(&self, x: &Tensor, rope: &Rope) -> Result<Tensor> {
-        let [q, k, v] = columns(&self.qkv.forward(x)?)?;
+        let [q, k, v] = self.qkv.forward_each(x)?;
         let q = rope.rotate(&split(&rms_norm(&q, &self.norm_q, self.eps)?, self.heads)?)?;
         let k = rope.rotate(&split(&rms_norm(&k, &self.norm_k, self.eps)?, self.heads)?)?;
         Ok(self.o.forward(&attend(&q, &k, &split(&v, self.heads)?)?)?)
@@ -88,7 +88,7 @@ impl CrossAttention {
     pub fn forward(&self, x: &Tensor, text: &Tensor, image: Option<&Tensor>) -> Result<Tensor> {
         let q = split(&rms_norm(&self.q.forward(x)?, &self.norm_q, self.eps)?, self.heads)?;
         let attended = |keys: &Keys, source: &Tensor| -> Result<Tensor> {
-            let [k, v] = columns(&keys.kv.forward(source)?)?;
+            let [k, v] = keys.kv.forward_each(source)?;
             let k = split(&rms_norm(&k, &keys.norm, self.eps)?, self.heads)?;
             Ok(attend(&q, &k, &split(&v, self.heads)?)?)
         };
@@ -98,12 +98,6 @@ impl CrossAttention {
         }
         Ok(self.o.forward(&sum)?)
     }
-}
-
-/// N tensors of as many columns each, side by side in `x`: views.
-fn columns<const N: usize>(x: &Tensor) -> Result<[Tensor; N]> {
-    let columns = x.f_chunk(N as i64, -1)?;
-    <[Tensor; N]>::try_from(columns).map_err(|columns| anyhow::anyhow!("{} parts where {N} belong", columns.len()))
 }
 
 /// `[tokens, heads, head_dim]`, a view.
