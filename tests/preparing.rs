@@ -125,10 +125,10 @@ fn each_case_is_launched_once_before_the_run_and_not_again_while_its_kernels_are
 
     let first = project.run(&arguments);
     let launches = project.launches();
-    let told = |ran: &Ran| ran.stderr.matches("compiling kernels for mlx/5f/").count();
+    let told = |ran: &Ran| ran.stderr.matches("preparing the kernels of mlx/5f/").count();
     assert_eq!(launches[..2], [PREPARING, PREPARING], "{}{}", first.stdout, first.stderr);
     assert_eq!((count(&launches, PREPARING), told(&first)), (2, 2), "{launches:?} {}", first.stderr);
-    let words = "compiling kernels for mlx/5f/int8 (once on this machine; up to 2 minutes)";
+    let words = "preparing the kernels of mlx/5f/int8 (up to 2 minutes where they are not compiled yet)";
     assert!(first.stderr.contains(words), "{}", first.stderr);
     let results = project.project.json("results.json");
     assert_eq!(results["cases"][0]["launches"].as_array().unwrap().len(), 2, "nothing of it is kept");

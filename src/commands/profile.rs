@@ -37,8 +37,8 @@ pub fn profile(args: &cli::Profile, terminal: &Terminal) -> Result<ExitStatus> {
     let cases = std::slice::from_ref(case);
     let materials = Materials::open(cases, &selected.models, &cache::folder(), selection.seed)?;
     let forecast = materials.forecast(case, selected.device);
-    if let Some(has_bytes) = memory(loading, selected.device).filter(|has| *has < forecast.peak_bytes) {
-        let skipped = Skipped::Memory { needs_bytes: forecast.peak_bytes, has_bytes };
+    if let Some(has_bytes) = memory(loading, selected.device).filter(|has| *has < forecast.needs_bytes()) {
+        let skipped = Skipped::Memory { needs_bytes: forecast.needs_bytes(), has_bytes };
         return Err(Error::incomplete(format!("{} does not fit into memory: {skipped}", case.name)));
     }
     let materials = materials.with_inputs(cases, &cache::folder(), selection.seed)?;

@@ -35,6 +35,8 @@ pub struct CudaMemory {
     pub rows: f64,
     /// … and as many more in f32, for what its attention keeps there.
     pub f32_rows: f64,
+    /// Whether quantized matrices are unpacked for their products in f32.
+    pub unpacks_f32: bool,
 }
 
 /// The name of `backend` as its makers write it; one of the user's own keeps its name.
@@ -119,9 +121,9 @@ impl BuiltIn {
         const MIB: u64 = 1 << 20;
         match self {
             // What is under way at a time: the worker limits it.
-            Self::Mlx => CudaMemory { workspace_bytes: 20 * MIB, rows: 41.0, f32_rows: 6.0 },
+            Self::Mlx => CudaMemory { workspace_bytes: 20 * MIB, rows: 41.0, f32_rows: 6.0, unpacks_f32: true },
             // cuBLAS takes 32 MiB.
-            Self::Torch => CudaMemory { workspace_bytes: 35 * MIB, rows: 9.0, f32_rows: 0.0 },
+            Self::Torch => CudaMemory { workspace_bytes: 35 * MIB, rows: 9.0, f32_rows: 0.0, unpacks_f32: false },
         }
     }
 

@@ -31,14 +31,15 @@ pub fn fit(cases: &[(Case, Forecast, usize)], beside_bytes: u64, has_bytes: Opti
     let skip = |forecast: &Forecast| match forecast.lacks {
         Some(lacks) => Some(Skipped::Layers { lacks }),
         None => {
-            (forecast.peak_bytes > has_bytes).then_some(Skipped::Memory { needs_bytes: forecast.peak_bytes, has_bytes })
+            let needs_bytes = forecast.needs_bytes();
+            (needs_bytes > has_bytes).then_some(Skipped::Memory { needs_bytes, has_bytes })
         }
     };
     let skipped = cases.iter().filter_map(|(case, forecast, _)| Some((case.name.clone(), skip(forecast)?)));
     let fitting: Vec<_> = cases.iter().filter(|(_, forecast, _)| skip(forecast).is_none()).collect();
     let mut blocks: BTreeMap<&str, u64> = BTreeMap::new();
     for (case, forecast, processes) in &fitting {
-        *blocks.entry(&case.workload.name).or_insert(beside_bytes) += forecast.peak_bytes * *processes as u64;
+        *blocks.entry(&case.workload.name).or_insert(beside_bytes) += forecast.needs_bytes() * *processes as u64;
     }
     let largest = blocks.into_iter().max_by_key(|(_, bytes)| *bytes).filter(|(_, bytes)| *bytes > has_bytes);
     let warning = largest.filter(|_| side_by_side).map(|(workload, needs_bytes)| {
@@ -49,7 +50,7 @@ pub fn fit(cases: &[(Case, Forecast, usize)], beside_bytes: u64, has_bytes: Opti
             format::gibibytes(has_bytes)
         )
     });
-    let largest_process = fitting.iter().map(|(_, forecast, _)| forecast.peak_bytes).max().unwrap_or(0);
+    let largest_process = fitting.iter().map(|(_, forecast, _)| forecast.needs_bytes()).max().unwrap_or(0);
     Fit {
         has_room_beside: largest_process + beside_bytes <= has_bytes,
         fitting: fitting.iter().map(|(case, ..)| case.clone()).collect(),
@@ -70,8 +71,14 @@ mod tests {
 
     fn cases() -> Vec<(Case, Forecast, usize)> {
         let case = |quant, gib, processes| {
-            let forecast =
-                Forecast { tokens: 1, work: Work::default(), model_bytes: 1, peak_bytes: gib * GIB, lacks: None };
+            let forecast = Forecast {
+                tokens: 1,
+                work: Work::default(),
+                model_bytes: 1,
+                peak_bytes: gib * GIB,
+                driver_bytes: 0,
+                lacks: None,
+            };
             (Case::new("mlx", workload(5), quant, DType::F32), forecast, processes)
         };
         vec![case(Quant::None, 71, 2), case(Quant::Int8, 20, 1), case(Quant::Nf4, 12, 1)]

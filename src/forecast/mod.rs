@@ -33,6 +33,9 @@ pub struct Forecast {
     /// What a process is expected to take at most of the memory that its device has: the host's, or a GPU's own, where it is the
     /// framework's peak and what the driver holds for the process.
     pub peak_bytes: u64,
+    /// What a GPU's driver holds beside for the process, in a GPU's own memory.
+    #[serde(skip)]
+    pub driver_bytes: u64,
     /// Layers that the workload needs and the network does not have.
     #[serde(skip)]
     pub lacks: Option<Layers>,
@@ -46,12 +49,17 @@ impl Forecast {
         let work = work::of_forward_pass(spec, tokens, case.workload.camera, network_bytes, case.dtype.size_bytes());
         let model_bytes = network_bytes * case.workload.experts.resident() as u64;
         let lacks = (case.workload.camera && !spec.camera).then_some(Layers::Camera);
-        let peak_bytes = model_bytes
-            + match device {
-                DeviceKind::Gpu if !cfg!(target_os = "macos") => cuda_bytes(case, spec, tokens),
-                _ => largest_tensor_bytes.max(step_bytes(case, spec, tokens, device)) + own_bytes(case, device),
-            };
-        Self { tokens, work, model_bytes, peak_bytes, lacks }
+        let (beside, driver_bytes) = match device {
+            DeviceKind::Gpu if !cfg!(target_os = "macos") => (cuda_bytes(case, spec, tokens), CUDA_DRIVER_BYTES),
+            _ => (step_bytes(case, spec, tokens, device), 0),
+        };
+        let peak_bytes = model_bytes + largest_tensor_bytes.max(beside) + own_bytes(case, device);
+        Self { tokens, work, model_bytes, peak_bytes, driver_bytes, lacks }
+    }
+
+    /// All that a launch takes of the device's memory.
+    pub fn needs_bytes(&self) -> u64 {
+        self.peak_bytes + self.driver_bytes
     }
 
     /// Seconds of a step where products run at the machine's GEMM rate and all else at its copy rate: no program is
@@ -72,13 +80,12 @@ fn step_bytes(case: &Case, spec: &Spec, tokens: usize, device: DeviceKind) -> u6
     if is_on_cpu && memory.holds_scores {
         bytes += spec.num_heads * tokens * tokens.max(spec.text_len) * size_of::<f32>();
     }
-    if is_on_cpu && memory.unpacks_weights && case.quant != Quant::None {
-        let largest = params(spec).iter().filter(|param| param.is_quantizable()).map(|param| param.len()).max();
-        // The next one may be unpacked while the last is in use.
-        bytes += 2 * largest.unwrap_or(0) * size_of::<f32>();
-    }
-    bytes as u64
+    let unpacked = if is_on_cpu && memory.unpacks_weights { unpacked_bytes(case, spec) } else { 0 };
+    bytes as u64 + unpacked
 }
+
+/// What the driver takes of a GPU's own memory for a process that uses both frameworks' libraries: an assumption on the safe side.
+const CUDA_DRIVER_BYTES: u64 = 768 << 20;
 
 /// Bytes that a step holds beside the weights in an NVIDIA GPU's own memory.
 fn cuda_bytes(case: &Case, spec: &Spec, tokens: usize) -> u64 {
@@ -87,12 +94,23 @@ fn cuda_bytes(case: &Case, spec: &Spec, tokens: usize) -> u64 {
     let (rows, f32_rows) = if size == size_of::<f32>() { (memory.rows, memory.f32_rows) } else { (memory.rows, 0.0) };
     // The rotations are two values for each feature of a head.
     let row = ((rows + f32_rows) * spec.dim as f64) as usize + 2 * spec.head_dim();
-    memory.workspace_bytes + (tokens * row * size) as u64
+    let unpacked = if memory.unpacks_f32 && size == size_of::<f32>() { unpacked_bytes(case, spec) } else { 0 };
+    memory.workspace_bytes + (tokens * row * size) as u64 + unpacked
 }
 
-/// Bytes of the program and its framework, before anything is loaded.
+/// Bytes of the quantized matrices that are unpacked for their products; the next one may be unpacked while the last is in use.
+fn unpacked_bytes(case: &Case, spec: &Spec) -> u64 {
+    if case.quant == Quant::None {
+        return 0;
+    }
+    let largest = params(spec).iter().filter(|param| param.is_quantizable()).map(|param| param.len()).max();
+    (2 * largest.unwrap_or(0) * size_of::<f32>()) as u64
+}
+
+/// Bytes of the program and its framework, before anything is loaded: none of them in a GPU's own memory.
 fn own_bytes(case: &Case, device: DeviceKind) -> u64 {
     match device {
+        DeviceKind::Gpu if !cfg!(target_os = "macos") => 0,
         DeviceKind::Gpu => 512 << 20,
         DeviceKind::Cpu => cpu_memory(&case.backend).program_bytes,
     }

@@ -17,9 +17,9 @@ use crate::store::record::{CaseRecord, RunRecord, failure};
 const GROSS: f64 = 10.0;
 const LEAST_GROSS: usize = 3;
 
-/// Seconds of a step below which its time is the host's rather than the device's: on an H100 controls of 5 frames (3 to 5 ms)
-/// differed from themselves by up to 32%, those of 41 frames (12 ms and more) by 0.1%.
-const SHORT_STEP: f64 = 0.005;
+/// Seconds of a step below which its time may be the host's rather than the device's: on an H200 controls of MLX's 5 frames (2 ms)
+/// differed from themselves by up to 14%, those of 41 frames (10 ms) by 0.1 to 0.6%.
+const SHORT_STEP: f64 = 0.003;
 
 /// What the control of one case says.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -41,7 +41,7 @@ pub struct Control {
 }
 
 impl Control {
-    /// Whether its step is so short that waiting for an idle machine is no remedy, but more frames are.
+    /// Whether its step is so short that more frames may be the remedy, rather than an idle machine.
     pub fn is_too_short(&self) -> bool {
         self.step_seconds.is_some_and(|step| step.0 < SHORT_STEP)
     }

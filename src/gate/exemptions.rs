@@ -2,6 +2,7 @@
 
 use super::outcome::{Against, Figure, Finding, Judged, Verdict};
 use super::plan::Judge;
+use crate::evidence::figures::DevicePeak;
 use crate::store::record::Skipped;
 use crate::text::format;
 
@@ -30,6 +31,7 @@ impl Judge<'_> {
             (count(&is_output_not_compared), "whose output was not compared"),
             (count(&is_without_reference), "whose speedup is not judged, since its reference was left out by hand"),
             (count(&is_without_peak), "whose worker reports no process peak"),
+            (count(&is_without_device_peak), "whose framework peak on the GPU has none recorded to compare with"),
             (count(&|case| self.is_of_another_shape(case)), &self.other_shape()),
             (
                 count(&|case| case.verdict == Verdict::Inconclusive && self.demands.allows_inconclusive),
@@ -105,6 +107,14 @@ fn is_without_reference(case: &Judged) -> bool {
         speedup.is_some_and(|finding| finding.verdict == Verdict::NotGated && finding.now.is_none())
     };
     [Against::Baseline, Against::Ceiling].into_iter().any(is_lost)
+}
+
+/// Whether its times were compared, and of what it holds in the GPU's own memory nothing was.
+fn is_without_device_peak(case: &Judged) -> bool {
+    let is_of_device = case.now.as_ref().is_some_and(|now| now.device_peak == DevicePeak::Framework);
+    let peaks = || case.findings.iter().filter(|finding| finding.figure == Figure::FrameworkPeak);
+    let is_new = peaks().any(|finding| finding.verdict == Verdict::New) && peaks().count() == 1;
+    is_of_device && is_new && case.verdict != Verdict::New
 }
 
 fn is_without_peak(case: &Judged) -> bool {

@@ -309,6 +309,19 @@ fn a_gpus_own_memory_that_nothing_tells_of_is_not_judged() {
     assert_not_judged(&judged(&now), "its framework peak cannot be judged: the worker reports none, and nothing else");
 }
 
+#[test]
+fn a_gpus_own_memory_that_was_never_recorded_is_named_as_not_compared() {
+    let mut now = Scenario::new();
+    let stored = now.baseline.as_mut().unwrap().cases.get_mut(CASE).unwrap();
+    stored.framework_peak_bytes = None;
+    stored.anchor.iter_mut().for_each(|anchor| anchor.framework_peak_bytes = None);
+    let words = "whose framework peak on the GPU has none recorded to compare with";
+    let is_named = |now: &Scenario| judged(now).exemptions.iter().any(|exemption| exemption.contains(words));
+    assert!(!is_named(&now));
+    now.with_own_memory(CASE);
+    assert!(is_named(&now), "{:?}", judged(&now).exemptions);
+}
+
 /// The scenario with so many launches of [`CASE`], of which `grown` have a process peak that is 200 MiB above the baseline's.
 fn grown(grown: usize, launches: usize) -> Scenario {
     let mut now = Scenario::new();
@@ -1219,12 +1232,12 @@ fn the_anchor_is_held_against_with_the_tolerance_of_the_case() {
 fn a_step_that_is_too_short_to_time_is_named_and_spoils_no_other_workload() {
     let mut now = Scenario::beside_base();
     for case in ["torch/5f/none", "mlx/5f/none"] {
-        ArmKind::ALL.into_iter().for_each(|kind| stretch(&mut now, case, kind, 0.5));
+        ArmKind::ALL.into_iter().for_each(|kind| stretch(&mut now, case, kind, 0.3));
         stretch(&mut now, case, ArmKind::Control, 1.05);
     }
     let outcome = judged(&now);
     let unfit: Vec<&str> = outcome.unfit().collect();
-    let told = "; a step of 4.05 ms is too short to time on this machine: use more frames";
+    let told = "; a step of 2.43 ms is too short to time on this machine: use more frames";
     assert!(unfit.len() == 1 && unfit[0].ends_with(told), "{unfit:?}");
     let verdicts_at_41 = outcome.cases.iter().filter(|case| case.name.contains("41f")).map(|case| case.verdict);
     assert!(verdicts_at_41.into_iter().all(|verdict| verdict == Verdict::Unchanged));

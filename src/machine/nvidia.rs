@@ -85,7 +85,10 @@ pub fn kernels_folder(cache: &Path) -> PathBuf {
 /// for; no process is started to ask for it.
 pub fn kernels_folder_of(cache: &Path, framework: &str, version: &str) -> PathBuf {
     let gpu = linux::nvidia_gpu().map_or_else(|| "gpu".to_owned(), |gpu| slug(&gpu, 64));
-    kernels_folder(cache).join(format!("{framework}-{}-{gpu}", slug(version, 32)))
+    // Which of several GPUs it is.
+    let visible =
+        std::env::var("CUDA_VISIBLE_DEVICES").map_or_else(|_| String::new(), |it| format!("-{}", slug(&it, 64)));
+    kernels_folder(cache).join(format!("{framework}-{}-{gpu}{visible}", slug(version, 32)))
 }
 
 fn query(fields: &[&str]) -> Option<String> {

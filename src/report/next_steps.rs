@@ -59,12 +59,12 @@ pub(super) fn steps(report: &Report) -> Vec<Step<'_>> {
     let (short, unfit): (Vec<&Control>, Vec<&Control>) =
         outcome.controls.iter().filter(|control| control.unfit.is_some()).partition(|control| control.is_too_short());
     steps.extend(more_frames(&short).map(Step::Do));
-    if !unfit.is_empty() || is_unsteady {
+    if !unfit.is_empty() || !short.is_empty() || is_unsteady {
         let doctor = report.invocation.doctor();
         steps.push(Step::Do(format!(
             "Wait until the machine is idle and measure again; `{doctor}` looks for what disturbs it."
         )));
-    } else if short.is_empty() {
+    } else {
         steps.extend(more_launches(report).map(Step::Do));
         steps.extend(measure_again(report).map(Step::Do));
     }

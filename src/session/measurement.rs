@@ -152,7 +152,7 @@ impl Measurement<'_> {
         let all: Vec<Case> = cases.iter().chain(&canary).cloned().collect();
         let materials = Materials::open(&all, models, &cache, self.seed)?;
         let forecasts = forecasts(self.selected, &materials, self.base_programs.is_some());
-        let beside_bytes = canary.as_ref().map_or(0, |canary| materials.forecast(canary, *device).peak_bytes);
+        let beside_bytes = canary.as_ref().map_or(0, |canary| materials.forecast(canary, *device).needs_bytes());
         let has_bytes = memory(&self.effort.loading, *device);
         let fit = forecast::fit(&forecasts, beside_bytes, has_bytes, suite.side_by_side);
         let fitting: Vec<Case> = fit.fitting.iter().chain(&canary).cloned().collect();

@@ -43,7 +43,7 @@ __device__ inline float4 at(const float* place) { return *reinterpret_cast<const
 
 // The shared memory of a block, in floats: queries, keys, values, probabilities.
 template <int DIM, int ROWS, int KEYS>
-constexpr int SHARED_FLOATS = (ROWS + 2 * KEYS) * PADDED<DIM> + ROWS * (KEYS + LANES);
+constexpr size_t SHARED_FLOATS = (ROWS + 2 * KEYS) * PADDED<DIM> + ROWS * (KEYS + LANES);
 
 // Writes the attended values [shares, rows, heads * DIM] and, to base 2, the logarithm of each row's sum [shares, heads, rows].
 template <int DIM, int ROWS, int KEYS>

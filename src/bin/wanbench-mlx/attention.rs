@@ -1,7 +1,7 @@
 //! Attention: MLX's own, or in f32 on CUDA the kernel of `attention.cuh`, since MLX's fused one knows half precision alone there and
 //! keeps all scores in memory otherwise. Metal's fused one takes every dtype.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::{CStr, CString};
 
 use anyhow::Result;
@@ -14,21 +14,33 @@ use crate::native::{CudaKernel, Launch};
 
 /// Scaled dot-product attention over `[rows, heads, head_dim]`; the results have the heads side by side again, `[rows, dim]`.
 pub struct Attention {
-    /// By the width of a head; empty where MLX's own attention serves.
+    /// For f32, by the width of a head; empty where MLX's own attention serves.
     kernels: HashMap<usize, Fused>,
 }
 
 impl Attention {
-    /// For networks of `dtype`.
-    pub fn new(dtype: Dtype, hardware: Hardware) -> Result<Self> {
-        let shapes = if hardware == Hardware::Cuda && dtype == Dtype::Float32 { SHAPES.as_slice() } else { &[] };
-        let kernels = shapes.iter().map(|shape| Ok((shape.head_dim, Fused::new(*shape)?)));
-        Ok(Self { kernels: kernels.collect::<Result<_>>()? })
+    /// With the kernels that the GPU can run: not all have the shared memory for the fastest.
+    pub fn new(hardware: Hardware) -> Self {
+        let mut kernels = HashMap::new();
+        for shape in SHAPES.into_iter().filter(|_| hardware == Hardware::Cuda) {
+            if !kernels.contains_key(&shape.head_dim)
+                && let Ok(fused) = Fused::new(shape).and_then(Fused::tried)
+            {
+                kernels.insert(shape.head_dim, fused);
+            }
+        }
+        Self { kernels }
+    }
+
+    /// The widths of heads for which f32 is computed by `attention.cuh`.
+    pub fn head_dims(&self) -> BTreeSet<usize> {
+        self.kernels.keys().copied().collect()
     }
 
     /// What q attends to, computed as `wide`.
     pub fn attend(&self, q: &Array, k: &Array, v: &Array, wide: Dtype) -> Result<Array, Exception> {
-        match self.kernels.get(&(q.shape()[2] as usize)) {
+        let kernel = self.kernels.get(&(q.shape()[2] as usize)).filter(|_| q.dtype() == Dtype::Float32);
+        match kernel {
             Some(fused) => fused.attend(q, k, v),
             None => attend(q, k, v, wide),
         }
@@ -43,7 +55,7 @@ fn attend(q: &Array, k: &Array, v: &Array, wide: Dtype) -> Result<Array, Excepti
     attended.as_dtype(q.dtype())?.squeeze_axes(&[0])?.transpose_axes(&[1, 0, 2])?.flatten(1, None)
 }
 
-/// How `attention.cuh` is instantiated for a width of heads: what is fastest on an H200, see docs/gpu.md.
+/// How `attention.cuh` is instantiated for a width of heads.
 #[derive(Clone, Copy)]
 struct Shape {
     head_dim: usize,
@@ -53,9 +65,23 @@ struct Shape {
     keys: usize,
 }
 
-const SHAPES: [Shape; 2] = [Shape { head_dim: 64, rows: 128, keys: 64 }, Shape { head_dim: 128, rows: 64, keys: 32 }];
+/// The first of a width that a GPU can run is taken. The very first is the fastest on an H200, see docs/gpu.md, and takes 104 KiB of
+/// shared memory; the others take 71 and 76 KiB, which GPUs from 2020 on have.
+const SHAPES: [Shape; 3] = [
+    Shape { head_dim: 64, rows: 128, keys: 64 },
+    Shape { head_dim: 64, rows: 128, keys: 32 },
+    Shape { head_dim: 128, rows: 64, keys: 32 },
+];
 
-/// Threads of a block, as `attention.cuh` has them.
+impl Shape {
+    /// Shared memory of a block: the source asserts that it is what it uses.
+    fn shared_bytes(self) -> usize {
+        let Self { head_dim, rows, keys } = self;
+        ((rows + 2 * keys) * (head_dim + 4) + rows * (keys + LANES)) * size_of::<f32>()
+    }
+}
+
+/// Threads of a block and lanes of a row, as the source asserts.
 const THREADS: i32 = 128;
 const LANES: usize = 8;
 /// Threads of a block that joins shares.
@@ -77,6 +103,7 @@ struct Fused {
 const HEADER: &str = include_str!("attention.cuh");
 
 const ATTEND: &str = "
+    static_assert(wanbench::SHARED_FLOATS<DIM, ROWS, KEYS> * sizeof(float) == SHARED && wanbench::THREADS == BLOCK);
     extern __shared__ float4 shared[];
     auto view = [](const float* data, const auto& shape, const auto& strides) {
         return wanbench::View{data + blockIdx.y * strides[1], long(strides[0]), shape[0]};
@@ -92,15 +119,13 @@ const MERGE: &str = "
 
 impl Fused {
     fn new(shape: Shape) -> Result<Self> {
-        let Shape { head_dim, rows, keys } = shape;
-        let shared_floats = (rows + 2 * keys) * (head_dim + 4) + rows * (keys + LANES);
         let kernel = |name: &str, inputs: &[&CStr], outputs: &[&CStr], source: &str, shared_bytes| {
             let hash = Sha256::new().chain_update(HEADER).chain_update(source).finalize();
             let name =
                 CString::new(format!("wanbench_{name}_{:02x}{:02x}{:02x}{:02x}", hash[0], hash[1], hash[2], hash[3]))?;
             CudaKernel::new(&name, inputs, outputs, &CString::new(source)?, &CString::new(HEADER)?, shared_bytes)
         };
-        let shared_bytes = shared_floats * size_of::<f32>();
+        let shared_bytes = shape.shared_bytes();
         Ok(Self {
             shape,
             attend: kernel("attend", &[c"q", c"k", c"v"], &[c"out", c"log_sums"], ATTEND, shared_bytes)?,
@@ -108,8 +133,19 @@ impl Fused {
         })
     }
 
+    /// This, if the GPU runs it.
+    fn tried(self) -> Result<Self> {
+        let row = Array::zeros::<f32>(&[1, 1, self.shape.head_dim as i32])?;
+        self.attend(&row, &row, &row)?.eval()?;
+        Ok(self)
+    }
+
     fn attend(&self, q: &Array, k: &Array, v: &Array) -> Result<Array, Exception> {
         let Shape { head_dim, rows, keys } = self.shape;
+        let is_as_written = k.shape() == v.shape() && k.shape()[1..] == q.shape()[1..];
+        if !is_as_written || [q, k, v].iter().any(|x| x.dtype() != Dtype::Float32) {
+            return Err(Exception::custom("attention takes f32 rows of as many heads"));
+        }
         let (queries, heads) = (q.shape()[0], q.shape()[1]);
         let dim = heads * head_dim as i32;
         let tiles = pieces(k.shape()[0], keys as i32);
@@ -118,7 +154,13 @@ impl Fused {
             outputs: &[&[shares, queries, dim], &[shares, heads, queries]],
             grid: [pieces(queries, rows as i32) * THREADS, heads, shares],
             block: [THREADS, 1, 1],
-            constants: &[(c"DIM", head_dim), (c"ROWS", rows), (c"KEYS", keys)],
+            constants: &[
+                (c"DIM", head_dim),
+                (c"ROWS", rows),
+                (c"KEYS", keys),
+                (c"SHARED", self.shape.shared_bytes()),
+                (c"BLOCK", THREADS as usize),
+            ],
         };
         // SAFETY: all three are f32 `[rows, heads, head_dim]` with a head's features side by side, as the network's projections are;
         // the grid has a block for every tile of queries, head and share, and what is beyond the rows is neither read nor written.

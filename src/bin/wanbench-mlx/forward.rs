@@ -45,7 +45,7 @@ impl Forward {
         weights: &Weights,
         inputs: &Inputs,
         timesteps: &[f32],
-        attention: Attention,
+        attention: Rc<Attention>,
         compiles: bool,
     ) -> Result<Self> {
         let (spec, index) = (weights.spec.clone(), Rc::clone(&weights.index));
@@ -126,7 +126,7 @@ struct Network {
     /// Whether the arguments hold y, the camera and the image.
     has: [bool; 3],
     index: Rc<Index>,
-    attention: Attention,
+    attention: Rc<Attention>,
 }
 
 impl Network {

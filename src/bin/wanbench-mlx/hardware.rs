@@ -50,17 +50,4 @@ impl Hardware {
             Self::Cuda => dtype == Dtype::Float32,
         }
     }
-
-    /// What a measurement here rests on beside the versions: names and values for the record.
-    pub fn methods(self) -> &'static [(&'static str, &'static str)] {
-        match self {
-            Self::Cpu | Self::Metal => &[],
-            Self::Cuda => &[
-                ("mlx-tf32", "off"),
-                ("mlx-cuda-graphs", "off"),
-                ("mlx-f32-attention", "wanbench's kernel"),
-                ("mlx-f32-quantized-products", "unpacked"),
-            ],
-        }
-    }
 }

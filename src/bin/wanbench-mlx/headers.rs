@@ -10,9 +10,17 @@ use wanbench::worker::say;
 
 /// Of MLX's own, one of each library.
 const OWN: [&str; 3] = ["cccl/cuda/std/type_traits", "cute/tensor.hpp", "cutlass/cutlass.h"];
-/// Of CUDA's, those that MLX's kernels include; the last one for the products of quantized matrices alone.
-const CUDA: [&str; 7] =
-    ["cooperative_groups.h", "cuda_bf16.h", "cuda_fp16.h", "cuda_fp8.h", "math_constants.h", "mma.h", "crt/mma.h"];
+/// Of CUDA's, those that MLX's kernels and ours include; the last one for the products of quantized matrices alone.
+const CUDA: [&str; 8] = [
+    "cooperative_groups.h",
+    "cuda_bf16.h",
+    "cuda_fp16.h",
+    "cuda_fp8.h",
+    "cuda_pipeline_primitives.h",
+    "math_constants.h",
+    "mma.h",
+    "crt/mma.h",
+];
 /// Where a toolkit is without a variable that names it.
 const TOOLKIT: &str = "/usr/local/cuda";
 

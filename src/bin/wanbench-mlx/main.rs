@@ -19,6 +19,7 @@ mod weights;
 use std::mem;
 use std::path::Path;
 use std::process::ExitCode;
+use std::rc::Rc;
 
 use anyhow::{Context, Result, anyhow};
 use mlx_rs::{Array, Device as MlxDevice, Dtype, Stream, memory, transforms};
@@ -43,6 +44,7 @@ struct Mlx {
     stream: Stream,
     hardware: Hardware,
     compiles: bool,
+    attention: Rc<Attention>,
     in_use: Option<Weights>,
     waiting: Option<Weights>,
     /// For whatever network is in use.
@@ -65,7 +67,9 @@ impl Backend for Mlx {
             headers::check(Path::new(library));
         }
         let compiles = compiler::probe(hardware);
-        Ok(Self { stream, hardware, compiles, in_use: None, waiting: None, forward: None, has_stepped: false })
+        let attention = Rc::new(Attention::new(hardware));
+        let (in_use, waiting) = (None, None);
+        Ok(Self { stream, hardware, compiles, attention, in_use, waiting, forward: None, has_stepped: false })
     }
 
     fn device(&self) -> Device {
@@ -80,7 +84,12 @@ impl Backend for Mlx {
             ("mlx-compile", if self.compiles { "on" } else { "off" }.to_owned()),
             ("wanbench", env!("CARGO_PKG_VERSION").to_owned()),
         ];
-        versions.extend(self.hardware.methods().iter().map(|(name, value)| (*name, (*value).to_owned())));
+        if self.hardware == Hardware::Cuda {
+            versions.extend(environment::settings());
+            let of_heads: Vec<String> = self.attention.head_dims().iter().map(usize::to_string).collect();
+            versions.push(("mlx-f32-attention", format!("wanbench's kernel for heads of [{}]", of_heads.join(", "))));
+            versions.push(("mlx-f32-quantized-products", "unpacked".to_owned()));
+        }
         versions
     }
 
@@ -104,7 +113,7 @@ impl Backend for Mlx {
 
     fn prepare(&mut self, inputs: &Inputs, timesteps: &[f32]) -> Result<()> {
         let weights = self.in_use.as_ref().context(NOT_LOADED)?;
-        let attention = Attention::new(weights.index.dtype, self.hardware)?;
+        let attention = Rc::clone(&self.attention);
         self.forward = Some(Forward::prepare(weights, inputs, timesteps, attention, self.compiles)?);
         Ok(())
     }

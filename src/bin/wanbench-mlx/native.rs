@@ -1,6 +1,6 @@
 //! What mlx-rs 0.33 has no safe call for: mlx-c, wrapped. The only unsafe code of this worker besides `main`.
 //!
-//! Each function here is safe to call with any arguments: mlx-c checks shapes and modes itself and returns a status. The
+//! Each function here that is not `unsafe` is safe to call with any arguments: mlx-c checks shapes and modes itself and returns a status. The
 //! caller must have made one safe call of mlx-rs before, so that its error handler is in place ([`crate::Mlx`] does).
 //!
 //! mlx-rs keeps MLX's own words on a failed raw call to itself, so the errors here name the call and its arguments.

@@ -89,12 +89,20 @@ impl Backend for Torch {
         }
         ensure!(self.networks.len() < 2, "two networks are loaded already: unload one first");
         let mut weights = Weights::new(source, loading, self.torch_device());
-        self.networks.push(Network::new(WanModel::load(&mut weights).map_err(without_backtrace)?));
-        Ok(weights.bytes())
+        let mut network = Network::new(WanModel::load(&mut weights).map_err(without_backtrace)?);
+        // One that takes over on the way is made ready here, and not in its first step.
+        if let Some(sample) = &self.sample {
+            network.record(sample).map_err(without_backtrace)?;
+        }
+        let bytes = weights.bytes();
+        self.networks.push(network);
+        Ok(bytes)
     }
 
     fn unload(&mut self) -> Result<()> {
         ensure!(!self.networks.is_empty(), "unload comes after load");
+        // A recorded pass's output lies in its memory.
+        self.velocity = None;
         drop(self.networks.remove(0));
         self.accelerator.as_ref().map_or(Ok(()), Accelerator::empty_cache)
     }

@@ -30,17 +30,27 @@ impl Network {
     ///
     /// Until [`Self::forget`], the sample must be the same.
     pub fn forward(&mut self, sample: &Sample) -> Result<Tensor> {
-        let pass = || self.model.forward(sample, &mut |_| Ok(()));
-        if !matches!(sample.x.device(), Device::Cuda(_)) {
-            return pass();
+        self.record(sample)?;
+        match &self.recorded {
+            Some(Recorded { graph, velocity }) => {
+                graph.replay()?;
+                Ok(velocity.shallow_clone())
+            }
+            None => self.pass(sample),
         }
-        if self.recorded.is_none() {
-            let (graph, velocity) = Graph::record(pass).context("cannot record a pass")?;
+    }
+
+    /// Records the pass over `sample`, where the device can replay it and no pass is recorded.
+    pub fn record(&mut self, sample: &Sample) -> Result<()> {
+        if self.recorded.is_none() && matches!(sample.x.device(), Device::Cuda(_)) {
+            let (graph, velocity) = Graph::record(|| self.pass(sample)).context("cannot record a pass")?;
             self.recorded = Some(Recorded { graph, velocity });
         }
-        let Recorded { graph, velocity } = self.recorded.as_ref().context("a recorded pass is gone")?;
-        graph.replay()?;
-        Ok(velocity.shallow_clone())
+        Ok(())
+    }
+
+    fn pass(&self, sample: &Sample) -> Result<Tensor> {
+        self.model.forward(sample, &mut |_| Ok(()))
     }
 
     /// Drops what was recorded: the next pass is over another sample.

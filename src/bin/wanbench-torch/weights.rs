@@ -51,23 +51,21 @@ impl<'a, 'wire> Weights<'a, 'wire> {
 
     /// One tensor of the rows of all `parts`.
     pub fn stacked(&mut self, parts: &[Part]) -> Result<Tensor> {
-        let shapes = parts.iter().map(|part| self.shape(&part.name)).collect::<Result<Vec<_>>>()?;
-        let mut shape = shapes.first().context("there is nothing to stack")?.clone();
-        shape[0] = shapes.iter().map(|shape| shape[0]).sum();
-        let held = self.empty(&shape)?;
-        self.fill_rows(&held, parts, &shapes)?;
+        let (rows, behind) = self.stack(parts)?;
+        let held = self.empty(&[&[rows.iter().sum()], behind.as_slice()].concat())?;
+        self.fill_rows(&held, parts, &rows)?;
         Ok(held)
     }
 
     /// The same as a matrix, for products: what is behind the first axis is one.
     pub fn matrix(&mut self, parts: &[Part]) -> Result<Tensor> {
-        let shapes = parts.iter().map(|part| self.shape(&part.name)).collect::<Result<Vec<_>>>()?;
-        let (rows, columns) = (shapes.iter().map(|shape| shape[0]).sum(), shapes[0][1..].iter().product());
+        let (rows, behind) = self.stack(parts)?;
+        let (all_rows, columns) = (rows.iter().sum(), behind.iter().product());
         let held = match self.is_transposed() {
-            true => self.empty(&[columns, rows])?.f_transpose(0, 1)?,
-            false => self.empty(&[rows, columns])?,
+            true => self.empty(&[columns, all_rows])?.f_transpose(0, 1)?,
+            false => self.empty(&[all_rows, columns])?,
         };
-        self.fill_rows(&held, parts, &shapes)?;
+        self.fill_rows(&held, parts, &rows)?;
         Ok(held)
     }
 
@@ -97,11 +95,19 @@ impl<'a, 'wire> Weights<'a, 'wire> {
         Ok(held)
     }
 
-    fn fill_rows(&mut self, held: &Tensor, parts: &[Part], shapes: &[Vec<i64>]) -> Result<()> {
+    /// How many rows each of the parts has, and the extents behind the first axis, which they share.
+    fn stack(&self, parts: &[Part]) -> Result<(Vec<i64>, Vec<i64>)> {
+        let shapes = parts.iter().map(|part| self.shape(&part.name)).collect::<Result<Vec<_>>>()?;
+        let split = |shape: &Vec<i64>| shape.split_first().map(|(rows, behind)| (*rows, behind.to_vec()));
+        let (rows, behind): (Vec<i64>, Vec<Vec<i64>>) = shapes.iter().filter_map(split).unzip();
+        Ok((rows, behind.into_iter().next().context("there is nothing to stack")?))
+    }
+
+    fn fill_rows(&mut self, held: &Tensor, parts: &[Part], rows: &[i64]) -> Result<()> {
         let mut first = 0;
-        for (part, shape) in parts.iter().zip(shapes) {
-            self.fill(&held.f_narrow(0, first, shape[0])?, part)?;
-            first += shape[0];
+        for (part, rows) in parts.iter().zip(rows) {
+            self.fill(&held.f_narrow(0, first, *rows)?, part)?;
+            first += rows;
         }
         Ok(())
     }

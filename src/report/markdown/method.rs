@@ -2,7 +2,7 @@
 
 use super::super::{Report, summary};
 use super::syntax::code;
-use crate::config::{Ceiling, Thresholds};
+use crate::config::{BuiltIn, Ceiling, Thresholds};
 use crate::protocol::MemoryKind;
 use crate::text::format;
 use crate::wan::Experts;
@@ -51,7 +51,7 @@ pub(in crate::report) fn notes(report: &Report) -> String {
          - Throughput counts matrix products and attention, a multiply-add as two operations; as bytes it counts each weight, and each product's operands and results, once. The machine's rates are those of a large square product in the case's arithmetic and of a large copy\n\
          - `nf4` rows are MLX's 4-bit affine mode with group size 64, the same as `int4`; they keep the name of the founding report\n\
          - Arithmetic is f32 unless a row says otherwise: no TF32, no bf16 attention\n\
-         {levers}\
+         {only_one}\
          - Tolerances: step time beside the base revision {base}%, mean step, switch and loading time (from a second on) beside it {whole}%, speedup against the baseline {speedup}%, own step time against the baseline {step}%, both and the peaks against the anchor {anchor}%, peaks {peak}% + {mib} MiB, model memory exact{limits}. A speed tolerance is a ratio, symmetric in both directions: 5% is −4.8% to +5.0%\n\
          - A change fails if it is beyond its tolerance and significant: the probability of any false alarm, over all cases and looks together, is at most {alpha}%, and against the baseline as much where jobs differ by up to 2%\n",
         base = gate.base_tolerance_percent,
@@ -63,18 +63,23 @@ pub(in crate::report) fn notes(report: &Report) -> String {
         peak = gate.peak_tolerance_percent,
         mib = gate.peak_tolerance_mib,
         limits = limits(gate),
-        levers = if uses_cuda(report) { LEVERS_ON_CUDA } else { "" },
+        only_one = if uses_cuda(report) { ONLY_ONE_ON_CUDA } else { "" },
     )
 }
 
 /// What only one of the built-in workers does on an NVIDIA GPU.
-const LEVERS_ON_CUDA: &str = "- On an NVIDIA GPU, PyTorch's pass is recorded once and replayed as a CUDA graph, while MLX's kernels \
+const ONLY_ONE_ON_CUDA: &str = "- On an NVIDIA GPU, PyTorch's pass is recorded once and replayed as a CUDA graph, while MLX's kernels \
     are launched one by one; MLX's attention in f32 is a kernel of wanbench's own, since MLX has a fused one for half precision \
     only, and its quantized products in f32 are of unpacked weights, since its own kernels may round to TF32\n";
 
+/// Whether both built-in workers ran on an NVIDIA GPU.
 fn uses_cuda(report: &Report) -> bool {
-    let mut measured = report.record.cases.iter().flat_map(|case| case.measured());
-    measured.any(|(_, launch)| launch.device.memory == Some(MemoryKind::Discrete))
+    let on_cuda = |backend: &str| {
+        let mut measured =
+            report.record.cases.iter().filter(|case| case.case.backend == backend).flat_map(|case| case.measured());
+        measured.any(|(_, launch)| launch.device.memory == Some(MemoryKind::Discrete))
+    };
+    BuiltIn::ALL.into_iter().all(|built_in| on_cuda(built_in.name()))
 }
 
 /// The ceilings of all cases, and what some cases have of their own; nothing where there are none.

@@ -385,7 +385,7 @@ impl CaseTally {
 /// `cooling down, 12 s left`.
 /// What is done before the run, once for each case.
 pub fn compiling_words(case: &str) -> String {
-    format!("compiling kernels for {} (once on this machine; up to 2 minutes)", one_line(case))
+    format!("preparing the kernels of {} (up to 2 minutes where they are not compiled yet)", one_line(case))
 }
 
 fn wait_words(wait: Wait, remaining_seconds: Option<u64>) -> String {
@@ -414,7 +414,7 @@ mod tests {
     fn compiling_is_told_until_something_else_happens() {
         let mut tally = tally();
         tally.handle(&RunEvent::Compiling { case: CASE });
-        let words = "compiling kernels for mlx/5f/int8 (once on this machine; up to 2 minutes)";
+        let words = "preparing the kernels of mlx/5f/int8 (up to 2 minutes where they are not compiled yet)";
         assert_eq!(tally.phase_words(), words);
         tally.handle(&RunEvent::Waiting { wait: Wait::CanaryStart, remaining_seconds: None });
         assert_eq!(tally.phase_words(), "starting the canary");

@@ -274,7 +274,7 @@ fn a_gpu_with_memory_of_its_own_that_does_not_come_to_rest() {
 fn a_step_that_is_too_short_to_time() {
     let mut now = Scenario::beside_base();
     for case in ["torch/5f/none", "mlx/5f/none"] {
-        for (kind, factor) in [(ArmKind::Head, 0.5), (ArmKind::Base, 0.5), (ArmKind::Control, 0.53)] {
+        for (kind, factor) in [(ArmKind::Head, 0.3), (ArmKind::Base, 0.3), (ArmKind::Control, 0.33)] {
             for launch in now.case(case).launches_mut(kind) {
                 let Outcome::Measured(measured) = &mut launch.outcome else { continue };
                 measured.step_seconds.iter_mut().for_each(|step| *step *= factor);
