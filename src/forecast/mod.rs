@@ -84,7 +84,7 @@ fn step_bytes(case: &Case, spec: &Spec, tokens: usize, device: DeviceKind) -> u6
     bytes as u64 + unpacked
 }
 
-/// What the driver takes of a GPU's own memory for a process that uses both frameworks' libraries: an assumption on the safe side.
+/// What the driver takes of a GPU's own memory for a process of either framework: an assumption on the safe side.
 const CUDA_DRIVER_BYTES: u64 = 768 << 20;
 
 /// Bytes that a step holds beside the weights in an NVIDIA GPU's own memory.
