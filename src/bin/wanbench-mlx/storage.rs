@@ -100,26 +100,21 @@ impl Loader<'_, '_> {
         };
         let slot = match self.index.layout.filter(|_| param.is_quantizable()) {
             None => {
-                let arrays: Vec<Array> =
-                    parts.iter().map(|part| self.read_as_dtype(&part.name)).collect::<Result<_>>()?;
-                Slot::Plain(self.push(stack(arrays)?))
+                let array = self.read_stacked(&parts)?;
+                Slot::Plain(self.push(array))
             }
             Some(layout) => {
-                let packed = |part| match self.source {
-                    None => self.read_packed(part, layout),
-                    Some(_) => self.pack(part, layout),
+                let packed = match self.source {
+                    None => self.read_packed(&parts, layout)?,
+                    Some(_) => {
+                        let array = self.read_stacked(&parts)?;
+                        self.loading.quantizing(|| packing::pack(&array, layout, self.index.hardware))?
+                    }
                 };
-                let packed: Vec<Packed<Array>> = parts.iter().map(packed).collect::<Result<_>>()?;
-                let of = |array: fn(&Packed<Array>) -> Option<&Array>| -> Vec<Array> {
-                    packed.iter().filter_map(array).cloned().collect()
-                };
-                let (weights, scales) = (of(|it| Some(&it.weight)), of(|it| Some(&it.scales)));
-                let biases = of(|it| it.biases.as_ref());
-                drop(packed);
                 Slot::Packed(Packed {
-                    weight: self.push(stack(weights)?),
-                    scales: self.push(stack(scales)?),
-                    biases: (!biases.is_empty()).then(|| anyhow::Ok(self.push(stack(biases)?))).transpose()?,
+                    weight: self.push(packed.weight),
+                    scales: self.push(packed.scales),
+                    biases: packed.biases.map(|biases| self.push(biases)),
                 })
             }
         };
@@ -132,18 +127,16 @@ impl Loader<'_, '_> {
         self.arrays.len() - 1
     }
 
-    fn pack(&mut self, param: &Param, layout: Layout) -> Result<Packed<Array>> {
-        let array = self.read_as_dtype(&param.name)?;
-        self.loading.quantizing(|| packing::pack(&array, layout, self.index.hardware))
+    /// The rows of all `parts`, cast.
+    fn read_stacked(&mut self, parts: &[Param]) -> Result<Array> {
+        stack(parts.iter().map(|part| self.read_as_dtype(&part.name)).collect::<Result<_>>()?)
     }
 
-    fn read_packed(&mut self, param: &Param, layout: Layout) -> Result<Packed<Array>> {
-        let [weight, scales, biases] = packed_names(param);
-        Ok(Packed {
-            weight: self.read(&weight)?,
-            scales: self.read(&scales)?,
-            biases: layout.has_biases().then(|| self.read(&biases)).transpose()?,
-        })
+    /// The rows of all `parts`, as they are quantized in the file.
+    fn read_packed(&mut self, parts: &[Param], layout: Layout) -> Result<Packed<Array>> {
+        let names: Vec<[String; 3]> = parts.iter().map(packed_names).collect();
+        let mut read = |of: usize| stack(names.iter().map(|names| self.read(&names[of])).collect::<Result<_>>()?);
+        Ok(Packed { weight: read(0)?, scales: read(1)?, biases: layout.has_biases().then(|| read(2)).transpose()? })
     }
 
     /// The tensor `name`; the array of its stored dtype is gone when this returns.
