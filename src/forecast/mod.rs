@@ -30,8 +30,7 @@ pub struct Forecast {
     pub work: Work,
     /// Bytes of the weights, of all networks in memory together.
     pub model_bytes: u64,
-    /// What a process is expected to take at most of the memory that its device has: the host's, or a GPU's own, where it is the
-    /// framework's peak and what the driver holds for the process.
+    /// The expected device peak: the process's, or the framework's in a GPU's own memory.
     pub peak_bytes: u64,
     /// What a GPU's driver holds beside for the process, in a GPU's own memory.
     #[serde(skip)]
@@ -49,9 +48,9 @@ impl Forecast {
         let work = work::of_forward_pass(spec, tokens, case.workload.camera, network_bytes, case.dtype.size_bytes());
         let model_bytes = network_bytes * case.workload.experts.resident() as u64;
         let lacks = (case.workload.camera && !spec.camera).then_some(Layers::Camera);
-        let (beside, driver_bytes) = match device {
-            DeviceKind::Gpu if !cfg!(target_os = "macos") => (cuda_bytes(case, spec, tokens), CUDA_DRIVER_BYTES),
-            _ => (step_bytes(case, spec, tokens, device), 0),
+        let (beside, driver_bytes) = match has_own_memory(device) {
+            true => (cuda_bytes(case, spec, tokens), CUDA_DRIVER_BYTES),
+            false => (step_bytes(case, spec, tokens, device), 0),
         };
         let peak_bytes = model_bytes + largest_tensor_bytes.max(beside) + own_bytes(case, device);
         Self { tokens, work, model_bytes, peak_bytes, driver_bytes, lacks }
@@ -84,6 +83,11 @@ fn step_bytes(case: &Case, spec: &Spec, tokens: usize, device: DeviceKind) -> u6
     bytes as u64 + unpacked
 }
 
+/// Whether a device has memory of its own, as every GPU but a Mac's is taken to have.
+fn has_own_memory(device: DeviceKind) -> bool {
+    device == DeviceKind::Gpu && !cfg!(target_os = "macos")
+}
+
 /// What the driver takes of a GPU's own memory for a process of either framework: an assumption on the safe side.
 const CUDA_DRIVER_BYTES: u64 = 768 << 20;
 
@@ -110,7 +114,7 @@ fn unpacked_bytes(case: &Case, spec: &Spec) -> u64 {
 /// Bytes of the program and its framework, before anything is loaded: none of them in a GPU's own memory.
 fn own_bytes(case: &Case, device: DeviceKind) -> u64 {
     match device {
-        DeviceKind::Gpu if !cfg!(target_os = "macos") => 0,
+        _ if has_own_memory(device) => 0,
         DeviceKind::Gpu => 512 << 20,
         DeviceKind::Cpu => cpu_memory(&case.backend).program_bytes,
     }

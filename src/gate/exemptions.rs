@@ -112,9 +112,8 @@ fn is_without_reference(case: &Judged) -> bool {
 /// Whether its times were compared, and of what it holds in the GPU's own memory nothing was.
 fn is_without_device_peak(case: &Judged) -> bool {
     let is_of_device = case.now.as_ref().is_some_and(|now| now.device_peak == DevicePeak::Framework);
-    let peaks = || case.findings.iter().filter(|finding| finding.figure == Figure::FrameworkPeak);
-    let is_new = peaks().any(|finding| finding.verdict == Verdict::New) && peaks().count() == 1;
-    is_of_device && is_new && case.verdict != Verdict::New
+    let mut peaks = case.findings.iter().filter(|finding| finding.figure == Figure::FrameworkPeak);
+    is_of_device && case.verdict != Verdict::New && peaks.all(|finding| finding.verdict == Verdict::New)
 }
 
 fn is_without_peak(case: &Judged) -> bool {

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
 use crate::children;
+use crate::text::format;
 
 /// Stands between a commit and the hash of what differs from it.
 const DIRTY: &str = "-dirty-";
@@ -30,7 +31,7 @@ pub fn head(folder: &Path, apart: &Path) -> Option<String> {
         return Some(commit);
     }
     let hash = Sha256::digest(&differences);
-    let digits: String = hash.iter().take(DIRTY_DIGITS / 2).map(|byte| format!("{byte:02x}")).collect();
+    let digits: String = format::hexadecimal(&hash[..DIRTY_DIGITS / 2]);
     Some(format!("{commit}{DIRTY}{digits}"))
 }
 

@@ -19,6 +19,7 @@ use crate::files::{read, save};
 use crate::machine;
 use crate::protocol::{self, DeviceKind, Measure};
 use crate::store::record::{Failure, Measured};
+use crate::text::format;
 
 /// How long a preparing launch may take: so long that only one that hangs is ended.
 const DEADLINE: Deadline = Deadline {
@@ -75,7 +76,7 @@ impl Kernels {
             "{worker} {} {:?} {latent:?} {text_rows} {camera} {} {}",
             self.gpu, network.spec, case.quant, case.dtype
         );
-        format!("{}.prepared", hexadecimal(Sha256::digest(what)))
+        format!("{}.prepared", format::hexadecimal(Sha256::digest(what)))
     }
 }
 
@@ -139,16 +140,12 @@ fn content(program: &Program) -> io::Result<String> {
     loop {
         let chunk = file.fill_buf()?;
         if chunk.is_empty() {
-            return Ok(hexadecimal(hash.finalize()));
+            return Ok(format::hexadecimal(hash.finalize()));
         }
         hash.update(chunk);
         let length = chunk.len();
         file.consume(length);
     }
-}
-
-fn hexadecimal(bytes: impl AsRef<[u8]>) -> String {
-    bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

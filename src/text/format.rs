@@ -158,9 +158,19 @@ fn three_digits(value: f64) -> String {
     format!("{value:.decimals$}")
 }
 
+/// A hash, or its beginning: two lower-case digits for each byte.
+pub fn hexadecimal(bytes: impl AsRef<[u8]>) -> String {
+    bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_byte_has_two_digits() {
+        assert_eq!(hexadecimal([0, 10, 255]), "000aff");
+    }
 
     #[test]
     fn times_keep_three_digits_and_are_never_zero() {

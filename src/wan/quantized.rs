@@ -17,6 +17,7 @@ use super::quant::Layout;
 use super::reading::{CheckpointError, config_path, parse_json, read_text};
 use super::tensor_file::TensorFile;
 use super::{DType, Quant, Spec};
+use crate::text::format;
 
 /// Schema version of the manifest.
 pub const SCHEMA: u32 = 1;
@@ -139,7 +140,7 @@ pub fn fingerprint(folder: &Path) -> Result<String, CheckpointError> {
         files.push(format!("{name}\0{}\0{nanoseconds}\n", metadata.len()));
     }
     files.sort();
-    Ok(Sha256::digest(files.concat()).iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format::hexadecimal(Sha256::digest(files.concat())))
 }
 
 /// Names, shapes and dtypes of what a quantized checkpoint of `spec` holds.

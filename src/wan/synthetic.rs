@@ -13,6 +13,7 @@ use super::inputs::HostTensor;
 use super::params::{Param, Role, params};
 use super::spec::{IMAGE_ROWS, PLUCKER_CHANNELS, Spec};
 use crate::files::save;
+use crate::text::format;
 
 /// Raised when the drawn values change, so that files of an older wanbench are not taken for today's.
 const GENERATION: u32 = 1;
@@ -76,7 +77,7 @@ pub fn write_tensors(path: &Path, tensors: &[(String, HostTensor)]) -> io::Resul
 fn key(what: &str, kind: &str) -> String {
     use sha2::{Digest, Sha256};
     let hash = Sha256::digest(format!("{GENERATION} {what}"));
-    let short: String = hash[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    let short: String = format::hexadecimal(&hash[..8]);
     format!("{kind}-{short}")
 }
 

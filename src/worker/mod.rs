@@ -21,6 +21,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use sha2::{Digest as _, Sha256};
 
 use crate::protocol::{self, Digest, Done, Event, Failed, FailureKind, Job, Quantize, Rated, Ready, Request};
+use crate::text::format;
 use crate::wan::CheckpointError;
 use crate::wan::inputs::HostTensor;
 use crate::wan::synthetic;
@@ -136,7 +137,7 @@ fn quantize<B: Backend>(backend: &mut B, request: &Quantize, wire: &mut Wire) ->
 fn digest(output: &HostTensor) -> Digest {
     let mut hash = Sha256::new();
     output.data.iter().for_each(|value| hash.update(value.to_le_bytes()));
-    let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = format::hexadecimal(hash.finalize());
     let square: f64 = output.data.iter().map(|value| f64::from(*value).powi(2)).sum();
     Digest { sha256, elements: output.data.len(), norm: square.sqrt() }
 }

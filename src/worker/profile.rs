@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
 
-use super::clock::{now, timed};
+use super::clock::now;
+use super::steps::pass;
 use super::wire::Wire;
 use super::{Backend, loading, rates};
 use crate::protocol::{Event, PartTime, Profile, Profiled};
@@ -15,13 +16,13 @@ pub fn profile<B: Backend>(backend: &mut B, request: &Profile, wire: &mut Wire) 
     ensure!(request.passes > 0, "a profile needs at least one pass");
     loading::load(backend, &request.job, &[request.t], None, 0.0, wire)?;
     for _ in 0..request.warmup_steps {
-        plain(backend)?;
+        pass(backend, 0)?;
         by_parts(backend)?;
     }
     let mut step_seconds = Vec::new();
     let mut parts: Vec<PartTime> = Vec::new();
     for _ in 0..request.passes {
-        step_seconds.push(plain(backend)?);
+        step_seconds.push(pass(backend, 0)?);
         let pass = by_parts(backend)?;
         if parts.is_empty() {
             parts = pass.iter().map(|(part, _)| PartTime { part: *part, seconds: Vec::new() }).collect();
@@ -33,11 +34,6 @@ pub fn profile<B: Backend>(backend: &mut B, request: &Profile, wire: &mut Wire) 
     }
     let rates = Some(rates::rates(backend, request.job.dtype)?);
     wire.send(&Event::Profiled(Profiled { step_seconds, parts, rates }))
-}
-
-/// Seconds of a pass as a step takes it.
-fn plain<B: Backend>(backend: &mut B) -> Result<f64> {
-    timed(backend, |backend| backend.forward(0))
 }
 
 /// Seconds of each part of a pass, in the order in which they first end. What ends in pieces, such as a block's norms, is

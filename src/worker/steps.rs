@@ -83,7 +83,7 @@ pub fn warm_up<B: Backend>(backend: &mut B, passes: u32) -> Result<f64> {
 }
 
 /// Seconds of a forward pass at the timestep of so many before it.
-fn pass<B: Backend>(backend: &mut B, timestep: usize) -> Result<f64> {
+pub fn pass<B: Backend>(backend: &mut B, timestep: usize) -> Result<f64> {
     timed(backend, |backend| backend.forward(timestep))
 }
 

@@ -8,6 +8,7 @@ use anyhow::Result;
 use mlx_rs::error::Exception;
 use mlx_rs::{Array, Dtype, fast};
 use sha2::{Digest, Sha256};
+use wanbench::text::format;
 
 use crate::hardware::Hardware;
 use crate::native::{CudaKernel, Launch};
@@ -121,8 +122,7 @@ impl Fused {
     fn new(shape: Shape) -> Result<Self> {
         let kernel = |name: &str, inputs: &[&CStr], outputs: &[&CStr], source: &str, shared_bytes| {
             let hash = Sha256::new().chain_update(HEADER).chain_update(source).finalize();
-            let name =
-                CString::new(format!("wanbench_{name}_{:02x}{:02x}{:02x}{:02x}", hash[0], hash[1], hash[2], hash[3]))?;
+            let name = CString::new(format!("wanbench_{name}_{}", format::hexadecimal(&hash[..4])))?;
             CudaKernel::new(&name, inputs, outputs, &CString::new(source)?, &CString::new(HEADER)?, shared_bytes)
         };
         let shared_bytes = shape.shared_bytes();

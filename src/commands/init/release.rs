@@ -3,6 +3,7 @@
 use sha2::{Digest, Sha256};
 use wanbench::github::Repository;
 use wanbench::github::download;
+use wanbench::text::format;
 
 use crate::cli;
 use crate::session::actions::block_on;
@@ -37,7 +38,7 @@ impl Release {
         }
         let installer = format!("{releases}/v{}/install.sh", env!("CARGO_PKG_VERSION"));
         let installer_sha256 = match block_on(download::small(&installer))? {
-            Ok(script) => Sha256::digest(&script).iter().map(|byte| format!("{byte:02x}")).collect(),
+            Ok(script) => format::hexadecimal(Sha256::digest(&script)),
             Err(reason) => {
                 terminal.say(&format!(
                     "warning: {installer} cannot be read\n({reason}): the jobs fail until WANBENCH_INSTALLER_SHA256\nin the workflows \
