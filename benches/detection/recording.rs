@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Barrier;
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Error, Result, ensure};
@@ -72,16 +74,18 @@ struct Load {
     latent: [usize; 3],
     frames: usize,
     steps: usize,
+    /// Blocks of launches that tell how much longer the asked-for work takes.
+    calibration_blocks: usize,
 }
 
-const ON_CPU: Load = Load { device: DeviceChoice::Cpu, latent: [1, 8, 16], frames: 1, steps: 32 };
-const ON_GPU: Load = Load { device: DeviceChoice::Gpu, latent: [12, 30, 52], frames: 41, steps: 16 };
+const ON_CPU: Load =
+    Load { device: DeviceChoice::Cpu, latent: [1, 8, 16], frames: 1, steps: 32, calibration_blocks: 14 };
+const ON_GPU: Load =
+    Load { device: DeviceChoice::Gpu, latent: [12, 30, 52], frames: 41, steps: 16, calibration_blocks: 6 };
 
 const WARMUP_STEPS: u32 = 1;
 const TIMEOUT: Duration = Duration::from_secs(120);
-/// Blocks of launches that tell how much longer the asked-for work takes.
-const CALIBRATION_BLOCKS: usize = 14;
-/// Shares of operations asked for in each of them, in percent. A pass's operations do not all cost the same, so that one
+/// Shares of operations asked for in each block of the calibration, in percent. A pass's operations do not all cost the same, so that one
 /// point is not enough.
 const CALIBRATION_PERCENT: [f64; 7] = [0.0, 1.5, 3.0, 5.0, 8.0, 12.0, 18.0];
 
@@ -182,30 +186,44 @@ impl Launcher {
     /// One fresh process of each arm, its backend and the work in vain that is asked of it, in percent, started in `order`;
     /// once all are ready, they take turns, as in `wanbench check`.
     fn block(&self, arms: &[(String, f64)], order: &[usize]) -> Result<Vec<Measured>> {
-        let mut launches = std::thread::scope(|scope| {
-            let start = |arm: &usize| {
-                (
-                    *arm,
-                    scope.spawn({
-                        let (backend, percent) = &arms[*arm];
-                        move || self.start(backend, *percent)
-                    }),
-                )
-            };
-            let starting: Vec<_> = order.iter().map(start).collect();
-            let started = starting
-                .into_iter()
-                .map(|(arm, start)| Ok((arm, start.join().map_err(|_| Error::msg("a start panicked"))??)));
-            started.collect::<Result<Vec<(usize, RunningLaunch)>>>()
-        })?;
+        // A worker is killed when the thread that started it ends, so each of these threads lasts as long as the block.
+        let (starters, started) = (Barrier::new(arms.len() + 1), channel());
+        std::thread::scope(|scope| {
+            for arm in order {
+                let (starters, started) = (&starters, started.0.clone());
+                scope.spawn(move || {
+                    let (backend, percent) = &arms[*arm];
+                    // The receiver is there until the block's end.
+                    let _ = started.send((*arm, self.start(backend, *percent)));
+                    starters.wait();
+                });
+            }
+            let measured = self.take_turns(started.1.iter().take(arms.len()));
+            starters.wait();
+            measured
+        })
+    }
+
+    /// Waits until all launches are there, each with its arm, lets them step in turns, and ends them; in the arms' order.
+    fn take_turns<'a>(
+        &self,
+        started: impl Iterator<Item = (usize, Result<RunningLaunch<'a>>)>,
+    ) -> Result<Vec<Measured>> {
+        let mut started: Vec<_> = started.collect();
+        started.sort_by_key(|(arm, _)| *arm);
+        let mut launches = started.into_iter().map(|(_, launch)| launch).collect::<Result<Vec<RunningLaunch>>>()?;
         for turns in runner::balanced(launches.len(), self.load.steps, 0) {
             for turn in turns {
-                launches[turn].1.step().map_err(Error::msg)?;
+                launches[turn].step().map_err(Error::msg)?;
             }
         }
-        launches.sort_by_key(|(arm, _)| *arm);
-        let finish = |launch: RunningLaunch| launch.finish(None).0.map_err(|failure| Error::msg(failure.reason));
-        launches.into_iter().map(|(_, launch)| finish(launch)).collect()
+        // Nothing is timed any more that another could disturb.
+        std::thread::scope(|scope| {
+            let finish = |launch: RunningLaunch<'a>| scope.spawn(move || launch.finish(None).0);
+            let ending: Vec<_> = launches.into_iter().map(finish).collect();
+            let ended = ending.into_iter().map(|it| it.join().map_err(|_| Error::msg("the end of a launch panicked")));
+            ended.map(|measured| measured?.map_err(|failure| Error::msg(failure.reason))).collect()
+        })
     }
 
     fn start(&self, backend: &str, extra_percent: f64) -> Result<RunningLaunch<'_>> {
@@ -227,7 +245,7 @@ impl Launcher {
     fn calibrate(&self) -> Result<Vec<(f64, f64)>> {
         let mut logs = vec![Vec::new(); CALIBRATION_PERCENT.len()];
         let arms = CALIBRATION_PERCENT.map(|percent| ("mlx".to_owned(), percent));
-        for order in runner::balanced(arms.len(), CALIBRATION_BLOCKS, 0) {
+        for order in runner::balanced(arms.len(), self.load.calibration_blocks, 0) {
             let launches = self.block(&arms, &order)?;
             for (logs, launch) in logs.iter_mut().zip(&launches) {
                 logs.push(log_ratio(&launch.step_seconds, &launches[0].step_seconds));
