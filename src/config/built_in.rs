@@ -35,8 +35,10 @@ pub struct CudaMemory {
     pub rows: f64,
     /// … and as many more in f32, for what its attention keeps there.
     pub f32_rows: f64,
-    /// Whether quantized matrices are unpacked for their products in f32.
-    pub unpacks_f32: bool,
+    /// Whether quantized matrices are unpacked for their products.
+    pub unpacks_weights: bool,
+    /// Whether each network in memory keeps what its pass works on, as one does that is recorded as a graph.
+    pub is_recorded: bool,
 }
 
 /// The name of `backend` as its makers write it; one of the user's own keeps its name.
@@ -121,9 +123,21 @@ impl BuiltIn {
         const MIB: u64 = 1 << 20;
         match self {
             // What is under way at a time: the worker limits it.
-            Self::Mlx => CudaMemory { workspace_bytes: 20 * MIB, rows: 41.0, f32_rows: 6.0, unpacks_f32: true },
+            Self::Mlx => CudaMemory {
+                workspace_bytes: 20 * MIB,
+                rows: 41.0,
+                f32_rows: 6.0,
+                unpacks_weights: true,
+                is_recorded: false,
+            },
             // cuBLAS takes 32 MiB.
-            Self::Torch => CudaMemory { workspace_bytes: 35 * MIB, rows: 9.0, f32_rows: 0.0, unpacks_f32: false },
+            Self::Torch => CudaMemory {
+                workspace_bytes: 35 * MIB,
+                rows: 9.0,
+                f32_rows: 0.0,
+                unpacks_weights: false,
+                is_recorded: true,
+            },
         }
     }
 

@@ -79,7 +79,7 @@ fn step_bytes(case: &Case, spec: &Spec, tokens: usize, device: DeviceKind) -> u6
     if is_on_cpu && memory.holds_scores {
         bytes += spec.num_heads * tokens * tokens.max(spec.text_len) * size_of::<f32>();
     }
-    let unpacked = if is_on_cpu && memory.unpacks_weights { unpacked_bytes(case, spec) } else { 0 };
+    let unpacked = if is_on_cpu && memory.unpacks_weights { unpacked_bytes(case, spec, size_of::<f32>()) } else { 0 };
     bytes as u64 + unpacked
 }
 
@@ -98,17 +98,18 @@ fn cuda_bytes(case: &Case, spec: &Spec, tokens: usize) -> u64 {
     let (rows, f32_rows) = if size == size_of::<f32>() { (memory.rows, memory.f32_rows) } else { (memory.rows, 0.0) };
     // The rotations are two values for each feature of a head.
     let row = ((rows + f32_rows) * spec.dim as f64) as usize + 2 * spec.head_dim();
-    let unpacked = if memory.unpacks_f32 && size == size_of::<f32>() { unpacked_bytes(case, spec) } else { 0 };
-    memory.workspace_bytes + (tokens * row * size) as u64 + unpacked
+    let unpacked = if memory.unpacks_weights { unpacked_bytes(case, spec, size) } else { 0 };
+    let passes = if memory.is_recorded { case.workload.experts.resident() } else { 1 };
+    memory.workspace_bytes + (passes * tokens * row * size) as u64 + unpacked
 }
 
-/// Bytes of the quantized matrices that are unpacked for their products; the next one may be unpacked while the last is in use.
-fn unpacked_bytes(case: &Case, spec: &Spec) -> u64 {
+/// Bytes of the quantized matrices that are unpacked for their products, to elements of so many bytes; the next one may be unpacked while the last is in use.
+fn unpacked_bytes(case: &Case, spec: &Spec, element_bytes: usize) -> u64 {
     if case.quant == Quant::None {
         return 0;
     }
     let largest = params(spec).iter().filter(|param| param.is_quantizable()).map(|param| param.len()).max();
-    (2 * largest.unwrap_or(0) * size_of::<f32>()) as u64
+    (2 * largest.unwrap_or(0) * element_bytes) as u64
 }
 
 /// Bytes of the program and its framework, before anything is loaded: none of them in a GPU's own memory.
@@ -124,7 +125,7 @@ fn own_bytes(case: &Case, device: DeviceKind) -> u64 {
 mod tests {
     use super::*;
     use crate::testing::plain_workload as workload;
-    use crate::wan::DType;
+    use crate::wan::{DType, Experts};
 
     fn forecast(backend: &str, frames: usize, quant: Quant) -> Forecast {
         let latent = if frames == 5 { [4, 16, 32] } else { [12, 30, 52] };
@@ -171,6 +172,21 @@ mod tests {
             let ratio = forecast.peak_bytes as f64 / f64::from(1 << 30) / (f64::from(measured) / 1000.0);
             assert!((0.85..1.15).contains(&ratio), "{} {dtype}: {ratio} of what was measured", case.name);
         }
+    }
+
+    /// A recorded pass keeps its memory, so that two networks of PyTorch in memory have two.
+    #[cfg(not(target_os = "macos"))]
+    #[test]
+    fn on_an_nvidia_gpu_each_recorded_network_counts_with_its_pass() {
+        let beside = |backend: &str, experts: Experts| {
+            let workload = crate::config::Workload { latent: [12, 30, 52], experts, ..workload(41) };
+            let case = Case::new(backend, workload, Quant::None, DType::F32);
+            let forecast = Forecast::new(&case, &Spec::synthetic(), 0, DeviceKind::Gpu);
+            forecast.peak_bytes - forecast.model_bytes
+        };
+        let rows = 4680 * (9 * 512 + 128) * 4;
+        assert_eq!(beside("torch", Experts::Both) - beside("torch", Experts::Low), rows);
+        assert_eq!(beside("mlx", Experts::Both), beside("mlx", Experts::Low));
     }
 
     /// MLX over four tokens, in MiB, on the same machine.

@@ -14,6 +14,7 @@ namespace wanbench {
 constexpr int LANES = 8;            // that share a row
 constexpr int GROUPS = 16;          // of lanes in a block
 constexpr int THREADS = LANES * GROUPS;
+constexpr int MERGE_THREADS = 256;  // of a block that merges
 
 // A tensor [rows, heads, DIM] whose features are side by side.
 struct View {
@@ -178,26 +179,35 @@ __device__ void attend(View q, View k, View v, float* out, float* log_sums, floa
   }
 }
 
-// Joins the shares' results [shares, rows, heads * DIM] into [rows, heads * DIM], four features a thread.
-template <int DIM>
+// Joins the results of up to MOST shares, [shares, rows, heads * DIM], into [rows, heads * DIM], four features a thread. All that a
+// thread reads is on its way before any of it is used: few threads fit beside the registers of `attend`, and so many reads are needed
+// to keep memory busy.
+template <int DIM, int MOST>
 __device__ void merge(const float* parts, const float* log_sums, int shares, int rows, int heads, float* out) {
   const long piece = long(blockIdx.x) * blockDim.x + threadIdx.x, pieces = long(rows) * heads * (DIM / 4);
   if (piece >= pieces) return;
   const int head = piece / (DIM / 4) % heads;
   const long row = piece / (DIM / 4) / heads;
-  const float* logs = log_sums + long(head) * rows + row;
-  float most = logs[0];
-  for (int share = 1; share < shares; ++share) most = fmaxf(most, logs[long(share) * heads * rows]);
+  float logs[MOST], most = -__int_as_float(0x7f800000);
+  float4 values[MOST];
+#pragma unroll
+  for (int share = 0; share < MOST; ++share) {
+    const int there = min(share, shares - 1);
+    logs[share] = log_sums[(long(there) * heads + head) * rows + row];
+    values[share] = at(parts + (there * pieces + piece) * 4);
+  }
+#pragma unroll
+  for (int share = 0; share < MOST; ++share) most = fmaxf(most, logs[share]);
   float4 sum = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
   float total = 0.0f;
-  for (int share = 0; share < shares; ++share) {
-    const float weight = exp2f(logs[long(share) * heads * rows] - most);
-    const float4 part = at(parts + (share * pieces + piece) * 4);
+#pragma unroll
+  for (int share = 0; share < MOST; ++share) {
+    const float weight = share < shares ? exp2f(logs[share] - most) : 0.0f;
     total += weight;
-    sum.x = fmaf(weight, part.x, sum.x);
-    sum.y = fmaf(weight, part.y, sum.y);
-    sum.z = fmaf(weight, part.z, sum.z);
-    sum.w = fmaf(weight, part.w, sum.w);
+    sum.x = fmaf(weight, values[share].x, sum.x);
+    sum.y = fmaf(weight, values[share].y, sum.y);
+    sum.z = fmaf(weight, values[share].z, sum.z);
+    sum.w = fmaf(weight, values[share].w, sum.w);
   }
   const float scale = 1.0f / total;
   *reinterpret_cast<float4*>(out + piece * 4) =

@@ -1,6 +1,7 @@
 //! Attention: MLX's own, or in f32 on CUDA the kernel of `attention.cuh`, since MLX's fused one knows half precision alone there and
 //! keeps all scores in memory otherwise. Metal's fused one takes every dtype.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::{CStr, CString};
 
@@ -11,7 +12,7 @@ use sha2::{Digest, Sha256};
 use wanbench::text::format;
 
 use crate::hardware::Hardware;
-use crate::native::{CudaKernel, Launch};
+use crate::native::{self, CudaKernel, Launch};
 
 /// Scaled dot-product attention over `[rows, heads, head_dim]`; the results have the heads side by side again, `[rows, dim]`.
 pub struct Attention {
@@ -21,16 +22,16 @@ pub struct Attention {
 
 impl Attention {
     /// With the kernels that the GPU can run: not all have the shared memory for the fastest.
-    pub fn new(hardware: Hardware) -> Self {
+    pub fn new(hardware: Hardware) -> Result<Self> {
+        let capability = if hardware == Hardware::Cuda { native::compute_capability() } else { None };
+        let shared_bytes = capability.map_or(0, most_shared_bytes);
         let mut kernels = HashMap::new();
-        for shape in SHAPES.into_iter().filter(|_| hardware == Hardware::Cuda) {
-            if !kernels.contains_key(&shape.head_dim)
-                && let Ok(fused) = Fused::new(shape).and_then(Fused::tried)
-            {
-                kernels.insert(shape.head_dim, fused);
+        for shape in SHAPES.into_iter().filter(|shape| shape.shared_bytes() <= shared_bytes) {
+            if let Entry::Vacant(place) = kernels.entry(shape.head_dim) {
+                place.insert(Fused::new(shape)?);
             }
         }
-        Self { kernels }
+        Ok(Self { kernels })
     }
 
     /// The widths of heads for which f32 is computed by `attention.cuh`.
@@ -82,10 +83,23 @@ impl Shape {
     }
 }
 
+/// Shared memory that a block may have at most on a GPU of this compute capability; none where the kernel's asynchronous copies are
+/// missing. Source: CUDA C++ Programming Guide, "Technical Specifications per Compute Capability"; what is newer than that is taken to
+/// have as little as any since 8.0.
+fn most_shared_bytes(capability: (usize, usize)) -> usize {
+    let kib = match capability {
+        (..8, _) => 0,
+        (8, 0 | 7) => 163,
+        (9..12, _) => 227,
+        (8 | 12.., _) => 99,
+    };
+    kib << 10
+}
+
 /// Threads of a block and lanes of a row, as the source asserts.
 const THREADS: i32 = 128;
 const LANES: usize = 8;
-/// Threads of a block that joins shares.
+/// Threads of a block that joins shares, as the source asserts.
 const MERGE_THREADS: i32 = 256;
 
 /// Most shares of the keys that are computed side by side: with 6 the last blocks leave little of an H200 idle, at the price of
@@ -94,18 +108,24 @@ const MOST_SHARES: i32 = 6;
 /// Fewest tiles of a share, whose queries are fetched anew.
 const LEAST_TILES: i32 = 2;
 
-/// The two kernels of one shape.
+/// The kernel of one shape.
 struct Fused {
     shape: Shape,
-    attend: CudaKernel,
-    merge: CudaKernel,
+    kernel: CudaKernel,
 }
 
 const HEADER: &str = include_str!("attention.cuh");
 
-const ATTEND: &str = "
+/// Both stages are one kernel: MLX compiles each of them anew in every process, for more than a second, most of which its own headers
+/// take. The second stage's inputs come under the names of the first's: parts as `q`, and the logarithms of their sums as `k`.
+const SOURCE: &str = "
     static_assert(wanbench::SHARED_FLOATS<DIM, ROWS, KEYS> * sizeof(float) == SHARED && wanbench::THREADS == BLOCK);
+    static_assert(wanbench::MERGE_THREADS == MERGE_BLOCK);
     extern __shared__ float4 shared[];
+    if (blockDim.x == MERGE_BLOCK) {
+        wanbench::merge<DIM, SHARES>(q, k, q_shape[0], q_shape[1], k_shape[1], out);
+        return;
+    }
     auto view = [](const float* data, const auto& shape, const auto& strides) {
         return wanbench::View{data + blockIdx.y * strides[1], long(strides[0]), shape[0]};
     };
@@ -114,30 +134,14 @@ const ATTEND: &str = "
         out, log_sums, reinterpret_cast<float*>(shared));
 ";
 
-const MERGE: &str = "
-    wanbench::merge<DIM>(parts, log_sums, parts_shape[0], parts_shape[1], log_sums_shape[1], out);
-";
-
 impl Fused {
     fn new(shape: Shape) -> Result<Self> {
-        let kernel = |name: &str, inputs: &[&CStr], outputs: &[&CStr], source: &str, shared_bytes| {
-            let hash = Sha256::new().chain_update(HEADER).chain_update(source).finalize();
-            let name = CString::new(format!("wanbench_{name}_{}", format::hexadecimal(&hash[..4])))?;
-            CudaKernel::new(&name, inputs, outputs, &CString::new(source)?, &CString::new(HEADER)?, shared_bytes)
-        };
-        let shared_bytes = shape.shared_bytes();
-        Ok(Self {
-            shape,
-            attend: kernel("attend", &[c"q", c"k", c"v"], &[c"out", c"log_sums"], ATTEND, shared_bytes)?,
-            merge: kernel("merge", &[c"parts", c"log_sums"], &[c"out"], MERGE, 0)?,
-        })
-    }
-
-    /// This, if the GPU runs it.
-    fn tried(self) -> Result<Self> {
-        let row = Array::zeros::<f32>(&[1, 1, self.shape.head_dim as i32])?;
-        self.attend(&row, &row, &row)?.eval()?;
-        Ok(self)
+        let hash = Sha256::new().chain_update(HEADER).chain_update(SOURCE).finalize();
+        let name = CString::new(format!("wanbench_attention_{}", format::hexadecimal(&hash[..4])))?;
+        let (inputs, outputs) = ([c"q", c"k", c"v"], [c"out", c"log_sums"]);
+        let (source, header) = (CString::new(SOURCE)?, CString::new(HEADER)?);
+        let kernel = CudaKernel::new(&name, &inputs, &outputs, &source, &header, shape.shared_bytes())?;
+        Ok(Self { shape, kernel })
     }
 
     fn attend(&self, q: &Array, k: &Array, v: &Array) -> Result<Array, Exception> {
@@ -154,35 +158,66 @@ impl Fused {
             outputs: &[&[shares, queries, dim], &[shares, heads, queries]],
             grid: [pieces(queries, rows as i32) * THREADS, heads, shares],
             block: [THREADS, 1, 1],
-            constants: &[
-                (c"DIM", head_dim),
-                (c"ROWS", rows),
-                (c"KEYS", keys),
-                (c"SHARED", self.shape.shared_bytes()),
-                (c"BLOCK", THREADS as usize),
-            ],
+            constants: &self.constants(),
         };
         // SAFETY: all three are f32 `[rows, heads, head_dim]` with a head's features side by side, as the network's projections are;
         // the grid has a block for every tile of queries, head and share, and what is beyond the rows is neither read nor written.
-        let outputs = unsafe { self.attend.apply(&[q, k, v], &launch) }?;
+        let outputs = unsafe { self.kernel.apply(&[q, k, v], &launch) }?;
         let [parts, log_sums] = outputs.as_slice() else { return Err(Exception::custom("attention has two outputs")) };
         if shares == 1 {
             return parts.reshape(&[queries, dim]);
         }
         let threads = queries * dim / 4;
         let launch = Launch {
-            outputs: &[&[queries, dim]],
+            outputs: &[&[queries, dim], &[1]],
             grid: [pieces(threads, MERGE_THREADS) * MERGE_THREADS, 1, 1],
             block: [MERGE_THREADS, 1, 1],
-            constants: &[(c"DIM", head_dim)],
+            constants: &self.constants(),
         };
-        // SAFETY: both are as the first kernel wrote them; there is a thread for each four features.
-        let outputs = unsafe { self.merge.apply(&[parts, log_sums], &launch) }?;
+        // SAFETY: the first two inputs are as the first stage wrote them, the third is not read; there is a thread for each four
+        // features. The second output is not written, and dropped here.
+        let outputs = unsafe { self.kernel.apply(&[parts, log_sums, log_sums], &launch) }?;
         outputs.into_iter().next().ok_or_else(|| Exception::custom("a merge has one output"))
+    }
+
+    /// The same for both stages: MLX compiles a kernel anew for other constants.
+    fn constants(&self) -> [(&'static CStr, usize); 7] {
+        let Shape { head_dim, rows, keys } = self.shape;
+        [
+            (c"DIM", head_dim),
+            (c"ROWS", rows),
+            (c"KEYS", keys),
+            (c"SHARED", self.shape.shared_bytes()),
+            (c"BLOCK", THREADS as usize),
+            (c"MERGE_BLOCK", MERGE_THREADS as usize),
+            (c"SHARES", MOST_SHARES as usize),
+        ]
     }
 }
 
 /// How many pieces of a `size` cover a `length`.
 fn pieces(length: i32, size: i32) -> i32 {
     (length + size - 1) / size
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_gpu_gets_the_fastest_shape_that_fits() {
+        let keys = |capability| {
+            let fits = |shape: &&Shape| shape.head_dim == 64 && shape.shared_bytes() <= most_shared_bytes(capability);
+            SHAPES.iter().find(fits).map(|shape| shape.keys)
+        };
+        let [turing, ampere, ada, hopper, blackwell, consumer_blackwell] =
+            [(7, 5), (8, 0), (8, 9), (9, 0), (10, 0), (12, 0)].map(keys);
+        assert_eq!([turing, ampere, ada], [None, Some(64), Some(32)]);
+        assert_eq!([hopper, blackwell, consumer_blackwell], [Some(64), Some(64), Some(32)]);
+    }
+
+    #[test]
+    fn a_block_has_the_shared_memory_that_the_source_asserts() {
+        assert_eq!(SHAPES.map(|shape| shape.shared_bytes() >> 10), [104, 71, 76]);
+    }
 }

@@ -42,12 +42,12 @@ impl Hardware {
     }
 
     /// Whether a quantized matrix is unpacked for each product. MLX's quantized product on a CPU is a plain loop, 80 times slower than
-    /// unpacking for BLAS; on CUDA it computes f32 on tensor cores, which round to TF32.
-    pub fn unpacks(self, dtype: Dtype) -> bool {
+    /// unpacking for BLAS. Its kernels on CUDA round f32 to TF32; in half precision they take up to twice as long as the product of
+    /// unpacked weights, a minute to compile, and with int4 and nf4 their results are off by a tenth (seen on an H200, MLX 0.32.2).
+    pub fn unpacks(self) -> bool {
         match self {
-            Self::Cpu => true,
+            Self::Cpu | Self::Cuda => true,
             Self::Metal => false,
-            Self::Cuda => dtype == Dtype::Float32,
         }
     }
 }

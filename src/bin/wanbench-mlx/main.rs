@@ -67,7 +67,7 @@ impl Backend for Mlx {
             headers::check(Path::new(library));
         }
         let compiles = compiler::probe(hardware);
-        let attention = Rc::new(Attention::new(hardware));
+        let attention = Rc::new(Attention::new(hardware)?);
         let (in_use, waiting) = (None, None);
         Ok(Self { stream, hardware, compiles, attention, in_use, waiting, forward: None, has_stepped: false })
     }
@@ -88,7 +88,7 @@ impl Backend for Mlx {
             versions.extend(environment::settings());
             let of_heads: Vec<String> = self.attention.head_dims().iter().map(usize::to_string).collect();
             versions.push(("mlx-f32-attention", format!("wanbench's kernel for heads of [{}]", of_heads.join(", "))));
-            versions.push(("mlx-f32-quantized-products", "unpacked".to_owned()));
+            versions.push(("mlx-quantized-products", "of unpacked weights".to_owned()));
         }
         versions
     }

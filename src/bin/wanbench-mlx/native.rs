@@ -122,6 +122,25 @@ pub fn gpu() -> Hardware {
     if status == 0 && has_cuda { Hardware::Cuda } else { Hardware::Metal }
 }
 
+/// Major and minor compute capability of the first CUDA device, if MLX tells.
+pub fn compute_capability() -> Option<(usize, usize)> {
+    // SAFETY: the handles are new and freed once; the calls write the values they are given.
+    unsafe {
+        let device = mlx_sys::mlx_device_new_type(mlx_sys::mlx_device_type__MLX_GPU, 0);
+        let mut info = mlx_sys::mlx_device_info_new();
+        let is_told = mlx_sys::mlx_device_info_get(&mut info, device) == 0;
+        let size = |key: &CStr| {
+            let mut value = 0;
+            let status = mlx_sys::mlx_device_info_get_size(&mut value, info, key.as_ptr());
+            (status == 0).then_some(value)
+        };
+        let capability = is_told.then(|| size(c"compute_capability_major").zip(size(c"compute_capability_minor")));
+        mlx_sys::mlx_device_info_free(info);
+        mlx_sys::mlx_device_free(device);
+        capability.flatten()
+    }
+}
+
 /// A CUDA kernel of our own, compiled by MLX at its first use.
 pub struct CudaKernel(mlx_sys::mlx_fast_cuda_kernel);
 

@@ -99,7 +99,7 @@ impl<'a> Bound<'a> {
             Slot::Packed(slots) => self.packed(slots)?,
         };
         let layout = self.index.layout.ok_or_else(|| Exception::custom(format!("{name} has no layout")))?;
-        if !self.index.hardware.unpacks(self.index.dtype) {
+        if !self.index.hardware.unpacks() {
             return native::quantized_matmul(x, &packed, layout)?.add(bias);
         }
         // The unpacked matrix belongs to this step: it is an intermediate of the graph, freed as soon as the product is done.

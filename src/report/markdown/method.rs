@@ -70,7 +70,8 @@ pub(in crate::report) fn notes(report: &Report) -> String {
 /// What only one of the built-in workers does on an NVIDIA GPU.
 const ONLY_ONE_ON_CUDA: &str = "- On an NVIDIA GPU, PyTorch's pass is recorded once and replayed as a CUDA graph, while MLX's kernels \
     are launched one by one; MLX's attention in f32 is a kernel of wanbench's own, since MLX has a fused one for half precision \
-    only, and its quantized products in f32 are of unpacked weights, since its own kernels may round to TF32\n";
+    only, and its quantized products are of unpacked weights, since its own kernels round f32 to TF32, and are slower and less exact in \
+    half precision\n";
 
 /// Whether both built-in workers ran on an NVIDIA GPU.
 fn uses_cuda(report: &Report) -> bool {
