@@ -9,7 +9,7 @@ use crate::evidence::quantity::Change;
 use crate::evidence::{CaseEvidence, Evidence};
 use crate::stats::{Estimate, paired_ratio};
 use crate::store::baseline::ModelMemory;
-use crate::store::record::{CaseRecord, RunRecord};
+use crate::store::record::{Canary, CaseRecord, RunRecord};
 use crate::text::format;
 
 /// Why no baseline should be made of a run, in sentences without their period; `--force` overrides them.
@@ -41,6 +41,7 @@ impl Doubts {
                 format::count(blocks, "block")
             )
         }));
+        run.extend(record.canary.as_ref().and_then(slower_machine));
         run.extend(record.failures().map(|(case, failure)| format!("{} failed: {}", case.case.name, failure.reason)));
         run.extend(wrong_outputs(record, &evidence, thresholds));
         if record.tool.debug_build {
@@ -58,6 +59,19 @@ impl Doubts {
     pub fn is_empty(&self) -> bool {
         self.run.is_empty() && self.cases.is_empty()
     }
+}
+
+/// That the machine settled at a slower level than it began with: its own times are of both.
+fn slower_machine(canary: &Canary) -> Option<String> {
+    let (first, last) = canary.shifts.first().zip(canary.shifts.last())?;
+    let change = Change(last.to_seconds / first.from_seconds - 1.0);
+    (change.0 > 0.0 && change.is_beyond(canary.tolerance_percent)).then(|| {
+        format!(
+            "the machine slowed down during the run, and the canary's step at rest with it, from {} to {}: measure again",
+            format::seconds(first.from_seconds),
+            format::seconds(last.to_seconds)
+        )
+    })
 }
 
 /// The outputs that are not the reference's, or differ from launch to launch: figures of a wrong answer are no measure.
@@ -115,7 +129,7 @@ fn unknown(what: &str, names: &[&str], tolerance: f64) -> Option<String> {
 mod tests {
     use super::*;
     use crate::gate::Standing;
-    use crate::store::record::{Parity, UnrestedBlock};
+    use crate::store::record::{CanaryShift, Parity, UnrestedBlock};
     use crate::testing::Scenario;
 
     const CASE: &str = "mlx/41f/int8";
@@ -139,6 +153,24 @@ mod tests {
         let doubts = Doubts::about(&now.record, &Thresholds::default()).run;
         assert_eq!(doubts, ["1 block began before the machine came to rest: measure again on a quieter one"]);
         assert_eq!(now.report().standing(), Standing::Passed, "the control and the intervals decide");
+    }
+
+    #[test]
+    fn a_run_during_which_the_machine_slowed_down_is_no_measure() {
+        let doubts = |levels: &[f64]| {
+            let mut now = Scenario::beside_base();
+            let shift = |levels: &[f64]| CanaryShift {
+                workload: "41f".to_owned(),
+                block: 1,
+                from_seconds: levels[0],
+                to_seconds: levels[1],
+            };
+            now.record.canary.as_mut().unwrap().shifts = levels.windows(2).map(shift).collect();
+            Doubts::about(&now.record, &Thresholds::default()).run
+        };
+        assert!(doubts(&[0.005, 0.006])[0].starts_with("the machine slowed down during the run"));
+        assert!(doubts(&[0.005, 0.006, 0.005]).is_empty(), "it came back");
+        assert!(doubts(&[0.005, 0.004]).is_empty(), "a machine that became faster is no doubt");
     }
 
     #[test]
