@@ -295,6 +295,7 @@ impl Check {
         flags.optional("--base-workers", self.base.base_workers.as_ref().map(|folder| folder.display()));
         for (flag, is_given) in [
             ("--require-baseline", self.require_baseline),
+            ("--no-profile", self.base.no_profile),
             ("--strict", self.strict),
             ("--allow-inconclusive", self.allow_inconclusive),
         ] {
@@ -487,6 +488,9 @@ pub struct BaseArgs {
     /// Measure the workers in this folder (wanbench-mlx, wanbench-torch) beside head's
     #[arg(long, value_name = "DIR", conflicts_with = "base")]
     pub base_workers: Option<PathBuf>,
+    /// Do not profile a case that is slower than the base beside it: which part of a step slowed down is then not told
+    #[arg(long)]
+    pub no_profile: bool,
 }
 
 #[derive(Debug, Args)]

@@ -5,7 +5,7 @@ mod support;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use support::{Project, READY, say, worker};
+use support::{Project, READY, UNLESS_PROBED, say, worker};
 
 /// A reference of 0.2 s and a case of 0.1 s at most ten times, with the workers of a base revision in `base/`.
 fn beside_base() -> Project {
@@ -63,6 +63,64 @@ fn cases_stop_one_by_one_and_the_backends_take_turns_as_control() {
     let of_fast = [vec![1, 3], all[4..].to_vec()].concat();
     assert_eq!(blocks(&project, "control_launches"), [vec![0, 2], of_fast]);
     assert!(ran.stdout.contains("--filter fast/5f/none --launches"), "{}", ran.stdout);
+}
+
+/// A worker whose steps take `attention` and `ffn` seconds, and that tells so in a profile, turn by turn.
+fn of_parts(attention: f64, ffn: f64) -> String {
+    let step = attention + ffn;
+    let part = |kind: &str, seconds: f64| json!({"part": {"block": 0, "kind": kind}, "seconds": [seconds, seconds]});
+    let parts = [part("self_attention", attention), part("feed_forward", ffn)];
+    let profiled = json!({"type": "profiled", "step_seconds": [step, step], "parts": parts, "rates": null});
+    let turns = [0, 1].map(|index| {
+        let step = json!({"type": "step", "index": index, "seconds": step});
+        format!("read -r turn; {}", say(&step.to_string()))
+    });
+    let told =
+        [&[say(r#"{"type":"loaded","model_bytes":1000,"seconds":0.1}"#)][..], &turns, &[say(&profiled.to_string())]];
+    let asked = format!(r#"case "$request" in *'"type":"profile"'*) {}; exit;; esac"#, told.concat().join("; "));
+    worker(step, 1000).replacen(UNLESS_PROBED, &format!("{UNLESS_PROBED}\n{asked}"), 1)
+}
+
+#[test]
+fn a_slower_case_is_profiled_in_turns_with_the_base_and_its_part_is_named() {
+    let project = beside_base();
+    project.write("base/fast.sh", &of_parts(0.07, 0.03));
+    project.write("fast.sh", &of_parts(0.07, 0.036));
+    let ran = project.wanbench(&["check", "--base-workers", "base", "--markdown", "report.md"]);
+    assert_eq!(ran.status, 1, "{}{}", ran.stdout, ran.stderr);
+    let found = "by part: FFN +20.0% (95%: +20.0% to +20.0%), self-attention 0.0% ±0.0% FFN accounts for +6.00 ms of the step's +6.00 ms";
+    assert!(ran.flat().contains(found), "{}", ran.stdout);
+    assert!(
+        ran.stderr.contains("fast/5f/none is slower than the base revision: profiling both in turns"),
+        "{}",
+        ran.stderr
+    );
+    let results = project.json("results.json");
+    let pairs = |case: usize| results["cases"][case]["paired_profile"]["profiled"].as_array().map(Vec::len);
+    assert_eq!((pairs(0), pairs(1)), (None, Some(6)));
+    let report = std::fs::read_to_string(project.path("report.md")).unwrap();
+    assert!(report.contains("| `fast/5f/none` | FFN | 30.0 ms | 36.0 ms | **+20.0% ±0.0%** | +6.00 ms |"), "{report}");
+    // What is saved gives the same report.
+    let again = project.wanbench(&["report", "results.json"]);
+    assert!(again.flat().contains(found), "{}", again.stdout);
+
+    let without = project.wanbench(&["check", "--base-workers", "base", "--no-profile"]);
+    assert_eq!(without.status, 1);
+    assert!(!without.stdout.contains("by part"), "{}", without.stdout);
+}
+
+#[test]
+fn a_worker_that_cannot_be_profiled_leaves_the_verdict_as_it_is() {
+    let project = beside_base();
+    let refuses = say(r#"{"type":"failed","kind":"unsupported","message":"no profile here"}"#);
+    let asked = format!(r#"case "$request" in *'"type":"profile"'*) {refuses}; exit 3;; esac"#);
+    let refusing = worker(0.1, 1000).replacen(UNLESS_PROBED, &format!("{UNLESS_PROBED}\n{asked}"), 1);
+    project.write("base/fast.sh", &refusing);
+    project.write("fast.sh", &of_parts(0.07, 0.036));
+    let ran = project.wanbench(&["check", "--base-workers", "base"]);
+    assert_eq!(ran.status, 1, "{}{}", ran.stdout, ran.stderr);
+    let told = "Profile: fast/5f/none could not be profiled beside the base revision: the base revision's worker: no profile here";
+    assert!(ran.flat().contains(told), "{}", ran.stdout);
 }
 
 #[test]

@@ -77,6 +77,7 @@ fn measure_jobs(args: &cli::Calibrate, config: &Config, terminal: &Terminal) -> 
             // What is there later is this calibration's own load.
             fitness: if number == 1 { Fitness::Told } else { Fitness::Ignored },
             is_selection: false,
+            profiles: false,
         };
         let record = measurement.measure(&lock, interruptions, terminal, |_| Ok(()), |_| {})?;
         if record.interrupted {

@@ -50,6 +50,7 @@ pub fn profile(args: &cli::Profile, terminal: &Terminal) -> Result<ExitStatus> {
         t: schedule::timestep(1.0),
         warmup_steps: selected.suite.warmup_steps,
         passes: args.passes.into(),
+        in_turns: false,
     };
     let mut waiting = Waiting::new(&case.name, terminal.progress_style());
     let deadline = Deadline::of_launch(Duration::from_secs(selected.suite.launch_timeout_seconds));

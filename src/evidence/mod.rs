@@ -6,6 +6,7 @@ pub mod figures;
 pub mod modes;
 pub mod pair;
 pub mod parity;
+pub mod parts;
 pub mod profile;
 pub mod quantity;
 pub mod throughput;
@@ -13,11 +14,14 @@ pub mod throughput;
 use std::collections::BTreeMap;
 
 use crate::stats::{mean, median_of_all};
-use crate::store::record::{ArmKind, CaseRecord, Launch, Measured, Parity, RunRecord, failure, measured};
+use crate::store::record::{
+    ArmKind, CaseRecord, Launch, Measured, PairedProfile, Parity, RunRecord, failure, measured,
+};
 use figures::{DevicePeak, Figures, Peak, by_block, figures_of, log_ratios, log_time, median, median_step, peak};
 use modes::alike;
 use pair::Pair;
 use parity::element_counts_agree;
+use parts::PartChanges;
 use quantity::{Bytes, Seconds};
 
 /// The evidence of a whole run.
@@ -47,6 +51,8 @@ pub struct CaseEvidence {
     pub control: Vec<f64>,
     /// Its outputs.
     pub outputs: Outputs,
+    /// How its parts changed beside the base revision; `None` where they were not profiled.
+    pub parts: Option<PartChanges>,
 }
 
 /// How the outputs of a case compare.
@@ -152,6 +158,10 @@ impl CaseEvidence {
             against_reference,
             control: control(case),
             outputs: Outputs::of(record, case),
+            parts: match &case.paired_profile {
+                Some(PairedProfile::Profiled(pairs)) => PartChanges::of(pairs),
+                Some(PairedProfile::Failed(_)) | None => None,
+            },
         }
     }
 

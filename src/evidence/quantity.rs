@@ -66,6 +66,14 @@ impl Change {
         self.0.ln_1p()
     }
 
+    /// With half the width of its `interval`: `+5.1% ±0.8%`.
+    pub fn with_half_width(self, interval: Option<(Self, Self)>) -> String {
+        match interval {
+            Some((low, high)) => format!("{self} ±{}", format::share((high.0 - low.0) / 2.0)),
+            None => self.to_string(),
+        }
+    }
+
     /// Whether it is beyond a tolerance in percent, in either direction; a tolerance is a ratio, alike both ways.
     pub fn is_beyond(self, tolerance_percent: f64) -> bool {
         self.log().abs() > (tolerance_percent / 100.0).ln_1p()

@@ -6,7 +6,7 @@
 use super::control;
 use super::outcome::{Against, Figure, Finding, Judged, Outcome, Standing, Verdict};
 use super::plan::Judge;
-use super::{ceiling, memory, output, time};
+use super::{ceiling, memory, output, parts, time};
 use crate::config::{Case, Thresholds};
 use crate::evidence::Evidence;
 use crate::evidence::quantity::{Bytes, Change};
@@ -60,6 +60,7 @@ impl Judge<'_> {
         let mut findings = Vec::new();
         if let Some((evidence, now)) = evidence.and_then(|evidence| Some((evidence, evidence.figures.as_ref()?))) {
             findings.extend(speeds);
+            evidence.parts.iter().for_each(|changes| parts::explain(&mut findings, changes));
             findings.push(memory::model_bytes(evidence, now, recorded_bytes));
             let acceptance = self.acceptance(name, stored);
             let accepts_memory = acceptance.is_some_and(|acceptance| acceptance.covers.contains(&Accepted::Memory));
@@ -100,6 +101,7 @@ impl Judge<'_> {
             case: Some(case.case.clone()),
             now: evidence.and_then(|evidence| evidence.figures.clone()),
             baseline: stored.cloned(),
+            parts: evidence.and_then(|evidence| evidence.parts.clone()),
             reason: failure
                 .as_ref()
                 .map(|failure| failure.reason.clone())
@@ -176,6 +178,7 @@ fn unmeasured(name: &str, verdict: Verdict, is_gap: bool, reason: &str, baseline
         skipped: None,
         verdict,
         is_gap,
+        parts: None,
         reason: Some(reason.to_owned()),
     }
 }

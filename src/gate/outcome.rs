@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::control::Control;
 use crate::config::Case;
 use crate::evidence::figures::Figures;
+use crate::evidence::parts::PartChanges;
 use crate::evidence::quantity::{Change, Quantity};
 use crate::store::baseline::BaselineCase;
 use crate::store::record::{Failure, Skipped};
@@ -70,6 +71,9 @@ pub struct Judged {
     pub verdict: Verdict,
     /// Whether it was asked for and has no evidence, or none that could be judged.
     pub is_gap: bool,
+    /// How the parts of its step changed beside the base revision; `None` where they were not profiled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parts: Option<PartChanges>,
     /// Why it was not measured, or not as it was asked for, in one sentence; else `None`.
     pub reason: Option<String>,
 }

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::config::{OutputDemand, Thresholds};
+use crate::evidence::parts::tests::pairs;
 use crate::store::baseline::{Acceptance, Accepted, Baseline, Import};
-use crate::store::record::{ArmKind, Outcome as LaunchOutcome, Parity, RunRecord};
+use crate::store::record::{ArmKind, Outcome as LaunchOutcome, PairedProfile, Parity, ProfiledPair, RunRecord};
 use crate::testing::{MIB, Scenario};
 
 const CASE: &str = "mlx/41f/int8";
@@ -1286,4 +1287,43 @@ fn what_is_not_known_to_its_own_tolerance_is_a_doubt() {
     ];
     assert_eq!(doubts.len(), 2);
     assert!(doubts.iter().zip(starts).all(|(doubt, start)| doubt.starts_with(start)), "{doubts:?}");
+}
+
+#[test]
+fn of_each_backend_the_case_that_slowed_down_most_is_worth_a_profile() {
+    let mut now = beside_base_of(10);
+    assert!(worth_profiling(&now.record, &now.thresholds).is_empty());
+    stretch(&mut now, "mlx/41f/none", ArmKind::Head, 1.05);
+    stretch(&mut now, CASE, ArmKind::Head, 1.08);
+    stretch(&mut now, CASE, ArmKind::Control, 1.08);
+    stretch(&mut now, "mlx/41f/none", ArmKind::Control, 1.05);
+    assert_eq!(worth_profiling(&now.record, &now.thresholds), [CASE]);
+    stretch(&mut now, REFERENCE, ArmKind::Head, 1.05);
+    stretch(&mut now, REFERENCE, ArmKind::Control, 1.05);
+    assert_eq!(worth_profiling(&now.record, &now.thresholds), [CASE, REFERENCE]);
+}
+
+/// The message about a step that is 5% slower, where the case was profiled in these pairs.
+fn message_about_parts(pairs: Vec<ProfiledPair>) -> String {
+    let mut now = beside_base_of(10);
+    stretch(&mut now, CASE, ArmKind::Head, 1.05);
+    now.case(CASE).paired_profile = Some(PairedProfile::Profiled(pairs));
+    let outcome = judged(&now);
+    let step = of(&outcome, CASE).finding(Figure::StepTime, Against::Base).unwrap();
+    assert!(step.fails, "{step:?}");
+    step.message.clone()
+}
+
+#[test]
+fn a_slower_step_names_its_part_or_says_that_none_is_known() {
+    let message = message_about_parts(pairs(6, 1.16));
+    let words = "; by part: FFN +16.0% (95%: +16.0% to +16.0%), self-attention 0.0% ±0.0%; FFN accounts for +480 µs of the step's +480 µs";
+    assert!(message.contains(words), "{message}");
+    assert!(message_about_parts(pairs(6, 1.0)).ends_with("; no part is known to have moved"));
+    let mut elsewhere = pairs(6, 1.0);
+    for pair in &mut elsewhere {
+        pair.head.step_seconds.iter_mut().for_each(|seconds| *seconds += 0.5e-3);
+    }
+    let message = message_about_parts(elsewhere);
+    assert!(message.contains("timed one by one, took") && message.contains("look between them"), "{message}");
 }

@@ -19,7 +19,8 @@ pub enum Request {
     Measure(Measure),
     /// Run the network once: answered by `ready`, `loaded`, `done`.
     Forward(Forward),
-    /// Tell where a pass's time goes: answered by `ready`, `loaded`, `profiled`.
+    /// Tell where a pass's time goes: answered by `ready`, `loaded`, a `step` for each turn where it is done in turns,
+    /// `profiled`.
     Profile(Profile),
     /// Measure the machine's own rates: answered by `ready`, `rated`.
     Rate(Rate),
@@ -98,8 +99,12 @@ pub struct Profile {
     pub t: f32,
     /// Passes of each kind before the first that counts.
     pub warmup_steps: u32,
-    /// Passes as a step takes them and passes whose parts are timed, in turns: so many of each.
+    /// Passes as a step takes them and passes whose parts are timed, alternating: so many of each.
     pub passes: usize,
+    /// Whether each pass as a step takes it waits, with the one after it, for a turn, as a measurement's steps do. Each is then
+    /// answered by `step`, once both are done.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub in_turns: bool,
 }
 
 /// See [`Request::Rate`].
@@ -177,4 +182,8 @@ impl Request {
             Self::Quantize(quantize) => quantize.device,
         }
     }
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Report, drift, environment, short};
 use crate::config::display_name;
 use crate::gate::Control;
-use crate::store::record::{BaseRevision, Canary, CanaryShift};
+use crate::store::record::{BaseRevision, Canary, CanaryShift, CaseRecord, PairedProfile};
 use crate::text::format;
 
 /// Each with its name, in plain words.
@@ -14,6 +14,7 @@ pub(super) fn lines(report: &Report) -> Vec<(&'static str, String)> {
     let mut lines: Vec<(&str, String)> = record.base.iter().map(|base| ("Base", of_base(base))).collect();
     lines.extend(report.outcome.controls.iter().map(|control| ("Control", of_control(control))));
     lines.extend(record.canary.iter().map(|canary| ("Canary", of_canary(canary))));
+    lines.extend(record.cases.iter().filter_map(of_profile).map(|words| ("Profile", words)));
     lines.extend(drift::line(report).map(|line| ("Drift", line)));
     lines.extend(environment::line(report).map(|line| ("Environment", line)));
     lines
@@ -24,6 +25,16 @@ fn of_base(base: &BaseRevision) -> String {
         Some(commit) if commit.starts_with(&base.name) => short(commit),
         Some(commit) => format!("{} ({})", base.name, short(commit)),
         None => format!("the workers in {}", base.name),
+    }
+}
+
+/// A case that was to be profiled beside the base revision and could not be.
+fn of_profile(case: &CaseRecord) -> Option<String> {
+    match &case.paired_profile {
+        Some(PairedProfile::Failed(failure)) => {
+            Some(format!("{} could not be profiled beside the base revision: {}", case.case.name, failure.reason))
+        }
+        Some(PairedProfile::Profiled(_)) | None => None,
     }
 }
 

@@ -85,11 +85,7 @@ pub(super) fn row(judged: &Judged) -> Row {
 
 /// `+5.1% ±0.8%`.
 fn change_cell(finding: &Finding) -> Option<String> {
-    let change = finding.change?;
-    Some(match finding.interval {
-        Some((low, high)) => format!("{change} ±{}", format::share((high.0 - low.0) / 2.0)),
-        None => change.to_string(),
-    })
+    Some(finding.change?.with_half_width(finding.interval))
 }
 
 /// The speedup alone, as the reference's and others' rows write it.

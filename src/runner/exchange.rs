@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::failure;
 use super::interruptions::Interruptions;
 use super::process::{Deadline, Program, Worker};
-use crate::protocol::{self, Done, Event, Failed, Loaded, Loading, Ready, Request, Turn, Warmed};
+use crate::protocol::{self, Done, Event, Failed, Loaded, Loading, Profiled, Ready, Request, Turn, Warmed};
 use crate::store::record::Failure;
 use crate::store::valid;
 use crate::text::escape::cut;
@@ -96,6 +96,15 @@ impl<'a> Exchange<'a> {
         };
         self.expect_end()?;
         Ok(done)
+    }
+
+    pub fn profiled(&mut self) -> Result<Profiled, String> {
+        let profiled = match self.next()? {
+            Event::Profiled(profiled) => profiled,
+            other => return Err(out_of_order("profiled", &other)),
+        };
+        self.expect_end()?;
+        Ok(profiled)
     }
 
     pub fn expect_end(&mut self) -> Result<(), String> {

@@ -59,11 +59,7 @@ pub fn profile(
 ) -> Result<(Ready, Loaded, Profiled), Failure> {
     let mut exchange = Exchange::open(program, &Request::Profile(request.clone()), deadline, interruptions)?;
     let answers = exchange.loaded(on_loading).and_then(|loaded| {
-        let profiled = match exchange.next()? {
-            Event::Profiled(profiled) => profiled,
-            other => return Err(out_of_order("profiled", &other)),
-        };
-        exchange.expect_end()?;
+        let profiled = exchange.profiled()?;
         Ok((exchange.ready.clone(), loaded, profiled))
     });
     exchange.end(answers)

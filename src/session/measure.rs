@@ -73,6 +73,7 @@ pub fn measure(measuring: &Measuring, terminal: &Terminal) -> Result<Option<Meas
         ends_at_looks_by: measuring.ends_at_looks.then_some(baseline.as_ref().map(|(_, baseline)| baseline)),
         fitness: measuring.fitness,
         is_selection: args.is_selection(),
+        profiles: measuring.base.is_some_and(|base| !base.no_profile),
     };
     let begin = |record: &RunRecord| begin(record, &args.json);
     // What a full disk refuses now it may take at the end; the measurements are still at hand.

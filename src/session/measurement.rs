@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use wanbench::children;
 use wanbench::config::Case;
-use wanbench::config::Config;
+use wanbench::config::{Config, Thresholds};
 use wanbench::files::cache;
 use wanbench::forecast::{self, Fit};
 use wanbench::gate;
@@ -45,6 +45,8 @@ pub struct Measurement<'a> {
     pub fitness: Fitness,
     /// Whether flags left some of the suite's cases out, or put others in their place.
     pub is_selection: bool,
+    /// Whether a case that is slower than the base revision is profiled beside it.
+    pub profiles: bool,
 }
 
 /// What is done about a machine whose state would spoil the figures.
@@ -138,6 +140,10 @@ impl Measurement<'_> {
         let mut record = record.into_inner();
         update(&mut record, &run);
         record.interrupted = interruptions.is_interrupted();
+        // A run whose time is over has none left for this. What interrupts it takes nothing from what was measured.
+        if self.profiles && !record.interrupted && record.ended_early.is_none() {
+            profile_slower(&plan, &mut record, &self.config.gate, interruptions, terminal);
+        }
         for warning in run.warnings.iter().chain(&run.ended_early) {
             terminal.say(&format!("warning: {warning}"));
         }
@@ -226,6 +232,28 @@ impl Measurement<'_> {
             warnings: Vec::new(),
             cases: Vec::new(),
         }
+    }
+}
+
+/// Profiles, beside the base revision, the cases that slowed down by most.
+fn profile_slower(
+    plan: &RunPlan,
+    record: &mut RunRecord,
+    gate: &Thresholds,
+    interruptions: &Interruptions,
+    terminal: &Terminal,
+) {
+    for name in gate::worth_profiling(record, gate) {
+        let Some(case) = plan.cases.iter().position(|case| case.name == name) else { continue };
+        if interruptions.is_interrupted() {
+            return;
+        }
+        terminal.say(&format!(
+            "{name} is slower than the base revision: profiling both in turns, to tell which part it is"
+        ));
+        let profile = runner::paired_profile(plan, case, interruptions);
+        let of_case = record.cases.iter_mut().filter(|record| record.case.name == name);
+        of_case.for_each(|record| record.paired_profile = profile.clone());
     }
 }
 

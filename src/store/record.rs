@@ -11,7 +11,7 @@ use crate::machine::Machine;
 use crate::protocol::{Device, DeviceKind, Digest, Rates};
 use crate::stats;
 use crate::text::format;
-use crate::wan::work::Work;
+use crate::wan::work::{PartKind, Work};
 
 /// Schema version of results.json.
 pub const SCHEMA: u32 = 3;
@@ -189,6 +189,52 @@ pub struct CaseRecord {
     /// How the output compares with the base revision's of the same case; `None` where one of the two wrote none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_parity: Option<Parity>,
+    /// Where the time of head's and of the base revision's steps goes; `None` where that was not asked: the case did not regress
+    /// beside the base, or another of its backend did so by more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paired_profile: Option<PairedProfile>,
+}
+
+/// What came of profiling head and the base revision in turns.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PairedProfile {
+    /// Pairs of fresh processes, in the order they ran.
+    Profiled(Vec<ProfiledPair>),
+    /// One of the processes failed.
+    Failed(Failure),
+}
+
+/// A process of head and one of the base revision that took turns.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProfiledPair {
+    /// Head's passes.
+    pub head: ProfiledPasses,
+    /// The base revision's.
+    pub base: ProfiledPasses,
+}
+
+/// The passes of one process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProfiledPasses {
+    /// Those that ran as a step does.
+    pub step_seconds: Vec<f64>,
+    /// The parts of as many others, in the order of computation.
+    pub parts: Vec<KindSeconds>,
+}
+
+/// The time of all parts of one kind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KindSeconds {
+    /// What they do.
+    pub kind: PartKind,
+    /// Whether they are in the blocks.
+    pub in_blocks: bool,
+    /// Their sum in each pass.
+    pub seconds: Vec<f64>,
 }
 
 /// What an arm is measured for.
@@ -373,6 +419,7 @@ impl CaseRecord {
             has_base_output: None,
             parity: None,
             base_parity: None,
+            paired_profile: None,
         }
     }
 

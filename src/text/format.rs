@@ -24,6 +24,12 @@ pub fn seconds(value: f64) -> String {
     format!("{} {unit}", three_digits(scaled))
 }
 
+/// A difference of two times with its sign: `+480 µs`, `−1.53 ms`.
+pub fn signed_seconds(difference: f64) -> String {
+    let sign = if difference < 0.0 { '−' } else { '+' };
+    format!("{sign}{}", seconds(difference.abs()))
+}
+
 /// A speedup: `2.49x`.
 pub fn speedup(value: f64) -> String {
     let decimals = if value.abs() < 0.0995 { 3 } else { 2 };

@@ -103,7 +103,7 @@ fn serve<B: Backend>(wire: &mut Wire) -> Result<()> {
             let velocity = backend.velocity()?;
             done(&mut backend, &forward.job, velocity, false, wire)
         }
-        Request::Profile(request) => profile::profile(&mut backend, request, wire),
+        Request::Profile(request) => profile::profile(&mut backend, request, &turns, wire),
         Request::Rate(rate) => {
             let rates = rates::rates(&mut backend, rate.dtype)?;
             wire.send(&Event::Rated(Rated { rates }))

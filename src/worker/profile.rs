@@ -1,18 +1,19 @@
 //! Where a pass's time goes: passes as a step takes them and passes whose parts are timed, in turns.
 
 use std::collections::BTreeMap;
+use std::sync::mpsc::Receiver;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::clock::now;
 use super::steps::pass;
 use super::wire::Wire;
 use super::{Backend, loading, rates};
-use crate::protocol::{Event, PartTime, Profile, Profiled};
+use crate::protocol::{Event, PartTime, Profile, Profiled, Step, Turn};
 use crate::wan::work::Part;
 
 /// Measures and tells `profiled`.
-pub fn profile<B: Backend>(backend: &mut B, request: &Profile, wire: &mut Wire) -> Result<()> {
+pub fn profile<B: Backend>(backend: &mut B, request: &Profile, turns: &Receiver<Turn>, wire: &mut Wire) -> Result<()> {
     ensure!(request.passes > 0, "a profile needs at least one pass");
     loading::load(backend, &request.job, &[request.t], None, 0.0, wire)?;
     for _ in 0..request.warmup_steps {
@@ -21,8 +22,12 @@ pub fn profile<B: Backend>(backend: &mut B, request: &Profile, wire: &mut Wire) 
     }
     let mut step_seconds = Vec::new();
     let mut parts: Vec<PartTime> = Vec::new();
-    for _ in 0..request.passes {
-        step_seconds.push(pass(backend, 0)?);
+    for index in 0..request.passes {
+        if request.in_turns {
+            turns.recv().context("no turn came for the next pass")?;
+        }
+        let seconds = pass(backend, 0)?;
+        step_seconds.push(seconds);
         let pass = by_parts(backend)?;
         if parts.is_empty() {
             parts = pass.iter().map(|(part, _)| PartTime { part: *part, seconds: Vec::new() }).collect();
@@ -30,6 +35,9 @@ pub fn profile<B: Backend>(backend: &mut B, request: &Profile, wire: &mut Wire) 
         ensure!(pass.len() == parts.len(), "a pass has {} parts, another {}", pass.len(), parts.len());
         for (all, (_, seconds)) in parts.iter_mut().zip(pass) {
             all.seconds.push(seconds);
+        }
+        if request.in_turns {
+            wire.send(&Event::Step(Step { index, seconds }))?;
         }
     }
     let rates = Some(rates::rates(backend, request.job.dtype)?);

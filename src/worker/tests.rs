@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::path::Path;
 use std::rc::Rc;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
 
 use anyhow::Result;
 
@@ -185,15 +185,40 @@ fn the_plain_loop_times_the_same() {
     assert_eq!(steps::plain_steps(&mut backend, &[1.0, 0.5, 0.0]).unwrap(), [FORWARD, FORWARD]);
 }
 
+fn profile_request(folder: &Path) -> Profile {
+    let job = job(folder);
+    Profile { protocol: protocol::VERSION, job, t: 500.0, warmup_steps: 1, passes: 2, in_turns: false }
+}
+
+fn profiled(request: &Profile, turns: &Receiver<Turn>) -> Vec<Event> {
+    told(|wire| drop(profile::profile(&mut Lazy::new(), request, turns, wire)))
+}
+
 #[test]
 fn a_profile_gives_a_pass_and_its_parts_their_own_time() {
     let folder = tempfile::tempdir().unwrap();
-    let request =
-        Profile { protocol: protocol::VERSION, job: job(folder.path()), t: 500.0, warmup_steps: 1, passes: 2 };
-    let events = told(|wire| profile::profile(&mut Lazy::new(), &request, wire).unwrap());
+    let events = profiled(&profile_request(folder.path()), &channel().1);
     let Some(Event::Profiled(Profiled { step_seconds, parts, .. })) = events.last() else { panic!("{events:?}") };
     assert_eq!(step_seconds, &[FORWARD, FORWARD]);
     assert_eq!(parts.iter().map(|part| part.seconds.as_slice()).collect::<Vec<_>>(), [[PART, PART], [PART, PART]]);
+}
+
+#[test]
+fn a_profile_in_turns_makes_a_pass_of_each_kind_when_its_turn_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    let request = Profile { in_turns: true, ..profile_request(folder.path()) };
+    let (sender, turns) = channel();
+    sender.send(Turn::Step).unwrap();
+    sender.send(Turn::Step).unwrap();
+    let steps = [0, 1].map(|index| Event::Step(Step { index, seconds: FORWARD }));
+    let events = profiled(&request, &turns);
+    assert_eq!(events[events.len() - 3..events.len() - 1], steps, "{events:?}");
+    assert!(matches!(events.last(), Some(Event::Profiled(_))), "{events:?}");
+
+    let (sender, turns) = channel();
+    sender.send(Turn::Step).unwrap();
+    drop(sender);
+    assert_eq!(profiled(&request, &turns).last(), Some(&steps[0]), "no second pass without a second turn");
 }
 
 #[test]

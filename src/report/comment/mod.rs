@@ -221,8 +221,9 @@ impl Comment<'_> {
         });
         let trends = self.tier.trends.then(|| trends(report)).flatten();
         let folds = self.tier.folds.then(|| [figures(report), memory(report), speed(report), circumstances(report)]);
-        let parts: Vec<String> =
-            heading.into_iter().chain([self.table(report)]).chain(trends).chain(folds.into_iter().flatten()).collect();
+        let of_steps = self.tier.folds.then(|| parts_of_steps(report)).flatten();
+        let table = heading.into_iter().chain([self.table(report)]).chain(trends);
+        let parts: Vec<String> = table.chain(of_steps).chain(folds.into_iter().flatten()).collect();
         parts.join("\n")
     }
 
@@ -262,6 +263,11 @@ fn trends(report: &Report) -> Option<String> {
     let more = if charts.len() > 3 { format!(" and {} more", charts.len() - 3) } else { String::new() };
     let summary = format!("Trend of {}{more}", names.join(", "));
     (!charts.is_empty()).then(|| details(&summary, &body.join("\n"), false))
+}
+
+/// The parts of the slower steps beside the base revision's, folded away; `None` where none was profiled.
+fn parts_of_steps(report: &Report) -> Option<String> {
+    analysis::parts(report).map(|table| details("Parts of slower steps", &table, false))
 }
 
 /// The whole table, folded away.

@@ -14,12 +14,13 @@ use crate::wan::{DType, Experts, Quant};
 
 pub(super) fn section(report: &Report) -> String {
     let sections = [
-        ("Quantization Memory Savings", quantization(report)),
-        ("Peak Memory", peaks(report)),
-        ("Load and Throughput", throughput(report)),
+        ("Quantization Memory Savings", Some(quantization(report))),
+        ("Peak Memory", Some(peaks(report))),
+        ("Load and Throughput", Some(throughput(report))),
+        ("Parts of Slower Steps", parts(report)),
     ];
-    let sections = sections.map(|(title, body)| format!("### {title}\n\n{body}\n"));
-    format!("## Detailed Analysis\n\n{}", sections.concat().trim_end().to_owned() + "\n")
+    let titled = sections.into_iter().filter_map(|(title, body)| Some(format!("### {title}\n\n{}\n", body?)));
+    format!("## Detailed Analysis\n\n{}", titled.collect::<String>().trim_end().to_owned() + "\n")
 }
 
 /// Weights of one kind, on the backends that hold them in so many bytes.
@@ -36,6 +37,25 @@ impl Weights<'_> {
         let held = |case: &Case| (case.dtype, case.workload.experts.resident());
         held(self.case) == held(case) && self.case.workload.model == case.workload.model
     }
+}
+
+/// How the parts of the profiled cases changed beside the base revision; `None` where none was profiled.
+pub(in crate::report) fn parts(report: &Report) -> Option<String> {
+    let profiled = report.outcome.cases.iter().filter_map(|case| Some((case, case.parts.as_ref()?)));
+    let rows = profiled.flat_map(|(case, changes)| {
+        let parts = changes.parts.iter().map(|part| (part.name(), &part.shift, part.has_moved));
+        let whole = [("all parts", &changes.sum, false), ("the step", &changes.step, false)];
+        parts.chain(whole).map(|(name, shift, has_moved)| {
+            let change = shift.change.map(|change| change.with_half_width(shift.interval));
+            let change = change.unwrap_or_else(|| NOTHING.to_owned());
+            let change = if has_moved { format!("**{change}**") } else { change };
+            let difference = format::signed_seconds(shift.difference.0);
+            vec![code(&case.name), name.to_owned(), shift.base.to_string(), shift.head.to_string(), change, difference]
+        })
+    });
+    let rows: Vec<Vec<String>> = rows.collect();
+    (!rows.is_empty())
+        .then(|| table_or_none(&["Case", "Part", "Base", "Now", "Change", "Difference"], rows.into_iter()))
 }
 
 /// The bytes of each kind of weights, now and as recorded.

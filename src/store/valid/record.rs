@@ -6,7 +6,10 @@ use super::figure::{bytes, digest, known, not_negative, rates, seconds, step_sec
 use super::{Checked, require};
 use crate::config::{Case, Workload};
 use crate::protocol::DeviceKind;
-use crate::store::record::{ArmKind, Canary, CaseRecord, Launch, Measured, Outcome, RunRecord, Skipped};
+use crate::store::record::{
+    ArmKind, Canary, CaseRecord, Launch, Measured, Outcome, PairedProfile, ProfiledPair, ProfiledPasses, RunRecord,
+    Skipped,
+};
 use crate::text::escape::is_plain;
 use crate::wan::Quant;
 
@@ -70,7 +73,35 @@ fn case_record(record: &RunRecord, case: &CaseRecord) -> Checked {
     skipped(case)?;
     arms(record, case)?;
     let mut parities = [case.parity, case.base_parity].into_iter().flatten();
-    parities.try_for_each(|parity| known("relative_error", parity.relative_error, not_negative))
+    parities.try_for_each(|parity| known("relative_error", parity.relative_error, not_negative))?;
+    match &case.paired_profile {
+        Some(PairedProfile::Profiled(pairs)) => {
+            pairs.iter().try_for_each(|pair| profiled(pair).map_err(|reason| format!("paired_profile: {reason}")))
+        }
+        Some(PairedProfile::Failed(_)) | None => Ok(()),
+    }
+}
+
+/// Both processes have as many passes, and the same parts.
+fn profiled(ProfiledPair { head, base }: &ProfiledPair) -> Checked {
+    let parts = |passes: &ProfiledPasses| -> Vec<_> { passes.parts.iter().map(|it| (it.kind, it.in_blocks)).collect() };
+    let kinds = parts(head);
+    require(!kinds.is_empty() && kinds.iter().collect::<BTreeSet<_>>().len() == kinds.len(), || {
+        "a part appears twice, or there is none".to_owned()
+    })?;
+    require(kinds == parts(base), || "head and the base revision have different parts".to_owned())?;
+    for passes in [head, base] {
+        steps(&passes.step_seconds)?;
+        require(passes.step_seconds.len() == head.step_seconds.len(), || {
+            "head and the base revision have different numbers of passes".to_owned()
+        })?;
+        for part in &passes.parts {
+            let (name, has, passes) = (part.kind.name(), part.seconds.len(), passes.step_seconds.len());
+            require(has == passes, || format!("{name} has {has} times for {passes} passes"))?;
+            part.seconds.iter().try_for_each(|it| seconds(name, *it))?;
+        }
+    }
+    Ok(())
 }
 
 /// A name is built of what the case is, and its reference is the unquantized case beside it.

@@ -1,0 +1,154 @@
+//! Which part of a step moved: processes of head and of the base revision, profiled in turns.
+
+use super::exchange::Exchange;
+use super::interruptions::Interruptions;
+use super::order::balanced;
+use super::process::{Deadline, Program};
+use super::requests::profile;
+use super::{RunPlan, failure};
+use crate::protocol::{self, PartTime, Profile, Profiled, Request};
+use crate::store::record::{ArmKind, Failure, KindSeconds, PairedProfile, ProfiledPair, ProfiledPasses};
+use crate::wan::schedule;
+
+/// Most pairs of processes: enough for an interval that is little wider than many more would give.
+const MOST_PAIRS: usize = 6;
+
+/// The place of the base revision in a pair; head's is before it.
+const BASE: usize = 1;
+
+/// Profiles the case with the index `case`, which has a base program: as many pairs as blocks are planned, six at most, each of
+/// as many passes as a launch has steps. `None` where it was interrupted or suspended on the way: what was measured then is
+/// worth nothing.
+pub fn paired_profile(plan: &RunPlan, case: usize, interruptions: &Interruptions) -> Option<PairedProfile> {
+    let base = plan.compared(case).find(|arm| arm.kind == ArmKind::Base)?;
+    let programs = [&plan.programs[&plan.cases[case].backend], base.program];
+    let request = request(plan, case);
+    let (count, suspended) = (plan.launches.min(MOST_PAIRS), interruptions.suspended());
+    let mut pairs = Vec::new();
+    for order in balanced(programs.len(), count, plan.seed) {
+        let profiled = match plan.side_by_side {
+            true => in_turns(plan, programs, &request, &order, interruptions),
+            false => one_by_one(plan, programs, &request, &order, interruptions),
+        };
+        if interruptions.is_interrupted() || interruptions.suspended() != suspended {
+            return None;
+        }
+        match profiled.map(<[ProfiledPasses; 2]>::try_from) {
+            Ok(Ok([head, base])) => pairs.push(ProfiledPair { head, base }),
+            Ok(Err(_)) => return Some(PairedProfile::Failed(failure("a pair has two processes"))),
+            Err(failure) => return Some(PairedProfile::Failed(failure)),
+        }
+    }
+    Some(PairedProfile::Profiled(pairs))
+}
+
+fn request(plan: &RunPlan, case: usize) -> Profile {
+    let case = &plan.cases[case];
+    Profile {
+        protocol: protocol::VERSION,
+        job: plan.materials.job(case, plan.device, None),
+        t: schedule::timestep(1.0),
+        warmup_steps: plan.warmup_steps,
+        passes: case.workload.steps,
+        in_turns: plan.side_by_side,
+    }
+}
+
+/// Both processes live at the same time, and take turns pass by pass: what disturbs the machine disturbs both.
+fn in_turns(
+    plan: &RunPlan,
+    programs: [&Program; 2],
+    request: &Profile,
+    order: &[usize],
+    interruptions: &Interruptions,
+) -> Result<Vec<ProfiledPasses>, Failure> {
+    let start =
+        |arm: &usize| Ok((*arm, Running::start(programs[*arm], request, plan, interruptions).map_err(of(*arm))?));
+    let mut running = order.iter().map(start).collect::<Result<Vec<(usize, Running)>, Failure>>()?;
+    running.sort_by_key(|(arm, _)| *arm);
+    for (index, turns) in balanced(running.len(), request.passes, plan.seed).iter().enumerate() {
+        for arm in turns {
+            if let Err(reason) = running[*arm].1.pass(index) {
+                let (_, failed) = running.swap_remove(*arm);
+                return failed.exchange.end(Err(reason)).map_err(of(*arm));
+            }
+        }
+    }
+    running.into_iter().map(|(arm, running)| running.finish().map_err(of(arm))).collect()
+}
+
+/// One process after the other, where there is no room for both.
+fn one_by_one(
+    plan: &RunPlan,
+    programs: [&Program; 2],
+    request: &Profile,
+    order: &[usize],
+    interruptions: &Interruptions,
+) -> Result<Vec<ProfiledPasses>, Failure> {
+    let deadline = Deadline::of_launch(plan.timeout);
+    let profile = |arm: &usize| {
+        let told = profile(programs[*arm], request, deadline, interruptions, &mut |_| {}).map_err(of(*arm))?;
+        Ok((*arm, by_kind(told.2)))
+    };
+    let mut passes = order.iter().map(profile).collect::<Result<Vec<(usize, ProfiledPasses)>, Failure>>()?;
+    passes.sort_by_key(|(arm, _)| *arm);
+    Ok(passes.into_iter().map(|(_, passes)| passes).collect())
+}
+
+/// A process that profiles a pass when it has the turn, and is stopped in between.
+struct Running<'a> {
+    exchange: Exchange<'a>,
+}
+
+impl<'a> Running<'a> {
+    fn start(
+        program: &Program,
+        request: &Profile,
+        plan: &RunPlan,
+        interruptions: &'a Interruptions,
+    ) -> Result<Self, Failure> {
+        let deadline = Deadline::of_launch(plan.timeout);
+        let mut exchange = Exchange::open(program, &Request::Profile(request.clone()), deadline, interruptions)?;
+        match exchange.loaded(&mut |_| {}) {
+            Ok(_) => {
+                exchange.worker.pause();
+                Ok(Self { exchange })
+            }
+            Err(reason) => exchange.end(Err(reason)),
+        }
+    }
+
+    fn pass(&mut self, index: usize) -> Result<(), String> {
+        self.exchange.worker.resume();
+        let passed = self.exchange.take_turn().and_then(|()| self.exchange.step(index));
+        self.exchange.worker.pause();
+        passed.map(drop)
+    }
+
+    fn finish(mut self) -> Result<ProfiledPasses, Failure> {
+        self.exchange.worker.resume();
+        let profiled = self.exchange.profiled();
+        self.exchange.end(profiled.map(by_kind))
+    }
+}
+
+/// Says whose process failed.
+fn of(arm: usize) -> impl Fn(Failure) -> Failure {
+    move |failure| match arm {
+        BASE => Failure { reason: format!("the base revision's worker: {}", failure.reason), ..failure },
+        _ => failure,
+    }
+}
+
+/// The parts of all blocks are one.
+fn by_kind(profiled: Profiled) -> ProfiledPasses {
+    let mut parts: Vec<KindSeconds> = Vec::new();
+    for PartTime { part, seconds } in profiled.parts {
+        let (kind, in_blocks) = (part.kind, part.block.is_some());
+        match parts.iter_mut().find(|sum| (sum.kind, sum.in_blocks) == (kind, in_blocks)) {
+            Some(sum) => sum.seconds.iter_mut().zip(seconds).for_each(|(sum, seconds)| *sum += seconds),
+            None => parts.push(KindSeconds { kind, in_blocks, seconds }),
+        }
+    }
+    ProfiledPasses { step_seconds: profiled.step_seconds, parts }
+}
