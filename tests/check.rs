@@ -75,8 +75,9 @@ fn of_parts(attention: f64, ffn: f64) -> String {
         let step = json!({"type": "step", "index": index, "seconds": step});
         format!("read -r turn; {}", say(&step.to_string()))
     });
-    let told =
-        [&[say(r#"{"type":"loaded","model_bytes":1000,"seconds":0.1}"#)][..], &turns, &[say(&profiled.to_string())]];
+    let ready =
+        [r#"{"type":"loaded","model_bytes":1000,"seconds":0.1}"#, r#"{"type":"warmed","seconds":0.1}"#].map(say);
+    let told = [&ready[..], &turns, &[say(&profiled.to_string())]];
     let asked = format!(r#"case "$request" in *'"type":"profile"'*) {}; exit;; esac"#, told.concat().join("; "));
     worker(step, 1000).replacen(UNLESS_PROBED, &format!("{UNLESS_PROBED}\n{asked}"), 1)
 }
@@ -107,6 +108,27 @@ fn a_slower_case_is_profiled_in_turns_with_the_base_and_its_part_is_named() {
     let without = project.wanbench(&["check", "--base-workers", "base", "--no-profile"]);
     assert_eq!(without.status, 1);
     assert!(!without.stdout.contains("by part"), "{}", without.stdout);
+}
+
+#[test]
+fn a_process_that_is_being_profiled_is_not_stopped_with_what_the_other_one_waits_for() {
+    let project = beside_base();
+    // As MLX does with its compiler: one process at a time, until it is warmed up. The pause makes sure that it is still so when
+    // `loaded` was read.
+    let locked = |script: String| {
+        script
+            .replacen(
+                r#"echo '{"type":"loaded""#,
+                r#"until mkdir lock 2>/dev/null; do :; done; echo '{"type":"loaded""#,
+                1,
+            )
+            .replacen(r#"echo '{"type":"warmed""#, r#"sleep 0.2; rmdir lock; echo '{"type":"warmed""#, 1)
+    };
+    for (name, script) in [("base/fast.sh", of_parts(0.07, 0.03)), ("fast.sh", of_parts(0.07, 0.036))] {
+        project.write(name, &locked(script).replace(" lock", &format!(" {}", project.path("lock-of-both").display())));
+    }
+    let ran = project.wanbench(&["check", "--base-workers", "base", "--launches", "4"]);
+    assert!(ran.flat().contains("by part: FFN +20.0%"), "{}{}", ran.stdout, ran.stderr);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Error, Result, ensure};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
 use wanbench::config::{Case, Model, Workload, link_references};
 use wanbench::evidence::figures::log_ratio;
 use wanbench::files::cache;
@@ -135,6 +136,8 @@ struct Launcher {
     load: Load,
     cases: BTreeMap<String, Case>,
     materials: Materials,
+    /// A folder for each arm's temporary files.
+    temporary: TempDir,
     interruptions: Interruptions,
 }
 
@@ -180,7 +183,7 @@ impl Launcher {
         let models = BTreeMap::from([("synthetic".to_owned(), Model::Synthetic(Spec::synthetic()))]);
         let materials = Materials::prepare(&cases, &models, &cache::folder(), 0)?;
         let cases = cases.into_iter().map(|case| (case.backend.clone(), case)).collect();
-        Ok(Self { load, cases, materials, interruptions: Interruptions::new() })
+        Ok(Self { load, cases, materials, temporary: tempfile::tempdir()?, interruptions: Interruptions::new() })
     }
 
     /// One fresh process of each arm, its backend and the work in vain that is asked of it, in percent, started in `order`;
@@ -194,7 +197,7 @@ impl Launcher {
                 scope.spawn(move || {
                     let (backend, percent) = &arms[*arm];
                     // The receiver is there until the block's end.
-                    let _ = started.send((*arm, self.start(backend, *percent)));
+                    let _ = started.send((*arm, self.start(*arm, backend, *percent)));
                     starters.wait();
                 });
             }
@@ -226,9 +229,14 @@ impl Launcher {
         })
     }
 
-    fn start(&self, backend: &str, extra_percent: f64) -> Result<RunningLaunch<'_>> {
+    fn start(&self, arm: usize, backend: &str, extra_percent: f64) -> Result<RunningLaunch<'_>> {
         let worker = Path::new(env!("CARGO_BIN_EXE_wanbench")).with_file_name(format!("wanbench-{backend}"));
-        let program = Program { command: vec![worker.display().to_string()], folder: None };
+        // MLX's workers start one after the other, by a lock in the temporary folder: with one of their own they need not.
+        let temporary = self.temporary.path().join(arm.to_string());
+        std::fs::create_dir_all(&temporary)?;
+        let command =
+            ["env".to_owned(), format!("TMPDIR={}", temporary.display()), worker.display().to_string()].to_vec();
+        let program = Program { command, folder: None };
         let request = Measure {
             protocol: protocol::VERSION,
             job: self.materials.job(&self.cases[backend], self.load.device, None),
@@ -245,6 +253,8 @@ impl Launcher {
     fn calibrate(&self) -> Result<Vec<(f64, f64)>> {
         let mut logs = vec![Vec::new(); CALIBRATION_PERCENT.len()];
         let arms = CALIBRATION_PERCENT.map(|percent| ("mlx".to_owned(), percent));
+        // One alone first: it compiles the kernels that are kept on the machine.
+        self.block(&arms[..1], &[0])?;
         for order in runner::balanced(arms.len(), self.load.calibration_blocks, 0) {
             let launches = self.block(&arms, &order)?;
             for (logs, launch) in logs.iter_mut().zip(&launches) {

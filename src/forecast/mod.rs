@@ -125,7 +125,7 @@ fn own_bytes(case: &Case, device: DeviceKind) -> u64 {
 mod tests {
     use super::*;
     use crate::testing::plain_workload as workload;
-    use crate::wan::{DType, Experts};
+    use crate::wan::DType;
 
     fn forecast(backend: &str, frames: usize, quant: Quant) -> Forecast {
         let latent = if frames == 5 { [4, 16, 32] } else { [12, 30, 52] };
@@ -178,6 +178,7 @@ mod tests {
     #[cfg(not(target_os = "macos"))]
     #[test]
     fn on_an_nvidia_gpu_each_recorded_network_counts_with_its_pass() {
+        use crate::wan::Experts;
         let beside = |backend: &str, experts: Experts| {
             let workload = crate::config::Workload { latent: [12, 30, 52], experts, ..workload(41) };
             let case = Case::new(backend, workload, Quant::None, DType::F32);

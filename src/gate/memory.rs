@@ -142,7 +142,7 @@ pub(super) fn since_anchor(
         }
         Some(finding)
     };
-    let process = Some(process).filter(|_| *device == DevicePeak::Process);
+    let process = (*device == DevicePeak::Process).then_some(process);
     process.into_iter().chain([framework]).filter_map(of_figure).collect()
 }
 

@@ -19,8 +19,8 @@ pub enum Request {
     Measure(Measure),
     /// Run the network once: answered by `ready`, `loaded`, `done`.
     Forward(Forward),
-    /// Tell where a pass's time goes: answered by `ready`, `loaded`, a `step` for each turn where it is done in turns,
-    /// `profiled`.
+    /// Tell where a pass's time goes: answered by `ready`, `loaded`, where it is done in turns `warmed` and a `step` for each
+    /// turn, `profiled`.
     Profile(Profile),
     /// Measure the machine's own rates: answered by `ready`, `rated`.
     Rate(Rate),
@@ -101,8 +101,8 @@ pub struct Profile {
     pub warmup_steps: u32,
     /// Passes as a step takes them and passes whose parts are timed, alternating: so many of each.
     pub passes: usize,
-    /// Whether each pass as a step takes it waits, with the one after it, for a turn, as a measurement's steps do. Each is then
-    /// answered by `step`, once both are done.
+    /// Whether each pass as a step takes it waits, with the one after it, for a turn, as a measurement's steps do. The end of the
+    /// warm-up is then told by `warmed`, and each turn answered by `step`, once both passes are done.
     #[serde(default, skip_serializing_if = "is_false")]
     pub in_turns: bool,
 }

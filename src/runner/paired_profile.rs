@@ -17,8 +17,8 @@ const MOST_PAIRS: usize = 6;
 const BASE: usize = 1;
 
 /// Profiles the case with the index `case`, which has a base program: as many pairs as blocks are planned, six at most, each of
-/// as many passes as a launch has steps. `None` where it was interrupted or suspended on the way: what was measured then is
-/// worth nothing.
+/// as many passes as a launch has steps. It ends with the pair that is interrupted, or during which wanbench or the machine is
+/// suspended: such a pair is worth nothing. `None` where no pair came to its end.
 pub fn paired_profile(plan: &RunPlan, case: usize, interruptions: &Interruptions) -> Option<PairedProfile> {
     let base = plan.compared(case).find(|arm| arm.kind == ArmKind::Base)?;
     let programs = [&plan.programs[&plan.cases[case].backend], base.program];
@@ -31,7 +31,7 @@ pub fn paired_profile(plan: &RunPlan, case: usize, interruptions: &Interruptions
             false => one_by_one(plan, programs, &request, &order, interruptions),
         };
         if interruptions.is_interrupted() || interruptions.suspended() != suspended {
-            return None;
+            break;
         }
         match profiled.map(<[ProfiledPasses; 2]>::try_from) {
             Ok(Ok([head, base])) => pairs.push(ProfiledPair { head, base }),
@@ -39,7 +39,7 @@ pub fn paired_profile(plan: &RunPlan, case: usize, interruptions: &Interruptions
             Err(failure) => return Some(PairedProfile::Failed(failure)),
         }
     }
-    Some(PairedProfile::Profiled(pairs))
+    (!pairs.is_empty()).then_some(PairedProfile::Profiled(pairs))
 }
 
 fn request(plan: &RunPlan, case: usize) -> Profile {
@@ -109,7 +109,8 @@ impl<'a> Running<'a> {
     ) -> Result<Self, Failure> {
         let deadline = Deadline::of_launch(plan.timeout);
         let mut exchange = Exchange::open(program, &Request::Profile(request.clone()), deadline, interruptions)?;
-        match exchange.loaded(&mut |_| {}) {
+        // Not before it is warmed up: what it holds until then, such as a framework's lock, others would wait for in vain.
+        match exchange.loaded(&mut |_| {}).and_then(|_| exchange.warmed()) {
             Ok(_) => {
                 exchange.worker.pause();
                 Ok(Self { exchange })

@@ -249,7 +249,7 @@ fn profile_slower(
             return;
         }
         terminal.say(&format!(
-            "{name} is slower than the base revision: profiling both in turns, to tell which part it is"
+            "{name} is slower than the base revision: profiling both in turns, a few times, to tell which part it is"
         ));
         let profile = runner::paired_profile(plan, case, interruptions);
         let of_case = record.cases.iter_mut().filter(|record| record.case.name == name);

@@ -9,16 +9,20 @@ use super::clock::now;
 use super::steps::pass;
 use super::wire::Wire;
 use super::{Backend, loading, rates};
-use crate::protocol::{Event, PartTime, Profile, Profiled, Step, Turn};
+use crate::protocol::{Event, PartTime, Profile, Profiled, Step, Turn, Warmed};
 use crate::wan::work::Part;
 
 /// Measures and tells `profiled`.
 pub fn profile<B: Backend>(backend: &mut B, request: &Profile, turns: &Receiver<Turn>, wire: &mut Wire) -> Result<()> {
     ensure!(request.passes > 0, "a profile needs at least one pass");
     loading::load(backend, &request.job, &[request.t], None, 0.0, wire)?;
+    let mut warmed_seconds = 0.0;
     for _ in 0..request.warmup_steps {
-        pass(backend, 0)?;
+        warmed_seconds += pass(backend, 0)?;
         by_parts(backend)?;
+    }
+    if request.in_turns {
+        wire.send(&Event::Warmed(Warmed { seconds: warmed_seconds }))?;
     }
     let mut step_seconds = Vec::new();
     let mut parts: Vec<PartTime> = Vec::new();
