@@ -103,6 +103,7 @@ fn against_plain_loop(
         sigmas: schedule::sigmas(case.workload.steps, schedule::SHIFT),
         warmup_steps,
         second: None,
+        wake: false,
         extra_work: None,
     });
     let line = serde_json::to_string(&request)? + "\n";

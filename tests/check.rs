@@ -145,6 +145,42 @@ fn a_worker_that_cannot_be_profiled_leaves_the_verdict_as_it_is() {
     assert!(ran.flat().contains(told), "{}", ran.stdout);
 }
 
+/// A worker whose steps take `seconds` and that makes a wake pass of twice as long where one is asked for.
+fn waking(seconds: f64) -> String {
+    let plain = worker(seconds, 1000);
+    let woken =
+        plain.replace(&format!(r#""seconds":{seconds}}}'"#), &format!(r#""seconds":{seconds},"wake_seconds":0.2}}'"#));
+    let body = |script: &str| script.split_once(UNLESS_PROBED).unwrap().1.to_owned();
+    let ready = READY.replace(r#""versions""#, r#""wakes":true,"versions""#);
+    format!(
+        "{ready}\n{UNLESS_PROBED}\ncase \"$request\" in *'\"wake\":true'*)\n{}\n;;*)\n{}\n;;esac",
+        body(&woken),
+        body(&plain)
+    )
+}
+
+#[test]
+fn wake_passes_are_made_by_all_workers_or_by_none_and_are_recorded() {
+    let project = Project::new(&[("slow", &waking(0.3)), ("fast", &waking(0.15))]);
+    let with = |value: &str| configure(&project, "canary = false", &format!("canary = false\nwake = {value}"));
+    let passes = || {
+        let results = project.json("results.json");
+        let wakes = results["wakes"] == true;
+        (wakes, results["cases"][1]["launches"][0]["outcome"]["measured"]["wake_seconds"].clone())
+    };
+    project.wanbench(&["run"]);
+    assert_eq!(passes(), (false, Value::Null), "a CPU needs none");
+    with("true");
+    let ran = project.wanbench(&["run", "--markdown", "report.md"]);
+    assert_eq!((ran.status, passes()), (0, (true, json!([0.2, 0.2]))), "{}", ran.stderr);
+    let report = std::fs::read_to_string(project.path("report.md")).unwrap();
+    assert!(report.contains("Each timed step has a wake pass right before it"), "{report}");
+    project.write("slow.sh", &worker(0.3, 1000));
+    let ran = project.wanbench(&["run"]);
+    assert_eq!((ran.status, passes()), (0, (false, Value::Null)));
+    assert!(ran.stderr.contains("no worker makes wake passes, since slow cannot"), "{}", ran.stderr);
+}
+
 #[test]
 fn a_slower_revision_fails_and_its_backend_is_named() {
     let project = beside_base();

@@ -101,6 +101,7 @@ fn steps(place: &Place, second: Option<(&Path, bool)>) -> Vec<Event> {
         sigmas: vec![1.0, 0.75, 0.5, 0.25, 0.0],
         warmup_steps: 1,
         second,
+        wake: false,
         extra_work: None,
     };
     converse(&Request::Measure(request), 4)

@@ -243,6 +243,7 @@ impl Launcher {
             sigmas: schedule::sigmas(self.load.steps, schedule::SHIFT),
             warmup_steps: WARMUP_STEPS,
             second: None,
+            wake: false,
             extra_work: (extra_percent > 0.0).then_some(extra_percent / 100.0),
         };
         RunningLaunch::start(&program, &request, Deadline::of_launch(TIMEOUT), &self.interruptions, &mut |_| {})

@@ -201,6 +201,7 @@ impl Checker<'_> {
             warmup_steps: suite.warmup_steps,
             launch_timeout_seconds: suite.launch_timeout_seconds,
             side_by_side: suite.side_by_side,
+            wake: suite.wake,
             reference: suite.reference.get_ref().clone(),
             canary: suite.canary,
             cool_down_seconds: suite.cool_down_seconds,

@@ -56,6 +56,7 @@ pub(super) struct SuiteEntry {
     pub(super) launch_timeout_seconds: u64,
     #[serde(default = "yes")]
     pub(super) side_by_side: bool,
+    pub(super) wake: Option<bool>,
     #[serde(default = "yes")]
     pub(super) canary: bool,
     #[serde(default)]

@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::files::read::{self, Limit};
+use crate::protocol::DeviceKind;
 use crate::wan::video::Video;
 use crate::wan::{DType, Quant};
 pub use axes::Axes;
@@ -136,6 +137,8 @@ pub struct Suite {
     pub launch_timeout_seconds: u64,
     /// Whether the processes of a block live at the same time and take turns.
     pub side_by_side: bool,
+    /// Whether timed passes of processes that take turns have a wake pass before them; `None` for the device's default.
+    pub wake: Option<bool>,
     /// The backend that speedups are over.
     pub reference: String,
     /// Whether a canary on the reference's backend tells before each block whether the machine is as it was.
@@ -147,6 +150,12 @@ pub struct Suite {
 }
 
 impl Suite {
+    /// Whether timed passes on `device` have a wake pass before them, where processes take turns: on a GPU, unless the configuration
+    /// says otherwise. A CPU has no clock to raise that a pass of tenths of a second would notice.
+    pub fn wakes(&self, device: DeviceKind) -> bool {
+        self.wake.unwrap_or(device == DeviceKind::Gpu)
+    }
+
     /// The same for a model whose VAE has this stride: latents that were computed from pixels are computed by it, where the
     /// workload does not set one itself.
     ///

@@ -46,6 +46,9 @@ pub struct Ready {
     pub device: Device,
     /// Versions of what decides its speed: framework, binding, worker.
     pub versions: BTreeMap<String, String>,
+    /// Whether it makes wake passes where a measurement asks for them.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub wakes: bool,
 }
 
 /// See [`Event::Loading`].
@@ -98,6 +101,9 @@ pub struct Step {
     pub index: usize,
     /// Time of the forward pass, synchronized with the device.
     pub seconds: f64,
+    /// Time of the wake pass before it, where one was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wake_seconds: Option<f64>,
 }
 
 /// See [`Event::Done`].
@@ -187,4 +193,8 @@ pub enum FailureKind {
     Input,
     /// Anything else.
     Internal,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }

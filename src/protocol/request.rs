@@ -53,6 +53,10 @@ pub struct Measure {
     pub warmup_steps: u32,
     /// The network that takes over on the way, if one does.
     pub second: Option<Second>,
+    /// Whether each timed pass has a wake pass right before it, untimed and at the same timestep: a GPU that was idle while others had
+    /// their turn would be timed while it speeds up. Sent to workers only that said in `ready` that they make them.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub wake: bool,
     /// Work that every pass does in vain, as a share of its own: a known slowdown, to prove that slowdowns are found.
     /// Only wanbench's own workers know it, and only a proof sends it, so it is no part of the schema.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -149,6 +149,7 @@ fn request(plan: &RunPlan, arm: &Arm, block: usize) -> Measure {
         sigmas,
         warmup_steps: plan.warmup_steps,
         second,
+        wake: plan.wakes,
         extra_work: None,
     }
 }

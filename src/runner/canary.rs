@@ -26,6 +26,8 @@ pub struct CanaryPlan<'a> {
     pub program: &'a Program,
     /// How much slower than the cold value a block may start, in percent.
     pub tolerance_percent: f64,
+    /// Whether each step has a wake pass before it.
+    pub wakes: bool,
 }
 
 /// The canary's load on `backend`: a pass of the built-in model. On a CPU over one frame, tenths of a second. On a GPU over 41
@@ -86,6 +88,7 @@ impl<'a> RunningCanary<'a> {
             sigmas: schedule::sigmas(steps, schedule::SHIFT),
             warmup_steps: WARMUP_STEPS,
             second: None,
+            wake: plan.wakes,
             extra_work: None,
         };
         let launch = RunningLaunch::start(plan.program, &request, deadline, interruptions, &mut |_| {})?;

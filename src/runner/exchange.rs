@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::failure;
 use super::interruptions::Interruptions;
 use super::process::{Deadline, Program, Worker};
-use crate::protocol::{self, Done, Event, Failed, Loaded, Loading, Profiled, Ready, Request, Turn, Warmed};
+use crate::protocol::{self, Done, Event, Failed, Loaded, Loading, Profiled, Ready, Request, Step, Turn, Warmed};
 use crate::store::record::Failure;
 use crate::store::valid;
 use crate::text::escape::cut;
@@ -79,12 +79,12 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    pub fn step(&mut self, index: usize) -> Result<f64, String> {
+    pub fn step(&mut self, index: usize) -> Result<Step, String> {
         match self.next()? {
             Event::Step(step) if step.index != index => {
                 Err(format!("reported step {} in place of {index}", step.index))
             }
-            Event::Step(step) => Ok(step.seconds),
+            Event::Step(step) => Ok(step),
             other => Err(out_of_order("step", &other)),
         }
     }

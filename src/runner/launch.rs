@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::exchange::Exchange;
 use super::interruptions::Interruptions;
 use super::process::{Deadline, Program};
-use crate::protocol::{Event, Loaded, Measure, Request, Warmed};
+use crate::protocol::{Event, Loaded, Measure, Request, Step, Warmed};
 use crate::store::record::{Failure, Measured};
 
 /// A fresh process that measures one case: warmed up when it is there, then a step at a time, stopped in between.
@@ -14,6 +14,7 @@ pub struct RunningLaunch<'a> {
     loaded: Loaded,
     warmed: Warmed,
     step_seconds: Vec<f64>,
+    wake_seconds: Vec<f64>,
     /// The step before which the second network takes over, if one does.
     switches_before: Option<usize>,
     switch_seconds: Option<f64>,
@@ -39,7 +40,15 @@ impl<'a> RunningLaunch<'a> {
             Ok((loaded, warmed)) => {
                 exchange.worker.pause();
                 let switches_before = request.second.as_ref().map(|second| second.from_step);
-                Ok(Self { exchange, loaded, warmed, step_seconds: Vec::new(), switches_before, switch_seconds: None })
+                Ok(Self {
+                    exchange,
+                    loaded,
+                    warmed,
+                    step_seconds: Vec::new(),
+                    wake_seconds: Vec::new(),
+                    switches_before,
+                    switch_seconds: None,
+                })
             }
             Err(reason) => exchange.end(Err(reason)),
         }
@@ -55,12 +64,13 @@ impl<'a> RunningLaunch<'a> {
         self.exchange.worker.resume();
         let stepped = self.switch_and_step();
         self.exchange.worker.pause();
-        let seconds = stepped?;
+        let Step { seconds, wake_seconds, .. } = stepped?;
         self.step_seconds.push(seconds);
+        self.wake_seconds.extend(wake_seconds);
         Ok(seconds)
     }
 
-    fn switch_and_step(&mut self) -> Result<f64, String> {
+    fn switch_and_step(&mut self) -> Result<Step, String> {
         let index = self.step_seconds.len();
         self.exchange.take_turn()?;
         if self.switches_before == Some(index) {
@@ -83,6 +93,7 @@ impl<'a> RunningLaunch<'a> {
             load_peak_bytes: self.loaded.process_peak_bytes,
             warmup_seconds: self.warmed.seconds,
             step_seconds: self.step_seconds,
+            wake_seconds: self.wake_seconds,
             switch_seconds: self.switch_seconds,
             rates: done.rates,
             framework_peak_bytes: done.framework_peak_bytes,

@@ -59,6 +59,8 @@ pub struct RunPlan<'a> {
     /// Whether the processes of a block live at the same time and take turns, step by step. What disturbs the machine for
     /// a second or a minute then falls on all alike; the price is memory for all of them at once.
     pub side_by_side: bool,
+    /// Whether each timed pass has a wake pass before it.
+    pub wakes: bool,
     /// The worker of every backend that the cases name.
     pub programs: &'a BTreeMap<String, Program>,
     /// The workers of the revision that head is compared with, if there is one.

@@ -126,6 +126,7 @@ fn launch(plan: &RunPlan, preparing: &Preparing, interruptions: &Interruptions) 
         sigmas: plan.materials.schedule(preparing.case).sigmas(1),
         warmup_steps: 1,
         second: None,
+        wake: false,
         extra_work: None,
     };
     let mut launch = RunningLaunch::start(preparing.program, &request, DEADLINE, interruptions, &mut |_| {})?;
@@ -169,7 +170,7 @@ mod tests {
     fn names(programs: &BTreeMap<String, Program>, base: Option<&BTreeMap<String, Program>>) -> Vec<String> {
         let cases = [case("torch", Quant::None), case("mlx", Quant::None), case("mlx", Quant::Int8)];
         let canary = canary_case("mlx", DeviceKind::Gpu);
-        let canary = CanaryPlan { case: &canary, program: &programs["mlx"], tolerance_percent: 1.0 };
+        let canary = CanaryPlan { case: &canary, program: &programs["mlx"], tolerance_percent: 1.0, wakes: false };
         let plan = RunPlan {
             cases: &cases,
             launches: 1,
@@ -178,6 +179,7 @@ mod tests {
             device: DeviceChoice::Gpu,
             seed: 1,
             side_by_side: true,
+            wakes: false,
             programs,
             base_programs: base,
             base_lacks: &[],

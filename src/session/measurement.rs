@@ -83,6 +83,9 @@ impl Measurement<'_> {
         });
         let canary = canary.filter(|_| fit.has_room_beside);
         let launches = if self.ends_at_looks_by.is_some() { suite.max_launches } else { suite.launches };
+        let wants_wakes = fit.side_by_side && suite.wakes(*device);
+        let unable = if wants_wakes { self.unable_to_wake() } else { Vec::new() };
+        let wakes = wants_wakes && unable.is_empty();
         let outputs = tempfile::tempdir().or_incomplete(|| "cannot create a temporary folder")?;
         let plan = RunPlan {
             cases: &fit.fitting,
@@ -92,12 +95,13 @@ impl Measurement<'_> {
             device: exactly(*device),
             seed: self.seed,
             side_by_side: fit.side_by_side,
+            wakes,
             programs,
             base_programs: self.base_programs,
             base_lacks: self.base.as_ref().map_or(&[], |base| &base.lacks),
             materials: &materials,
             outputs: outputs.path(),
-            pace: self.pace(canary.as_ref()),
+            pace: self.pace(canary.as_ref(), wakes),
             kernels: Kernels::of_machine(*device, &cache::folder()),
         };
         children::allow_for(plan.most_processes()).map_err(|reason| {
@@ -105,9 +109,15 @@ impl Measurement<'_> {
                 "{reason}: raise the limit with `ulimit -n`, or set side_by_side = false for the suite"
             ))
         })?;
-        let of_memory = Vec::from_iter(fit.warning.clone().into_iter().chain(no_room.map(str::to_owned)));
-        of_memory.iter().for_each(|warning| terminal.say(&format!("warning: {warning}")));
-        let warnings = warnings.into_iter().chain(of_memory).collect();
+        let asleep = (!unable.is_empty()).then(|| {
+            format!(
+                "no worker makes wake passes, since {} cannot: steps may be timed while the GPU speeds up after a pause",
+                unable.join(", ")
+            )
+        });
+        let of_run = Vec::from_iter(fit.warning.clone().into_iter().chain(no_room.map(str::to_owned)).chain(asleep));
+        of_run.iter().for_each(|warning| terminal.say(&format!("warning: {warning}")));
+        let warnings = warnings.into_iter().chain(of_run).collect();
         let record = RunRecord { warnings, ..self.header(&plan) };
         let arms = plan.all_arms();
         let names: Vec<_> =
@@ -188,7 +198,23 @@ impl Measurement<'_> {
         Ok(warnings)
     }
 
-    fn pace<'a>(&'a self, canary: Option<&'a Case>) -> Pace<'a> {
+    /// The workers that make no wake passes. Where one does not, no other may: all are to be timed alike. One that fails now is named
+    /// by its first launch.
+    fn unable_to_wake(&self) -> Vec<String> {
+        let used: BTreeSet<&String> = self.selected.cases.iter().map(|case| &case.backend).collect();
+        let of = |programs: &BTreeMap<String, Program>, whose: &str| {
+            let programs = programs.iter().filter(|(name, _)| used.contains(name));
+            let cannot = |program: &Program| {
+                runner::probe(program, exactly(self.selected.device)).is_ok_and(|probed| !probed.ready.wakes)
+            };
+            let unable = programs.filter(|(_, program)| cannot(program));
+            unable.map(|(name, _)| format!("{name}{whose}")).collect::<Vec<_>>()
+        };
+        let base = self.base_programs.map_or_else(Vec::new, |programs| of(programs, " of the base revision"));
+        [of(&self.selected.programs, ""), base].concat()
+    }
+
+    fn pace<'a>(&'a self, canary: Option<&'a Case>, wakes: bool) -> Pace<'a> {
         let Selected { suite, programs, device, .. } = self.selected;
         let cool_down_seconds = self.effort.cool_down.unwrap_or(suite.cool_down_seconds);
         let time_limit_minutes = self.effort.time_limit.or(suite.time_limit_minutes);
@@ -199,6 +225,7 @@ impl Measurement<'_> {
                 case,
                 program: &programs[&case.backend],
                 tolerance_percent: self.config.gate.canary_tolerance_percent(*device),
+                wakes,
             }),
         }
     }
@@ -226,6 +253,7 @@ impl Measurement<'_> {
             interrupted: true,
             ended_early: None,
             side_by_side: plan.side_by_side,
+            wakes: plan.wakes,
             base: self.base.clone(),
             is_selection: self.is_selection,
             canary: None,

@@ -46,6 +46,9 @@ pub struct RunRecord {
     pub ended_early: Option<String>,
     /// Whether the processes of a block lived at the same time and took turns.
     pub side_by_side: bool,
+    /// Whether each timed pass had a wake pass right before it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub wakes: bool,
     /// The revision that this one was measured beside, if there was one.
     pub base: Option<BaseRevision>,
     /// Whether flags selected some of the suite's cases, or put others in their place.
@@ -330,6 +333,9 @@ pub struct Measured {
     pub warmup_seconds: f64,
     /// The timed steps in order.
     pub step_seconds: Vec<f64>,
+    /// The wake pass before each of them; empty where none were made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wake_seconds: Vec<f64>,
     /// Between two steps, from the first network's end until the second could run; `None` where one computes all.
     pub switch_seconds: Option<f64>,
     /// The machine's rates right after the last step, if the worker measures them.

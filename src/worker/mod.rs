@@ -89,6 +89,7 @@ fn serve<B: Backend>(wire: &mut Wire) -> Result<()> {
         worker: B::NAME.to_owned(),
         device: backend.device(),
         versions,
+        wakes: true,
     }))?;
     match &request {
         Request::Probe(_) => Ok(()),

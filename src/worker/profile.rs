@@ -41,7 +41,7 @@ pub fn profile<B: Backend>(backend: &mut B, request: &Profile, turns: &Receiver<
             all.seconds.push(seconds);
         }
         if request.in_turns {
-            wire.send(&Event::Step(Step { index, seconds }))?;
+            wire.send(&Event::Step(Step { index, seconds, wake_seconds: None }))?;
         }
     }
     let rates = Some(rates::rates(backend, request.job.dtype)?);

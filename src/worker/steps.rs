@@ -39,8 +39,9 @@ pub fn time_steps<B: Backend>(
             let seconds = timed(backend, |backend| shared.switch(backend, second, wire))?;
             wire.send(&Event::Switched(Switched { seconds }))?;
         }
+        let wake_seconds = measure.wake.then(|| pass(backend, index)).transpose()?;
         let seconds = step(backend, index, sigma)?;
-        wire.send(&Event::Step(Step { index, seconds }))?;
+        wire.send(&Event::Step(Step { index, seconds, wake_seconds }))?;
     }
     backend.latent()
 }

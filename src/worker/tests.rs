@@ -157,8 +157,15 @@ fn a_step_is_timed_until_it_is_computed_and_nothing_else_is_in_its_time() {
     let job = job(folder.path());
     let second = Second { checkpoint: job.checkpoint.clone(), quantized: None, from_step: 1, is_resident: false };
     let sigmas = vec![1.0, 0.5, 0.25, 0.0];
-    let request =
-        Measure { protocol: protocol::VERSION, job, sigmas, warmup_steps: 2, second: Some(second), extra_work: None };
+    let request = Measure {
+        protocol: protocol::VERSION,
+        job,
+        sigmas,
+        warmup_steps: 2,
+        second: Some(second),
+        wake: false,
+        extra_work: None,
+    };
     let (sender, turns) = channel();
     (0..3).for_each(|_| sender.send(Turn::Step).unwrap());
     let events = told(|wire| drop(steps::time_steps(&mut Lazy::new(), &request, &turns, wire).unwrap()));
@@ -175,6 +182,25 @@ fn a_step_is_timed_until_it_is_computed_and_nothing_else_is_in_its_time() {
     let step = ("step", FORWARD);
     let expected = [("loaded", LOAD + PREPARE), ("warmed", 2.0 * FORWARD), step, ("switched", LOAD), step, step];
     assert_eq!(seconds, expected);
+}
+
+#[test]
+fn a_wake_pass_is_told_beside_the_step_and_is_no_part_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let job = job(folder.path());
+    let measure = Measure {
+        protocol: protocol::VERSION,
+        job,
+        sigmas: vec![1.0, 0.0],
+        warmup_steps: 0,
+        second: None,
+        wake: true,
+        extra_work: None,
+    };
+    let (sender, turns) = channel();
+    sender.send(Turn::Step).unwrap();
+    let events = told(|wire| drop(steps::time_steps(&mut Lazy::new(), &measure, &turns, wire).unwrap()));
+    assert_eq!(events.last(), Some(&Event::Step(Step { index: 0, seconds: FORWARD, wake_seconds: Some(FORWARD) })));
 }
 
 #[test]
@@ -210,7 +236,7 @@ fn a_profile_in_turns_makes_a_pass_of_each_kind_when_its_turn_comes() {
     let (sender, turns) = channel();
     sender.send(Turn::Step).unwrap();
     sender.send(Turn::Step).unwrap();
-    let steps = [0, 1].map(|index| Event::Step(Step { index, seconds: FORWARD }));
+    let steps = [0, 1].map(|index| Event::Step(Step { index, seconds: FORWARD, wake_seconds: None }));
     let events = profiled(&request, &turns);
     let [.., warmed, first, second, _] = events.as_slice() else { panic!("{events:?}") };
     assert_eq!(*warmed, Event::Warmed(Warmed { seconds: FORWARD }));

@@ -4,6 +4,8 @@ use super::super::{Report, summary};
 use super::syntax::code;
 use crate::config::{BuiltIn, Ceiling, Thresholds};
 use crate::protocol::MemoryKind;
+use crate::stats;
+use crate::store::record::{CaseRecord, RunRecord};
 use crate::text::format;
 use crate::wan::Experts;
 
@@ -18,7 +20,7 @@ pub(in crate::report) fn procedure(report: &Report) -> String {
         "\
          1. **Launch**: Every launch is a fresh worker process that loads, warms up and times its steps; {launches} per case\n\
          2. **Blocks**: {blocks} (seed {seed}); a change is the mean over the blocks of the log-ratio of two arms, so that drift of the machine cancels, or that mean without a fifth on either side, whichever is known better\n\
-         3. **Warmup**: {warmup} at the exact shapes, to trigger compilation and allocation\n\
+         3. **Warmup**: {warmup} at the exact shapes, to trigger compilation and allocation{wakes}\n\
          4. **Timing**: Each denoising step, one full forward pass, is timed individually; the times in the tables are medians, of a launch's steps and of a case's launches. Where two arms are compared, a launch counts with the mean of its fastest quarter of steps, since disturbances only add time\n\
          5. **Synchronization**: The device is synchronized before and after each timed step\n\
          6. **Schedule**: Euler steps of a flow-matching schedule; the update between two forward passes is not timed\n\
@@ -31,6 +33,24 @@ pub(in crate::report) fn procedure(report: &Report) -> String {
         launches = summary::launches(record),
         seed = record.seed,
         warmup = format::count(record.warmup_steps as usize, "untimed step"),
+        wakes = wakes(record),
+    )
+}
+
+/// What wake passes are, and what they cost and did; nothing where none were made.
+fn wakes(record: &RunRecord) -> String {
+    let launches = record.cases.iter().flat_map(CaseRecord::measured).map(|(_, launch)| launch);
+    let ratios = launches
+        .filter(|launch| !launch.wake_seconds.is_empty())
+        .map(|launch| stats::median(&launch.wake_seconds) / stats::median(&launch.step_seconds) - 1.0);
+    let ratios: Vec<f64> = ratios.collect();
+    if !record.wakes || ratios.is_empty() {
+        return String::new();
+    }
+    format!(
+        ". Each timed step has a wake pass right before it, untimed, since a GPU that idles while others have their turn lowers its clock: \
+         these took {} against the step in the median launch",
+        format::percent(stats::median(&ratios))
     )
 }
 

@@ -47,7 +47,10 @@ pub fn event(event: &Event) -> Checked {
         }
         Event::Warmed(warmed) => seconds("seconds of `warmed`", warmed.seconds),
         Event::Switched(switched) => seconds("seconds of `switched`", switched.seconds),
-        Event::Step(step) => step_seconds(&format!("seconds of step {}", step.index), step.seconds),
+        Event::Step(step) => {
+            step_seconds(&format!("seconds of step {}", step.index), step.seconds)?;
+            known(&format!("wake_seconds of step {}", step.index), step.wake_seconds, step_seconds)
+        }
         Event::Profiled(profiled) => self::profiled(profiled),
         Event::Rated(rated) => rates(&rated.rates),
         Event::Done(Done { framework_peak_bytes, process_peak_bytes, output, rates }) => {

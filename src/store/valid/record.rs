@@ -180,6 +180,11 @@ fn measured(device: DeviceKind, case: &Case, launch: &Measured) -> Checked {
         let (steps, planned) = (launch.step_seconds.len(), case.workload.steps);
         format!("step_seconds has {steps} steps, but the workload {planned}")
     })?;
+    require(launch.wake_seconds.is_empty() || launch.wake_seconds.len() == case.workload.steps, || {
+        let (passes, planned) = (launch.wake_seconds.len(), case.workload.steps);
+        format!("wake_seconds has {passes} passes, but the workload {planned} steps")
+    })?;
+    launch.wake_seconds.iter().try_for_each(|it| step_seconds("wake_seconds", *it))?;
     known("switch_seconds", launch.switch_seconds, seconds)?;
     require(launch.switch_seconds.is_none() || case.workload.experts.second().is_some(), || {
         "it has switch_seconds, but its workload has only one network".to_owned()
