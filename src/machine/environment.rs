@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::finding::{Finding, Topic};
-use super::nvidia;
+use super::{macos, nvidia};
 use crate::protocol::DeviceKind;
 
 /// Beginnings of the names of variables that frameworks read.
@@ -22,12 +22,15 @@ pub fn kept_from_built_in() -> impl Iterator<Item = String> {
     names().filter(|name| is_read_by_frameworks(name))
 }
 
-/// What a run's record keeps: the variables that reach the workers and, where they run on an NVIDIA GPU, its settings, whose
-/// names begin with `nvidia.`.
+/// What a run's record keeps: the variables that reach the workers; where they run on an NVIDIA GPU its settings, whose names begin
+/// with `nvidia.`; and on a Mac the system's version, which decides what a kernel is compiled to (`macos.`).
 pub fn recorded(device: DeviceKind, has_own: bool) -> BTreeMap<String, String> {
     let mut recorded = reaching_workers(has_own);
     if device == DeviceKind::Gpu {
         recorded.extend(nvidia::gpu().map(|gpu| gpu.settings()).unwrap_or_default());
+    }
+    if cfg!(target_os = "macos") {
+        recorded.extend(macos::versions());
     }
     recorded
 }

@@ -7,6 +7,7 @@ use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
 use super::Gpu;
 use super::finding::{Finding, Severity, Topic, processors};
+use super::memory::free_bytes;
 use super::{cgroup, environment, linux, macos, nvidia};
 
 /// What would spoil a measurement now: the notes and warnings of [`survey`].
@@ -31,15 +32,20 @@ fn everywhere() -> Vec<Finding> {
         RefreshKind::nothing().with_cpu(CpuRefreshKind::nothing()).with_memory(MemoryRefreshKind::everything());
     if let Ok(system) = System::new_with_specifics(wanted) {
         if let Ok(average) = System::load_average() {
-            findings.push(load(average.one, system.cpus().len(), linux::running_threads()));
+            findings.push(load(average.one, system.cpus().len(), running()));
         }
         let limit = cgroup::memory_limit();
-        let available = limit.iter().fold(system.available_memory(), |free, limit| free.min(limit.left_bytes));
+        let available = limit.iter().fold(free_bytes(&system), |free, limit| free.min(limit.left_bytes));
         let total = limit.iter().fold(system.total_memory(), |all, limit| all.min(limit.limit_bytes));
         findings.push(free_memory(available, total));
         findings.extend(swap(system.used_swap(), system.total_memory()));
     }
     findings
+}
+
+/// Other threads, on a Mac processes, that run at this moment, if the system tells.
+fn running() -> Option<usize> {
+    if cfg!(target_os = "macos") { macos::running_processes() } else { linux::running_threads() }
 }
 
 /// Judges the load average of the last minute; `running` other threads run at this moment, if the system tells.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use super::awake::Awake;
 use crate::text::escape::one_line;
 
 /// The lock's file: one place for all users, which the temporary folder of macOS is not.
@@ -20,10 +21,12 @@ const SIGNATURE: &str = "process ";
 /// Bytes of the holder's words that are shown.
 const LONGEST_HOLDER: u64 = 200;
 
-/// Held while measuring. The lock belongs to the open file, so it goes with the process, however that ends.
+/// Held while measuring, during which a Mac does not fall asleep. The lock belongs to the open file, so it goes with the process,
+/// however that ends.
 #[derive(Debug)]
 pub struct MeasuringLock {
     _file: File,
+    _awake: Awake,
 }
 
 /// Why the lock cannot be had.
@@ -86,7 +89,7 @@ impl MeasuringLock {
         file.set_len(0)?;
         file.rewind()?;
         writeln!(file, "{holder}")?;
-        Ok(Self { _file: file })
+        Ok(Self { _file: file, _awake: Awake::hold() })
     }
 }
 

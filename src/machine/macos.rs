@@ -3,6 +3,8 @@
 //! The samples in the tests are taken from public sources that print these tools' output, as each says: nothing
 //! here has run on a Mac yet.
 
+use std::collections::BTreeMap;
+
 use super::command;
 use super::finding::{Finding, Topic};
 
@@ -19,6 +21,16 @@ pub fn survey() -> Vec<Finding> {
         sysctl("sysctl.proc_translated").and_then(|text| translated(&text)),
     ];
     findings.into_iter().flatten().collect()
+}
+
+/// Other processes that run or wait for a processor at this moment.
+pub fn running_processes() -> Option<usize> {
+    command::output("/bin/ps", &["-axo", "stat="]).and_then(|text| parse_states(&text))
+}
+
+/// The version and build of macOS, by the names under which a run's record keeps them.
+pub fn versions() -> BTreeMap<String, String> {
+    command::output("/usr/bin/sw_vers", &[]).map_or_else(BTreeMap::new, |text| parse_versions(&text))
 }
 
 /// Cores of Apple's GPU: from the driver's registry entry, else from the slower system report.
@@ -56,6 +68,23 @@ fn parse_wired_limit(text: &str) -> Option<u64> {
 /// issues of llama.cpp and ds4) none is smaller than this. `--memory` says it better.
 fn usual_gpu_limit(total_bytes: u64) -> u64 {
     if total_bytes < 36 << 30 { total_bytes / 3 * 2 } else { total_bytes / 4 * 3 }
+}
+
+/// Processes whose state begins with R, but for `ps` itself. Source: ps(1) of macOS.
+fn parse_states(text: &str) -> Option<usize> {
+    let states = || text.lines().map(str::trim).filter(|state| !state.is_empty());
+    let running = states().filter(|state| state.starts_with('R')).count();
+    (states().count() > 0).then(|| running.saturating_sub(1))
+}
+
+fn parse_versions(text: &str) -> BTreeMap<String, String> {
+    let fields = text.lines().filter_map(|line| line.split_once(':'));
+    let kept = fields.filter_map(|(key, value)| match key.trim() {
+        "ProductVersion" => Some(("macos.version", value)),
+        "BuildVersion" => Some(("macos.build", value)),
+        _ => None,
+    });
+    kept.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect()
 }
 
 fn parse_registry(text: &str) -> Option<usize> {
@@ -244,6 +273,13 @@ mod tests {
             };\n    Running = 1;\n    Stopping = 0;\n}\n";
         assert_eq!(severity(time_machine(idle)), None);
         assert_eq!(severity(time_machine(copying)), Some(Severity::Warning));
+    }
+
+    #[test]
+    fn processes_that_run_are_counted_but_for_ps_itself() {
+        assert_eq!(parse_states("Ss\nS\nR+\nU\nRs\nS+\n"), Some(1));
+        assert_eq!(parse_states("S\nR+\n"), Some(0));
+        assert_eq!(parse_states(""), None);
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub fn available_bytes(device: DeviceKind) -> Option<u64> {
     let wanted = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
     let system = System::new_with_specifics(wanted).ok()?;
     let left = cgroup::memory_limit().map(|limit| limit.left_bytes);
-    let host = left.into_iter().fold(system.available_memory(), u64::min);
+    let host = left.into_iter().fold(free_bytes(&system), u64::min);
     match device {
         DeviceKind::Cpu => Some(host),
         DeviceKind::Gpu if cfg!(target_os = "macos") => Some(host.min(macos::gpu_limit_bytes(system.total_memory()))),
@@ -21,6 +21,15 @@ pub fn available_bytes(device: DeviceKind) -> Option<u64> {
             let gpu = nvidia::gpu()?;
             if gpu.has_own_memory() { gpu.free_bytes() } else { Some(host) }
         }
+    }
+}
+
+/// Bytes that the system could give without swapping or compressing. On a Mac `sysinfo` counts what programs use and did not touch for a
+/// while as available; what is left of the whole beside what is used is not more than there is.
+pub(super) fn free_bytes(system: &System) -> u64 {
+    match cfg!(target_os = "macos") {
+        true => system.total_memory().saturating_sub(system.used_memory()),
+        false => system.available_memory(),
     }
 }
 

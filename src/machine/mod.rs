@@ -3,6 +3,7 @@
 //! Everything read from the system is text first and judged by pure functions after, so that what only macOS or
 //! only a laptop shows is tested everywhere. Nothing here fails: what the system does not report stays unknown.
 
+mod awake;
 mod cgroup;
 mod command;
 pub mod environment;

@@ -27,7 +27,7 @@ use wanbench::protocol::{Device, DeviceChoice, MemoryKind};
 use wanbench::wan::Inputs;
 use wanbench::wan::inputs::HostTensor;
 use wanbench::wan::work::Part;
-use wanbench::worker::{self, Backend, Enqueue, Kernel, Libraries, LoadingProgress, Source, Unsupported};
+use wanbench::worker::{self, Backend, Enqueue, Kernel, Libraries, LoadingProgress, Source, Unsupported, say};
 
 use crate::attention::Attention;
 use crate::forward::Forward;
@@ -98,11 +98,13 @@ impl Backend for Mlx {
         let bytes = weights.nbytes();
         let place = if self.in_use.is_none() { &mut self.in_use } else { &mut self.waiting };
         *place = Some(weights);
+        self.wire();
         Ok(bytes)
     }
 
     fn unload(&mut self) -> Result<()> {
         self.in_use = None;
+        self.wire();
         memory::clear_cache().context("cannot clear MLX's buffer cache")
     }
 
@@ -182,6 +184,25 @@ impl Mlx {
     fn network(&mut self) -> Result<(&mut Forward, &Weights)> {
         let weights = self.in_use.as_ref().context(NOT_LOADED)?;
         Ok((self.forward.as_mut().context(NOT_PREPARED)?, weights))
+    }
+}
+
+impl Mlx {
+    /// Has macOS keep the loaded weights in memory: what a GPU did not use for a while is unwired otherwise, and a large network's
+    /// first pass after a pause would measure how it is wired again. Other processes wire theirs, so no more than the weights is
+    /// asked for. MLX wires nothing elsewhere.
+    fn wire(&self) {
+        if self.hardware != Hardware::Metal {
+            return;
+        }
+        let bytes = self.in_use.iter().chain(&self.waiting).map(Weights::nbytes).sum::<u64>();
+        if let Err(error) = memory::set_wired_limit(usize::try_from(bytes).unwrap_or(usize::MAX)) {
+            say(&format!(
+                "wanbench-mlx: the weights are not wired, so a pass after a pause may be slow (macOS may allow more by `sudo sysctl \
+                 iogpu.wired_limit_mb=…`): {}",
+                error.what()
+            ));
+        }
     }
 }
 
