@@ -219,7 +219,13 @@ impl Times<'_> {
         match (now, before, self.answers.compared(&self.case.case.name, Figure::Speedup, Against::Baseline)) {
             (None, None, _) => None,
             (None, Some(before), _) => Some(self.lost_speedup(before).between(Some(Quantity::Speedup(before)), None)),
-            (Some(now), _, None) => {
+            (Some(now), Some(before), None) => {
+                let (before, change) = (Quantity::Speedup(before), Change(before.0 / now.0 - 1.0));
+                let message = format!("its speedup was {before} in an imported table, which is shown but not gated");
+                let finding = Finding::new(Figure::Speedup, Against::Baseline, Verdict::NotGated, message);
+                Some(Finding { change: Some(change), ..finding.between(Some(before), Some(Quantity::Speedup(now))) })
+            }
+            (Some(now), None, None) => {
                 let new = finding(Verdict::New, "no speedup was recorded".to_owned());
                 Some(new.between(None, Some(Quantity::Speedup(now))))
             }
