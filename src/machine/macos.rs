@@ -1,26 +1,91 @@
 //! What macOS's own tools report, as text. Compiled on every system, called on macOS only.
 //!
-//! The samples in the tests are taken from public sources that print these tools' output, as each says: nothing
-//! here has run on a Mac yet.
+//! The tests read what people published of these tools' output (tests/fixtures/macos): nothing here has run on a Mac yet.
 
 use std::collections::BTreeMap;
 
 use super::command;
 use super::finding::{Finding, Topic};
 
-/// The state of this machine, as far as macOS tells.
+/// The state of this machine, as far as macOS tells. What a tool says that is not known here is noted: silence would pass for
+/// fitness.
 ///
 /// Tools are called by full path: a runner's daemon has a short `PATH`.
 pub fn survey() -> Vec<Finding> {
-    let findings = [
-        command::output("/usr/bin/pmset", &["-g", "batt"]).and_then(|text| power(&text)),
-        command::output("/usr/bin/pmset", &["-g"]).and_then(|text| low_power_mode(&text)),
-        command::output("/usr/bin/notifyutil", &["-g", PRESSURE]).and_then(|text| thermal_pressure(&text)),
-        command::output("/usr/bin/tmutil", &["status"]).and_then(|text| time_machine(&text)),
-        sysctl("kern.hv_vmm_present").and_then(|text| virtual_machine(&text)),
-        sysctl("sysctl.proc_translated").and_then(|text| translated(&text)),
-    ];
-    findings.into_iter().flatten().collect()
+    QUESTIONS.iter().filter_map(|question| question.judge(question.ask().as_deref())).collect()
+}
+
+/// What a tool is asked, and how its answer is judged.
+struct Question {
+    topic: Topic,
+    program: &'static str,
+    arguments: &'static [&'static str],
+    judge: fn(&str) -> Told,
+}
+
+/// What a tool's answer says.
+#[derive(Debug, PartialEq)]
+enum Told {
+    /// This.
+    Finding(Finding),
+    /// That all is as it should be, which is not worth a line.
+    Fine,
+    /// Nothing that is known here.
+    Unknown,
+}
+
+const SYSCTL: &str = "/usr/sbin/sysctl";
+
+const QUESTIONS: [Question; 6] = [
+    Question { topic: Topic::Power, program: "/usr/bin/pmset", arguments: &["-g", "batt"], judge: power },
+    Question { topic: Topic::Power, program: "/usr/bin/pmset", arguments: &["-g"], judge: low_power_mode },
+    Question {
+        topic: Topic::Heat,
+        program: "/usr/bin/notifyutil",
+        arguments: &["-g", PRESSURE],
+        judge: thermal_pressure,
+    },
+    Question { topic: Topic::Load, program: "/usr/bin/tmutil", arguments: &["status"], judge: time_machine },
+    Question { topic: Topic::Host, program: SYSCTL, arguments: &["-n", "kern.hv_vmm_present"], judge: virtual_machine },
+    Question { topic: Topic::Host, program: SYSCTL, arguments: &["-n", "sysctl.proc_translated"], judge: translated },
+];
+
+/// What else this module asks: for a report of all that macOS tells.
+const OTHERS: [(&str, &[&str]); 9] = [
+    ("/usr/bin/sw_vers", &[]),
+    (SYSCTL, &["-n", "machdep.cpu.brand_string"]),
+    (SYSCTL, &["-n", "hw.memsize"]),
+    (SYSCTL, &["-n", "iogpu.wired_limit_mb"]),
+    ("/usr/sbin/ioreg", &["-r", "-d", "1", "-c", "AGXAccelerator"]),
+    ("/usr/sbin/system_profiler", &["SPDisplaysDataType", "-json"]),
+    ("/bin/ps", &["-axo", "stat="]),
+    ("/usr/bin/vm_stat", &[]),
+    ("/usr/bin/pmset", &["-g", "therm"]),
+];
+
+/// Every command that is asked on a Mac, program and arguments.
+pub fn commands() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
+    QUESTIONS.iter().map(|question| (question.program, question.arguments)).chain(OTHERS)
+}
+
+impl Question {
+    fn ask(&self) -> Option<String> {
+        command::output(self.program, self.arguments)
+    }
+
+    /// The finding that `answer` is; `None` where all is fine.
+    fn judge(&self, answer: Option<&str>) -> Option<Finding> {
+        let what = match answer.map(self.judge) {
+            Some(Told::Finding(finding)) => return Some(finding),
+            Some(Told::Fine) => return None,
+            Some(Told::Unknown) => "says nothing that wanbench knows",
+            None => "does not run here",
+        };
+        let name = self.program.rsplit('/').next().unwrap_or(self.program);
+        let command = format!("`{name} {}` {what}", self.arguments.join(" "));
+        let way_out = "open an issue with the file that `wanbench doctor --report FILE` writes";
+        Some(Finding::note(self.topic, command, way_out))
+    }
 }
 
 /// Other processes that run or wait for a processor at this moment.
@@ -98,9 +163,10 @@ fn parse_report(text: &str) -> Option<usize> {
     gpus.iter().find_map(|gpu| gpu.get("sppci_cores")?.as_str()?.parse().ok())
 }
 
-fn power(text: &str) -> Option<Finding> {
-    let source = text.lines().find_map(|line| line.strip_prefix("Now drawing from '"))?.trim_end_matches('\'');
-    Some(match source {
+fn power(text: &str) -> Told {
+    let source = text.lines().find_map(|line| line.strip_prefix("Now drawing from '"));
+    let Some(source) = source.map(|source| source.trim_end_matches('\'')) else { return Told::Unknown };
+    Told::Finding(match source {
         "AC Power" => Finding::ok(Topic::Power, "on mains power"),
         "Battery Power" => Finding::warning(Topic::Power, "on battery power", "plug in the charger"),
         // A UPS that carries the load is soon empty.
@@ -110,57 +176,70 @@ fn power(text: &str) -> Option<Finding> {
 
 /// Judges the settings in use. Macs with a High Power Mode call the key `powermode`: 0 automatic, 1 low, 2 high.
 /// Source: pmset's readers, as <https://github.com/Jean-Tinland/simple-bar/pull/454>.
-fn low_power_mode(text: &str) -> Option<Finding> {
+fn low_power_mode(text: &str) -> Told {
     let mode = text.lines().find_map(|line| {
         let (key, value) = line.trim().split_once(char::is_whitespace)?;
         ["lowpowermode", "powermode"].contains(&key).then(|| value.trim())
-    })?;
+    });
     let way_out = "System Settings > Battery (or Energy) > Low Power Mode: Never, or `sudo pmset -a lowpowermode 0`";
-    Some(match mode {
-        "1" => Finding::warning(Topic::Power, "Low Power Mode is on", way_out),
-        "2" => Finding::ok(Topic::Power, "High Power Mode is on"),
-        _ => Finding::ok(Topic::Power, "Low Power Mode is off"),
-    })
+    match mode {
+        Some("1") => Told::Finding(Finding::warning(Topic::Power, "Low Power Mode is on", way_out)),
+        Some("2") => Told::Finding(Finding::ok(Topic::Power, "High Power Mode is on")),
+        Some("0") => Told::Finding(Finding::ok(Topic::Power, "Low Power Mode is off")),
+        // Some desktop Macs have no such mode.
+        None if text.contains("Currently in use:") => Told::Fine,
+        _ => Told::Unknown,
+    }
 }
 
 /// Judges the level of thermal pressure, which on Apple Silicon `pmset -g therm` does not tell.
 ///
 /// 0 is also what `notifyutil` prints for a notification nobody ever posted, so it proves nothing; any other level
 /// means that the system already lowers clocks.
-fn thermal_pressure(text: &str) -> Option<Finding> {
-    let level: u32 = text.trim().strip_prefix(PRESSURE)?.trim().parse().ok()?;
+fn thermal_pressure(text: &str) -> Told {
+    let level = text.trim().strip_prefix(PRESSURE).and_then(|level| level.trim().parse::<u32>().ok());
     let name = match level {
-        0 => return Some(Finding::ok(Topic::Heat, "no thermal pressure reported")),
-        1 => "moderate",
-        2 => "heavy",
-        _ => "critical",
+        None => return Told::Unknown,
+        Some(0) => return Told::Finding(Finding::ok(Topic::Heat, "no thermal pressure reported")),
+        Some(1) => "moderate",
+        Some(2) => "heavy",
+        Some(_) => "critical",
     };
     let way_out = "let the Mac cool down for some minutes, and check the airflow";
-    Some(Finding::warning(Topic::Heat, format!("thermal pressure is {name}: macOS reduces the clock rates"), way_out))
+    let what = format!("thermal pressure is {name}: macOS reduces the clock rates");
+    Told::Finding(Finding::warning(Topic::Heat, what, way_out))
 }
 
-fn time_machine(text: &str) -> Option<Finding> {
-    let running = text.lines().any(|line| line.trim() == "Running = 1;");
+fn time_machine(text: &str) -> Told {
+    let running = text.lines().find_map(|line| line.trim().strip_prefix("Running = "));
     let way_out = "wait for it to finish, or run `tmutil stopbackup`";
-    running.then(|| Finding::warning(Topic::Load, "Time Machine is backing up", way_out))
+    match running {
+        Some("1;") => Told::Finding(Finding::warning(Topic::Load, "Time Machine is backing up", way_out)),
+        Some("0;") => Told::Fine,
+        _ => Told::Unknown,
+    }
 }
 
-fn virtual_machine(text: &str) -> Option<Finding> {
+fn virtual_machine(text: &str) -> Told {
     let way_out = "compare only runs of this machine, or measure on physical hardware";
     match text.trim() {
         "1" => {
             let what = "a virtual machine: its GPU is virtual, and other guests share the host";
-            Some(Finding::warning(Topic::Host, what, way_out))
+            Told::Finding(Finding::warning(Topic::Host, what, way_out))
         }
-        "0" => Some(Finding::ok(Topic::Host, "not a virtual machine")),
-        _ => None,
+        "0" => Told::Finding(Finding::ok(Topic::Host, "not a virtual machine")),
+        _ => Told::Unknown,
     }
 }
 
-fn translated(text: &str) -> Option<Finding> {
+fn translated(text: &str) -> Told {
     let what = "wanbench was built for Intel and runs under Rosetta, without MLX";
     let way_out = "install the arm64 toolchain (`rustup default stable-aarch64-apple-darwin`) and build again";
-    (text.trim() == "1").then(|| Finding::warning(Topic::Host, what, way_out))
+    match text.trim() {
+        "1" => Told::Finding(Finding::warning(Topic::Host, what, way_out)),
+        "0" => Told::Fine,
+        _ => Told::Unknown,
+    }
 }
 
 #[cfg(test)]
@@ -168,34 +247,28 @@ mod tests {
     use super::super::Severity;
     use super::*;
 
-    fn severity(finding: Option<Finding>) -> Option<Severity> {
-        finding.map(|finding| finding.severity)
+    /// How bad what is told is; `None` where all is fine.
+    fn severity(told: Told) -> Option<Severity> {
+        match told {
+            Told::Finding(finding) => Some(finding.severity),
+            Told::Fine => None,
+            Told::Unknown => panic!("nothing is known of it"),
+        }
     }
 
-    // Sample of `ioreg` for an M3 Pro as printed in public tests of GPU monitors.
-    const REGISTRY: &str = r#"+-o AGXAcceleratorG15X  <class AGXAcceleratorG15X>
-    {
-      "PerformanceStatistics" = {"Renderer Utilization %"=58,"Device Utilization %"=95,"In use system memory"=1234}
-      "model" = "Apple M3 Pro"
-      "gpu-core-count" = 18
+    fn what(told: Told) -> String {
+        match told {
+            Told::Finding(finding) => finding.what,
+            other => panic!("{other:?}"),
+        }
     }
-"#;
 
-    // Sample of `system_profiler SPDisplaysDataType -json` for an M3 Max as printed in public tests, its display added.
-    const REPORT: &str = r#"{
-  "SPDisplaysDataType" : [
-    {
-      "_name" : "Apple M3 Max",
-      "spdisplays_mtlgpufamilysupport" : "spdisplays_metal3",
-      "spdisplays_ndrvs" : [ { "_name" : "Color LCD", "spdisplays_online" : "spdisplays_yes" } ],
-      "spdisplays_vendor" : "sppci_vendor_Apple",
-      "sppci_bus" : "spdisplays_builtin",
-      "sppci_cores" : "40",
-      "sppci_device_type" : "spdisplays_gpu",
-      "sppci_model" : "Apple M3 Max"
+    /// An output that was published; README.md beside it tells where, and of which macOS it is.
+    macro_rules! printed {
+        ($name:literal) => {
+            include_str!(concat!("../../tests/fixtures/macos/", $name, ".txt"))
+        };
     }
-  ]
-}"#;
 
     #[test]
     fn the_gpu_has_the_administrators_limit_or_the_usual_share() {
@@ -208,71 +281,117 @@ mod tests {
 
     #[test]
     fn gpu_cores_are_read_from_registry_and_report() {
-        assert_eq!(parse_registry(REGISTRY), Some(18));
+        let registries = [printed!("ioreg-IOAccelerator.m4.macos27"), printed!("ioreg-IOAccelerator.m1pro")];
+        assert_eq!(registries.map(parse_registry), [Some(10), Some(14)]);
+        assert_eq!(parse_registry(printed!("ioreg-IOAccelerator.m1")), Some(8));
+        // Some of its excerpts have no such line.
+        assert_eq!(parse_registry(printed!("ioreg-IOAccelerator.m3.no-depth")), None);
         assert_eq!(parse_registry("  |   \"gpu-core-count\" = 60\n"), Some(60));
         assert_eq!(parse_registry(""), None);
-        assert_eq!(parse_report(REPORT), Some(40));
+        let reports = [
+            printed!("system_profiler-SPDisplays-json.m1-7core"),
+            printed!("system_profiler-SPDisplays-json.m1pro-3displays"),
+            printed!("system_profiler-SPDisplays-json.m2max-30core.macos15"),
+            printed!("system_profiler-SPDisplays-json.m4-macmini-no-display"),
+        ];
+        assert_eq!(reports.map(parse_report), [Some(7), Some(16), Some(30), Some(10)]);
         // An Intel Mac's GPU has no such key.
         assert_eq!(parse_report(r#"{"SPDisplaysDataType":[{"sppci_model":"Intel Iris Pro"}]}"#), None);
         assert_eq!(parse_report("not json"), None);
     }
 
-    // Samples of `pmset -g batt` as printed by its readers; the first is what a Mac without battery says.
     #[test]
     fn battery_power_is_warned_of() {
-        assert_eq!(severity(power("Now drawing from 'AC Power'\n")), Some(Severity::Ok));
-        let battery = "Now drawing from 'Battery Power'\n \
-            -InternalBattery-0 (id=22806627)\t78%; discharging; 5:05 remaining present: true\n";
-        assert_eq!(severity(power(battery)), Some(Severity::Warning));
-        let charging = "Now drawing from 'AC Power'\n \
-            -InternalBattery-0 (id=22806627)\t12%; charging; 1:00 remaining present: true\n";
-        assert_eq!(severity(power(charging)), Some(Severity::Ok));
+        let on_mains = [
+            printed!("pmset-g-batt.ac-no-battery"),
+            printed!("pmset-g-ps.ac-ups.mac-studio"),
+            printed!("pmset-g-batt.ac-charging"),
+            printed!("pmset-g-batt.ac-charging.macos26.2"),
+            printed!("pmset-g-batt.ac-not-charging.macos11"),
+        ];
+        for text in on_mains {
+            assert_eq!(severity(power(text)), Some(Severity::Ok), "{text}");
+        }
+        let on_battery = [printed!("pmset-g-batt.battery.macos26.2"), printed!("pmset-g-ps.battery-warning")];
+        assert_eq!(on_battery.map(|text| severity(power(text))), [Some(Severity::Warning); 2]);
         assert_eq!(severity(power("Now drawing from 'UPS Power'\n")), Some(Severity::Warning));
-        assert_eq!(severity(power("")), None);
+        assert_eq!(power(""), Told::Unknown);
     }
-
-    // Sample of `pmset -g` from <https://github.com/AppHouseKitchen/AlDente-Battery_Care_and_Monitoring/issues/603>,
-    // names of programs shortened.
-    const SETTINGS: &str = "System-wide power settings:\n SleepDisabled\t\t1\nCurrently in use:\n standby              1\n \
-        Sleep On Power Button 1\n hibernatefile        /var/vm/sleepimage\n powernap             1\n \
-        networkoversleep     0\n disksleep            10\n sleep                1 (sleep prevented by powerd)\n \
-        hibernatemode        3\n ttyskeepawake        1\n displaysleep         10\n tcpkeepalive         1\n \
-        lowpowermode         0\n womp                 1\n";
 
     #[test]
     fn low_power_mode_is_warned_of_under_either_name() {
-        assert_eq!(severity(low_power_mode(SETTINGS)), Some(Severity::Ok));
-        let low = SETTINGS.replace("lowpowermode         0", "lowpowermode         1");
+        let settings = [
+            printed!("pmset-g.lowpowermode.macos26.2"),
+            printed!("pmset-g.lowpowermode.caffeinate"),
+            printed!("pmset-g.powermode.sleepdisabled"),
+            printed!("pmset-g.powermode"),
+        ];
+        for text in settings {
+            assert_eq!(what(low_power_mode(text)), "Low Power Mode is off", "{text}");
+        }
+        let mode =
+            |number: u32| settings[3].replace("powermode            0", &format!("powermode            {number}"));
+        assert_eq!(severity(low_power_mode(&mode(1))), Some(Severity::Warning));
+        assert_eq!(what(low_power_mode(&mode(2))), "High Power Mode is on");
+        assert_eq!(low_power_mode(&mode(3)), Told::Unknown);
+        let low = settings[0].replace("lowpowermode         0", "lowpowermode         1");
         assert_eq!(severity(low_power_mode(&low)), Some(Severity::Warning));
-        let named = |mode| SETTINGS.replace("lowpowermode         0", &format!("powermode            {mode}"));
-        assert_eq!(severity(low_power_mode(&named(0))), Some(Severity::Ok));
-        assert_eq!(severity(low_power_mode(&named(1))), Some(Severity::Warning));
-        assert_eq!(low_power_mode(&named(2)).unwrap().what, "High Power Mode is on");
-        assert_eq!(low_power_mode("Currently in use:\n sleep                0\n"), None);
+        assert_eq!(low_power_mode("Currently in use:\n sleep                0\n"), Told::Fine);
+        assert_eq!(low_power_mode(""), Told::Unknown);
     }
 
-    // The form is that of transcripts of `notifyutil -g` on Apple Silicon, the levels those of OSThermalNotification.h.
     #[test]
     fn any_thermal_pressure_is_warned_of() {
+        assert_eq!(severity(thermal_pressure(printed!("notifyutil-thermalpressure.0.macos26"))), Some(Severity::Ok));
+        let moderate = thermal_pressure(printed!("notifyutil-thermalpressure.1.macos26.5.2"));
+        assert!(what(moderate).contains("moderate"));
+        assert_eq!(thermal_pressure(printed!("notifyutil.unknown-key")), Told::Unknown);
+        // The levels are those of OSThermalNotification.h.
         let judge = |level| thermal_pressure(&format!("com.apple.system.thermalpressurelevel {level}\n"));
         assert_eq!(severity(judge("0")), Some(Severity::Ok));
         assert_eq!(severity(judge("1")), Some(Severity::Warning));
-        assert!(judge("2").unwrap().what.contains("heavy"));
-        assert!(judge("4").unwrap().what.contains("critical"));
-        assert_eq!(judge("unknown"), None);
-        assert_eq!(thermal_pressure(""), None);
+        assert!(what(judge("2")).contains("heavy"));
+        assert!(what(judge("4")).contains("critical"));
+        assert_eq!([judge("unknown"), thermal_pressure("")], [Told::Unknown, Told::Unknown]);
     }
 
-    // Samples of `tmutil status` as printed in public tests of its readers.
     #[test]
     fn a_running_backup_is_warned_of() {
-        let idle = "Backup session status:\n{\n    ClientID = \"com.apple.backupd\";\n    \
-            Percent = \"-1\";\n    Running = 0;\n}\n";
-        let copying = "Backup session status:\n{\n    BackupPhase = Copying;\n    ClientID = \"com.apple.backupd\";\n    \
-            Progress =     {\n        Percent = \"0.27\";\n        files = 83;\n    \
-            };\n    Running = 1;\n    Stopping = 0;\n}\n";
-        assert_eq!(severity(time_machine(idle)), None);
-        assert_eq!(severity(time_machine(copying)), Some(Severity::Warning));
+        let idle = [printed!("tmutil-status.idle.no-percent"), printed!("tmutil-status.idle.percent")];
+        assert_eq!(idle.map(time_machine), [Told::Fine, Told::Fine]);
+        for text in [
+            printed!("tmutil-status.running-preparing"),
+            printed!("tmutil-status.running-findingchanges"),
+            printed!("tmutil-status.running-copying"),
+            printed!("tmutil-status.running-thinning"),
+        ] {
+            assert_eq!(severity(time_machine(text)), Some(Severity::Warning), "{text}");
+        }
+        assert_eq!(time_machine("tmutil: no destinations\n"), Told::Unknown);
+    }
+
+    #[test]
+    fn the_versions_of_the_system_are_read() {
+        for (text, version, build) in [
+            (printed!("sw_vers.14.6.1"), "14.6.1", "23G93"),
+            (printed!("sw_vers.15.7.7"), "15.7.7", "24G720"),
+            (printed!("sw_vers.26.3"), "26.3", "25D125"),
+            (printed!("sw_vers.26.5.1"), "26.5.1", "25F80"),
+        ] {
+            let versions = parse_versions(text);
+            assert_eq!((versions["macos.version"].as_str(), versions["macos.build"].as_str()), (version, build));
+        }
+        assert!(parse_versions("").is_empty());
+    }
+
+    #[test]
+    fn what_is_not_known_or_does_not_run_is_told_with_the_way_out() {
+        let pressure = &QUESTIONS[2];
+        let finding = pressure.judge(Some("notify_get_state failed")).unwrap();
+        assert_eq!((finding.severity, finding.topic), (Severity::Note, Topic::Heat));
+        assert!(finding.to_string().contains("`notifyutil -g com.apple"), "{finding}");
+        assert!(finding.to_string().contains("wanbench doctor --report"), "{finding}");
+        assert!(pressure.judge(None).unwrap().what.ends_with("does not run here"));
     }
 
     #[test]
@@ -286,7 +405,7 @@ mod tests {
     fn virtual_and_translated_machines_are_told() {
         assert_eq!(severity(virtual_machine("1\n")), Some(Severity::Warning));
         assert_eq!(severity(virtual_machine("0\n")), Some(Severity::Ok));
-        assert_eq!(severity(virtual_machine("")), None);
+        assert_eq!(virtual_machine(""), Told::Unknown);
         assert_eq!(severity(translated("1\n")), Some(Severity::Warning));
         assert_eq!(severity(translated("0\n")), None);
     }
