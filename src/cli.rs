@@ -722,6 +722,12 @@ pub struct Doctor {
     /// The configuration, for its backends
     #[arg(long, value_name = "FILE", default_value_os_t = found(), hide_default_value = true)]
     pub config: PathBuf,
+    /// Write all that is known of this machine to a file, for an issue: what its tools print, what the workers say, and how pauses
+    /// change a step, which is measured for a minute
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    #[command(flatten)]
+    pub alone: Alone,
 }
 
 #[derive(Debug, Args)]

@@ -305,3 +305,19 @@ fn a_report_that_cannot_be_printed_is_no_pass() {
     assert_eq!(ran.status.code(), Some(3));
     assert!(String::from_utf8(ran.stderr).unwrap().contains("cannot write to standard output"));
 }
+
+#[test]
+fn the_doctors_report_holds_what_tools_and_workers_say_and_replaces_nothing() {
+    let project = Project::new(&[("own", &worker(0.1, 1000))]);
+    let ran = project.wanbench(&["doctor", "--report", "doctor.json"]);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("wrote doctor.json: look through it before you send it"), "{}", ran.stderr);
+    let report = project.json("doctor.json");
+    assert_eq!(report["backends"][0]["state"]["ready"]["worker"], "fake");
+    assert!(report["tools"].as_array().unwrap().iter().any(|tool| tool["command"] == "uname -a"), "{report}");
+    // The steps of a worker of one's own are not measured after pauses.
+    assert_eq!(report["pauses"], serde_json::json!({}));
+    let again = project.wanbench(&["doctor", "--report", "doctor.json"]);
+    assert_eq!(again.status, 2);
+    assert!(again.stderr.contains("--report doctor.json: the file exists"), "{}", again.stderr);
+}

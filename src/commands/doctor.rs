@@ -1,22 +1,38 @@
 //! `wanbench doctor`: what is here, and what would spoil a measurement.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use wanbench::config::Config;
+use wanbench::files::cache;
 use wanbench::machine::{self, Machine};
-use wanbench::protocol::DeviceChoice;
+use wanbench::protocol::{DeviceChoice, DeviceKind};
 use wanbench::report::doctor::{self, BackendState, Doctor};
-use wanbench::runner;
+use wanbench::report::doctor_file::{self, Examined};
+use wanbench::runner::{self, Materials, Paused, Program, canary_case};
 
 use crate::cli;
+use crate::session::alone::alone;
 use crate::session::find_program::find_program;
-use crate::session::selected::programs;
-use crate::session::status::{ExitStatus, Result};
+use crate::session::interrupt;
+use crate::session::judged::save_text;
+use crate::session::measure::check_writable;
+use crate::session::selected::{exactly, programs};
+use crate::session::status::{Error, ExitStatus, Result};
 use crate::session::terminal::Terminal;
 
 /// Asks every backend that a suite uses for its device; 3 if one of them cannot be opened.
 pub fn doctor(args: &cli::Doctor, terminal: &Terminal) -> Result<ExitStatus> {
     let config = Config::open(&args.config)?;
+    if let Some(path) = &args.report {
+        check_writable(path, "report")?;
+        if path.exists() {
+            return Err(Error::usage(format!(
+                "--report {}: the file exists: name another one, or remove it",
+                path.display()
+            )));
+        }
+    }
     let cases = config.suites.values().flat_map(|suite| &suite.cases);
     let used: BTreeSet<&str> = cases.map(|case| case.backend.as_str()).collect();
     let backends = programs(&config).into_iter().filter(|(name, _)| used.contains(name.as_str()));
@@ -37,6 +53,39 @@ pub fn doctor(args: &cli::Doctor, terminal: &Terminal) -> Result<ExitStatus> {
         backends: backends.collect(),
         configuration: args.config.clone(),
     };
+    if let Some(path) = &args.report {
+        write(path, &doctor, &config, args, terminal)?;
+    }
     terminal.print(&doctor::render(&doctor))?;
     Ok(if doctor.healthy() { ExitStatus::Passed } else { ExitStatus::Incomplete })
+}
+
+/// Measures how pauses change a step of each built-in worker that opens, and writes all that is known to the file `path`.
+fn write(path: &Path, doctor: &Doctor, config: &Config, args: &cli::Doctor, terminal: &Terminal) -> Result<()> {
+    let _lock = alone(&args.alone, terminal)?;
+    let device = doctor.machine.default_device();
+    let programs = programs(config);
+    let opened = doctor.backends.iter().filter(|backend| backend.is_built_in && backend.state.is_ok());
+    let pauses = opened.map(|backend| {
+        terminal.say(&format!("measuring how pauses change a step of {}", backend.name));
+        (backend.name.clone(), pauses(&backend.name, &programs[&backend.name], config, device))
+    });
+    let examined = Examined {
+        pauses: pauses.collect(),
+        outputs: machine::outputs(),
+        environment: machine::environment::recorded(device, false),
+    };
+    save_text(path, &doctor_file::render(doctor, &examined))?;
+    terminal.say(&format!(
+        "wrote {}: look through it before you send it, since it has what the system's tools print, such as this machine's name",
+        path.display()
+    ));
+    Ok(())
+}
+
+fn pauses(backend: &str, program: &Program, config: &Config, device: DeviceKind) -> Result<Vec<Paused>, String> {
+    let case = canary_case(backend, device);
+    let materials = Materials::prepare(std::slice::from_ref(&case), &config.models, &cache::folder(), 0);
+    let materials = materials.map_err(|error| error.to_string())?;
+    runner::pauses(program, &materials, &case, exactly(device), interrupt::heed()).map_err(|failure| failure.reason)
 }

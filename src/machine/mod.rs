@@ -14,6 +14,7 @@ mod lock;
 mod macos;
 mod memory;
 mod nvidia;
+mod outputs;
 
 use std::fmt::Write;
 use std::num::NonZero;
@@ -29,6 +30,7 @@ pub use fitness::{fitness, survey};
 pub use lock::{LockError, MeasuringLock};
 pub use memory::available_bytes;
 pub use nvidia::{Gpu, gpu as nvidia_gpu, kernels_folder, kernels_folder_of};
+pub use outputs::{ToolOutput, outputs};
 
 /// What decides a machine's speed; two machines of one fingerprint share baselines.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -18,6 +18,7 @@ use crate::text::shell;
 pub mod annotations;
 pub mod comment;
 pub mod doctor;
+pub mod doctor_file;
 mod drift;
 mod environment;
 mod evidence;
