@@ -22,14 +22,11 @@ const BASE: usize = 1;
 pub fn paired_profile(plan: &RunPlan, case: usize, interruptions: &Interruptions) -> Option<PairedProfile> {
     let base = plan.compared(case).find(|arm| arm.kind == ArmKind::Base)?;
     let programs = [&plan.programs[&plan.cases[case].backend], base.program];
-    let request = request(plan, case);
+    let pairing = Pairing { plan, programs, request: request(plan, case), interruptions };
     let (count, suspended) = (plan.launches.min(MOST_PAIRS), interruptions.suspended());
     let mut pairs = Vec::new();
     for order in balanced(programs.len(), count, plan.seed) {
-        let profiled = match plan.side_by_side {
-            true => in_turns(plan, programs, &request, &order, interruptions),
-            false => one_by_one(plan, programs, &request, &order, interruptions),
-        };
+        let profiled = if plan.side_by_side { pairing.in_turns(&order) } else { pairing.one_by_one(&order) };
         if interruptions.is_interrupted() || interruptions.suspended() != suspended {
             break;
         }
@@ -54,45 +51,49 @@ fn request(plan: &RunPlan, case: usize) -> Profile {
     }
 }
 
-/// Both processes live at the same time, and take turns pass by pass: what disturbs the machine disturbs both.
-fn in_turns(
-    plan: &RunPlan,
-    programs: [&Program; 2],
-    request: &Profile,
-    order: &[usize],
-    interruptions: &Interruptions,
-) -> Result<Vec<ProfiledPasses>, Failure> {
-    let start =
-        |arm: &usize| Ok((*arm, Running::start(programs[*arm], request, plan, interruptions).map_err(of(*arm))?));
-    let mut running = order.iter().map(start).collect::<Result<Vec<(usize, Running)>, Failure>>()?;
-    running.sort_by_key(|(arm, _)| *arm);
-    for (index, turns) in balanced(running.len(), request.passes, plan.seed).iter().enumerate() {
-        for arm in turns {
-            if let Err(reason) = running[*arm].1.pass(index) {
-                let (_, failed) = running.swap_remove(*arm);
-                return failed.exchange.end(Err(reason)).map_err(of(*arm));
-            }
-        }
-    }
-    running.into_iter().map(|(arm, running)| running.finish().map_err(of(arm))).collect()
+/// What each pair is launched with.
+struct Pairing<'a> {
+    plan: &'a RunPlan<'a>,
+    /// Head's and the base revision's.
+    programs: [&'a Program; 2],
+    request: Profile,
+    interruptions: &'a Interruptions,
 }
 
-/// One process after the other, where there is no room for both.
-fn one_by_one(
-    plan: &RunPlan,
-    programs: [&Program; 2],
-    request: &Profile,
-    order: &[usize],
-    interruptions: &Interruptions,
-) -> Result<Vec<ProfiledPasses>, Failure> {
-    let deadline = Deadline::of_launch(plan.timeout);
-    let profile = |arm: &usize| {
-        let told = profile(programs[*arm], request, deadline, interruptions, &mut |_| {}).map_err(of(*arm))?;
-        Ok((*arm, by_kind(told.2)))
-    };
-    let mut passes = order.iter().map(profile).collect::<Result<Vec<(usize, ProfiledPasses)>, Failure>>()?;
-    passes.sort_by_key(|(arm, _)| *arm);
-    Ok(passes.into_iter().map(|(_, passes)| passes).collect())
+impl Pairing<'_> {
+    /// Both processes live at the same time, and take turns pass by pass: what disturbs the machine disturbs both.
+    fn in_turns(&self, order: &[usize]) -> Result<Vec<ProfiledPasses>, Failure> {
+        let start = |arm: &usize| {
+            let running = Running::start(self.programs[*arm], &self.request, self.deadline(), self.interruptions);
+            Ok((*arm, running.map_err(of(*arm))?))
+        };
+        let mut running = order.iter().map(start).collect::<Result<Vec<(usize, Running)>, Failure>>()?;
+        running.sort_by_key(|(arm, _)| *arm);
+        for (index, turns) in balanced(running.len(), self.request.passes, self.plan.seed).iter().enumerate() {
+            for arm in turns {
+                if let Err(reason) = running[*arm].1.pass(index) {
+                    let (_, failed) = running.swap_remove(*arm);
+                    return failed.exchange.end(Err(reason)).map_err(of(*arm));
+                }
+            }
+        }
+        running.into_iter().map(|(arm, running)| running.finish().map_err(of(arm))).collect()
+    }
+
+    /// One process after the other, where there is no room for both.
+    fn one_by_one(&self, order: &[usize]) -> Result<Vec<ProfiledPasses>, Failure> {
+        let profile = |arm: &usize| {
+            let told = profile(self.programs[*arm], &self.request, self.deadline(), self.interruptions, &mut |_| {});
+            Ok((*arm, by_kind(told.map_err(of(*arm))?.2)))
+        };
+        let mut passes = order.iter().map(profile).collect::<Result<Vec<(usize, ProfiledPasses)>, Failure>>()?;
+        passes.sort_by_key(|(arm, _)| *arm);
+        Ok(passes.into_iter().map(|(_, passes)| passes).collect())
+    }
+
+    fn deadline(&self) -> Deadline {
+        Deadline::of_launch(self.plan.timeout)
+    }
 }
 
 /// A process that profiles a pass when it has the turn, and is stopped in between.
@@ -104,10 +105,9 @@ impl<'a> Running<'a> {
     fn start(
         program: &Program,
         request: &Profile,
-        plan: &RunPlan,
+        deadline: Deadline,
         interruptions: &'a Interruptions,
     ) -> Result<Self, Failure> {
-        let deadline = Deadline::of_launch(plan.timeout);
         let mut exchange = Exchange::open(program, &Request::Profile(request.clone()), deadline, interruptions)?;
         // Not before it is warmed up: what it holds until then, such as a framework's lock, others would wait for in vain.
         match exchange.loaded(&mut |_| {}).and_then(|_| exchange.warmed()) {
