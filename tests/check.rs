@@ -78,7 +78,11 @@ fn of_parts(attention: f64, ffn: f64) -> String {
     let ready =
         [r#"{"type":"loaded","model_bytes":1000,"seconds":0.1}"#, r#"{"type":"warmed","seconds":0.1}"#].map(say);
     let told = [&ready[..], &turns, &[say(&profiled.to_string())]];
-    let asked = format!(r#"case "$request" in *'"type":"profile"'*) {}; exit;; esac"#, told.concat().join("; "));
+    let at_once = [&ready[..1], &told[2][..]].concat().join("; ");
+    let asked = format!(
+        r#"case "$request" in *'"in_turns":true'*) {}; exit;; *'"type":"profile"'*) {at_once}; exit;; esac"#,
+        told.concat().join("; ")
+    );
     worker(step, 1000).replacen(UNLESS_PROBED, &format!("{UNLESS_PROBED}\n{asked}"), 1)
 }
 
@@ -108,6 +112,16 @@ fn a_slower_case_is_profiled_in_turns_with_the_base_and_its_part_is_named() {
     let without = project.wanbench(&["check", "--base-workers", "base", "--no-profile"]);
     assert_eq!(without.status, 1);
     assert!(!without.stdout.contains("by part"), "{}", without.stdout);
+}
+
+#[test]
+fn where_one_process_lives_at_a_time_each_is_profiled_by_itself() {
+    let project = beside_base();
+    configure(&project, "canary = false", "canary = false\nside_by_side = false");
+    project.write("base/fast.sh", &of_parts(0.07, 0.03));
+    project.write("fast.sh", &of_parts(0.07, 0.036));
+    let ran = project.wanbench(&["check", "--base-workers", "base"]);
+    assert!(ran.flat().contains("by part: FFN +20.0%"), "{}{}", ran.stdout, ran.stderr);
 }
 
 #[test]
