@@ -78,7 +78,7 @@ fn of_parts(attention: f64, ffn: f64) -> String {
     let ready =
         [r#"{"type":"loaded","model_bytes":1000,"seconds":0.1}"#, r#"{"type":"warmed","seconds":0.1}"#].map(say);
     let told = [&ready[..], &turns, &[say(&profiled.to_string())]];
-    let at_once = [&ready[..1], &told[2][..]].concat().join("; ");
+    let at_once = [&ready[..1], told[2]].concat().join("; ");
     let asked = format!(
         r#"case "$request" in *'"in_turns":true'*) {}; exit;; *'"type":"profile"'*) {at_once}; exit;; esac"#,
         told.concat().join("; ")
@@ -112,6 +112,34 @@ fn a_slower_case_is_profiled_in_turns_with_the_base_and_its_part_is_named() {
     let without = project.wanbench(&["check", "--base-workers", "base", "--no-profile"]);
     assert_eq!(without.status, 1);
     assert!(!without.stdout.contains("by part"), "{}", without.stdout);
+}
+
+#[test]
+fn a_profile_with_other_parts_or_passes_is_told_and_what_was_measured_can_still_be_read() {
+    let project = beside_base();
+    let other = of_parts(0.07, 0.036);
+    let renamed = other.replace("feed_forward", "cross_attention");
+    let short = other.replace(r#""seconds":[0.036,0.036]"#, r#""seconds":[0.036]"#);
+    for (head, reason) in
+        [(renamed, "head and the base revision have different parts"), (short, "told 1 times of FFN in 2 passes")]
+    {
+        project.write("base/fast.sh", &of_parts(0.07, 0.03));
+        project.write("fast.sh", &head);
+        let ran = project.wanbench(&["check", "--base-workers", "base"]);
+        assert_eq!(ran.status, 1, "{}{}", ran.stdout, ran.stderr);
+        assert!(ran.flat().contains(reason), "{}", ran.stdout);
+        assert_eq!(project.wanbench(&["report", "results.json"]).status, 0);
+    }
+}
+
+#[test]
+fn a_wake_pass_that_was_promised_and_not_made_fails_the_launch() {
+    let project =
+        Project::new(&[("slow", &waking(0.3)), ("fast", &waking(0.15).replace(r#","wake_seconds":0.2"#, ""))]);
+    configure(&project, "canary = false", "canary = false\nwake = true");
+    let ran = project.wanbench(&["run"]);
+    assert_eq!(ran.status, 3);
+    assert!(ran.stdout.contains("made no wake pass, although `ready` said that it does"), "{}", ran.stdout);
 }
 
 #[test]
@@ -192,7 +220,7 @@ fn wake_passes_are_made_by_all_workers_or_by_none_and_are_recorded() {
     project.write("slow.sh", &worker(0.3, 1000));
     let ran = project.wanbench(&["run"]);
     assert_eq!((ran.status, passes()), (0, (false, Value::Null)));
-    assert!(ran.stderr.contains("no worker makes wake passes, since slow cannot"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("wake passes are off, because slow does not support them"), "{}", ran.stderr);
 }
 
 #[test]

@@ -132,8 +132,15 @@ fn a_profile_has_the_parts_of_the_work_in_their_order() {
     for camera in [true, false] {
         let spec = Spec { camera, ..small() };
         let job = place.job(&spec, DType::F32);
-        let request =
-            Profile { protocol: protocol::VERSION, job, t: 500.0, warmup_steps: 1, passes: 3, in_turns: false };
+        let request = Profile {
+            protocol: protocol::VERSION,
+            job,
+            t: 500.0,
+            warmup_steps: 1,
+            passes: 3,
+            in_turns: false,
+            wake: false,
+        };
         let events = converse(&Request::Profile(request), 0);
         let Some(Event::Profiled(profiled)) = events.last() else { panic!("{events:?}") };
         let parts: Vec<Part> = profiled.parts.iter().map(|time| time.part).collect();

@@ -77,7 +77,8 @@ fn write(path: &Path, doctor: &Doctor, config: &Config, args: &cli::Doctor, term
     };
     save_text(path, &doctor_file::render(doctor, &examined))?;
     terminal.say(&format!(
-        "wrote {}: look through it before you send it, since it has what the system's tools print, such as this machine's name",
+        "wrote {}: look through it before you send it, since it has what the system's tools print, such as names of this machine and \
+         its user, and serial numbers of displays",
         path.display()
     ));
     Ok(())

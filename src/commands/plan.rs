@@ -30,6 +30,7 @@ pub fn plan(args: &cli::Plan, terminal: &Terminal) -> Result<ExitStatus> {
         has_bytes,
         launches: args.launches.map_or(selected.suite.max_launches, usize::from),
         warmup_steps: selected.suite.warmup_steps,
+        wakes: selected.suite.wakes(selected.device),
         noise_percent: args.noise,
         gate: config.gate.clone(),
     };

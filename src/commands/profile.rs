@@ -51,6 +51,7 @@ pub fn profile(args: &cli::Profile, terminal: &Terminal) -> Result<ExitStatus> {
         warmup_steps: selected.suite.warmup_steps,
         passes: args.passes.into(),
         in_turns: false,
+        wake: false,
     };
     let mut waiting = Waiting::new(&case.name, terminal.progress_style());
     let deadline = Deadline::of_launch(Duration::from_secs(selected.suite.launch_timeout_seconds));

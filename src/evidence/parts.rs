@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::quantity::{Change, Seconds};
 use crate::stats::{holm, mean, p_value, paired_ratio, quiet_mean, standard_deviation, t_quantile};
-use crate::store::record::{ProfiledPair, ProfiledPasses};
+use crate::store::record::{KindSeconds, ProfiledPair, ProfiledPasses};
 use crate::wan::work::PartKind;
 
 /// Probability of naming any part that did not move.
@@ -78,13 +78,16 @@ impl PartChanges {
             pairs.iter().map(|pair| Times { head: of(&pair.head), base: of(&pair.base) }).collect()
         };
         let step = Shift::of(&times(&|passes| quiet_mean(&passes.step_seconds)));
-        let of_parts: Vec<Vec<Times>> = (0..first.head.parts.len())
-            .map(|part| times(&|passes| passes.parts.get(part).map_or(0.0, |it| quiet_mean(&it.seconds))))
-            .collect();
+        let of_part = |part: &KindSeconds| {
+            let is_same = |other: &&KindSeconds| (other.kind, other.in_blocks) == (part.kind, part.in_blocks);
+            times(&|passes| passes.parts.iter().find(is_same).map_or(0.0, |it| quiet_mean(&it.seconds)))
+        };
+        let of_parts: Vec<Vec<Times>> = first.head.parts.iter().map(of_part).collect();
         let significant = holm(&of_parts.iter().map(|times| p_unchanged(times)).collect::<Vec<_>>(), ALPHA);
         let parts = first.head.parts.iter().zip(of_parts).zip(significant).map(|((part, times), is_significant)| {
             let shift = Shift::of(&times);
-            let is_share = shift.difference.0.abs() >= LEAST_SHARE * step.difference.0.abs();
+            // In the step's direction: a part that became faster slowed nothing.
+            let is_share = shift.difference.0 * step.difference.0.signum() >= LEAST_SHARE * step.difference.0.abs();
             PartChange { kind: part.kind, in_blocks: part.in_blocks, shift, has_moved: is_significant && is_share }
         });
         Some(Self { pairs: pairs.len(), step, sum: Shift::of(&times(&whole_pass)), parts: parts.collect() })
@@ -96,6 +99,11 @@ impl PartChanges {
             (Some((sum_low, sum_high)), Some((step_low, step_high))) => sum_low <= step_high && step_low <= sum_high,
             _ => true,
         }
+    }
+
+    /// Whether the slowdown showed in the profile at all.
+    pub fn is_slower(&self) -> bool {
+        self.step.difference_interval.is_some_and(|(low, _)| low.0 > 0.0)
     }
 
     /// The parts that moved, the one that adds most time first.
@@ -157,7 +165,6 @@ fn p_unchanged(times: &[Times]) -> f64 {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::store::record::KindSeconds;
 
     /// `pairs` pairs of a step of 10 ms: attention 7 ms, FFN 3 ms. Head takes `slower` times as long for its FFN; each pair is off
     /// by a little of its own, in microseconds.
@@ -196,7 +203,29 @@ pub(crate) mod tests {
     #[test]
     fn without_a_change_no_part_is_named() {
         let changes = PartChanges::of(&pairs(6, 1.0)).unwrap();
-        assert!(changes.moved().is_empty(), "{changes:?}");
+        assert!(changes.moved().is_empty() && !changes.is_slower(), "{changes:?}");
+    }
+
+    #[test]
+    fn a_part_that_became_faster_slowed_nothing() {
+        let mut mixed = pairs(6, 1.16);
+        for pair in &mut mixed {
+            pair.head.parts[0].seconds.iter_mut().for_each(|seconds| *seconds -= 0.2e-3);
+            pair.head.step_seconds.iter_mut().for_each(|seconds| *seconds -= 0.2e-3);
+        }
+        let changes = PartChanges::of(&mixed).unwrap();
+        assert!(changes.is_slower());
+        assert_eq!(changes.moved().iter().map(|part| part.name()).collect::<Vec<_>>(), ["FFN"]);
+    }
+
+    #[test]
+    fn parts_are_compared_by_what_they_are_whatever_their_order() {
+        let mut turned = pairs(6, 1.16);
+        turned[1..].iter_mut().for_each(|pair| {
+            pair.head.parts.reverse();
+            pair.base.parts.reverse();
+        });
+        assert_eq!(PartChanges::of(&turned), PartChanges::of(&pairs(6, 1.16)));
     }
 
     #[test]

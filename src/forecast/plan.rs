@@ -80,6 +80,8 @@ pub struct Terms {
     pub launches: usize,
     /// Untimed forward passes per launch.
     pub warmup_steps: u32,
+    /// Whether each timed step of processes that take turns has a wake pass before it.
+    pub wakes: bool,
     /// Standard deviation of a block's log-ratio on the machine in percent, where it is known.
     pub noise_percent: Option<f64>,
     /// The tolerances.
@@ -89,7 +91,10 @@ pub struct Terms {
 impl SuitePlan {
     /// The plan for cases with their forecasts and processes per block, as they [`Fit`].
     pub fn new(terms: Terms, cases: &[(Case, Forecast, usize)], fit: &Fit, rates: &RatesByBackend) -> Self {
-        let passes = |case: &Case| case.workload.steps + terms.warmup_steps as usize * case.workload.experts.resident();
+        let passes_of_step = if terms.wakes && fit.side_by_side { 2 } else { 1 };
+        let passes = |case: &Case| {
+            passes_of_step * case.workload.steps + terms.warmup_steps as usize * case.workload.experts.resident()
+        };
         let planned = |(case, forecast, processes): &(Case, Forecast, usize)| {
             let skipped = fit.skipped.get(&case.name).copied();
             let known = rates.get(&(case.backend.clone(), case.dtype)).and_then(|rates| rates.as_ref().ok());

@@ -95,6 +95,9 @@ fn suite(base: &Suite, head: &Suite) -> Vec<String> {
     if base.side_by_side && !head.side_by_side {
         looser.push(format!("turns side_by_side off in suite {name}"));
     }
+    if base.wake != Some(false) && head.wake == Some(false) {
+        looser.push(format!("turns wake passes off in suite {name}"));
+    }
     if base.canary && !head.canary {
         looser.push(format!("turns the canary off in suite {name}"));
     }
@@ -280,7 +283,8 @@ mod tests {
     #[test]
     fn what_a_suite_measures_less_is_looser() {
         let smoke = "[suites.smoke]\nmodel = \"synthetic\"\nreference = \"torch\"\nlaunches = 10\nwarmup_steps = 2";
-        let less = smoke.replace("10", "4\nmax_launches = 16").replace("= 2", "= 1") + "\nside_by_side = false";
+        let less =
+            smoke.replace("10", "4\nmax_launches = 16").replace("= 2", "= 1") + "\nside_by_side = false\nwake = false";
         let (there, back) =
             both_ways(&[(smoke, &less), ("quants = [\"none\", \"int8\", \"nf4\"]", "quants = [\"nf4\"]")]);
         let expected = [
@@ -288,6 +292,7 @@ mod tests {
             "max_launches of suite smoke from 24 to 16",
             "warmup_steps of suite smoke from 2 to 1",
             "turns side_by_side off in suite smoke",
+            "turns wake passes off in suite smoke",
             "removes mlx/5f/none, mlx/5f/int8, mlx/41f/none, mlx/41f/int8 from suite synthetic",
         ];
         assert_eq!(there, expected);

@@ -16,18 +16,19 @@ use crate::text::format;
 /// A part that takes less than this share of the base revision's step is named only where it moved.
 const LEAST_NAMED: f64 = 0.05;
 
-/// The names of the cases of `record` worth a paired profile: of each backend the one whose steps slowed down by most beside the
-/// base revision, if any did.
+/// The names of the cases of `record` worth a paired profile: of each backend the one whose step time rose by most beside the base
+/// revision, if any did. Not those of two networks, since a profile is of one, and not those that only some slow steps made slower: a
+/// process's fastest passes do not show these.
 pub fn worth_profiling(record: &RunRecord, thresholds: &Thresholds) -> Vec<String> {
     let evidence = Evidence::of(record);
     let answers = Answers::of(record, &evidence, None, thresholds, record.launches);
     let controls = controls(record, &evidence, thresholds);
     let mut worst: BTreeMap<&str, (f64, &str)> = BTreeMap::new();
-    for case in record.cases.iter().filter(|case| !is_unfit(&controls, &case.case.workload.name)) {
+    let one_network = record.cases.iter().filter(|case| case.case.workload.experts.second().is_none());
+    for case in one_network.filter(|case| !is_unfit(&controls, &case.case.workload.name)) {
         let Some(of_case) = answers.beside_base.get(&case.case.name) else { continue };
-        let slower = [Figure::StepTime, Figure::MeanStep].iter().filter_map(|figure| of_case.get(figure));
-        let slower = slower.filter(|answer| answer.decision == Decision::Slower).map(|answer| answer.change);
-        let Some(change) = slower.reduce(f64::max) else { continue };
+        let slower = of_case.get(&Figure::StepTime).filter(|answer| answer.decision == Decision::Slower);
+        let Some(change) = slower.map(|answer| answer.change) else { continue };
         let worst = worst.entry(&case.case.backend).or_insert((change, &case.case.name));
         if change > worst.0 {
             *worst = (change, &case.case.name);
@@ -39,8 +40,7 @@ pub fn worth_profiling(record: &RunRecord, thresholds: &Thresholds) -> Vec<Strin
 /// Adds to the finding about a slower step which part of it that is.
 pub(super) fn explain(findings: &mut [Finding], changes: &PartChanges) {
     let is_slower_step = |finding: &&mut Finding| {
-        matches!(finding.figure, Figure::StepTime | Figure::MeanStep)
-            && (finding.against, finding.verdict) == (Against::Base, Verdict::Regressed)
+        (finding.figure, finding.against, finding.verdict) == (Figure::StepTime, Against::Base, Verdict::Regressed)
     };
     if let Some(finding) = findings.iter_mut().find(is_slower_step) {
         finding.message.push_str(&words(changes));
@@ -49,6 +49,9 @@ pub(super) fn explain(findings: &mut [Finding], changes: &PartChanges) {
 
 /// `; by part: FFN +16.2% (95%: +14.1% to +18.3%), self-attention +0.1% ±0.4%; FFN accounts for +480 µs of the step's +482 µs`.
 fn words(changes: &PartChanges) -> String {
+    if !changes.is_slower() {
+        return "; profiled beside the base revision, the slowdown did not show, so no part of it is named".to_owned();
+    }
     let moved = changes.moved();
     let is_named = |part: &&PartChange| {
         !part.has_moved && part.shift.base.0.max(part.shift.head.0) >= LEAST_NAMED * changes.step.base.0

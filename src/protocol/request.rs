@@ -109,6 +109,9 @@ pub struct Profile {
     /// warm-up is then told by `warmed`, and each turn answered by `step`, once both passes are done.
     #[serde(default, skip_serializing_if = "is_false")]
     pub in_turns: bool,
+    /// As [`Measure::wake`], before each pass as a step takes it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub wake: bool,
 }
 
 /// See [`Request::Rate`].

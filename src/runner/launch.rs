@@ -14,6 +14,8 @@ pub struct RunningLaunch<'a> {
     loaded: Loaded,
     warmed: Warmed,
     step_seconds: Vec<f64>,
+    /// Whether each step has a wake pass before it.
+    wakes: bool,
     wake_seconds: Vec<f64>,
     /// The step before which the second network takes over, if one does.
     switches_before: Option<usize>,
@@ -45,6 +47,7 @@ impl<'a> RunningLaunch<'a> {
                     loaded,
                     warmed,
                     step_seconds: Vec::new(),
+                    wakes: request.wake,
                     wake_seconds: Vec::new(),
                     switches_before,
                     switch_seconds: None,
@@ -65,6 +68,11 @@ impl<'a> RunningLaunch<'a> {
         let stepped = self.switch_and_step();
         self.exchange.worker.pause();
         let Step { seconds, wake_seconds, .. } = stepped?;
+        match (self.wakes, wake_seconds) {
+            (true, None) => return Err("made no wake pass, although `ready` said that it does".to_owned()),
+            (false, Some(_)) => return Err("made a wake pass that was not asked for".to_owned()),
+            _ => {}
+        }
         self.step_seconds.push(seconds);
         self.wake_seconds.extend(wake_seconds);
         Ok(seconds)

@@ -8,6 +8,7 @@ use super::requests::profile;
 use super::{RunPlan, failure};
 use crate::protocol::{self, PartTime, Profile, Profiled, Request};
 use crate::store::record::{ArmKind, Failure, KindSeconds, PairedProfile, ProfiledPair, ProfiledPasses};
+use crate::store::valid;
 use crate::wan::schedule;
 
 /// Most pairs of processes: enough for an interval that is little wider than many more would give.
@@ -30,9 +31,15 @@ pub fn paired_profile(plan: &RunPlan, case: usize, interruptions: &Interruptions
         if interruptions.is_interrupted() || interruptions.suspended() != suspended {
             break;
         }
-        match profiled.map(<[ProfiledPasses; 2]>::try_from) {
-            Ok(Ok([head, base])) => pairs.push(ProfiledPair { head, base }),
-            Ok(Err(_)) => return Some(PairedProfile::Failed(failure("a pair has two processes"))),
+        let pair = profiled.and_then(|passes| {
+            let passes: [ProfiledPasses; 2] = passes.try_into().map_err(|_| failure("a pair has two processes"))?;
+            let [head, base] = passes;
+            let pair = ProfiledPair { head, base };
+            valid::profiled_pair(&pair).map_err(|reason| failure(format!("a profile cannot be compared: {reason}")))?;
+            Ok(pair)
+        });
+        match pair {
+            Ok(pair) => pairs.push(pair),
             Err(failure) => return Some(PairedProfile::Failed(failure)),
         }
     }
@@ -48,6 +55,7 @@ fn request(plan: &RunPlan, case: usize) -> Profile {
         warmup_steps: plan.warmup_steps,
         passes: case.workload.steps,
         in_turns: plan.side_by_side,
+        wake: plan.wakes,
     }
 }
 
@@ -77,14 +85,15 @@ impl Pairing<'_> {
                 }
             }
         }
-        running.into_iter().map(|(arm, running)| running.finish().map_err(of(arm))).collect()
+        running.into_iter().map(|(arm, running)| running.finish(self.request.passes).map_err(of(arm))).collect()
     }
 
     /// One process after the other, where there is no room for both.
     fn one_by_one(&self, order: &[usize]) -> Result<Vec<ProfiledPasses>, Failure> {
         let profile = |arm: &usize| {
             let told = profile(self.programs[*arm], &self.request, self.deadline(), self.interruptions, &mut |_| {});
-            Ok((*arm, by_kind(told.map_err(of(*arm))?.2)))
+            let passes = told.and_then(|told| by_kind(told.2, self.request.passes).map_err(failure));
+            Ok((*arm, passes.map_err(of(*arm))?))
         };
         let mut passes = order.iter().map(profile).collect::<Result<Vec<(usize, ProfiledPasses)>, Failure>>()?;
         passes.sort_by_key(|(arm, _)| *arm);
@@ -126,10 +135,10 @@ impl<'a> Running<'a> {
         passed.map(drop)
     }
 
-    fn finish(mut self) -> Result<ProfiledPasses, Failure> {
+    fn finish(mut self, passes: usize) -> Result<ProfiledPasses, Failure> {
         self.exchange.worker.resume();
         let profiled = self.exchange.profiled();
-        self.exchange.end(profiled.map(by_kind))
+        self.exchange.end(profiled.and_then(|profiled| by_kind(profiled, passes)))
     }
 }
 
@@ -142,7 +151,16 @@ fn of(arm: usize) -> impl Fn(Failure) -> Failure {
 }
 
 /// The parts of all blocks are one.
-fn by_kind(profiled: Profiled) -> ProfiledPasses {
+///
+/// # Errors
+/// The part that has not as many times as there were passes, or the number of passes that is not as asked.
+fn by_kind(profiled: Profiled, passes: usize) -> Result<ProfiledPasses, String> {
+    if profiled.step_seconds.len() != passes {
+        return Err(format!("told of {} passes where {passes} were asked for", profiled.step_seconds.len()));
+    }
+    if let Some(short) = profiled.parts.iter().find(|part| part.seconds.len() != passes) {
+        return Err(format!("told {} times of {} in {passes} passes", short.seconds.len(), short.part.kind.name()));
+    }
     let mut parts: Vec<KindSeconds> = Vec::new();
     for PartTime { part, seconds } in profiled.parts {
         let (kind, in_blocks) = (part.kind, part.block.is_some());
@@ -151,5 +169,5 @@ fn by_kind(profiled: Profiled) -> ProfiledPasses {
             None => parts.push(KindSeconds { kind, in_blocks, seconds }),
         }
     }
-    ProfiledPasses { step_seconds: profiled.step_seconds, parts }
+    Ok(ProfiledPasses { step_seconds: profiled.step_seconds, parts })
 }

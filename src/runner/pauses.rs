@@ -29,10 +29,12 @@ pub struct Paused {
     pub pause_seconds: f64,
     /// The steps.
     pub step_seconds: Vec<f64>,
+    /// The wake passes before them, where there are any.
+    pub wake_seconds: Vec<f64>,
 }
 
-/// Two launches of `case`, without and with wake passes, that pause before their steps. Their process is stopped meanwhile, as one
-/// that waits for its turn.
+/// Two launches of `case`, without and with wake passes, that pause before their steps, by turns for each length. Their process is
+/// stopped meanwhile, as one that waits for its turn.
 pub fn pauses(
     program: &Program,
     materials: &Materials,
@@ -40,8 +42,7 @@ pub fn pauses(
     device: DeviceChoice,
     interruptions: &Interruptions,
 ) -> Result<Vec<Paused>, Failure> {
-    let mut all = Vec::new();
-    for wakes in [false, true] {
+    let launches = [false, true].map(|wakes| {
         let request = Measure {
             protocol: protocol::VERSION,
             job: materials.job(case, device, None),
@@ -51,23 +52,25 @@ pub fn pauses(
             wake: wakes,
             extra_work: None,
         };
-        let deadline = Deadline::of_launch(DEADLINE);
-        let mut launch = RunningLaunch::start(program, &request, deadline, interruptions, &mut |_| {})?;
-        let mut reason = None;
-        for pause_seconds in PAUSES {
-            let steps = (0..STEPS).map(|_| {
-                sleep(Duration::from_secs_f64(pause_seconds));
-                launch.step()
-            });
-            match steps.collect::<Result<Vec<f64>, String>>() {
-                Ok(step_seconds) => all.push(Paused { wakes, pause_seconds, step_seconds }),
-                Err(why) => {
-                    reason = Some(why);
-                    break;
-                }
-            }
-        }
-        launch.finish(reason).0?;
-    }
-    Ok(all)
+        let mut launch =
+            RunningLaunch::start(program, &request, Deadline::of_launch(DEADLINE), interruptions, &mut |_| {})?;
+        let stepped = PAUSES.iter().cycle().take(PAUSES.len() * STEPS).try_for_each(|pause| {
+            sleep(Duration::from_secs_f64(*pause));
+            launch.step().map(drop)
+        });
+        let measured = launch.finish(stepped.err()).0?;
+        Ok(PAUSES.iter().enumerate().map(move |(index, pause_seconds)| Paused {
+            wakes,
+            pause_seconds: *pause_seconds,
+            step_seconds: of_pause(&measured.step_seconds, index),
+            wake_seconds: of_pause(&measured.wake_seconds, index),
+        }))
+    });
+    let [without, with] = launches;
+    Ok(without?.chain(with?).collect())
+}
+
+/// Of times that go round the pauses, those after the pause with the index `index`.
+fn of_pause(seconds: &[f64], index: usize) -> Vec<f64> {
+    seconds.iter().skip(index).step_by(PAUSES.len()).copied().collect()
 }

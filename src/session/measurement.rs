@@ -13,6 +13,7 @@ use wanbench::files::cache;
 use wanbench::forecast::{self, Fit};
 use wanbench::gate;
 use wanbench::machine::{self, MeasuringLock, Severity};
+use wanbench::protocol::DeviceKind;
 use wanbench::report::progress::Progress;
 use wanbench::revision::git;
 use wanbench::runner::{self, CanaryPlan, Interruptions, Kernels, Materials, Pace, Program, Progressed, RunPlan};
@@ -109,13 +110,14 @@ impl Measurement<'_> {
                 "{reason}: raise the limit with `ulimit -n`, or set side_by_side = false for the suite"
             ))
         })?;
-        let asleep = (!unable.is_empty()).then(|| {
+        let without_wakes = (!unable.is_empty()).then(|| {
             format!(
-                "no worker makes wake passes, since {} cannot: steps may be timed while the GPU speeds up after a pause",
+                "wake passes are off, because {} does not support them: steps may be timed while the GPU recovers from a pause",
                 unable.join(", ")
             )
         });
-        let of_run = Vec::from_iter(fit.warning.clone().into_iter().chain(no_room.map(str::to_owned)).chain(asleep));
+        let of_run =
+            Vec::from_iter(fit.warning.clone().into_iter().chain(no_room.map(str::to_owned)).chain(without_wakes));
         of_run.iter().for_each(|warning| terminal.say(&format!("warning: {warning}")));
         let warnings = warnings.into_iter().chain(of_run).collect();
         let record = RunRecord { warnings, ..self.header(&plan) };
@@ -151,6 +153,7 @@ impl Measurement<'_> {
         update(&mut record, &run);
         record.interrupted = interruptions.is_interrupted();
         // A run whose time is over has none left for this. What interrupts it takes nothing from what was measured.
+        on_block(&record);
         if self.profiles && !record.interrupted && record.ended_early.is_none() {
             profile_slower(&plan, &mut record, &self.config.gate, interruptions, terminal);
         }
@@ -201,7 +204,9 @@ impl Measurement<'_> {
     /// The workers that make no wake passes. Where one does not, no other may: all are to be timed alike. One that fails now is named
     /// by its first launch.
     fn unable_to_wake(&self) -> Vec<String> {
-        let used: BTreeSet<&String> = self.selected.cases.iter().map(|case| &case.backend).collect();
+        // The canary's among them.
+        let used: BTreeSet<&String> =
+            self.selected.cases.iter().map(|case| &case.backend).chain([&self.selected.suite.reference]).collect();
         let of = |programs: &BTreeMap<String, Program>, whose: &str| {
             let programs = programs.iter().filter(|(name, _)| used.contains(name));
             let cannot = |program: &Program| {
@@ -241,7 +246,7 @@ impl Measurement<'_> {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 commit: git::head(&self.config.folder, Path::new("baselines")),
                 debug_build: cfg!(debug_assertions),
-                environment: machine::environment::recorded(self.selected.device, has_own),
+                environment: environment(plan, self.selected.device, has_own),
             },
             machine: self.selected.machine.clone(),
             device: self.selected.device,
@@ -261,6 +266,12 @@ impl Measurement<'_> {
             cases: Vec::new(),
         }
     }
+}
+
+/// What decides the figures beside the programs. That steps had wake passes is told like a setting: times without are others.
+fn environment(plan: &RunPlan, device: DeviceKind, has_own: bool) -> BTreeMap<String, String> {
+    let wakes = plan.wakes.then(|| ("wanbench.wake".to_owned(), "true".to_owned()));
+    machine::environment::recorded(device, has_own).into_iter().chain(wakes).collect()
 }
 
 /// Profiles, beside the base revision, the cases that slowed down by most.

@@ -1,4 +1,4 @@
-//! Where a pass's time goes: passes as a step takes them and passes whose parts are timed, in turns.
+//! Where a pass's time goes: passes as a step takes them and passes whose parts are timed, alternating.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::Receiver;
@@ -30,6 +30,9 @@ pub fn profile<B: Backend>(backend: &mut B, request: &Profile, turns: &Receiver<
         if request.in_turns {
             turns.recv().context("no turn came for the next pass")?;
         }
+        if request.wake {
+            pass(backend, 0)?;
+        }
         let seconds = pass(backend, 0)?;
         step_seconds.push(seconds);
         let pass = by_parts(backend)?;
@@ -44,7 +47,8 @@ pub fn profile<B: Backend>(backend: &mut B, request: &Profile, turns: &Receiver<
             wire.send(&Event::Step(Step { index, seconds, wake_seconds: None }))?;
         }
     }
-    let rates = Some(rates::rates(backend, request.job.dtype)?);
+    // Two that are compared in turns have the same machine's.
+    let rates = (!request.in_turns).then(|| rates::rates(backend, request.job.dtype)).transpose()?;
     wire.send(&Event::Profiled(Profiled { step_seconds, parts, rates }))
 }
 

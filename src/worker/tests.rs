@@ -213,7 +213,7 @@ fn the_plain_loop_times_the_same() {
 
 fn profile_request(folder: &Path) -> Profile {
     let job = job(folder);
-    Profile { protocol: protocol::VERSION, job, t: 500.0, warmup_steps: 1, passes: 2, in_turns: false }
+    Profile { protocol: protocol::VERSION, job, t: 500.0, warmup_steps: 1, passes: 2, in_turns: false, wake: false }
 }
 
 fn profiled(request: &Profile, turns: &Receiver<Turn>) -> Vec<Event> {

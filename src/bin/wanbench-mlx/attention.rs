@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_has_the_shared_memory_that_the_source_asserts() {
+    fn the_shapes_take_so_many_kib_of_shared_memory() {
         assert_eq!(SHAPES.map(|shape| shape.shared_bytes() >> 10), [104, 71, 76]);
     }
 }

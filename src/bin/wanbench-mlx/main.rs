@@ -195,7 +195,9 @@ impl Mlx {
         if self.hardware != Hardware::Metal {
             return;
         }
-        let bytes = self.in_use.iter().chain(&self.waiting).map(Weights::nbytes).sum::<u64>();
+        let weights = self.in_use.iter().chain(&self.waiting).map(Weights::nbytes).sum::<u64>();
+        // A buffer takes more than its array: pages are rounded up.
+        let bytes = weights + weights / 16;
         if let Err(error) = memory::set_wired_limit(usize::try_from(bytes).unwrap_or(usize::MAX)) {
             say(&format!(
                 "wanbench-mlx: the weights are not wired, so a pass after a pause may be slow (macOS may allow more by `sudo sysctl \

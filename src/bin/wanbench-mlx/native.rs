@@ -188,8 +188,8 @@ impl CudaKernel {
     /// The outputs of one launch over `inputs`, not yet evaluated.
     ///
     /// # Safety
-    /// Over these inputs and with this launch the kernel must read and write nothing beyond its inputs and outputs, and write all of
-    /// the outputs.
+    /// Over these inputs and with this launch the kernel must read and write nothing beyond its inputs and outputs; an output
+    /// that it does not write whole must not be read.
     pub unsafe fn apply(&self, inputs: &[&Array], launch: &Launch) -> Result<Vec<Array>, Exception> {
         let stream = Stream::thread_local_or_default();
         let (settings, mut outputs) = (LaunchSettings::new(launch)?, Parts::new());

@@ -6,7 +6,7 @@ use super::syntax::{code, table_or_none};
 use super::throughput::throughput;
 use crate::config::Case;
 use crate::evidence::quantity::{Bytes, Quantity};
-use crate::gate::{Against, Figure, Verdict};
+use crate::gate::{Against, Figure, Judged, Verdict};
 use crate::text::NOTHING;
 use crate::text::escape::markdown as escape;
 use crate::text::format;
@@ -41,7 +41,11 @@ impl Weights<'_> {
 
 /// How the parts of the profiled cases changed beside the base revision; `None` where none was profiled.
 pub(in crate::report) fn parts(report: &Report) -> Option<String> {
-    let profiled = report.outcome.cases.iter().filter_map(|case| Some((case, case.parts.as_ref()?)));
+    let is_slower = |case: &&Judged| {
+        case.finding(Figure::StepTime, Against::Base).is_some_and(|finding| finding.verdict == Verdict::Regressed)
+    };
+    let slower = report.outcome.cases.iter().filter(is_slower);
+    let profiled = slower.filter_map(|case| Some((case, case.parts.as_ref()?)));
     let rows = profiled.flat_map(|(case, changes)| {
         let parts = changes.parts.iter().map(|part| (part.name(), &part.shift, part.has_moved));
         let whole = [("all parts", &changes.sum, false), ("the step", &changes.step, false)];

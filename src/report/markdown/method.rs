@@ -47,10 +47,11 @@ fn wakes(record: &RunRecord) -> String {
     if !record.wakes || ratios.is_empty() {
         return String::new();
     }
+    let ratio = stats::median(&ratios);
+    let (size, direction) = (format::share(ratio.abs()), if ratio < 0.0 { "shorter" } else { "longer" });
     format!(
-        ". Each timed step has a wake pass right before it, untimed, since a GPU that idles while others have their turn lowers its clock: \
-         these took {} against the step in the median launch",
-        format::percent(stats::median(&ratios))
+        ". Each timed step has a wake pass right before it, untimed, since a GPU that idles while others have their turn is slow at first: \
+         in the median launch a wake pass took {size} {direction} than the step after it"
     )
 }
 

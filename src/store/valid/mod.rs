@@ -9,7 +9,7 @@ mod record;
 
 pub use baseline::{baseline, model_memory};
 pub use figure::event;
-pub use record::run;
+pub use record::{profiled_pair, run};
 
 /// Bytes of the longest text in a committed file: more than anybody reads.
 const LONGEST_TEXT: usize = 10_000;

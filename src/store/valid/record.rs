@@ -76,14 +76,20 @@ fn case_record(record: &RunRecord, case: &CaseRecord) -> Checked {
     parities.try_for_each(|parity| known("relative_error", parity.relative_error, not_negative))?;
     match &case.paired_profile {
         Some(PairedProfile::Profiled(pairs)) => {
-            pairs.iter().try_for_each(|pair| profiled(pair).map_err(|reason| format!("paired_profile: {reason}")))
+            require(!case.base_launches.is_empty(), || {
+                "it was profiled beside a base that was not launched".to_owned()
+            })?;
+            pairs.iter().try_for_each(|pair| profiled_pair(pair).map_err(|reason| format!("paired_profile: {reason}")))
         }
         Some(PairedProfile::Failed(_)) | None => Ok(()),
     }
 }
 
-/// Both processes have as many passes, and the same parts.
-fn profiled(ProfiledPair { head, base }: &ProfiledPair) -> Checked {
+/// Whether both processes have as many passes, and the same parts.
+///
+/// # Errors
+/// What they differ in, or the figure that cannot be true.
+pub fn profiled_pair(ProfiledPair { head, base }: &ProfiledPair) -> Checked {
     let parts = |passes: &ProfiledPasses| -> Vec<_> { passes.parts.iter().map(|it| (it.kind, it.in_blocks)).collect() };
     let kinds = parts(head);
     require(!kinds.is_empty() && kinds.iter().collect::<BTreeSet<_>>().len() == kinds.len(), || {
