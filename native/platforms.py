@@ -113,7 +113,7 @@ def require_macos() -> None:
 def require_command_line_tools() -> None:
     result = completed("xcrun", "--find", "c++")
     if result is None or result.returncode != 0:
-        words = "" if result is None else f" `xcrun --find c++` says: {result.stderr.strip()}."
+        words = "" if result is None else f" `xcrun --find c++` says: {result.stderr.strip().rstrip('.')}."
         licence = "run `sudo xcodebuild -license accept`" if "license" in words else "run `xcode-select --install`"
         raise Failure(f"no C++ compiler.{words} To get one, {licence}: the Command Line Tools suffice, Xcode is not needed.")
 

@@ -18,6 +18,7 @@ import shutil
 import signal
 import sys
 from pathlib import Path
+from typing import Optional
 
 if sys.version_info < (3, 9):
     sys.exit("native: Python 3.9 or newer is needed, this is " + sys.version.split()[0])
@@ -78,9 +79,9 @@ def set_up(device: str, project: Path) -> None:
     write_if_changed(PROJECT / ".cargo" / "native.toml", configuration(target, device, Cache(default_root()), project))
 
 
-def configuration(target: Platform, device: str, cache: Cache, project: Path) -> str:
+def configuration(target: Platform, device: str, cache: Cache, project: Path, host: Optional[Platform] = None) -> str:
     nvidia = None if target.is_macos else cache.ensure(recipe_nvidia.component(target, device, device_pins(target, "nvidia", device)))
-    mlx = cache.ensure(recipe_mlx.component(target, device, nvidia if device == devices.CUDA else None, project))
+    mlx = cache.ensure(recipe_mlx.component(target, device, nvidia if device == devices.CUDA else None, project, host))
     libtorch = cache.ensure(recipe_libtorch.component(target, device, pins(target, "libtorch"), nvidia))
     lib = present(mlx, "mlx/lib")
     # Cargo takes this table in place of the build script of mlx-sys.
