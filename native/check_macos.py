@@ -148,7 +148,7 @@ def cargo_variables(zig: Path, work: Path) -> dict[str, str]:
         f"CC_{triple}": "apple-cc",
         f"CXX_{triple}": "apple-c++",
         f"AR_{triple}": "apple-ar",
-        f"CARGO_TARGET_{triple.upper()}_LINKER": "apple-ld",
+        f"CARGO_TARGET_{triple.upper()}_LINKER": "apple-link",
         "SDKROOT": str(zig / "sdk"),
         "ZIG_GLOBAL_CACHE_DIR": str(work / "zig"),
     })

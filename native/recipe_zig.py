@@ -16,7 +16,8 @@ from platforms import Platform
 from wheels import fetch, unpack
 
 FOLDER = Path(__file__).resolve().parent / "macos"
-TOOLS = ("apple-cc", "apple-c++", "apple-ar", "apple-ld", "xcrun")
+# Not apple-ld: rustc would take that name for a linker proper, not for a compiler that links.
+TOOLS = ("apple-cc", "apple-c++", "apple-ar", "apple-link", "xcrun")
 FILES = (FOLDER / "apple-tool", FOLDER / "toolchain.cmake")
 
 FRAMEWORKS = ("CoreFoundation", "Foundation", "IOKit", "Security", "SystemConfiguration")
