@@ -11,7 +11,7 @@ DEVICE ?= cpu
 # This repository's, and those that `wanbench init` writes.
 WORKFLOWS := $(wildcard .github/workflows/*.yml) $(wildcard src/commands/init/*.yml)
 
-.PHONY: check test test-github lint fuzz bench bench-detection build setup shellcheck workflows picture
+.PHONY: check test test-github test-macos-setup check-macos lint fuzz bench bench-detection build setup shellcheck workflows picture
 
 check: build
 	$(BIN)/wanbench check $(ARGS)
@@ -24,6 +24,14 @@ test: setup
 test-github: setup
 	@mock=$$($(PYTHON) native/setup.py openapi-mock) && \
 	WANBENCH_OPENAPI_MOCK="$$mock" cargo test $(CARGO_FLAGS) --test openapi -- --ignored
+
+# Plays a Mac for native/setup.py, up to the compiler, with the wheels for macOS: fetches 230 MB.
+test-macos-setup:
+	cargo test $(CARGO_FLAGS) --test native -- --ignored
+
+# Lints for macOS on a Debian machine; with LINK=1 also links the programs: native/check_macos.py.
+check-macos:
+	@$(PYTHON) native/check_macos.py $(if $(LINK),--link) $(ARGS)
 
 lint: setup shellcheck workflows
 	cargo fmt --check

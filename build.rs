@@ -6,7 +6,7 @@
 
 use std::{env, fs};
 
-/// Has the folder go before LD_LIBRARY_PATH: as RPATH, not as RUNPATH.
+/// On Linux, has the folder go before LD_LIBRARY_PATH: as RPATH, not as RUNPATH.
 const BEFORE_THE_ENVIRONMENT: &str = "-Wl,--disable-new-dtags";
 
 fn main() {
@@ -22,6 +22,10 @@ fn main() {
     }
 }
 
+fn for_linux() -> bool {
+    env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux")
+}
+
 /// Sets `variable` for the programs to the version that Cargo.lock has of `package`, which does not tell it itself.
 fn tell_version(package: &str, variable: &str) {
     println!("cargo::rerun-if-changed=Cargo.lock");
@@ -32,13 +36,14 @@ fn tell_version(package: &str, variable: &str) {
     println!("cargo::rustc-env={variable}={version}");
 }
 
-/// On Linux, MLX is a shared library in the user's cache; on macOS mlx-sys links it into the program.
+/// MLX is a shared library in the user's cache.
 fn find_mlx_at_run_time() {
     println!("cargo::rerun-if-env-changed=WANBENCH_MLX_LIB");
-    let on_linux = env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux");
-    if let (true, Ok(folder)) = (on_linux, env::var("WANBENCH_MLX_LIB")) {
+    if let Ok(folder) = env::var("WANBENCH_MLX_LIB") {
         println!("cargo::rustc-link-arg-bin=wanbench-mlx=-Wl,-rpath,{folder}");
-        println!("cargo::rustc-link-arg-bin=wanbench-mlx={BEFORE_THE_ENVIRONMENT}");
+        if for_linux() {
+            println!("cargo::rustc-link-arg-bin=wanbench-mlx={BEFORE_THE_ENVIRONMENT}");
+        }
     }
 }
 
@@ -63,7 +68,7 @@ mod torch {
             "-lc10".into(),
             format!("-Wl,-rpath,{}", lib.display()),
         ];
-        if env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux") {
+        if super::for_linux() {
             arguments.push(super::BEFORE_THE_ENVIRONMENT.into());
             // libtorch needs it, and would find another one in LD_LIBRARY_PATH first.
             if lib.join("libgomp.so.1").exists() {

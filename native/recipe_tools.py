@@ -1,4 +1,4 @@
-"""Small programs that ship as wheels: the linters shellcheck and zizmor, and on macOS the cmake with which mlx-sys builds MLX."""
+"""Small programs that ship as wheels: the linters shellcheck and zizmor."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from cache import Component
 from failure import say
 from platforms import Platform
-from wheels import below, fetch, unpack
+from wheels import fetch, unpack
 
 
 @dataclass(frozen=True)
@@ -35,16 +35,3 @@ def program(name: str, target: Platform, requirements: Path) -> Component:
         (whole / name).chmod(0o755)
 
     return Component(name, (Path(__file__).read_bytes(), requirements.read_bytes()), make)
-
-
-def cmake(target: Platform, requirements: Path) -> Component:
-    def make(whole: Path, work: Path) -> None:
-        say("fetching cmake: 50 MB")
-        unpack(fetch(requirements, target, work), "cmake", whole, below("cmake/data/"))
-
-    return Component("cmake", (Path(__file__).read_bytes(), requirements.read_bytes()), make)
-
-
-def cmake_program(component: Path, target: Platform) -> Path:
-    data = component / "cmake" / "data"
-    return data / ("CMake.app/Contents/bin/cmake" if target.is_macos else "bin/cmake")

@@ -18,6 +18,7 @@ import shutil
 import signal
 import sys
 from pathlib import Path
+from typing import Optional
 
 if sys.version_info < (3, 9):
     sys.exit("native: Python 3.9 or newer is needed, this is " + sys.version.split()[0])
@@ -32,10 +33,10 @@ import recipe_nvidia
 import recipe_tools
 from cache import Cache, default_root
 from failure import Failure
+from pins import device_pins, pins
 from platforms import Platform
 
-NATIVE = Path(__file__).resolve().parent
-PROJECT = NATIVE.parent
+PROJECT = Path(__file__).resolve().parent.parent
 
 
 def main() -> int:
@@ -75,39 +76,35 @@ def set_up(device: str, project: Path) -> None:
     target = platforms.current()
     device = devices.supported(device, target)
     platforms.require_tools(target)
-    cache = Cache(default_root())
-    if target.is_macos:
-        configuration = macos_configuration(target, cache)
-    else:
-        configuration = linux_configuration(target, device, cache, project)
-    write_if_changed(PROJECT / ".cargo" / "native.toml", configuration)
+    write_if_changed(PROJECT / ".cargo" / "native.toml", configuration(target, device, Cache(default_root()), project))
 
 
-def linux_configuration(target: Platform, device: str, cache: Cache, project: Path) -> str:
-    nvidia = cache.ensure(recipe_nvidia.component(target, device, device_pins(target, "nvidia", device)))
-    mlx_needs = nvidia if device == devices.CUDA else None
-    mlx = cache.ensure(recipe_mlx.component(target, device, device_pins(target, "mlx", device), mlx_needs, project))
+def configuration(target: Platform, device: str, cache: Cache, project: Path, host: Optional[Platform] = None) -> str:
+    nvidia = None if target.is_macos else cache.ensure(recipe_nvidia.component(target, device, device_pins(target, "nvidia", device)))
+    mlx = cache.ensure(recipe_mlx.component(target, device, nvidia if device == devices.CUDA else None, project, host))
     libtorch = cache.ensure(recipe_libtorch.component(target, device, pins(target, "libtorch"), nvidia))
-    lib = mlx / "mlx" / "lib"
-    # Cargo takes this table in place of the mlx-sys build script, which knows macOS only.
+    lib = present(mlx, "mlx/lib")
+    # Cargo takes this table in place of the build script of mlx-sys.
     override = [
         f"[target.{target.triple}.mlx]",
-        f"rustc-env = {{ OUT_DIR = {quoted(mlx / 'bindings')} }}",
+        f"rustc-env = {{ OUT_DIR = {quoted(present(mlx, 'bindings'))} }}",
         f"rustc-link-search = [{quoted(f'native={lib}')}]",
         'rustc-link-lib = ["dylib=mlxc"]',
         "",
     ]
-    environment: dict[str, object] = {"LIBTORCH": libtorch / "torch", "WANBENCH_MLX_LIB": lib}
+    environment: dict[str, object] = {"LIBTORCH": present(libtorch, "torch"), "WANBENCH_MLX_LIB": lib}
     if device == devices.CUDA:
         # So that the workers of a base revision are built for this device too.
         environment["WANBENCH_BUILD_DEVICE"] = device
     return document(override, environment)
 
 
-def macos_configuration(target: Platform, cache: Cache) -> str:
-    libtorch = cache.ensure(recipe_libtorch.component(target, devices.CPU, pins(target, "libtorch"), None))
-    cmake = cache.ensure(recipe_tools.cmake(target, pins(target, "cmake")))
-    return document([], {"LIBTORCH": libtorch / "torch", "CMAKE": recipe_tools.cmake_program(cmake, target)})
+def present(component: Path, name: str) -> Path:
+    """The path of a part of a component, which is there unless someone removed it since or the recipe is wrong."""
+    path = component / name
+    if not path.exists():
+        raise Failure(f"{path} is missing: remove {component} and run the same command again, which makes it anew.")
+    return path
 
 
 def document(override: list[str], environment: dict[str, object]) -> str:
@@ -136,24 +133,14 @@ def program(name: str) -> Path:
     cache = Cache(default_root())
     if name in recipe_npm.PROGRAMS:
         node = cache.ensure(recipe_npm.node(target, pins(target, "node")))
-        return cache.ensure(recipe_npm.program(name, node)) / name
+        return present(cache.ensure(recipe_npm.program(name, node)), name)
     requirements = pins(target, name)
     if requirements.is_file():
-        return cache.ensure(recipe_tools.program(name, target, requirements)) / name
+        return present(cache.ensure(recipe_tools.program(name, target, requirements)), name)
     installed = shutil.which(name)
     if installed is None:
         raise Failure(f"{name} has no wheel for {target.name}: install it (Debian, Ubuntu: apt install {name}).")
     return Path(installed)
-
-
-def pins(target: Platform, name: str) -> Path:
-    return NATIVE / "requirements" / target.name / f"{name}.txt"
-
-
-def device_pins(target: Platform, name: str, device: str) -> list[Path]:
-    """What every device takes of the component, if it is more than nothing, and what this one takes."""
-    files = (pins(target, name), pins(target, f"{name}-{device}"))
-    return [file for file in files if file.is_file()]
 
 
 if __name__ == "__main__":
