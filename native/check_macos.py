@@ -71,7 +71,17 @@ def what_prevents(cache: Path) -> str | None:
     existing = next(folder for folder in (cache, *cache.parents) if folder.is_dir())
     if not work_folder(cache).is_dir() and shutil.disk_usage(existing).free < NEEDED_BYTES:
         return f"{existing} has less than {NEEDED_BYTES >> 30} GB free: WANBENCH_CACHE names another folder."
+    try:
+        compilers(Cache(cache))
+    except Failure as failure:
+        # Debian's mirror may be out of reach; what the project fetches otherwise is not asked here.
+        return f"its compilers cannot be had here: {failure}"
     return None
+
+
+def compilers(cache: Cache) -> tuple[Path, Path]:
+    """Debian's Rust and zig."""
+    return cache.ensure(recipe_debian_rust.component()), cache.ensure(recipe_zig.component(platforms.current()))
 
 
 def work_folder(cache: Path) -> Path:
@@ -85,8 +95,7 @@ class Check:
         self.cache = cache
         self.work = work_folder(cache.folder.parent)
         self.work.mkdir(parents=True, exist_ok=True)
-        self.rust = cache.ensure(recipe_debian_rust.component())
-        zig = cache.ensure(recipe_zig.component(platforms.current()))
+        self.rust, zig = compilers(cache)
         self.variables = cargo_variables(zig, self.work)
         self.configuration = self.work / "config.toml"
         os.environ.update(recipe_variables(zig, self.work))
