@@ -93,6 +93,9 @@ def configuration(target: Platform, device: str, cache: Cache, project: Path, ho
         "",
     ]
     environment: dict[str, object] = {"LIBTORCH": present(libtorch, "torch"), "WANBENCH_MLX_LIB": lib}
+    if target.is_macos:
+        # Which of MLX's wheels it is: each has kernels compiled for the macOS of its name.
+        environment["WANBENCH_MLX_BUILD"] = target.wheel_tags[0]
     if device == devices.CUDA:
         # So that the workers of a base revision are built for this device too.
         environment["WANBENCH_BUILD_DEVICE"] = device

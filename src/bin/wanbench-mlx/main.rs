@@ -84,6 +84,7 @@ impl Backend for Mlx {
             ("mlx-compile", if self.compiles { "on" } else { "off" }.to_owned()),
             ("wanbench", env!("CARGO_PKG_VERSION").to_owned()),
         ];
+        versions.extend(option_env!("WANBENCH_MLX_BUILD").map(|build| ("mlx-build", build.to_owned())));
         if self.hardware == Hardware::Cuda {
             versions.extend(environment::settings());
             let of_heads: Vec<String> = self.attention.head_dims().iter().map(usize::to_string).collect();
