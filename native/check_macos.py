@@ -153,6 +153,7 @@ def cargo_variables(zig: Path, work: Path) -> dict[str, str]:
         "CARGO_HOME": str(cargo_home()),
         "CARGO_NET_OFFLINE": "true",
         "CARGO_PROFILE_DEV_DEBUG": "0",
+        "CARGO_PROFILE_DEV_STRIP": "none",  # Debian has no rust-objcopy
         "CARGO_TARGET_DIR": str(work / "target"),
         f"CC_{triple}": "apple-cc",
         f"CXX_{triple}": "apple-c++",

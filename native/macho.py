@@ -16,7 +16,7 @@ NAME = struct.Struct("<I")  # of a library or folder: where it begins in the com
 TABLE = struct.Struct("<4I")  # of symbols: where it begins, their number, where their names begin, the names' size
 SYMBOL = struct.Struct("<IBBHQ")  # where its name begins, type, section, description, value
 DEBUGGING, DEFINED, EXTERNAL = 0xE0, 0x0E, 0x01
-ANY_LIBRARY = 0xFE  # in place of the one that exports the symbol
+NO_LIBRARY = (0, 0xFE)  # in place of the number of the one that exports the symbol: itself, which zig writes, and any
 
 
 @dataclass
@@ -50,7 +50,7 @@ def unknown(data: bytes, start: int, count: int, names: int, _: int) -> list[str
     return [
         text(data, names + name)
         for name, kind, _, description, _ in symbols
-        if kind & EXTERNAL and not kind & (DEBUGGING | DEFINED) and description >> 8 == ANY_LIBRARY
+        if kind & EXTERNAL and not kind & (DEBUGGING | DEFINED) and description >> 8 in NO_LIBRARY
     ]
 
 

@@ -22,7 +22,9 @@ FILES = (FOLDER / "apple-tool", FOLDER / "toolchain.cmake")
 
 FRAMEWORKS = ("CoreFoundation", "Foundation", "IOKit", "Security", "SystemConfiguration")
 # How all of their symbols begin, and those of libobjc and libiconv.
-STUB_SYMBOLS = ("_CF", "_kCF", "_NS", "_IO", "_kIO", "_Sec", "_kSec", "_SC", "_kSC", "_objc_", "_OBJC_", "_iconv")
+STUB_SYMBOLS = (
+    "_CF", "_kCF", "_NS", "_IO", "_kIO", "_Authorization", "_CMS", "_SSL", "_Sec", "_kSec", "_SC", "_kSC", "_objc_", "_OBJC_", "_iconv",
+)
 LIBRARIES = {"libiconv": "/usr/lib/libiconv.2.dylib", "libobjc": "/usr/lib/libobjc.A.dylib"}
 
 
