@@ -83,7 +83,28 @@ fn of_parts(attention: f64, ffn: f64) -> String {
         r#"case "$request" in *'"in_turns":true'*) {}; exit;; *'"type":"profile"'*) {at_once}; exit;; esac"#,
         told.concat().join("; ")
     );
-    worker(step, 1000).replacen(UNLESS_PROBED, &format!("{UNLESS_PROBED}\n{asked}"), 1)
+    profiling(&worker(step, 1000).replacen(UNLESS_PROBED, &format!("{UNLESS_PROBED}\n{asked}"), 1))
+}
+
+/// The same worker, which says that it profiles.
+fn profiling(script: &str) -> String {
+    script.replacen(r#""versions""#, r#""profiles":true,"versions""#, 1)
+}
+
+#[test]
+fn a_worker_that_does_not_say_that_it_profiles_is_not_asked() {
+    let project = beside_base();
+    // It takes every request for a measurement, and waits for turns that never come.
+    let waits = worker(0.1, 1000).replacen(
+        UNLESS_PROBED,
+        &format!("{UNLESS_PROBED}\ncase \"$request\" in *profile*) sleep 600;; esac"),
+        1,
+    );
+    project.write("base/fast.sh", &waits);
+    project.write("fast.sh", &of_parts(0.07, 0.036));
+    let ran = project.wanbench(&["check", "--base-workers", "base"]);
+    assert_eq!(ran.status, 1, "{}{}", ran.stdout, ran.stderr);
+    assert!(!ran.stdout.contains("profiled"), "{}", ran.stdout);
 }
 
 #[test]
@@ -179,7 +200,7 @@ fn a_worker_that_cannot_be_profiled_leaves_the_verdict_as_it_is() {
     let refuses = say(r#"{"type":"failed","kind":"unsupported","message":"no profile here"}"#);
     let asked = format!(r#"case "$request" in *'"type":"profile"'*) {refuses}; exit 3;; esac"#);
     let refusing = worker(0.1, 1000).replacen(UNLESS_PROBED, &format!("{UNLESS_PROBED}\n{asked}"), 1);
-    project.write("base/fast.sh", &refusing);
+    project.write("base/fast.sh", &profiling(&refusing));
     project.write("fast.sh", &of_parts(0.07, 0.036));
     let ran = project.wanbench(&["check", "--base-workers", "base"]);
     assert_eq!(ran.status, 1, "{}{}", ran.stdout, ran.stderr);

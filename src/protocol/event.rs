@@ -49,6 +49,9 @@ pub struct Ready {
     /// Whether it makes wake passes where a measurement asks for them.
     #[serde(default, skip_serializing_if = "is_false")]
     pub wakes: bool,
+    /// Whether it answers `profile` in turns; another is not asked.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub profiles: bool,
 }
 
 /// See [`Event::Loading`].

@@ -242,6 +242,7 @@ mod tests {
     fn open(name: &str, protocol: u32) -> BackendState {
         let ready = Ready {
             wakes: true,
+            profiles: true,
             protocol,
             worker: format!("wanbench-{name}"),
             device: Device { kind: DeviceKind::Gpu, name: "metal".into(), memory: None },

@@ -4,7 +4,7 @@ use super::exchange::Exchange;
 use super::interruptions::Interruptions;
 use super::order::balanced;
 use super::process::{Deadline, Program};
-use super::requests::profile;
+use super::requests::{self, profile};
 use super::{RunPlan, failure};
 use crate::protocol::{self, PartTime, Profile, Profiled, Request};
 use crate::store::record::{ArmKind, Failure, KindSeconds, PairedProfile, ProfiledPair, ProfiledPasses};
@@ -19,10 +19,15 @@ const BASE: usize = 1;
 
 /// Profiles the case with the index `case`, which has a base program: as many pairs as blocks are planned, six at most, each of
 /// as many passes as a launch has steps. It ends with the pair that is interrupted, or during which wanbench or the machine is
-/// suspended: such a pair is worth nothing. `None` where no pair came to its end.
+/// suspended: such a pair is worth nothing. `None` where no pair came to its end, and where a worker does not say that it profiles: one
+/// that takes every request for a measurement would be waited for in vain.
 pub fn paired_profile(plan: &RunPlan, case: usize, interruptions: &Interruptions) -> Option<PairedProfile> {
     let base = plan.compared(case).find(|arm| arm.kind == ArmKind::Base)?;
     let programs = [&plan.programs[&plan.cases[case].backend], base.program];
+    let profiles = |program: &&Program| requests::probe(program, plan.device).is_ok_and(|probed| probed.ready.profiles);
+    if !programs.iter().all(profiles) {
+        return None;
+    }
     let pairing = Pairing { plan, programs, request: request(plan, case), interruptions };
     let (count, suspended) = (plan.launches.min(MOST_PAIRS), interruptions.suspended());
     let mut pairs = Vec::new();

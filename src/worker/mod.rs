@@ -90,6 +90,7 @@ fn serve<B: Backend>(wire: &mut Wire) -> Result<()> {
         device: backend.device(),
         versions,
         wakes: true,
+        profiles: true,
     }))?;
     match &request {
         Request::Probe(_) => Ok(()),
