@@ -190,18 +190,19 @@ impl Launcher {
     /// once all are ready, they take turns, as in `wanbench check`.
     fn block(&self, arms: &[(String, f64)], order: &[usize]) -> Result<Vec<Measured>> {
         // A worker is killed when the thread that started it ends, so each of these threads lasts as long as the block.
-        let (starters, started) = (Barrier::new(arms.len() + 1), channel());
+        let starters = Barrier::new(arms.len() + 1);
+        let (sender, started) = channel();
         std::thread::scope(|scope| {
             for arm in order {
-                let (starters, started) = (&starters, started.0.clone());
+                let (starters, sender) = (&starters, sender.clone());
                 scope.spawn(move || {
                     let (backend, percent) = &arms[*arm];
                     // The receiver is there until the block's end.
-                    let _ = started.send((*arm, self.start(*arm, backend, *percent)));
+                    let _ = sender.send((*arm, self.start(*arm, backend, *percent)));
                     starters.wait();
                 });
             }
-            let measured = self.take_turns(started.1.iter().take(arms.len()));
+            let measured = self.take_turns(started.iter().take(arms.len()));
             starters.wait();
             measured
         })

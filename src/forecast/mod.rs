@@ -103,7 +103,8 @@ fn cuda_bytes(case: &Case, spec: &Spec, tokens: usize) -> u64 {
     memory.workspace_bytes + (passes * tokens * row * size) as u64 + unpacked
 }
 
-/// Bytes of the quantized matrices that are unpacked for their products, to elements of so many bytes; the next one may be unpacked while the last is in use.
+/// Bytes of the quantized matrices that are unpacked for their products, to elements of so many bytes; the next one may be unpacked
+/// while the last is in use.
 fn unpacked_bytes(case: &Case, spec: &Spec, element_bytes: usize) -> u64 {
     if case.quant == Quant::None {
         return 0;

@@ -63,6 +63,10 @@ impl Committed<'_> {
     }
 
     fn questions(&self, record: &RunRecord) -> Vec<Asked> {
+        // An imported table was measured by another program, in another way: without turns, pauses and wake passes.
+        if self.baseline.imported.is_some() {
+            return Vec::new();
+        }
         let cases = || self.baseline.cases.values();
         let between = |logs: fn(&BaselineCase) -> Vec<f64>| {
             Between::of(cases().map(logs).collect::<Vec<_>>().iter().map(Vec::as_slice))
@@ -70,10 +74,6 @@ impl Committed<'_> {
         let (speedups, steps) = (between(log_speedups), between(log_steps));
         let of_case = |(case, evidence): (&CaseRecord, &CaseEvidence)| {
             let Some(stored) = self.baseline.case(&case.case) else { return Vec::new() };
-            // An imported table was measured by another program, in another way: without turns, pauses and wake passes.
-            if self.baseline.imported.is_some() {
-                return Vec::new();
-            }
             let name = &case.case.name;
             let speedup = self.about(name, Figure::Speedup, &evidence.against_reference, stored, speedups);
             let step = self.about(name, Figure::StepTime, &evidence.log_steps, stored, steps);

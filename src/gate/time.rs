@@ -58,6 +58,13 @@ pub(super) fn judge(judge: &Judge, evidence: &Evidence, controls: &[Control]) ->
     judge.record.cases.iter().map(of_case).collect()
 }
 
+/// The finding on a figure that only an imported table has: `before` and now.
+fn imported(figure: Figure, name: &str, [before, now]: [Quantity; 2], change: Change) -> Finding {
+    let message = format!("its {name} was {before} in an imported table, which is shown but not gated");
+    let finding = Finding::new(figure, Against::Baseline, Verdict::NotGated, message);
+    Finding { change: Some(change), ..finding.between(Some(before), Some(now)) }
+}
+
 /// The times of one case that was measured.
 struct Times<'a> {
     judge: &'a Judge<'a>,
@@ -220,10 +227,8 @@ impl Times<'_> {
             (None, None, _) => None,
             (None, Some(before), _) => Some(self.lost_speedup(before).between(Some(Quantity::Speedup(before)), None)),
             (Some(now), Some(before), None) => {
-                let (before, change) = (Quantity::Speedup(before), Change(before.0 / now.0 - 1.0));
-                let message = format!("its speedup was {before} in an imported table, which is shown but not gated");
-                let finding = Finding::new(Figure::Speedup, Against::Baseline, Verdict::NotGated, message);
-                Some(Finding { change: Some(change), ..finding.between(Some(before), Some(Quantity::Speedup(now))) })
+                let change = Change(before.0 / now.0 - 1.0);
+                Some(imported(Figure::Speedup, "speedup", [before, now].map(Quantity::Speedup), change))
             }
             (Some(now), None, None) => {
                 let new = finding(Verdict::New, "no speedup was recorded".to_owned());
@@ -254,12 +259,8 @@ impl Times<'_> {
         match self.answers.compared(&self.case.case.name, figure, Against::Baseline) {
             Some(compared) => Some(self.committed(figure, Against::Baseline, compared, decided)),
             None => {
-                let message =
-                    format!("its own step time was {before} in an imported table, which is shown but not gated");
-                let finding = Finding::new(figure, Against::Baseline, Verdict::NotGated, message);
                 let change = Change(self.now().0 / before.0 - 1.0);
-                let finding = finding.between(Some(Quantity::Time(before)), Some(Quantity::Time(self.now())));
-                Some(Finding { change: Some(change), ..finding })
+                Some(imported(figure, "own step time", [before, self.now()].map(Quantity::Time), change))
             }
         }
     }

@@ -12,7 +12,10 @@ use super::finding::{Finding, Topic};
 ///
 /// Tools are called by full path: a runner's daemon has a short `PATH`.
 pub fn survey() -> Vec<Finding> {
-    QUESTIONS.iter().filter_map(|question| question.judge(question.ask().as_deref())).collect()
+    QUESTIONS
+        .iter()
+        .filter_map(|question| question.judge(ask((question.program, question.arguments)).as_deref()))
+        .collect()
 }
 
 /// What a tool is asked, and how its answer is judged.
@@ -50,29 +53,38 @@ const QUESTIONS: [Question; 6] = [
     Question { topic: Topic::Host, program: SYSCTL, arguments: &["-n", "sysctl.proc_translated"], judge: translated },
 ];
 
-/// What else this module asks: for a report of all that macOS tells.
-const OTHERS: [(&str, &[&str]); 9] = [
-    ("/usr/bin/sw_vers", &[]),
+/// A program and its arguments.
+type Tool = (&'static str, &'static [&'static str]);
+
+const VERSIONS: Tool = ("/usr/bin/sw_vers", &[]);
+const WIRED_LIMIT: Tool = (SYSCTL, &["-n", "iogpu.wired_limit_mb"]);
+const GPU_REGISTRY: Tool = ("/usr/sbin/ioreg", &["-r", "-d", "1", "-c", "AGXAccelerator"]);
+const GPU_REPORT: Tool = ("/usr/sbin/system_profiler", &["SPDisplaysDataType", "-json"]);
+const PROCESS_STATES: Tool = ("/bin/ps", &["-axo", "stat="]);
+
+/// What else this module asks, and what only a report of all that macOS tells has.
+const OTHERS: [Tool; 9] = [
+    VERSIONS,
+    WIRED_LIMIT,
+    GPU_REGISTRY,
+    GPU_REPORT,
+    PROCESS_STATES,
     (SYSCTL, &["-n", "machdep.cpu.brand_string"]),
     (SYSCTL, &["-n", "hw.memsize"]),
-    (SYSCTL, &["-n", "iogpu.wired_limit_mb"]),
-    ("/usr/sbin/ioreg", &["-r", "-d", "1", "-c", "AGXAccelerator"]),
-    ("/usr/sbin/system_profiler", &["SPDisplaysDataType", "-json"]),
-    ("/bin/ps", &["-axo", "stat="]),
     ("/usr/bin/vm_stat", &[]),
     ("/usr/bin/pmset", &["-g", "therm"]),
 ];
 
+fn ask((program, arguments): Tool) -> Option<String> {
+    command::output(program, arguments)
+}
+
 /// Every command that is asked on a Mac, program and arguments.
-pub fn commands() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
+pub fn commands() -> impl Iterator<Item = Tool> {
     QUESTIONS.iter().map(|question| (question.program, question.arguments)).chain(OTHERS)
 }
 
 impl Question {
-    fn ask(&self) -> Option<String> {
-        command::output(self.program, self.arguments)
-    }
-
     /// The finding that `answer` is; `None` where all is fine.
     fn judge(&self, answer: Option<&str>) -> Option<Finding> {
         let what = match answer.map(self.judge) {
@@ -90,19 +102,19 @@ impl Question {
 
 /// Other processes that run or wait for a processor at this moment.
 pub fn running_processes() -> Option<usize> {
-    command::output("/bin/ps", &["-axo", "stat="]).and_then(|text| parse_states(&text))
+    ask(PROCESS_STATES).and_then(|text| parse_states(&text))
 }
 
 /// The version and build of macOS, by the names under which a run's record keeps them.
 pub fn versions() -> BTreeMap<String, String> {
-    command::output("/usr/bin/sw_vers", &[]).map_or_else(BTreeMap::new, |text| parse_versions(&text))
+    ask(VERSIONS).map_or_else(BTreeMap::new, |text| parse_versions(&text))
 }
 
 /// Cores of Apple's GPU: from the driver's registry entry, else from the slower system report.
 pub fn gpu_cores() -> Option<usize> {
-    let registry = command::output("/usr/sbin/ioreg", &["-r", "-d", "1", "-c", "AGXAccelerator"]);
+    let registry = ask(GPU_REGISTRY);
     registry.and_then(|text| parse_registry(&text)).or_else(|| {
-        let report = command::output("/usr/sbin/system_profiler", &["SPDisplaysDataType", "-json"]);
+        let report = ask(GPU_REPORT);
         report.and_then(|text| parse_report(&text))
     })
 }
@@ -110,17 +122,13 @@ pub fn gpu_cores() -> Option<usize> {
 /// Most bytes that the GPU may hold of a memory of `total_bytes`: the administrator's limit, or else the share that macOS
 /// leaves it.
 pub fn gpu_limit_bytes(total_bytes: u64) -> u64 {
-    let limit = sysctl("iogpu.wired_limit_mb").and_then(|text| parse_wired_limit(&text));
+    let limit = ask(WIRED_LIMIT).and_then(|text| parse_wired_limit(&text));
     limit.unwrap_or_else(|| usual_gpu_limit(total_bytes))
 }
 
 /// The notification that carries the level of thermal pressure. Source: `kOSThermalNotificationPressureLevelName` in
 /// libkern/OSThermalNotification.h.
 const PRESSURE: &str = "com.apple.system.thermalpressurelevel";
-
-fn sysctl(name: &str) -> Option<String> {
-    command::output("/usr/sbin/sysctl", &["-n", name])
-}
 
 /// The administrator's limit in bytes; 0 means that there is none.
 fn parse_wired_limit(text: &str) -> Option<u64> {

@@ -47,10 +47,10 @@ pub struct Ready {
     /// Versions of what decides its speed: framework, binding, worker.
     pub versions: BTreeMap<String, String>,
     /// Whether it makes wake passes where a measurement asks for them.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "super::is_false")]
     pub wakes: bool,
     /// Whether it answers `profile` in turns; another is not asked.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "super::is_false")]
     pub profiles: bool,
 }
 
@@ -196,8 +196,4 @@ pub enum FailureKind {
     Input,
     /// Anything else.
     Internal,
-}
-
-fn is_false(value: &bool) -> bool {
-    !value
 }

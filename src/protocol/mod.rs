@@ -98,3 +98,8 @@ impl DeviceKind {
         }
     }
 }
+
+/// For what is left out of a line where it is false.
+fn is_false(value: &bool) -> bool {
+    !value
+}

@@ -55,7 +55,7 @@ pub struct Measure {
     pub second: Option<Second>,
     /// Whether each timed pass has a wake pass right before it, untimed and at the same timestep: a GPU that was idle while others had
     /// their turn would be timed while it speeds up. Sent to workers only that said in `ready` that they make them.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "super::is_false")]
     pub wake: bool,
     /// Work that every pass does in vain, as a share of its own: a known slowdown, to prove that slowdowns are found.
     /// Only wanbench's own workers know it, and only a proof sends it, so it is no part of the schema.
@@ -107,10 +107,10 @@ pub struct Profile {
     pub passes: usize,
     /// Whether each pass as a step takes it waits, with the one after it, for a turn, as a measurement's steps do. The end of the
     /// warm-up is then told by `warmed`, and each turn answered by `step`, once both passes are done.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "super::is_false")]
     pub in_turns: bool,
     /// As [`Measure::wake`], before each pass as a step takes it.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "super::is_false")]
     pub wake: bool,
 }
 
@@ -189,8 +189,4 @@ impl Request {
             Self::Quantize(quantize) => quantize.device,
         }
     }
-}
-
-fn is_false(value: &bool) -> bool {
-    !value
 }

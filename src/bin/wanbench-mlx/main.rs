@@ -186,9 +186,7 @@ impl Mlx {
         let weights = self.in_use.as_ref().context(NOT_LOADED)?;
         Ok((self.forward.as_mut().context(NOT_PREPARED)?, weights))
     }
-}
 
-impl Mlx {
     /// Has macOS keep the loaded weights in memory: what a GPU did not use for a while is unwired otherwise, and a large network's
     /// first pass after a pause would measure how it is wired again. Other processes wire theirs, so no more than the weights is
     /// asked for. MLX wires nothing elsewhere.
