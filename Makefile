@@ -36,7 +36,7 @@ check-macos:
 lint: setup shellcheck workflows
 	cargo fmt --check
 	cargo fmt --check --manifest-path native/bindings/Cargo.toml
-	cargo clippy --all-targets -- -D warnings
+	cargo clippy --release --all-targets -- -D warnings
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 
 # Everything that is read from outside, by coverage-guided mutation, FUZZ_SECONDS for each target of fuzz/: needs

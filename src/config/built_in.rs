@@ -29,16 +29,24 @@ pub struct CpuMemory {
 /// What of a backend's memory on an NVIDIA GPU is its own, beside weights; fitted to measured peaks, see the tests of `forecast`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CudaMemory {
-    /// Bytes of work space, whatever is computed.
-    pub workspace_bytes: u64,
-    /// Rows of a token's width that are held at a time for each token, in the arithmetic of the case …
-    pub rows: f64,
-    /// … and as many more in f32, for what its attention keeps there.
-    pub f32_rows: f64,
-    /// Whether quantized matrices are unpacked for their products.
-    pub unpacks_weights: bool,
+    /// In f16 and bf16.
+    pub half: Held,
+    /// In f32.
+    pub f32: Held,
+    /// The share of the rows that are held where quantized matrices are unpacked for their products, whose kernels take the room of
+    /// others in a command buffer; `None` for a backend that unpacks none.
+    pub rows_beside_unpacked: Option<f64>,
     /// Whether each network in memory keeps what its pass works on, as one does that is recorded as a graph.
     pub is_recorded: bool,
+}
+
+/// What a pass holds beside the weights.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Held {
+    /// Bytes of work space, whatever the workload.
+    pub workspace_bytes: u64,
+    /// Rows of a token's width for each token.
+    pub rows: f64,
 }
 
 /// The name of `backend` as its makers write it; one of the user's own keeps its name.
@@ -124,20 +132,16 @@ impl BuiltIn {
         match self {
             // What is under way at a time: the worker limits it.
             Self::Mlx => CudaMemory {
-                workspace_bytes: 20 * MIB,
-                rows: 41.0,
-                f32_rows: 6.0,
-                unpacks_weights: true,
+                half: Held { workspace_bytes: 0, rows: 41.0 },
+                f32: Held { workspace_bytes: 20 * MIB, rows: 47.0 },
+                rows_beside_unpacked: Some(0.86),
                 is_recorded: false,
             },
             // cuBLAS takes 32 MiB.
-            Self::Torch => CudaMemory {
-                workspace_bytes: 35 * MIB,
-                rows: 9.0,
-                f32_rows: 0.0,
-                unpacks_weights: false,
-                is_recorded: true,
-            },
+            Self::Torch => {
+                let held = Held { workspace_bytes: 35 * MIB, rows: 9.0 };
+                CudaMemory { half: held, f32: held, rows_beside_unpacked: None, is_recorded: true }
+            }
         }
     }
 

@@ -15,7 +15,7 @@ use crate::store::record::Layers;
 use crate::wan::params::params;
 use crate::wan::quant::model_bytes;
 use crate::wan::work::{self, Work};
-use crate::wan::{Quant, Spec};
+use crate::wan::{DType, Quant, Spec};
 
 pub use fit::{Fit, fit};
 pub use plan::{BackendRates, PlannedCase, RatesByBackend, SuitePlan, Terms};
@@ -94,13 +94,17 @@ const CUDA_DRIVER_BYTES: u64 = 768 << 20;
 /// Bytes that a step holds beside the weights in an NVIDIA GPU's own memory.
 fn cuda_bytes(case: &Case, spec: &Spec, tokens: usize) -> u64 {
     let memory = cuda_memory(&case.backend);
-    let size = case.dtype.size_bytes();
-    let (rows, f32_rows) = if size == size_of::<f32>() { (memory.rows, memory.f32_rows) } else { (memory.rows, 0.0) };
+    let held = if case.dtype == DType::F32 { memory.f32 } else { memory.half };
+    let (rows, unpacked) = match memory.rows_beside_unpacked {
+        Some(share) if case.quant != Quant::None => {
+            (share * held.rows, unpacked_bytes(case, spec, case.dtype.size_bytes()))
+        }
+        _ => (held.rows, 0),
+    };
     // The rotations are two values for each feature of a head.
-    let row = ((rows + f32_rows) * spec.dim as f64) as usize + 2 * spec.head_dim();
-    let unpacked = if memory.unpacks_weights { unpacked_bytes(case, spec, size) } else { 0 };
+    let row = (rows * spec.dim as f64) as usize + 2 * spec.head_dim();
     let passes = if memory.is_recorded { case.workload.experts.resident() } else { 1 };
-    memory.workspace_bytes + (passes * tokens * row * size) as u64 + unpacked
+    held.workspace_bytes + (passes * tokens * row * case.dtype.size_bytes()) as u64 + unpacked
 }
 
 /// Bytes of the quantized matrices that are unpacked for their products, to elements of so many bytes; the next one may be unpacked
@@ -126,7 +130,6 @@ fn own_bytes(case: &Case, device: DeviceKind) -> u64 {
 mod tests {
     use super::*;
     use crate::testing::plain_workload as workload;
-    use crate::wan::DType;
 
     fn forecast(backend: &str, frames: usize, quant: Quant) -> Forecast {
         let latent = if frames == 5 { [4, 16, 32] } else { [12, 30, 52] };
@@ -153,25 +156,42 @@ mod tests {
         }
     }
 
-    /// Peaks by the frameworks' own account on an NVIDIA H200, in thousandths of a GiB: MLX 0.32.2, PyTorch 2.11.
+    /// Peaks by the frameworks' own account on an NVIDIA H200, in MiB: MLX 0.32.2, PyTorch 2.11. MLX's with 5 frames differ between
+    /// launches, by up to a half with quantized weights, as the GPU is more or less behind the host; none of those is here.
     #[cfg(not(target_os = "macos"))]
     #[test]
     fn expected_peaks_on_an_nvidia_gpu_are_near_measured_ones() {
-        for (backend, latent, dtype, measured) in [
-            ("torch", [4, 16, 32], DType::F32, 134),
-            ("torch", [12, 30, 52], DType::F32, 210),
-            ("torch", [24, 30, 52], DType::F32, 293),
-            ("torch", [4, 16, 32], DType::F16, 84),
-            ("torch", [12, 30, 52], DType::F16, 122),
-            ("torch", [24, 30, 52], DType::Bf16, 164),
-            ("mlx", [4, 16, 32], DType::F32, 172),
-            ("mlx", [12, 30, 52], DType::F32, 526),
-            ("mlx", [24, 30, 52], DType::F32, 950),
+        let (small, middle, large) = ([4, 16, 32], [12, 30, 52], [24, 30, 52]);
+        for (backend, latent, quant, dtype, measured) in [
+            ("torch", small, Quant::None, DType::F32, 137),
+            ("torch", middle, Quant::None, DType::F32, 215),
+            ("torch", large, Quant::None, DType::F32, 300),
+            ("torch", small, Quant::None, DType::F16, 86),
+            ("torch", middle, Quant::None, DType::F16, 125),
+            ("torch", large, Quant::None, DType::Bf16, 168),
+            ("mlx", small, Quant::None, DType::F32, 176),
+            ("mlx", middle, Quant::None, DType::F32, 539),
+            ("mlx", large, Quant::None, DType::F32, 972),
+            ("mlx", small, Quant::None, DType::F16, 62),
+            ("mlx", middle, Quant::None, DType::F16, 229),
+            ("mlx", large, Quant::None, DType::F16, 422),
+            ("mlx", middle, Quant::None, DType::Bf16, 229),
+            ("mlx", large, Quant::None, DType::Bf16, 418),
+            ("mlx", middle, Quant::Int8, DType::F32, 422),
+            ("mlx", large, Quant::Int8, DType::F32, 783),
+            ("mlx", middle, Quant::Int8, DType::F16, 203),
+            ("mlx", large, Quant::Int8, DType::F16, 370),
+            ("mlx", middle, Quant::Nf4, DType::F32, 411),
+            ("mlx", large, Quant::Nf4, DType::F32, 771),
+            ("mlx", middle, Quant::Nf4, DType::Bf16, 191),
+            ("mlx", large, Quant::Nf4, DType::Bf16, 358),
+            ("mlx", middle, Quant::Mxfp4, DType::F32, 409),
+            ("mlx", large, Quant::Nvfp4, DType::F16, 358),
         ] {
-            let case = Case::new(backend, crate::config::Workload { latent, ..workload(1) }, Quant::None, dtype);
+            let case = Case::new(backend, crate::config::Workload { latent, ..workload(1) }, quant, dtype);
             let forecast = Forecast::new(&case, &Spec::synthetic(), 4 << 20, DeviceKind::Gpu);
-            let ratio = forecast.peak_bytes as f64 / f64::from(1 << 30) / (f64::from(measured) / 1000.0);
-            assert!((0.85..1.15).contains(&ratio), "{} {dtype}: {ratio} of what was measured", case.name);
+            let ratio = forecast.peak_bytes as f64 / f64::from(1 << 20) / f64::from(measured);
+            assert!((0.85..1.15).contains(&ratio), "{} {dtype}: {ratio:.2} of what was measured", case.name);
         }
     }
 

@@ -227,7 +227,7 @@ fn cannot_start(program: &Program, name: &str, error: &io::Error) -> String {
             "there is no program `{name}`: set `command` under [backends.NAME] to one that is on PATH, or by its path from the \
              configuration's folder"
         ),
-        false => format!("there is no worker `{name}`: `make build` builds it"),
+        false => format!("there is no worker `{name}`: `make build` builds it, with DEVICE=cuda for an NVIDIA GPU"),
     }
 }
 

@@ -39,7 +39,7 @@ fn missing(library: &Path, toolkit: &Path) -> Option<String> {
         let missing: Vec<&str> = headers.iter().copied().filter(|header| !folder.join(header).is_file()).collect();
         (!missing.is_empty()).then(|| format!("{} lacks {}", folder.display(), missing.join(", ")))
     };
-    let own = lacks(&root.join("include"), &OWN).map(|lacks| format!("{lacks}: `make build` again"));
+    let own = lacks(&root.join("include"), &OWN).map(|lacks| format!("{lacks}: `make build DEVICE=cuda` again"));
     let packages = root.parent()?.join("nvidia/cu13/include");
     let cuda = if packages.exists() {
         let way_out =
@@ -88,6 +88,6 @@ mod tests {
 
         fs::remove_file(home.path().join("site/mlx/include/cute/tensor.hpp")).unwrap();
         let own = missing(&library, &toolkit).unwrap();
-        assert!(own.ends_with("mlx/include lacks cute/tensor.hpp: `make build` again"), "{own}");
+        assert!(own.ends_with("mlx/include lacks cute/tensor.hpp: `make build DEVICE=cuda` again"), "{own}");
     }
 }

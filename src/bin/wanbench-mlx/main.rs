@@ -228,7 +228,7 @@ fn no_gpu(reason: &str) -> Unsupported {
     let needed = if cfg!(target_os = "macos") {
         "a Mac with Apple Silicon, for Metal"
     } else {
-        "an NVIDIA GPU and an MLX that is built for CUDA"
+        "an NVIDIA GPU, and workers built with `make build DEVICE=cuda`"
     };
     Unsupported(format!("MLX finds no GPU here ({reason}): use --device cpu; the GPU needs {needed}"))
 }

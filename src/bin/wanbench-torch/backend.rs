@@ -209,8 +209,8 @@ impl Torch {
 const NOT_PREPARED: &str = "forward comes after load and prepare";
 
 fn no_accelerator() -> Error {
-    let reason = "this libtorch finds no GPU: use --device cpu, run on Apple Silicon, or build against a libtorch \
-                  for CUDA (LIBTORCH)";
+    let reason = "this libtorch finds no GPU: use --device cpu; the GPU needs a Mac with Apple Silicon, or an NVIDIA GPU and \
+                  workers built with `make build DEVICE=cuda`";
     Unsupported(reason.to_owned()).into()
 }
 

@@ -13,6 +13,7 @@ pub(super) mod throughput;
 pub(super) mod verdict;
 
 use super::Report;
+use crate::protocol::DeviceKind;
 use crate::store::record::RunRecord;
 use crate::text::escape::markdown as escape;
 use crate::text::shell;
@@ -51,7 +52,7 @@ fn running(report: &Report) -> String {
     format!(
         "## Running Benchmarks\n\n```bash\n\
          # Fetch MLX and libtorch, build, measure and judge\n\
-         make check\n\n\
+         make check{device}\n\n\
          # The whole table of this report\n\
          wanbench check --suite {suite}\n\n\
          # Specific configuration\n\
@@ -59,9 +60,15 @@ fn running(report: &Report) -> String {
          # Record what was measured as this machine's baseline\n\
          wanbench baseline update\n\
          ```\n",
+        device = if is_on_cuda(&report.record) { " DEVICE=cuda" } else { "" },
         suite = shell::command([report.record.suite.as_str()]),
         case = shell::command([example(&report.record)]),
     )
+}
+
+/// Whether it ran on a GPU that the workers are built for by choice.
+fn is_on_cuda(record: &RunRecord) -> bool {
+    record.device == DeviceKind::Gpu && record.machine.os != "macos"
 }
 
 /// A case to show in a command: the last one, which is seldom the reference.

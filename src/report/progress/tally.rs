@@ -53,7 +53,7 @@ struct CaseTally {
     /// Most launches.
     planned: usize,
     steps: usize,
-    /// Steps × latent positions: how long a launch takes beside those of other cases, roughly.
+    /// Steps × latent positions: how long its timed steps take beside those of other cases, roughly.
     weight: f64,
     done: usize,
     failed: usize,
@@ -239,16 +239,19 @@ impl Tally {
         }
     }
 
-    /// From the finished launches, a case's own or those of others in proportion to the work, and the pauses to come.
+    /// From the finished launches, a case's own or those of others, and the pauses to come. Of others, the timed steps count in
+    /// proportion to the work, and the rest as it is: a process starts and loads in its time, however long its steps are.
     fn time_left_seconds(&self) -> Option<f64> {
-        let known: Vec<(f64, f64)> =
-            self.cases.iter().filter_map(|case| Some((case.mean_wall_seconds()?, case.weight))).collect();
-        let (seconds, weight) = known.iter().fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        let known: Vec<(&CaseTally, f64)> =
+            self.cases.iter().filter_map(|case| Some((case, case.mean_wall_seconds()?))).collect();
         if known.is_empty() {
             return None;
         }
+        let timed: f64 = known.iter().map(|(case, _)| case.timed_seconds()).sum();
+        let weight: f64 = known.iter().map(|(case, _)| case.weight).sum();
+        let beside = (known.iter().map(|(_, wall)| wall).sum::<f64>() - timed).max(0.0) / known.len() as f64;
         let left = self.cases.iter().map(|case| {
-            let launch = case.mean_wall_seconds().unwrap_or(seconds / weight * case.weight);
+            let launch = case.mean_wall_seconds().unwrap_or(beside + timed / weight * case.weight);
             launch * case.left() as f64
         });
         Some(left.sum::<f64>() + self.cool_down_seconds as f64 * self.blocks_left() as f64)
@@ -366,6 +369,11 @@ impl CaseTally {
 
     fn mean_wall_seconds(&self) -> Option<f64> {
         (!self.wall_seconds.is_empty()).then(|| stats::mean(&self.wall_seconds))
+    }
+
+    /// The timed steps of one launch, by the launches that went to their end.
+    fn timed_seconds(&self) -> f64 {
+        if self.medians.is_empty() { 0.0 } else { self.steps as f64 * stats::mean(&self.medians) }
     }
 
     fn state_words(&self) -> String {
@@ -550,6 +558,18 @@ mod tests {
         tally.handle(&RunEvent::Waiting { wait: Wait::CoolDown, remaining_seconds: Some(3) });
         tally.handle(&RunEvent::Waiting { wait: Wait::CoolDown, remaining_seconds: Some(2) });
         assert_eq!(tally.time_left_seconds(), Some(36.0));
+    }
+
+    #[test]
+    fn only_the_timed_steps_of_a_larger_workload_are_expected_to_take_longer() {
+        let mut tally = tally();
+        let outcome = Outcome::Measured(measured(0.030, 1, None));
+        tally.handle(&RunEvent::LaunchEnded { arm: CASE, outcome: &outcome, seconds: 10.0 });
+        tally.cases[2].weight = 100.0 * tally.cases[0].weight;
+        let steps = tally.cases[0].steps as f64 * 0.030;
+        // One launch of the same case, two of one with the same steps, and two whose steps are a hundred times as long.
+        let expected = 3.0 * 10.0 + 2.0 * (10.0 - steps + 100.0 * steps);
+        assert_eq!(tally.time_left_seconds().map(f64::round), Some(expected.round()));
     }
 
     #[test]
