@@ -121,6 +121,10 @@ fn a_slower_case_is_profiled_in_turns_with_the_base_and_its_part_is_named() {
         "{}",
         ran.stderr
     );
+    for pair in ["pair 1 of 6", "pair 6 of 6"] {
+        let told = format!("fast/5f/none: profiling head and base: {pair}");
+        assert!(ran.stderr.contains(&told), "{}", ran.stderr);
+    }
     let results = project.json("results.json");
     let pairs = |case: usize| results["cases"][case]["paired_profile"]["profiled"].as_array().map(Vec::len);
     assert_eq!((pairs(0), pairs(1)), (None, Some(6)));
@@ -133,6 +137,23 @@ fn a_slower_case_is_profiled_in_turns_with_the_base_and_its_part_is_named() {
     let without = project.wanbench(&["check", "--base-workers", "base", "--no-profile"]);
     assert_eq!(without.status, 1);
     assert!(!without.stdout.contains("by part"), "{}", without.stdout);
+}
+
+#[test]
+fn a_pair_that_fails_late_takes_nothing_from_the_pairs_before() {
+    let project = beside_base();
+    project.write("base/fast.sh", &of_parts(0.07, 0.03));
+    let fifth_dies =
+        "case \"$request\" in *'\"type\":\"profile\"'*) echo >> pairs; [ $(wc -l < pairs) -lt 5 ] || exit 9;; esac";
+    let head = of_parts(0.07, 0.036).replacen(UNLESS_PROBED, &format!("{UNLESS_PROBED}\n{fifth_dies}"), 1);
+    project.write("fast.sh", &head);
+    let ran = project.wanbench(&["check", "--base-workers", "base"]);
+    assert_eq!(ran.status, 1, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.flat().contains("by part: FFN +20.0%"), "{}", ran.stdout);
+    let note = "Profile: fast/5f/none was profiled beside the base revision in no more than 4 pairs of processes: exited with status 9";
+    for told in [ran.flat(), project.wanbench(&["report", "results.json"]).flat()] {
+        assert!(told.contains(note), "{told}");
+    }
 }
 
 #[test]

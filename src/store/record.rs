@@ -204,8 +204,25 @@ pub struct CaseRecord {
 pub enum PairedProfile {
     /// Pairs of fresh processes, in the order they ran.
     Profiled(Vec<ProfiledPair>),
-    /// One of the processes failed.
+    /// The pairs before one that failed, or for which there was no time left.
+    Partly {
+        /// Those before, in the order they ran.
+        pairs: Vec<ProfiledPair>,
+        /// Why there are no more.
+        failure: Failure,
+    },
+    /// There were none, or too few, before one of the processes failed or the time was over.
     Failed(Failure),
+}
+
+impl PairedProfile {
+    /// The pairs that went to their end.
+    pub fn pairs(&self) -> &[ProfiledPair] {
+        match self {
+            Self::Profiled(pairs) | Self::Partly { pairs, .. } => pairs,
+            Self::Failed(_) => &[],
+        }
+    }
 }
 
 /// A process of head and one of the base revision that took turns.
