@@ -249,7 +249,7 @@ fn wake_passes_are_made_by_all_workers_or_by_none_and_are_recorded() {
     let with = |value: &str| configure(&project, "canary = false", &format!("canary = false\nwake = {value}"));
     let passes = || {
         let results = project.json("results.json");
-        let wakes = results["wakes"] == true;
+        let wakes = results["tool"]["environment"]["wanbench.wake"] == "true";
         (wakes, results["cases"][1]["launches"][0]["outcome"]["measured"]["wake_seconds"].clone())
     };
     project.wanbench(&["run"]);
@@ -259,6 +259,11 @@ fn wake_passes_are_made_by_all_workers_or_by_none_and_are_recorded() {
     assert_eq!((ran.status, passes()), (0, (true, json!([0.2, 0.2]))), "{}", ran.stderr);
     let report = std::fs::read_to_string(project.path("report.md")).unwrap();
     assert!(report.contains("Each timed step has a wake pass right before it"), "{report}");
+    project.edit("results.json", |results| results["tool"]["environment"] = json!({}));
+    let contradicts = project.wanbench(&["report", "results.json"]);
+    assert_eq!(contradicts.status, 2, "{}", contradicts.stdout);
+    let words = "it has wake passes, but the environment does not say wanbench.wake";
+    assert!(contradicts.stderr.contains(words), "{}", contradicts.stderr);
     project.write("slow.sh", &worker(0.3, 1000));
     let ran = project.wanbench(&["run"]);
     assert_eq!((ran.status, passes()), (0, (false, Value::Null)));

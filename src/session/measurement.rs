@@ -18,7 +18,7 @@ use wanbench::report::progress::{Progress, Waiting};
 use wanbench::revision::git;
 use wanbench::runner::{self, CanaryPlan, Interruptions, Kernels, Materials, Pace, Program, Progressed, RunPlan};
 use wanbench::store::baseline::Baseline;
-use wanbench::store::record::{BaseRevision, CaseRecord, RunRecord, SCHEMA, Skipped, Tool};
+use wanbench::store::record::{BaseRevision, CaseRecord, RunRecord, SCHEMA, Skipped, Tool, WAKES};
 
 use super::selected::exactly;
 use super::selected::{Selected, forecasts, memory};
@@ -258,7 +258,6 @@ impl Measurement<'_> {
             interrupted: true,
             ended_early: None,
             side_by_side: plan.side_by_side,
-            wakes: plan.wakes,
             base: self.base.clone(),
             is_selection: self.is_selection,
             canary: None,
@@ -270,7 +269,7 @@ impl Measurement<'_> {
 
 /// What decides the figures beside the programs. That steps had wake passes is told like a setting: times without are others.
 fn environment(plan: &RunPlan, device: DeviceKind, has_own: bool) -> BTreeMap<String, String> {
-    let wakes = plan.wakes.then(|| ("wanbench.wake".to_owned(), "true".to_owned()));
+    let wakes = plan.wakes.then(|| (WAKES.to_owned(), "true".to_owned()));
     machine::environment::recorded(device, has_own).into_iter().chain(wakes).collect()
 }
 
