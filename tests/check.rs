@@ -271,6 +271,29 @@ fn wake_passes_are_made_by_all_workers_or_by_none_and_are_recorded() {
 }
 
 #[test]
+fn a_base_worker_that_makes_no_wake_passes_turns_them_off_for_all() {
+    let project = Project::new(&[("slow", &waking(0.3)), ("fast", &waking(0.15))]);
+    configure(&project, "canary = false", "canary = false\nwake = true");
+    std::fs::create_dir(project.path("base")).unwrap();
+    project.write("base/slow.sh", &waking(0.3));
+    project.write("base/fast.sh", &worker(0.15, 1000));
+    let ran = project.wanbench(&["check", "--base-workers", "base"]);
+    let told = "wake passes are off, because fast of the base revision does not support them";
+    assert!(ran.stderr.contains(told), "{}", ran.stderr);
+    assert!(!std::fs::read_to_string(project.path("results.json")).unwrap().contains("wake_seconds"));
+}
+
+#[test]
+fn processes_that_take_no_turns_make_no_wake_passes() {
+    let project = Project::new(&[("slow", &waking(0.3)), ("fast", &waking(0.15))]);
+    configure(&project, "canary = false", "canary = false\nwake = true\nside_by_side = false");
+    let ran = project.wanbench(&["run"]);
+    assert_eq!(ran.status, 0, "{}{}", ran.stdout, ran.stderr);
+    let results = std::fs::read_to_string(project.path("results.json")).unwrap();
+    assert!(!results.contains("wake_seconds") && !results.contains("wanbench.wake"), "{results}");
+}
+
+#[test]
 fn a_slower_revision_fails_and_its_backend_is_named() {
     let project = beside_base();
     project.write("fast.sh", &worker(0.105, 1000));
