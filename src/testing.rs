@@ -192,7 +192,6 @@ fn record() -> RunRecord {
         launches: 3,
         warmup_steps: 2,
         side_by_side: true,
-        wakes: false,
         base: None,
         is_selection: false,
         canary: None,

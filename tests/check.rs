@@ -121,6 +121,10 @@ fn a_slower_case_is_profiled_in_turns_with_the_base_and_its_part_is_named() {
         "{}",
         ran.stderr
     );
+    for pair in ["pair 1 of 6", "pair 6 of 6"] {
+        let told = format!("fast/5f/none: profiling head and base: {pair}");
+        assert!(ran.stderr.contains(&told), "{}", ran.stderr);
+    }
     let results = project.json("results.json");
     let pairs = |case: usize| results["cases"][case]["paired_profile"]["profiled"].as_array().map(Vec::len);
     assert_eq!((pairs(0), pairs(1)), (None, Some(6)));
@@ -133,6 +137,23 @@ fn a_slower_case_is_profiled_in_turns_with_the_base_and_its_part_is_named() {
     let without = project.wanbench(&["check", "--base-workers", "base", "--no-profile"]);
     assert_eq!(without.status, 1);
     assert!(!without.stdout.contains("by part"), "{}", without.stdout);
+}
+
+#[test]
+fn a_pair_that_fails_late_takes_nothing_from_the_pairs_before() {
+    let project = beside_base();
+    project.write("base/fast.sh", &of_parts(0.07, 0.03));
+    let fifth_dies =
+        "case \"$request\" in *'\"type\":\"profile\"'*) echo >> pairs; [ $(wc -l < pairs) -lt 5 ] || exit 9;; esac";
+    let head = of_parts(0.07, 0.036).replacen(UNLESS_PROBED, &format!("{UNLESS_PROBED}\n{fifth_dies}"), 1);
+    project.write("fast.sh", &head);
+    let ran = project.wanbench(&["check", "--base-workers", "base"]);
+    assert_eq!(ran.status, 1, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.flat().contains("by part: FFN +20.0%"), "{}", ran.stdout);
+    let note = "Profile: fast/5f/none was profiled beside the base revision in no more than 4 pairs of processes: exited with status 9";
+    for told in [ran.flat(), project.wanbench(&["report", "results.json"]).flat()] {
+        assert!(told.contains(note), "{told}");
+    }
 }
 
 #[test]
@@ -228,7 +249,7 @@ fn wake_passes_are_made_by_all_workers_or_by_none_and_are_recorded() {
     let with = |value: &str| configure(&project, "canary = false", &format!("canary = false\nwake = {value}"));
     let passes = || {
         let results = project.json("results.json");
-        let wakes = results["wakes"] == true;
+        let wakes = results["tool"]["environment"]["wanbench.wake"] == "true";
         (wakes, results["cases"][1]["launches"][0]["outcome"]["measured"]["wake_seconds"].clone())
     };
     project.wanbench(&["run"]);
@@ -238,10 +259,38 @@ fn wake_passes_are_made_by_all_workers_or_by_none_and_are_recorded() {
     assert_eq!((ran.status, passes()), (0, (true, json!([0.2, 0.2]))), "{}", ran.stderr);
     let report = std::fs::read_to_string(project.path("report.md")).unwrap();
     assert!(report.contains("Each timed step has a wake pass right before it"), "{report}");
+    project.edit("results.json", |results| results["tool"]["environment"] = json!({}));
+    let contradicts = project.wanbench(&["report", "results.json"]);
+    assert_eq!(contradicts.status, 2, "{}", contradicts.stdout);
+    let words = "it has wake passes, but the environment does not say wanbench.wake";
+    assert!(contradicts.stderr.contains(words), "{}", contradicts.stderr);
     project.write("slow.sh", &worker(0.3, 1000));
     let ran = project.wanbench(&["run"]);
     assert_eq!((ran.status, passes()), (0, (false, Value::Null)));
     assert!(ran.stderr.contains("wake passes are off, because slow does not support them"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_base_worker_that_makes_no_wake_passes_turns_them_off_for_all() {
+    let project = Project::new(&[("slow", &waking(0.3)), ("fast", &waking(0.15))]);
+    configure(&project, "canary = false", "canary = false\nwake = true");
+    std::fs::create_dir(project.path("base")).unwrap();
+    project.write("base/slow.sh", &waking(0.3));
+    project.write("base/fast.sh", &worker(0.15, 1000));
+    let ran = project.wanbench(&["check", "--base-workers", "base"]);
+    let told = "wake passes are off, because fast of the base revision does not support them";
+    assert!(ran.stderr.contains(told), "{}", ran.stderr);
+    assert!(!std::fs::read_to_string(project.path("results.json")).unwrap().contains("wake_seconds"));
+}
+
+#[test]
+fn processes_that_take_no_turns_make_no_wake_passes() {
+    let project = Project::new(&[("slow", &waking(0.3)), ("fast", &waking(0.15))]);
+    configure(&project, "canary = false", "canary = false\nwake = true\nside_by_side = false");
+    let ran = project.wanbench(&["run"]);
+    assert_eq!(ran.status, 0, "{}{}", ran.stdout, ran.stderr);
+    let results = std::fs::read_to_string(project.path("results.json")).unwrap();
+    assert!(!results.contains("wake_seconds") && !results.contains("wanbench.wake"), "{results}");
 }
 
 #[test]

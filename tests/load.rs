@@ -73,7 +73,6 @@ fn record() -> RunRecord {
         interrupted: false,
         ended_early: None,
         side_by_side: true,
-        wakes: false,
         base: None,
         is_selection: false,
         canary: None,

@@ -234,7 +234,6 @@ fn record(blocks: usize, has_base: bool, times: &[f64]) -> RunRecord {
         interrupted: false,
         ended_early: None,
         side_by_side: true,
-        wakes: false,
         base: has_base.then_some(base),
         is_selection: false,
         canary: None,

@@ -14,9 +14,7 @@ pub mod throughput;
 use std::collections::BTreeMap;
 
 use crate::stats::{mean, median_of_all};
-use crate::store::record::{
-    ArmKind, CaseRecord, Launch, Measured, PairedProfile, Parity, RunRecord, failure, measured,
-};
+use crate::store::record::{ArmKind, CaseRecord, Launch, Measured, Parity, RunRecord, failure, measured};
 use figures::{DevicePeak, Figures, Peak, by_block, figures_of, log_ratios, log_time, median, median_step, peak};
 use modes::alike;
 use pair::Pair;
@@ -158,10 +156,7 @@ impl CaseEvidence {
             against_reference,
             control: control(case),
             outputs: Outputs::of(record, case),
-            parts: match &case.paired_profile {
-                Some(PairedProfile::Profiled(pairs)) => PartChanges::of(pairs),
-                Some(PairedProfile::Failed(_)) | None => None,
-            },
+            parts: case.paired_profile.as_ref().and_then(|profile| PartChanges::of(profile.pairs())),
         }
     }
 

@@ -33,11 +33,11 @@ impl Judge<'_> {
         gaps
     }
 
-    /// What the run was not measured by as the plan's suite has it. Whether the processes fitted beside each other, and a canary
-    /// could be started, a record tells that is trusted; a stranger may have wanted it so.
+    /// What the run was not measured by as the plan's suite has it. Whether the processes fitted beside each other, the workers make
+    /// wake passes, and a canary could be started, a record tells that is trusted; a stranger may have wanted it so.
     fn other_terms(&self) -> Vec<String> {
         let (record, suite) = (self.record, &self.record.suite);
-        let Terms::Suite { warmup_steps, side_by_side, canary } = self.plan.terms else {
+        let Terms::Suite { warmup_steps, side_by_side, canary, wakes } = self.plan.terms else {
             let is_unknown = self.plan.terms == Terms::Unknown;
             return Vec::from_iter(is_unknown.then(|| format!("the configuration has no suite {suite}")));
         };
@@ -48,6 +48,8 @@ impl Judge<'_> {
             (fewer_steps, format!("with {} of {warmup_steps} warm-up steps", record.warmup_steps)),
             (is_strange && side_by_side && !record.side_by_side, "one process at a time".to_owned()),
             (is_strange && canary && !has_canary, "without a canary".to_owned()),
+            (is_strange && wakes && !record.wakes(), "without wake passes".to_owned()),
+            (is_strange && !wakes && record.wakes(), "with wake passes".to_owned()),
         ];
         let faults = faults.into_iter().filter(|(is_so, _)| *is_so);
         faults.map(|(_, how)| format!("it was measured {how}, not as the suite {suite} has it")).collect()

@@ -61,6 +61,8 @@ pub enum Terms {
         side_by_side: bool,
         /// Whether a canary tells before each block how the machine is.
         canary: bool,
+        /// Whether each timed pass has a wake pass before it.
+        wakes: bool,
     },
 }
 
@@ -102,6 +104,7 @@ impl Plan {
                 warmup_steps: suite.warmup_steps,
                 side_by_side: suite.side_by_side,
                 canary: suite.canary,
+                wakes: suite.side_by_side && suite.wakes(record.device),
             }),
             outputs: backends.map(|(name, backend)| (name.clone(), backend.output)).collect(),
         }

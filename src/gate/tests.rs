@@ -4,7 +4,7 @@ use super::*;
 use crate::config::{OutputDemand, Thresholds};
 use crate::evidence::parts::tests::pairs;
 use crate::store::baseline::{Acceptance, Accepted, Baseline, Import};
-use crate::store::record::{ArmKind, Outcome as LaunchOutcome, PairedProfile, Parity, ProfiledPair, RunRecord};
+use crate::store::record::{ArmKind, Outcome as LaunchOutcome, PairedProfile, Parity, ProfiledPair, RunRecord, WAKES};
 use crate::testing::{MIB, Scenario};
 
 const CASE: &str = "mlx/41f/int8";
@@ -945,7 +945,7 @@ fn that_a_case_does_not_fit_is_not_taken_from_a_stranger() {
 fn the_suite_and_its_terms_are_the_configurations() {
     let now = Scenario::beside_base();
     assert_gap(&planned(&now, |plan| plan.terms = Terms::Unknown), "the configuration has no suite synthetic");
-    let terms = Terms::Suite { warmup_steps: 2, side_by_side: true, canary: true };
+    let terms = Terms::Suite { warmup_steps: 2, side_by_side: true, canary: true, wakes: false };
     let strange = |plan: &mut Plan| {
         strange(plan);
         plan.terms = terms;
@@ -958,6 +958,15 @@ fn the_suite_and_its_terms_are_the_configurations() {
     let mut failed = now.clone();
     failed.record.canary.as_mut().unwrap().failed = Some("before block 2 of 41f: out of memory".to_owned());
     assert_gap(&planned(&failed, strange), "without a canary");
+    let mut woken = now.clone();
+    woken.record.tool.environment.insert(WAKES.to_owned(), "true".to_owned());
+    assert_gap(&planned(&woken, strange), "with wake passes");
+    let asks_wakes = |plan: &mut Plan| {
+        strange(plan);
+        plan.terms = Terms::Suite { warmup_steps: 2, side_by_side: true, canary: true, wakes: true };
+    };
+    assert_gap(&planned(&now, asks_wakes), "without wake passes");
+    assert_eq!(planned(&woken, asks_wakes).standing, Standing::Passed);
     // Where the record is trusted, there was too little memory, and the canary could not be started.
     assert_eq!(planned(&other, |plan| plan.terms = terms).standing, Standing::Passed);
     other.record.warmup_steps = 1;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Report;
+use crate::store::record::WAKES;
 
 /// In words; `None` where nothing that matters was set, then and now.
 pub(super) fn line(report: &Report) -> Option<String> {
@@ -27,11 +28,12 @@ fn differences(before: &BTreeMap<String, String>, now: &BTreeMap<String, String>
     let names: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
     let is_other = |name: &&&String| before.get(**name) != now.get(**name);
     let words = |value: Option<&String>| value.map_or_else(|| "unset".to_owned(), |value| format!("{value:?}"));
-    names
-        .iter()
-        .filter(is_other)
-        .map(|name| format!("{name} is {}, was {}", words(now.get(*name)), words(before.get(*name))))
-        .collect()
+    let difference = |name: &&String| match (name.as_str(), now.contains_key(*name)) {
+        (WAKES, true) => "each timed step has a wake pass before it, and had none".to_owned(),
+        (WAKES, false) => "no timed step has a wake pass before it, and each had one".to_owned(),
+        _ => format!("{name} is {}, was {}", words(now.get(*name)), words(before.get(*name))),
+    };
+    names.iter().filter(is_other).map(difference).collect()
 }
 
 #[cfg(test)]
@@ -45,6 +47,12 @@ mod tests {
         };
         let before = of(&[("A", "1"), ("B", "2"), ("C", "3")]);
         let now = of(&[("A", "1"), ("B", "4"), ("D", "")]);
+        let waking = of(&[(WAKES, "true")]);
+        assert_eq!(differences(&BTreeMap::new(), &waking), ["each timed step has a wake pass before it, and had none"]);
+        assert_eq!(
+            differences(&waking, &BTreeMap::new()),
+            ["no timed step has a wake pass before it, and each had one"]
+        );
         let expected = ["B is \"4\", was \"2\"", "C is unset, was \"3\"", "D is \"\", was unset"];
         assert_eq!(differences(&before, &now), expected);
     }

@@ -28,12 +28,18 @@ fn of_base(base: &BaseRevision) -> String {
     }
 }
 
-/// A case that was to be profiled beside the base revision and could not be.
+/// A case that was to be profiled beside the base revision and could not be, or not as often as planned.
 fn of_profile(case: &CaseRecord) -> Option<String> {
     match &case.paired_profile {
         Some(PairedProfile::Failed(failure)) => {
             Some(format!("{} could not be profiled beside the base revision: {}", case.case.name, failure.reason))
         }
+        Some(PairedProfile::Partly { pairs, failure }) => Some(format!(
+            "{} was profiled beside the base revision in no more than {} of processes: {}",
+            case.case.name,
+            format::count(pairs.len(), "pair"),
+            failure.reason
+        )),
         Some(PairedProfile::Profiled(_)) | None => None,
     }
 }

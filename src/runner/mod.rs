@@ -91,6 +91,8 @@ pub struct Progressed {
     pub ended_early: Option<String>,
     /// What the reader of the figures should know.
     pub warnings: Vec<String>,
+    /// How much of the time limit is left; `None` without one.
+    pub time_left: Option<Duration>,
 }
 
 impl Progressed {
@@ -134,6 +136,7 @@ pub fn measure(
         canary: pacer.canary(),
         ended_early: None,
         warnings: without_canary.into_iter().collect(),
+        time_left: pacer.time_left(),
     };
     let mut settled: BTreeSet<String> = BTreeSet::new();
     for block in 0..plan.launches {
@@ -145,6 +148,7 @@ pub fn measure(
             }
             let measured = measure_block(plan, &live, block, &mut pacer, &mut run, interruptions, &mut on_event);
             run.canary = pacer.canary();
+            run.time_left = pacer.time_left();
             on_block(&run);
             if let Err(reason) = measured {
                 run.ended_early = Some(reason);

@@ -179,6 +179,11 @@ impl<'a> Pacer<'a> {
         (now() - self.started).saturating_sub(self.interruptions.suspended())
     }
 
+    /// How much of the time limit is left; `None` without one.
+    pub fn time_left(&self) -> Option<Duration> {
+        self.plan.pace.time_limit.map(|limit| limit.saturating_sub(self.ran()))
+    }
+
     /// Whether a block of `workload` after a pause would end in time.
     fn within_limit(&self, pause: Duration, workload: &str) -> Result<(), String> {
         let block = self.longest.get(workload).copied().unwrap_or_default();

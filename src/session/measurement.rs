@@ -14,11 +14,11 @@ use wanbench::forecast::{self, Fit};
 use wanbench::gate;
 use wanbench::machine::{self, MeasuringLock, Severity};
 use wanbench::protocol::DeviceKind;
-use wanbench::report::progress::Progress;
+use wanbench::report::progress::{Progress, Waiting};
 use wanbench::revision::git;
 use wanbench::runner::{self, CanaryPlan, Interruptions, Kernels, Materials, Pace, Program, Progressed, RunPlan};
 use wanbench::store::baseline::Baseline;
-use wanbench::store::record::{BaseRevision, CaseRecord, RunRecord, SCHEMA, Skipped, Tool};
+use wanbench::store::record::{BaseRevision, CaseRecord, RunRecord, SCHEMA, Skipped, Tool, WAKES};
 
 use super::selected::exactly;
 use super::selected::{Selected, forecasts, memory};
@@ -155,7 +155,7 @@ impl Measurement<'_> {
         // A run whose time is over has none left for this. What interrupts it takes nothing from what was measured.
         on_block(&record);
         if self.profiles && !record.interrupted && record.ended_early.is_none() {
-            profile_slower(&plan, &mut record, &self.config.gate, interruptions, terminal);
+            profile_slower(&plan, &mut record, run.time_left, &self.config.gate, interruptions, terminal);
         }
         for warning in run.warnings.iter().chain(&run.ended_early) {
             terminal.say(&format!("warning: {warning}"));
@@ -258,7 +258,6 @@ impl Measurement<'_> {
             interrupted: true,
             ended_early: None,
             side_by_side: plan.side_by_side,
-            wakes: plan.wakes,
             base: self.base.clone(),
             is_selection: self.is_selection,
             canary: None,
@@ -270,7 +269,7 @@ impl Measurement<'_> {
 
 /// What decides the figures beside the programs. That steps had wake passes is told like a setting: times without are others.
 fn environment(plan: &RunPlan, device: DeviceKind, has_own: bool) -> BTreeMap<String, String> {
-    let wakes = plan.wakes.then(|| ("wanbench.wake".to_owned(), "true".to_owned()));
+    let wakes = plan.wakes.then(|| (WAKES.to_owned(), "true".to_owned()));
     machine::environment::recorded(device, has_own).into_iter().chain(wakes).collect()
 }
 
@@ -278,10 +277,12 @@ fn environment(plan: &RunPlan, device: DeviceKind, has_own: bool) -> BTreeMap<St
 fn profile_slower(
     plan: &RunPlan,
     record: &mut RunRecord,
+    time_left: Option<Duration>,
     gate: &Thresholds,
     interruptions: &Interruptions,
     terminal: &Terminal,
 ) {
+    let start = Instant::now();
     for name in gate::worth_profiling(record, gate) {
         let Some(case) = plan.cases.iter().position(|case| case.name == name) else { continue };
         if interruptions.is_interrupted() {
@@ -290,7 +291,12 @@ fn profile_slower(
         terminal.say(&format!(
             "{name} is slower than the base revision: profiling both in turns, a few times, to tell which part it is"
         ));
-        let profile = runner::paired_profile(plan, case, interruptions);
+        let time_left = time_left.map(|left| left.saturating_sub(start.elapsed()));
+        let mut waiting = Waiting::new(&name, terminal.progress_style());
+        let profile = runner::paired_profile(plan, case, time_left, interruptions, |pair, pairs| {
+            waiting.tell(&format!("profiling head and base: pair {pair} of {pairs}"));
+        });
+        waiting.finish();
         let of_case = record.cases.iter_mut().filter(|record| record.case.name == name);
         of_case.for_each(|record| record.paired_profile = profile.clone());
     }

@@ -16,6 +16,10 @@ use crate::wan::work::{PartKind, Work};
 /// Schema version of results.json.
 pub const SCHEMA: u32 = 3;
 
+/// The key of [`Tool::environment`] that says that each timed pass had a wake pass right before it: a baseline keeps it with each job,
+/// as times without are others.
+pub const WAKES: &str = "wanbench.wake";
+
 /// One run of a suite on one machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,9 +50,6 @@ pub struct RunRecord {
     pub ended_early: Option<String>,
     /// Whether the processes of a block lived at the same time and took turns.
     pub side_by_side: bool,
-    /// Whether each timed pass had a wake pass right before it.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub wakes: bool,
     /// The revision that this one was measured beside, if there was one.
     pub base: Option<BaseRevision>,
     /// Whether flags selected some of the suite's cases, or put others in their place.
@@ -204,8 +205,25 @@ pub struct CaseRecord {
 pub enum PairedProfile {
     /// Pairs of fresh processes, in the order they ran.
     Profiled(Vec<ProfiledPair>),
-    /// One of the processes failed.
+    /// The pairs before one that failed, or for which there was no time left.
+    Partly {
+        /// Those before, in the order they ran.
+        pairs: Vec<ProfiledPair>,
+        /// Why there are no more.
+        failure: Failure,
+    },
+    /// There were none, or too few, before one of the processes failed or the time was over.
     Failed(Failure),
+}
+
+impl PairedProfile {
+    /// The pairs that went to their end.
+    pub fn pairs(&self) -> &[ProfiledPair] {
+        match self {
+            Self::Profiled(pairs) | Self::Partly { pairs, .. } => pairs,
+            Self::Failed(_) => &[],
+        }
+    }
 }
 
 /// A process of head and one of the base revision that took turns.
@@ -367,6 +385,11 @@ impl RunRecord {
     /// Blocks that the run has done, of whichever workload has most.
     pub fn blocks(&self) -> usize {
         self.cases.iter().map(|case| case.launches.len()).max().unwrap_or(0)
+    }
+
+    /// Whether each timed pass had a wake pass right before it.
+    pub fn wakes(&self) -> bool {
+        self.tool.environment.contains_key(WAKES)
     }
 
     /// Blocks that began though the canary had not come to rest.

@@ -48,9 +48,7 @@ pub enum ReadError {
         reason: String,
     },
     /// It was written by another version.
-    #[error(
-        "{path}: has schema {found}, but this wanbench reads schema {expected}: use the version that wrote it, or measure again"
-    )]
+    #[error("{path}: has schema {found}, but this wanbench reads schema {expected}: {}, or measure again", way_out(*found, *expected))]
     Schema {
         /// The file.
         path: String,
@@ -70,6 +68,14 @@ impl ReadError {
     /// Whether there is no such file.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Io { cause, .. } if cause.kind() == std::io::ErrorKind::NotFound)
+    }
+}
+
+/// Which wanbench reads a file of the schema `found`.
+fn way_out(found: u64, expected: u32) -> &'static str {
+    match found > u64::from(expected) {
+        true => "a newer wanbench wrote it: upgrade wanbench",
+        false => "use the version that wrote it",
     }
 }
 
@@ -127,6 +133,21 @@ fn conflict(text: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_of_another_version_names_both_and_the_way_out() {
+        let read = |text: &str| parse_versioned::<Versioned>(text, Path::new("a.json"), "record", 3).map(drop);
+        let newer = read("{\"schema\": 4, \"unknown\": 1}").unwrap_err().to_string();
+        assert_eq!(
+            newer,
+            "a.json: has schema 4, but this wanbench reads schema 3: a newer wanbench wrote it: upgrade wanbench, or measure again"
+        );
+        let older = read("{\"schema\": 2}").unwrap_err().to_string();
+        assert_eq!(
+            older,
+            "a.json: has schema 2, but this wanbench reads schema 3: use the version that wrote it, or measure again"
+        );
+    }
 
     #[test]
     fn a_merge_conflict_is_named_as_such() {

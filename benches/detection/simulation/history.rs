@@ -175,7 +175,6 @@ fn record(started: Timestamp, has_base: bool, cases: Vec<CaseRecord>) -> RunReco
         launches: BLOCKS,
         warmup_steps: 1,
         side_by_side: true,
-        wakes: false,
         base: has_base.then(|| BaseRevision::new("main".to_owned(), None)),
         is_selection: false,
         canary: None,

@@ -44,7 +44,7 @@ fn wakes(record: &RunRecord) -> String {
         .filter(|launch| !launch.wake_seconds.is_empty())
         .map(|launch| stats::median(&launch.wake_seconds) / stats::median(&launch.step_seconds) - 1.0);
     let ratios: Vec<f64> = ratios.collect();
-    if !record.wakes || ratios.is_empty() {
+    if !record.wakes() || ratios.is_empty() {
         return String::new();
     }
     let ratio = stats::median(&ratios);

@@ -1,4 +1,4 @@
-//! Waiting for a single worker to load a network, where nothing else is shown.
+//! Waiting for a single worker to load a network, or for pairs to be profiled, where nothing else is shown.
 
 use std::io::Write;
 use std::time::Instant;
@@ -9,7 +9,7 @@ use crate::protocol::Loading;
 use crate::text::escape::one_line;
 use crate::text::format;
 
-/// How the wait for one worker's loading is shown, where nothing else is.
+/// How the wait for one thing is shown, where nothing else is.
 pub struct Waiting {
     what: String,
     style: Style,
@@ -35,6 +35,16 @@ impl Waiting {
                 let _ = writeln!(std::io::stderr(), "{words}");
             }
             _ => {}
+        }
+    }
+
+    /// Shows what it is at now; where lines stay, on one of its own.
+    pub fn tell(&mut self, words: &str) {
+        let words = format!("{}: {words}", self.what);
+        match &mut self.screen {
+            Some(screen) => screen.draw(&[words]),
+            None if self.style != Style::Off => drop(writeln!(std::io::stderr(), "{words}")),
+            None => {}
         }
     }
 

@@ -8,7 +8,7 @@ use crate::config::{Case, Workload};
 use crate::protocol::DeviceKind;
 use crate::store::record::{
     ArmKind, Canary, CaseRecord, Launch, Measured, Outcome, PairedProfile, ProfiledPair, ProfiledPasses, RunRecord,
-    Skipped,
+    Skipped, WAKES,
 };
 use crate::text::escape::is_plain;
 use crate::wan::Quant;
@@ -74,15 +74,11 @@ fn case_record(record: &RunRecord, case: &CaseRecord) -> Checked {
     arms(record, case)?;
     let mut parities = [case.parity, case.base_parity].into_iter().flatten();
     parities.try_for_each(|parity| known("relative_error", parity.relative_error, not_negative))?;
-    match &case.paired_profile {
-        Some(PairedProfile::Profiled(pairs)) => {
-            require(!case.base_launches.is_empty(), || {
-                "it was profiled beside a base that was not launched".to_owned()
-            })?;
-            pairs.iter().try_for_each(|pair| profiled_pair(pair).map_err(|reason| format!("paired_profile: {reason}")))
-        }
-        Some(PairedProfile::Failed(_)) | None => Ok(()),
-    }
+    let pairs = case.paired_profile.as_ref().map_or(&[][..], PairedProfile::pairs);
+    require(pairs.is_empty() || !case.base_launches.is_empty(), || {
+        "it was profiled beside a base that was not launched".to_owned()
+    })?;
+    pairs.iter().try_for_each(|pair| profiled_pair(pair).map_err(|reason| format!("paired_profile: {reason}")))
 }
 
 /// Whether both processes have as many passes, and the same parts.
@@ -158,10 +154,20 @@ fn arms(record: &RunRecord, case: &CaseRecord) -> Checked {
         })?;
         for launch in launches {
             let checked = self::launch(record.device, &case.case, launch);
+            let checked = checked.and_then(|()| wake_passes(record, launch));
             checked.map_err(|reason| format!("{name} of block {}: {reason}", launch.block))?;
         }
     }
     Ok(())
+}
+
+/// Whether a launch had wake passes where the run says so, and nowhere else.
+fn wake_passes(record: &RunRecord, launch: &Launch) -> Checked {
+    let Outcome::Measured(measured) = &launch.outcome else { return Ok(()) };
+    require(measured.wake_seconds.is_empty() != record.wakes(), || match record.wakes() {
+        true => format!("it has no wake passes, but the environment says {WAKES}"),
+        false => format!("it has wake passes, but the environment does not say {WAKES}"),
+    })
 }
 
 fn launch(device: DeviceKind, case: &Case, launch: &Launch) -> Checked {
