@@ -628,9 +628,9 @@ pub struct Report {
     /// Saved results
     #[arg(value_name = "RESULTS.json")]
     pub results: PathBuf,
-    /// Output format
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+    /// Output format; those of other tools are described in docs/exports.md
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub format: ReportFormat,
 }
 
 #[derive(Debug, Args)]
@@ -691,6 +691,37 @@ pub enum Format {
     Markdown,
     Json,
     Text,
+}
+
+/// A format of one report: those for people, and those that other tools read.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ReportFormat {
+    /// For a terminal
+    Text,
+    /// A Markdown document
+    Markdown,
+    /// The whole judgement, for scripts
+    Json,
+    /// Comma-separated values: one row per case
+    Csv,
+    /// JUnit XML for test reports: a regression is a failure, a case that was not judged an error
+    Junit,
+    /// Bencher Metric Format (BMF) for `bencher run --adapter json`: figures without verdicts
+    Bencher,
+    /// Input of the action github-action-benchmark with `tool: customSmallerIsBetter`: figures without verdicts or speedups
+    GithubActionBenchmark,
+    /// OpenMetrics text for Prometheus: figures as gauges, verdicts as state sets
+    Openmetrics,
+}
+
+impl From<Format> for ReportFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Markdown => Self::Markdown,
+            Format::Json => Self::Json,
+            Format::Text => Self::Text,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

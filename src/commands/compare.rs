@@ -48,7 +48,7 @@ pub fn compare(args: &cli::Compare, terminal: &Terminal) -> Result<ExitStatus> {
         invocation: judged::invocation(&args.now, &sources, judged::flags_of(&now)),
     };
     let report = lacking(&before, judging.report(now));
-    terminal.print(&judged::render(&report, args.format, terminal))?;
+    judged::print(&report, args.format, terminal)?;
     Ok(status(report.standing()))
 }
 

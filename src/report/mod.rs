@@ -22,6 +22,7 @@ pub mod doctor_file;
 mod drift;
 mod environment;
 mod evidence;
+pub mod export;
 mod headline;
 pub mod json;
 pub mod markdown;
