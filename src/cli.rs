@@ -42,7 +42,7 @@ pub enum Command {
     /// Record, show and compare baselines
     #[command(subcommand)]
     Baseline(Baseline),
-    /// Judge saved results against earlier results of the same machine
+    /// Judge saved results against earlier results of the same machine, or show two machines or versions side by side
     Compare(Compare),
     /// Render saved results
     Report(Report),
@@ -675,12 +675,16 @@ pub struct Compare {
     /// The configuration, for its tolerances
     #[arg(long, value_name = "FILE", default_value_os_t = found(), hide_default_value = true)]
     pub config: PathBuf,
-    /// The earlier results
+    /// The earlier results; with --side-by-side, results or a baseline of any machine
     #[arg(value_name = "BEFORE.json")]
     pub before: PathBuf,
-    /// The later results
+    /// The later results; with --side-by-side, results or a baseline of any machine
     #[arg(value_name = "NOW.json")]
     pub now: PathBuf,
+    /// Show the figures of both beside each other, and what differs between their machines and versions, without judging: the exit
+    /// status is 0, whatever they are
+    #[arg(long)]
+    pub side_by_side: bool,
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,

@@ -31,6 +31,7 @@ pub mod plan;
 pub mod profile;
 pub mod progress;
 mod review;
+pub mod side_by_side;
 mod summary;
 pub mod text;
 mod throughput;
