@@ -27,6 +27,7 @@ mod headline;
 pub mod json;
 pub mod markdown;
 mod next_steps;
+pub mod notice;
 pub mod plan;
 pub mod profile;
 pub mod progress;
