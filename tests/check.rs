@@ -481,6 +481,36 @@ fn a_run_is_judged_by_an_earlier_one() {
     let elsewhere = project.wanbench(&["compare", "before.json", "now.json"]);
     assert_eq!(elsewhere.status, 2, "{}", elsewhere.stderr);
     assert!(elsewhere.stderr.contains("only runs of the same machine"), "{}", elsewhere.stderr);
+    assert!(elsewhere.stderr.contains("--side-by-side"), "{}", elsewhere.stderr);
+}
+
+#[test]
+fn two_machines_are_shown_side_by_side_and_nothing_is_judged() {
+    let project = beside_base();
+    assert_eq!(project.wanbench(&["run", "--json", "results.json"]).status, 0);
+    project.pretend_release_build();
+    assert_eq!(project.wanbench(&["baseline", "update", "--from", "results.json", "--yes"]).status, 0);
+    project.write("fast.sh", &worker(0.15, 1500));
+    assert_eq!(project.wanbench(&["run", "--json", "there.json"]).status, 0);
+    project.edit("there.json", |there| there["machine"]["chip"] = json!("Apple M9"));
+    let baseline = project.machine_baseline();
+    for file in ["results.json", &baseline] {
+        let side_by_side = ["compare", file, "there.json", "--side-by-side"];
+        let ran = project.wanbench(&side_by_side);
+        assert_eq!(ran.status, 0, "{}", ran.stderr);
+        for part in [&format!("A: {file} "), "B: there.json ", "Apple M9", "100 ms 150 ms 1.50×"] {
+            assert!(ran.flat().contains(part), "{part}: {}", ran.stdout);
+        }
+        assert!(!ran.stdout.contains("regressed") && !ran.stdout.contains("Gate"), "{}", ran.stdout);
+        for format in ["markdown", "json"] {
+            let ran = project.wanbench(&[&side_by_side[..], &["--format", format]].concat());
+            assert!(ran.status == 0 && ran.stdout.contains("Apple M9"), "{}{}", ran.stdout, ran.stderr);
+        }
+    }
+    project.write("neither.json", "{}");
+    let ran = project.wanbench(&["compare", "neither.json", "there.json", "--side-by-side"]);
+    assert_eq!(ran.status, 2, "{}", ran.stderr);
+    assert!(ran.stderr.contains("neither.json"), "{}", ran.stderr);
 }
 
 #[test]

@@ -175,6 +175,8 @@ const FILE_ARGUMENTS: &[&[&str]] = &[
     &["report", "results.json", "--config", "FILE"],
     &["compare", "FILE", "results.json"],
     &["compare", "results.json", "FILE"],
+    &["compare", "FILE", "results.json", "--side-by-side"],
+    &["compare", "results.json", "FILE", "--side-by-side"],
     &["compare", "results.json", "results.json", "--config", "FILE"],
     &["comment", "--results", "results.json", "FILE"],
     &["comment", "--results", "results.json", "--config", "FILE"],

@@ -1,6 +1,6 @@
 //! `wanbench check`: measure and judge.
 
-use wanbench::config::{CommentWhen, Config};
+use wanbench::config::{Config, GitHub, Notify};
 use wanbench::gate::{Demands, Plan};
 use wanbench::report::Report;
 
@@ -32,14 +32,15 @@ pub fn check(args: &cli::Check, terminal: &Terminal) -> Result<ExitStatus> {
             return Err(error);
         }
     };
-    let Some((report, unsaved, when)) = judged else { return Ok(ExitStatus::Passed) };
+    let Some(Judged { report, unsaved, github, notify }) = judged else { return Ok(ExitStatus::Passed) };
     let markdown = args.measure.markdown.as_deref();
     // Before anything is posted, so that what is posted is what the exit status says.
     let report = judged::save_report(report, unsaved, markdown, terminal);
     let (standing, text) = (report.standing(), judged::text(&report, terminal));
     let rendered = publisher.as_ref().map(|publisher| {
-        let rendered = publisher.render(vec![report], &args.measure.sources.config, when);
+        let rendered = publisher.render(vec![report], &args.measure.sources.config, github.comment);
         publisher.post(&rendered, markdown);
+        publisher.notify(&rendered, &notify);
         (publisher, rendered)
     });
     let printed = terminal.print(&text);
@@ -50,9 +51,18 @@ pub fn check(args: &cli::Check, terminal: &Terminal) -> Result<ExitStatus> {
     Ok(status(standing).if_saved(is_printed))
 }
 
-/// Measures and judges; with it why the record could not be saved, if so, and when it is commented on. `None` where the cases
-/// were only listed.
-fn judge(args: &cli::Check, terminal: &Terminal) -> Result<Option<(Report, Option<Error>, CommentWhen)>> {
+/// A measurement that was judged.
+struct Judged {
+    report: Report,
+    /// Why the record could not be saved, if so.
+    unsaved: Option<Error>,
+    /// Where it is told.
+    github: GitHub,
+    notify: Notify,
+}
+
+/// Measures and judges; `None` where the cases were only listed.
+fn judge(args: &cli::Check, terminal: &Terminal) -> Result<Option<Judged>> {
     let measuring = &args.measure;
     let config = Config::open(&measuring.sources.config)?;
     // Unreadable baselines are told before minutes are spent on measuring.
@@ -65,5 +75,5 @@ fn judge(args: &cli::Check, terminal: &Terminal) -> Result<Option<(Report, Optio
     let plan = if args.github { Plan::of(&config, &record) } else { Plan::by_hand(&config, &record) };
     let invocation = judged::invocation(&measuring.json, &measuring.sources, args.flags());
     let judging = Judging::by_committed(&record, plan, demands, &config, &measuring.sources, invocation)?;
-    Ok(Some((judging.report(record), unsaved, config.github.comment)))
+    Ok(Some(Judged { report: judging.report(record), unsaved, github: config.github, notify: config.notify }))
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use wanbench::config::{CommentWhen, Config};
+use wanbench::config::{CommentWhen, Config, Notify};
 use wanbench::gate::{Demands, Plan};
 use wanbench::report::Report;
 use wanbench::store::record::RunRecord;
@@ -45,6 +45,7 @@ pub fn comment(args: &cli::Comment, terminal: &Terminal) -> Result<ExitStatus> {
     };
     let publisher = Publisher::new(&args.publication, place, terminal)?;
     let when = config.as_ref().map_or(CommentWhen::Always, |config| config.github.comment);
+    let notify = config.as_ref().map_or_else(|_| Notify::default(), |config| config.notify.clone());
     let judged = judge(args, trust, config, records).unwrap_or_else(|error| vec![Err(error)]);
     let (reports, errors) = partition(judged);
     if let (Some(error), []) = (errors.first(), &reports[..]) {
@@ -56,6 +57,7 @@ pub fn comment(args: &cli::Comment, terminal: &Terminal) -> Result<ExitStatus> {
     let rendered = publisher.render(reports, &args.sources.config, when);
     let saved = args.markdown.as_deref().map_or(Ok(()), |path| judged::save_text(path, &rendered.comment()));
     let status = publisher.post(&rendered, args.markdown.as_deref());
+    publisher.notify(&rendered, &notify);
     publisher.annotate(&rendered)?;
     saved?;
     match errors.into_iter().next() {

@@ -1,25 +1,58 @@
-//! `wanbench compare`: judge one recorded run by another.
+//! `wanbench compare`: judge one recorded run by another, or show two side by side.
+
+use std::path::Path;
 
 use wanbench::config::Config;
 use wanbench::gate::doubts::Doubts;
 use wanbench::gate::{Demands, Plan, Verdict};
 use wanbench::report::Report;
+use wanbench::report::side_by_side::{self, Side, SideBySide};
 use wanbench::store::baseline::{Baseline, ModelMemory};
 use wanbench::store::record::{RunRecord, Tool};
 
-use crate::cli::{self, Sources};
+use crate::cli::{self, Format, Sources};
 use crate::session::judged::{self, Judging};
 use crate::session::status::{Error, ExitStatus, Result, status};
 use crate::session::terminal::Terminal;
 
-/// Judges the later run by the earlier one, as a check judges by a baseline, and prints the report; 1 on a regression.
+/// Judges the later run by the earlier one, or shows both.
 pub fn compare(args: &cli::Compare, terminal: &Terminal) -> Result<ExitStatus> {
+    if args.side_by_side { show(args, terminal) } else { judge(args, terminal) }
+}
+
+/// Prints both side by side; nothing is judged.
+fn show(args: &cli::Compare, terminal: &Terminal) -> Result<ExitStatus> {
+    let both = SideBySide { sides: [side(&args.before)?, side(&args.now)?] };
+    terminal.print(&match args.format {
+        Format::Text => side_by_side::text(&both, terminal.layout()),
+        Format::Markdown => side_by_side::markdown(&both),
+        Format::Json => side_by_side::json(&both),
+    })?;
+    Ok(ExitStatus::Passed)
+}
+
+/// Saved results, or else a baseline.
+fn side(path: &Path) -> Result<Side> {
+    let file = path.display().to_string();
+    let unreadable = match RunRecord::open(path) {
+        Ok(record) => return Ok(Side::of_record(file, &record)),
+        Err(error) => error,
+    };
+    match Baseline::open(path) {
+        Ok(baseline) => Ok(Side::of_baseline(file, &baseline)),
+        Err(_) => Err(unreadable.into()),
+    }
+}
+
+/// Judges the later run by the earlier one, as a check judges by a baseline, and prints the report; 1 on a regression.
+fn judge(args: &cli::Compare, terminal: &Terminal) -> Result<ExitStatus> {
     let config = Config::open(&args.config)?;
     let (before, now) = (RunRecord::open(&args.before)?, RunRecord::open(&args.now)?);
     let names = [&before, &now].map(|record| record.machine.name(record.device));
     if !before.machine.agrees_with(&now.machine) || before.device != now.device {
         return Err(Error::usage(format!(
-            "{} was measured on {}, {} on {}: only runs of the same machine and device can be compared",
+            "{} was measured on {}, {} on {}: only runs of the same machine and device can be judged by each other; show both with \
+             --side-by-side",
             args.before.display(),
             names[0],
             args.now.display(),
@@ -48,7 +81,7 @@ pub fn compare(args: &cli::Compare, terminal: &Terminal) -> Result<ExitStatus> {
         invocation: judged::invocation(&args.now, &sources, judged::flags_of(&now)),
     };
     let report = lacking(&before, judging.report(now));
-    terminal.print(&judged::render(&report, args.format, terminal))?;
+    judged::print(&report, args.format, terminal)?;
     Ok(status(report.standing()))
 }
 

@@ -18,6 +18,6 @@ pub fn report(args: &cli::Report, terminal: &Terminal) -> Result<ExitStatus> {
     let invocation = judged::invocation(&args.results, &args.sources, flags);
     let plan = Plan { may_leave_out: record.is_selection, ..Plan::of(&config, &record) };
     let judging = Judging::by_committed(&record, plan, Demands::default(), &config, &args.sources, invocation)?;
-    terminal.print(&judged::render(&judging.report(record), args.format, terminal))?;
+    judged::print(&judging.report(record), args.format, terminal)?;
     Ok(ExitStatus::Passed)
 }

@@ -53,6 +53,7 @@ impl Checker<'_> {
         self.shapes_agree(&suites)?;
         self.gate()?;
         self.overrides(&suites)?;
+        self.notify()?;
         Ok(Config {
             default_suite: self.file.default_suite.clone(),
             models,
@@ -60,8 +61,15 @@ impl Checker<'_> {
             suites,
             gate: self.file.gate.clone(),
             github: self.file.github.clone(),
+            notify: self.file.notify.clone(),
             folder,
         })
+    }
+
+    fn notify(&self) -> Checked<()> {
+        let Some(fault) = self.file.notify.fault() else { return Ok(()) };
+        let table = self.source.text.find("[notify]").unwrap_or(0);
+        Err(self.source.error(Some(self.source.key_in(table..table, "webhook_env")), "notify.webhook_env", fault))
     }
 
     fn models(&self, folder: &Path) -> Checked<BTreeMap<String, Model>> {

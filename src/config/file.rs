@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{DefaultSuite, GitHub};
+use super::{DefaultSuite, GitHub, Notify};
 use crate::config::Thresholds;
 use crate::wan::video::{VAE_STRIDE, Video};
 use crate::wan::{DType, Experts, Quant};
@@ -25,6 +25,8 @@ pub(super) struct File {
     pub(super) gate: Thresholds,
     #[serde(default)]
     pub(super) github: GitHub,
+    #[serde(default)]
+    pub(super) notify: Notify,
 }
 
 #[derive(Deserialize)]

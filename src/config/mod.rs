@@ -7,6 +7,7 @@ mod ceiling;
 mod check;
 mod file;
 mod find;
+mod notify;
 mod of_case;
 mod overrides;
 mod source_text;
@@ -31,6 +32,7 @@ pub use built_in::{
 pub use case::{Case, Model, Workload, link_references, select};
 pub use ceiling::Ceiling;
 pub use find::{NAMES, defines_suites, find, in_folder};
+pub use notify::{Notify, WEBHOOK_VARIABLES};
 pub use overrides::Override;
 pub use thresholds::{Look, PASS_ERROR, Thresholds};
 
@@ -53,6 +55,8 @@ pub struct Config {
     pub gate: Thresholds,
     /// What is told on GitHub.
     pub github: GitHub,
+    /// Who is told of a default branch that fails.
+    pub notify: Notify,
     /// The configuration's folder: backends of the user's own run there.
     pub folder: PathBuf,
 }

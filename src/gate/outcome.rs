@@ -335,6 +335,11 @@ impl Verdict {
         Self::Failed,
     ];
 
+    /// For programs, as in the JSON report: `not_judged`.
+    pub fn key(self) -> String {
+        self.name().replace(' ', "_")
+    }
+
     /// In lower-case words.
     pub fn name(self) -> &'static str {
         match self {

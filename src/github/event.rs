@@ -24,6 +24,18 @@ pub struct WorkflowEvent {
     pub pull_request: Option<PullRequest>,
     /// Of a `workflow_run` event.
     pub workflow_run: Option<WorkflowRun>,
+    /// What was pushed to, such as `refs/heads/main`, of a `push` event.
+    #[serde(rename = "ref")]
+    pub pushed_to: Option<String>,
+    /// The repository, where the event tells.
+    pub repository: Option<EventRepository>,
+}
+
+/// The repository of an event.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct EventRepository {
+    /// The branch that is shown first.
+    pub default_branch: Option<String>,
 }
 
 /// A pull request, as events have it and as the API's `GET /repos/OWNER/NAME/pulls/NUMBER` answers.
@@ -93,6 +105,28 @@ impl WorkflowEvent {
         let name = || path.display().to_string();
         let bytes = read::bytes(path, LIMIT).map_err(|cause| EventError::Io { path: name(), cause })?;
         Self::parse(&bytes, path)
+    }
+
+    /// Whether what was measured is the default branch itself: of a push to it or of its schedule, which another workflow may have
+    /// measured. `name` is the event's, such as `push` (`GITHUB_EVENT_NAME`).
+    pub fn is_of_default_branch(&self, name: Option<&str>) -> bool {
+        let branch = self.repository.as_ref().and_then(|repository| repository.default_branch.as_deref());
+        match (&self.workflow_run, name) {
+            (Some(run), _) => {
+                let is_own = run.head_repository.as_ref() == Some(&run.repository);
+                is_own
+                    && matches!(run.event.as_str(), "push" | "schedule")
+                    && branch.is_some()
+                    && run.head_branch.as_deref() == branch
+            }
+            (None, Some("push")) => {
+                let pushed_to = self.pushed_to.as_deref().and_then(|pushed_to| pushed_to.strip_prefix("refs/heads/"));
+                branch.is_some() && pushed_to == branch
+            }
+            // The default branch's alone, of which such an event tells nothing.
+            (None, Some("schedule")) => true,
+            (None, _) => false,
+        }
     }
 
     /// Reads the bytes of such a file; `path` is for messages.
@@ -244,7 +278,38 @@ mod tests {
     #[test]
     fn other_events_are_about_neither() {
         let event = opened(r#"{"ref": "refs/heads/main", "commits": []}"#).unwrap();
-        assert_eq!(event, WorkflowEvent { pull_request: None, workflow_run: None });
+        assert_eq!((&event.pull_request, &event.workflow_run), (&None, &None));
+        assert_eq!(event.pushed_to.as_deref(), Some("refs/heads/main"));
+    }
+
+    #[test]
+    fn the_default_branch_is_known_by_pushes_to_it_and_its_schedule() {
+        let is_default =
+            |event: Value, name: &str| opened(&event.to_string()).unwrap().is_of_default_branch(Some(name));
+        let push = |branch: &str| json!({"ref": branch, "repository": {"default_branch": "trunk"}});
+        assert!(is_default(push("refs/heads/trunk"), "push"));
+        for other in ["refs/heads/topic", "refs/tags/trunk", "trunk"] {
+            assert!(!is_default(push(other), "push"), "{other}");
+        }
+        assert!(!is_default(json!({"ref": "refs/heads/trunk"}), "push"));
+        assert!(is_default(json!({"schedule": "17 3 * * 1"}), "schedule"));
+        assert!(!is_default(push("refs/heads/trunk"), "workflow_dispatch"));
+        assert!(!is_default(json!({ "pull_request": pull_request() }), "pull_request"));
+
+        let run = |event: &str, branch: &str, head: &str| {
+            json!({"repository": {"default_branch": "trunk"}, "workflow_run": {
+                "id": 1, "event": event, "head_sha": SHA, "head_branch": branch,
+                "head_repository": {"full_name": head}, "repository": {"full_name": "us/wan"},
+            }})
+        };
+        for event in ["push", "schedule"] {
+            assert!(is_default(run(event, "trunk", "us/wan"), "workflow_run"), "{event}");
+            assert!(!is_default(run(event, "topic", "us/wan"), "workflow_run"), "{event}");
+        }
+        // A fork's branch may have the same name.
+        for (event, head) in [("pull_request", "us/wan"), ("pull_request", "them/wan"), ("push", "them/wan")] {
+            assert!(!is_default(run(event, "trunk", head), "workflow_run"), "{event} of {head}");
+        }
     }
 
     #[test]

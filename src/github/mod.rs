@@ -12,6 +12,7 @@ mod error;
 pub mod event;
 pub mod identity;
 mod plausible;
+pub mod webhook;
 
 use std::fmt;
 use std::str::FromStr;

@@ -24,7 +24,7 @@ use crate::children::{self, Group, Leftovers};
 use crate::files::read::{self, Limit};
 use crate::files::save;
 use crate::revision::git;
-use crate::runner::TOKEN_VARIABLE;
+use crate::runner::withhold_secrets;
 
 /// How many commits stay in the cache: those used last.
 pub const KEPT: usize = 5;
@@ -140,9 +140,10 @@ impl Checkout {
             .env("CARGO_BUILD_BUILD_DIR", build_dir_of_head().unwrap_or_else(|| self.bases.join("build")))
             .env("RUSTC_WORKSPACE_WRAPPER", &wrapper);
         // Of a `make check` that runs this program: its flags and its job server are not for this build.
-        for variable in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", TOKEN_VARIABLE] {
+        for variable in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"] {
             make.env_remove(variable);
         }
+        withhold_secrets(&mut make);
         let log = self.folder().join("build.log");
         if quiet {
             let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;

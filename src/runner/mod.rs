@@ -32,7 +32,7 @@ pub use pace::Pace;
 pub use paired_profile::paired_profile;
 pub use pauses::{Paused, pauses};
 pub use prepare::Kernels;
-pub use process::{Deadline, Program, TOKEN_VARIABLE};
+pub use process::{Deadline, Program, withhold_secrets};
 pub use requests::{Probed, forward, probe, profile, quantize, rate};
 
 use pace::Pacer;

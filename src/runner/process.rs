@@ -1,5 +1,6 @@
 //! One worker process: read line by line under a deadline, stopped while others have their turn, killed whole.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,6 +11,7 @@ use rustix::process::Signal;
 use super::interruptions::{Interruptions, SLICE, Stopwatch};
 use super::pipes::Pipes;
 use crate::children::{Exit, Group, Leftovers};
+use crate::config::WEBHOOK_VARIABLES;
 use crate::machine::environment;
 use crate::text::escape::{cut, one_line};
 
@@ -36,8 +38,8 @@ impl Program {
     }
 }
 
-/// The token that GitHub Actions gives a job. What others wrote (a worker, a base revision's build) does not get it.
-pub const TOKEN_VARIABLE: &str = "GITHUB_TOKEN";
+/// The token that GitHub Actions gives a job.
+const TOKEN_VARIABLE: &str = "GITHUB_TOKEN";
 /// How long a worker may take to exit after its last event.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often a worker that closed its output is asked whether it has exited.
@@ -62,6 +64,15 @@ impl Deadline {
     }
 }
 
+/// Keeps from `command`, which runs what others wrote (a worker, a base revision's build), the token and the address of a webhook.
+pub fn withhold_secrets(command: &mut Command) {
+    command.env_remove(TOKEN_VARIABLE);
+    let is_address = |name: &OsString| name.as_encoded_bytes().starts_with(WEBHOOK_VARIABLES.as_bytes());
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_address(name)) {
+        command.env_remove(name);
+    }
+}
+
 /// A running worker; dropping it kills its process group.
 pub struct Worker<'a> {
     group: Group,
@@ -82,7 +93,7 @@ impl<'a> Worker<'a> {
         let (name, arguments) = program.command.split_first().ok_or("the command is empty")?;
         let mut command = Command::new(name);
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.env_remove(TOKEN_VARIABLE);
+        withhold_secrets(&mut command);
         if program.is_built_in() {
             for name in environment::kept_from_built_in() {
                 command.env_remove(name);

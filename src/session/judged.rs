@@ -6,13 +6,13 @@ use wanbench::config::{Config, Thresholds};
 use wanbench::files::save;
 use wanbench::gate::doubts::Doubts;
 use wanbench::gate::{Baselines, Demands, Judge, Plan};
-use wanbench::report::{self, Flags, Invocation, Report, Source};
+use wanbench::report::{self, Flags, Invocation, Report, Source, export};
 use wanbench::store::baseline::{Baseline, ModelMemory};
 use wanbench::store::record::RunRecord;
 
 use super::status::{Error, OrStatus, Result};
 use super::terminal::Terminal;
-use crate::cli::{Format, Sources};
+use crate::cli::{ReportFormat, Sources};
 
 /// What a record is judged by.
 pub struct Judging {
@@ -122,12 +122,18 @@ pub fn read_baselines(sources: &Sources) -> Result<()> {
     Ok(())
 }
 
-/// The report in a format.
-pub fn render(report: &Report, format: Format, terminal: &Terminal) -> String {
-    match format {
-        Format::Text => text(report, terminal),
-        Format::Markdown => report::markdown::render(report),
-        Format::Json => report::json::render(report),
+/// Prints the report in a format.
+pub fn print(report: &Report, format: impl Into<ReportFormat>, terminal: &Terminal) -> Result<()> {
+    match format.into() {
+        ReportFormat::Text => terminal.print(&text(report, terminal)),
+        ReportFormat::Markdown => terminal.print(&report::markdown::render(report)),
+        ReportFormat::Json => terminal.print(&report::json::render(report)),
+        // A terminal is given no carriage return, and CSV has one at the end of each line.
+        ReportFormat::Csv => terminal.print_exactly(&export::csv::render(report)),
+        ReportFormat::Junit => terminal.print(&export::junit::render(report)),
+        ReportFormat::Bencher => terminal.print(&export::bencher::render(report)),
+        ReportFormat::GithubActionBenchmark => terminal.print(&export::action_benchmark::render(report)),
+        ReportFormat::Openmetrics => terminal.print(&export::openmetrics::render(report)),
     }
 }
 

@@ -5,18 +5,19 @@
 
 use std::path::{Path, PathBuf};
 
-use wanbench::config::{self, CommentWhen, Config};
+use secrecy::SecretString;
+use wanbench::config::{self, CommentWhen, Config, Notify};
 use wanbench::gate::{Standing, Verdict};
 use wanbench::github::check_run::{self, CheckRun};
 use wanbench::github::client::Client;
 use wanbench::github::comment as sticky;
 use wanbench::github::event::WorkflowEvent;
-use wanbench::github::{Marker, Repository};
+use wanbench::github::{Marker, Repository, webhook};
 use wanbench::machine::Machine;
-use wanbench::report::{Invocation, Report, annotations, comment};
+use wanbench::report::{Invocation, Report, annotations, comment, notice};
 use wanbench::revision::git;
 
-use super::actions::{append, asking, has_token, open_event, repository, variable};
+use super::actions::{append, asking, block_on, has_token, open_event, repository, variable};
 use super::selected::{programs, resolve_device, select};
 use super::status::{Error, ExitStatus, Result};
 use super::terminal::Terminal;
@@ -32,6 +33,8 @@ pub struct Publisher<'a> {
     args: &'a Publication,
     terminal: &'a Terminal,
     place: Place,
+    /// Whether it is about the default branch as it is, and not about a change.
+    is_of_default_branch: bool,
     origin: comment::Origin,
     /// What is posted where there are no results: of which suite and machine they would be, nobody knows.
     without_results: Marker,
@@ -54,6 +57,8 @@ pub struct Rendered {
     title: String,
     job_summary: String,
     annotations: String,
+    /// For a chat.
+    notice: String,
     standing: Standing,
     /// Whether there is to be a comment where there is none yet.
     wants_comment: bool,
@@ -66,12 +71,14 @@ impl<'a> Publisher<'a> {
         let event = open_event(&args.api)?;
         let origin = origin(&event, args);
         let place = place.unwrap_or_else(|| place_of(&event, args));
+        let is_of_default_branch =
+            place.pull_request.is_none() && event.is_of_default_branch(variable("GITHUB_EVENT_NAME").as_deref());
         let workflow = match &event.workflow_run {
             Some(run) => run.name.clone(),
             None => variable("GITHUB_WORKFLOW"),
         };
         let without_results = Marker::new(&format!("no results of {}", workflow.as_deref().unwrap_or("a workflow")));
-        Ok(Self { args, terminal, place, origin, without_results })
+        Ok(Self { args, terminal, place, is_of_default_branch, origin, without_results })
     }
 
     /// The texts about `reports`, for readers elsewhere; annotations stand at `config`. There is a new comment `when` it says.
@@ -85,6 +92,7 @@ impl<'a> Publisher<'a> {
             title: comment::title(&reports),
             job_summary: comment::render(&reports, &self.origin, JOB_SUMMARY_LIMIT),
             annotations: annotations::render(&reports, &config.display().to_string()),
+            notice: notice::render(&reports, self.origin.run_url.as_deref()),
             standing: reports.iter().map(Report::standing).max().unwrap_or(Standing::NotJudged),
             wants_comment: reports.is_empty() || reports.iter().any(|report| is_told(report, when)),
             marker,
@@ -112,6 +120,26 @@ impl<'a> Publisher<'a> {
         gravest(&statuses)
     }
 
+    /// Tells the webhook, where there is one, that the default branch fails. Whatever comes of that is no part of any status.
+    pub fn notify(&self, rendered: &Rendered, notify: &Notify) {
+        let Some(name) = &notify.webhook_env else { return };
+        if self.args.dry_run || !self.is_of_default_branch || rendered.standing != Standing::Failed {
+            return;
+        }
+        let Some(address) = variable(name).map(SecretString::from) else {
+            self.terminal.say(&format!("wanbench: nothing was sent to the webhook, since {name} is not set"));
+            return;
+        };
+        let sent = block_on(webhook::send(&address, &rendered.notice));
+        match sent.and_then(|sent| sent.map_err(Error::incomplete)) {
+            Ok(()) => self.terminal.say("wanbench: the webhook was told that the default branch fails"),
+            Err(error) => self.say_warning(&format!(
+                "the webhook could not be told that the default branch fails: {error}; check {name}, or remove webhook_env from \
+                 [notify] in the configuration"
+            )),
+        }
+    }
+
     /// Prints the annotations, which Actions show on the run's page; not in a dry run.
     pub fn annotate(&self, rendered: &Rendered) -> Result<()> {
         if self.args.dry_run { Ok(()) } else { self.terminal.print(&rendered.annotations) }
@@ -137,6 +165,7 @@ impl<'a> Publisher<'a> {
             job_summary: body.clone(),
             body,
             annotations: annotations::failure(reason),
+            notice: String::new(),
             standing: Standing::NotJudged,
             wants_comment: true,
             marker,
@@ -229,12 +258,15 @@ impl<'a> Publisher<'a> {
     /// Warns that something was not written or posted. In Actions a warning appears on the run's page.
     fn warn(&self, what: &str, outcome: Result<()>) -> ExitStatus {
         let Err(error) = outcome else { return ExitStatus::Passed };
-        let warning = format!("{what} could not be written: {error}");
+        self.say_warning(&format!("{what} could not be written: {error}"));
+        error.status()
+    }
+
+    fn say_warning(&self, warning: &str) {
         self.terminal.say_always(&format!("warning: {warning}"));
         if variable("GITHUB_ACTIONS").is_some() {
-            let _ = self.terminal.print(&annotations::warning(&warning));
+            let _ = self.terminal.print(&annotations::warning(warning));
         }
-        error.status()
     }
 }
 

@@ -31,8 +31,13 @@ impl Terminal {
 
     /// Prints a result on standard output; whatever it holds, a terminal obeys colours at most. That its reader has gone is no error: the command's own status stands.
     pub fn print(&self, text: &str) -> Result<()> {
+        self.print_exactly(&escape::terminal(text))
+    }
+
+    /// The same of a text that is made harmless already, to the byte.
+    pub fn print_exactly(&self, text: &str) -> Result<()> {
         let mut stdout = io::stdout().lock();
-        match stdout.write_all(escape::terminal(text).as_bytes()).and_then(|()| stdout.flush()) {
+        match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
             written => written.or_incomplete(|| "cannot write to standard output"),
         }

@@ -10,6 +10,8 @@ use crate::text::escape::one_line;
 use crate::text::format;
 use crate::text::wrap::wrap;
 
+pub(in crate::report) use table::Grid;
+
 /// Lines of a failed worker's standard error that are shown.
 const STDERR_LINES: usize = 5;
 
@@ -135,8 +137,8 @@ impl Page {
 
 /// Whether escape sequences are written.
 #[derive(Clone, Copy)]
-struct Paint {
-    color: bool,
+pub(in crate::report) struct Paint {
+    pub color: bool,
 }
 
 impl Paint {

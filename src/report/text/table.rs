@@ -80,10 +80,13 @@ pub(super) fn throughput(report: &Report, paint: Paint, width: usize) -> String 
 }
 
 /// A table in columns of equal width: the head with a rule below it, and a line for each row.
-struct Grid {
-    text: String,
-    lines: Vec<String>,
-    width: usize,
+pub(in crate::report) struct Grid {
+    /// The head and the rule.
+    pub text: String,
+    /// A line for each row.
+    pub lines: Vec<String>,
+    /// Columns of the widest line.
+    pub width: usize,
 }
 
 impl Grid {
@@ -95,7 +98,7 @@ impl Grid {
     }
 
     /// Columns of words are flush left, those of numbers flush right.
-    fn of(
+    pub fn of(
         header: &[&str],
         is_word: impl Fn(&str) -> bool,
         rows: impl Iterator<Item = Vec<String>>,
