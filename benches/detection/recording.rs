@@ -1,6 +1,7 @@
 //! Real launches on this machine, some of them with real extra work, as data to judge rules by.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Barrier;
 use std::sync::mpsc::channel;
@@ -197,8 +198,11 @@ impl Launcher {
                 let (starters, sender) = (&starters, sender.clone());
                 scope.spawn(move || {
                     let (backend, percent) = &arms[*arm];
+                    // The others wait for it at the barrier, so a panic is handed on as an error.
+                    let started = catch_unwind(AssertUnwindSafe(|| self.start(*arm, backend, *percent)));
+                    let started = started.unwrap_or_else(|_| Err(Error::msg("the start of a launch panicked")));
                     // The receiver is there until the block's end.
-                    let _ = sender.send((*arm, self.start(*arm, backend, *percent)));
+                    let _ = sender.send((*arm, started));
                     starters.wait();
                 });
             }
