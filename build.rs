@@ -4,6 +4,7 @@
 //! Every link argument here is a `rustc-link-arg-bin`: a `rustc-link-lib` of this package would reach all its programs through
 //! the library target, and `wanbench` itself must run without any framework.
 
+use std::process::Command;
 use std::{env, fs};
 
 /// On Linux, has the folder go before LD_LIBRARY_PATH: as RPATH, not as RUNPATH.
@@ -11,6 +12,9 @@ const BEFORE_THE_ENVIRONMENT: &str = "-Wl,--disable-new-dtags";
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    if for_system("macos") {
+        tell_sdk();
+    }
     if cfg!(feature = "mlx") {
         tell_version("mlx-rs", "MLX_RS_VERSION");
         find_mlx_at_run_time();
@@ -22,8 +26,20 @@ fn main() {
     }
 }
 
-fn for_linux() -> bool {
-    env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux")
+fn for_system(name: &str) -> bool {
+    env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == name)
+}
+
+/// Sets WANBENCH_MACOS_SDK to the version of Apple's SDK that the programs are built with, which decides how the system treats them.
+fn tell_sdk() {
+    for variable in ["SDKROOT", "DEVELOPER_DIR"] {
+        println!("cargo::rerun-if-env-changed={variable}");
+    }
+    let asked = Command::new("xcrun").args(["--sdk", "macosx", "--show-sdk-version"]).output().ok();
+    let answer = asked.map(|asked| String::from_utf8_lossy(&asked.stdout).trim().to_owned()).unwrap_or_default();
+    let is_version = answer.starts_with(|first: char| first.is_ascii_digit())
+        && answer.chars().all(|character| character.is_ascii_digit() || character == '.');
+    println!("cargo::rustc-env=WANBENCH_MACOS_SDK={}", if is_version { answer.as_str() } else { "unknown" });
 }
 
 /// Sets `variable` for the programs to the version that Cargo.lock has of `package`, which does not tell it itself.
@@ -41,7 +57,7 @@ fn find_mlx_at_run_time() {
     println!("cargo::rerun-if-env-changed=WANBENCH_MLX_LIB");
     if let Ok(folder) = env::var("WANBENCH_MLX_LIB") {
         println!("cargo::rustc-link-arg-bin=wanbench-mlx=-Wl,-rpath,{folder}");
-        if for_linux() {
+        if for_system("linux") {
             println!("cargo::rustc-link-arg-bin=wanbench-mlx={BEFORE_THE_ENVIRONMENT}");
         }
     }
@@ -68,7 +84,7 @@ mod torch {
             "-lc10".into(),
             format!("-Wl,-rpath,{}", lib.display()),
         ];
-        if super::for_linux() {
+        if super::for_system("linux") {
             arguments.push(super::BEFORE_THE_ENVIRONMENT.into());
             // libtorch needs it, and would find another one in LD_LIBRARY_PATH first.
             if lib.join("libgomp.so.1").exists() {

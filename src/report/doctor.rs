@@ -36,6 +36,8 @@ pub struct BackendState {
     pub program: Option<PathBuf>,
     /// What the worker answered to a probe, or why it did not.
     pub state: Result<Probed, String>,
+    /// Why it does not open on the machine's GPU, in the framework's words, where it opened on the CPU in its place.
+    pub lacks_gpu: Option<String>,
 }
 
 /// The doctor's findings as text, with a final newline.
@@ -113,8 +115,10 @@ fn backend_lines(Doctor { backends, configuration, .. }: &Doctor) -> Vec<Line> {
 }
 
 fn warnings(backend: &BackendState, width: usize) -> Vec<Line> {
-    let line = |words: &&str| Line::new("warn", format!("{:<width$}  {words}", backend.name));
-    own_words(backend).iter().map(line).collect()
+    let line = |words: &str| Line::new("warn", format!("{:<width$}  {words}", backend.name));
+    let lacks_gpu =
+        backend.lacks_gpu.iter().map(|reason| line("computes on the CPU of a machine with a GPU").then(reason));
+    own_words(backend).into_iter().map(line).chain(lacks_gpu).collect()
 }
 
 /// What a worker that opened says of itself, with its name before it: that something is missing, and the way out. What its
@@ -126,7 +130,7 @@ fn own_words(backend: &BackendState) -> Vec<&str> {
 
 fn backend_line(backend: &BackendState, width: usize, configuration: &str) -> Line {
     let way_out = |backend: &BackendState| match backend.is_built_in {
-        true => "to build it: make build".to_owned(),
+        true => "to build it: make build, with DEVICE=cuda for an NVIDIA GPU".to_owned(),
         false => format!("to correct it: `command` under [backends.{}] in {configuration}", backend.name),
     };
     let name = format!("{:<width$}", backend.name);
@@ -175,7 +179,7 @@ fn finding_line(finding: &Finding) -> Line {
 
 fn summary(doctor: &Doctor) -> String {
     let of_machine = doctor.findings.iter().filter(|finding| finding.severity == Severity::Warning).count();
-    let of_workers: usize = doctor.backends.iter().map(|backend| own_words(backend).len()).sum();
+    let of_workers: usize = doctor.backends.iter().map(|backend| warnings(backend, 0).len()).sum();
     let warnings = of_machine + of_workers;
     let closed: Vec<&str> =
         doctor.backends.iter().filter(|backend| !backend.is_open()).map(|backend| backend.name.as_str()).collect();
@@ -255,6 +259,7 @@ mod tests {
             command: vec![program.clone()],
             program: Some(program.into()),
             state: Ok(Probed { ready, said: Vec::new() }),
+            lacks_gpu: None,
         }
     }
 
@@ -266,6 +271,7 @@ mod tests {
             command,
             program: program.map(PathBuf::from),
             state: Err(reason.into()),
+            lacks_gpu: None,
         }
     }
 
@@ -282,7 +288,7 @@ Backends
           mlx 0.29.1, mlx-rs 0.33.0
           /repo/target/release/wanbench-mlx
   fail  torch  not found: /repo/target/release/wanbench-torch
-          to build it: make build
+          to build it: make build, with DEVICE=cuda for an NVIDIA GPU
 
 Power and heat
   ok    on mains power
@@ -326,6 +332,17 @@ Not ready to measure: cannot open torch.
         }
         let text = render(&Doctor { backends: vec![mlx], ..doctor() });
         assert!(text.contains("  warn  mlx  no header: install it [2K\n") && !text.contains("library"), "{text}");
+        assert!(text.ends_with("Ready to measure; the 2 warnings above would distort a measurement.\n"), "{text}");
+    }
+
+    #[test]
+    fn a_worker_on_the_cpu_of_a_machine_with_a_gpu_is_a_warning_with_the_frameworks_words() {
+        let mut mlx = open("mlx", protocol::VERSION);
+        mlx.lacks_gpu = Some("MLX finds no GPU here (no metallib)".into());
+        let text = render(&Doctor { backends: vec![mlx], ..doctor() });
+        let expected =
+            "  warn  mlx  computes on the CPU of a machine with a GPU\n          MLX finds no GPU here (no metallib)\n";
+        assert!(text.contains(expected), "{text}");
         assert!(text.ends_with("Ready to measure; the 2 warnings above would distort a measurement.\n"), "{text}");
     }
 

@@ -83,7 +83,9 @@ fn serve<B: Backend>(wire: &mut Wire) -> Result<()> {
     let (request, turns) = wire::read_request()?;
     let mut backend = B::open(request.device())?;
     libraries::check(B::LIBRARIES)?;
-    let versions = backend.versions().into_iter().map(|(name, version)| (name.to_owned(), version)).collect();
+    let sdk = option_env!("WANBENCH_MACOS_SDK").map(|version| ("macos-sdk", version.to_owned()));
+    let versions = backend.versions().into_iter().chain(sdk);
+    let versions = versions.map(|(name, version)| (name.to_owned(), version)).collect();
     wire.send(&Event::Ready(Ready {
         protocol: protocol::VERSION,
         worker: B::NAME.to_owned(),
