@@ -39,7 +39,7 @@ enum Told {
 
 const SYSCTL: &str = "/usr/sbin/sysctl";
 
-const QUESTIONS: [Question; 6] = [
+const QUESTIONS: [Question; 9] = [
     Question { topic: Topic::Power, program: "/usr/bin/pmset", arguments: &["-g", "batt"], judge: power },
     Question { topic: Topic::Power, program: "/usr/bin/pmset", arguments: &["-g"], judge: low_power_mode },
     Question {
@@ -51,7 +51,15 @@ const QUESTIONS: [Question; 6] = [
     Question { topic: Topic::Load, program: "/usr/bin/tmutil", arguments: &["status"], judge: time_machine },
     Question { topic: Topic::Host, program: SYSCTL, arguments: &["-n", "kern.hv_vmm_present"], judge: virtual_machine },
     Question { topic: Topic::Host, program: SYSCTL, arguments: &["-n", "sysctl.proc_translated"], judge: translated },
+    // Asked for again where their answers are used: here only whether those are known.
+    Question::of(Topic::Host, VERSIONS, |text| known(parse_versions(text).len() == 2)),
+    Question::of(Topic::Load, PROCESS_STATES, |text| known(parse_states(text).is_some())),
+    Question::of(Topic::Host, WIRED_LIMIT, |text| known(text.trim().parse::<u64>().is_ok())),
 ];
+
+fn known(is_known: bool) -> Told {
+    if is_known { Told::Fine } else { Told::Unknown }
+}
 
 /// A program and its arguments.
 type Tool = (&'static str, &'static [&'static str]);
@@ -63,12 +71,9 @@ const GPU_REPORT: Tool = ("/usr/sbin/system_profiler", &["SPDisplaysDataType", "
 const PROCESS_STATES: Tool = ("/bin/ps", &["-axo", "stat="]);
 
 /// What else this module asks, and what only a report of all that macOS tells has.
-const OTHERS: [Tool; 9] = [
-    VERSIONS,
-    WIRED_LIMIT,
+const OTHERS: [Tool; 6] = [
     GPU_REGISTRY,
     GPU_REPORT,
-    PROCESS_STATES,
     (SYSCTL, &["-n", "machdep.cpu.brand_string"]),
     (SYSCTL, &["-n", "hw.memsize"]),
     ("/usr/bin/vm_stat", &[]),
@@ -85,6 +90,10 @@ pub fn commands() -> impl Iterator<Item = Tool> {
 }
 
 impl Question {
+    const fn of(topic: Topic, (program, arguments): Tool, judge: fn(&str) -> Told) -> Self {
+        Self { topic, program, arguments, judge }
+    }
+
     /// The finding that `answer` is; `None` where all is fine.
     fn judge(&self, answer: Option<&str>) -> Option<Finding> {
         let what = match answer.map(self.judge) {
@@ -280,7 +289,7 @@ mod tests {
 
     #[test]
     fn the_gpu_has_the_administrators_limit_or_the_usual_share() {
-        assert_eq!(parse_wired_limit("180000\n"), Some(180_000 << 20));
+        assert_eq!(parse_wired_limit(printed!("sysctl-n-iogpu.wired_limit_mb.set.m1max")), Some(26_000 << 20));
         assert_eq!(parse_wired_limit("0\n"), None);
         assert_eq!(parse_wired_limit("unknown oid"), None);
         assert_eq!(usual_gpu_limit(64 << 30), 48 << 30);
@@ -400,21 +409,29 @@ mod tests {
         assert!(finding.to_string().contains("`notifyutil -g com.apple"), "{finding}");
         assert!(finding.to_string().contains("wanbench doctor --report"), "{finding}");
         assert!(pressure.judge(None).unwrap().what.ends_with("does not run here"));
+
+        let known = [printed!("sw_vers.26.3"), printed!("ps-stat.2024"), "0\n"];
+        for (question, known) in QUESTIONS[6..].iter().zip(known) {
+            assert_eq!(question.judge(Some(known)), None, "{}", question.program);
+            assert!(question.judge(Some("\n")).unwrap().what.ends_with("says nothing that wanbench knows"));
+            assert!(question.judge(None).unwrap().what.ends_with("does not run here"));
+        }
     }
 
     #[test]
     fn processes_that_run_are_counted_but_for_ps_itself() {
         assert_eq!(parse_states("Ss\nS\nR+\nU\nRs\nS+\n"), Some(1));
+        assert_eq!(parse_states(printed!("ps-stat.2024")), Some(0));
         assert_eq!(parse_states("S\nR+\n"), Some(0));
         assert_eq!(parse_states(""), None);
     }
 
     #[test]
     fn virtual_and_translated_machines_are_told() {
-        assert_eq!(severity(virtual_machine("1\n")), Some(Severity::Warning));
+        assert_eq!(severity(virtual_machine(printed!("sysctl-n-kern.hv_vmm_present.1"))), Some(Severity::Warning));
         assert_eq!(severity(virtual_machine("0\n")), Some(Severity::Ok));
         assert_eq!(virtual_machine(""), Told::Unknown);
-        assert_eq!(severity(translated("1\n")), Some(Severity::Warning));
+        assert_eq!(severity(translated(printed!("sysctl-n-sysctl.proc_translated.1"))), Some(Severity::Warning));
         assert_eq!(severity(translated("0\n")), None);
     }
 }
