@@ -42,6 +42,9 @@ pub enum Command {
     /// Record, show and compare baselines
     #[command(subcommand)]
     Baseline(Baseline),
+    /// Keep runs for good
+    #[command(subcommand)]
+    History(History),
     /// Judge saved results against earlier results of the same machine
     Compare(Compare),
     /// Render saved results
@@ -619,6 +622,40 @@ pub struct Import {
     /// The configuration's name of the report's model, where the report calls it otherwise
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum History {
+    /// Add a run to the history, judged by today's configuration and baselines; a run that is there stays as it is
+    Record(Record),
+}
+
+/// Where the history is.
+#[derive(Clone, Debug, Args)]
+pub struct HistoryPlace {
+    /// Folder of the history, in place of a branch
+    #[arg(long, value_name = "DIR", conflicts_with = "branch")]
+    pub folder: Option<PathBuf>,
+    /// Branch of this repository that holds the history
+    #[arg(long, value_name = "NAME", default_value = "wanbench-data")]
+    pub branch: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Record {
+    #[command(flatten)]
+    pub sources: Sources,
+    #[command(flatten)]
+    pub place: HistoryPlace,
+    /// The saved results
+    #[arg(long, value_name = "FILE", default_value = "results.json")]
+    pub from: PathBuf,
+    /// Name of the runs that it belongs to, where they are not the default branch's: `wanbench history --label` shows these alone
+    #[arg(long, value_name = "TEXT")]
+    pub label: Option<String>,
+    /// Push the branch to this remote, on top of what others pushed
+    #[arg(long, value_name = "REMOTE", conflicts_with = "folder")]
+    pub push: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -7,10 +7,12 @@ use crate::config::Thresholds;
 use crate::config::{Case, Workload, link_references};
 use crate::gate::doubts::Doubts;
 use crate::gate::{Baselines, Demands, Judge, Plan};
+use crate::history;
 use crate::machine::Machine;
 use crate::protocol::{Device, DeviceKind, MemoryKind, Rates};
 use crate::report::{Invocation, Report, Source};
 use crate::store::baseline::{Baseline, ModelMemory};
+use crate::store::history::Entry;
 use crate::store::record::{
     ArmKind, BaseRevision, Canary, CaseRecord, Failure, Launch, Measured, Outcome, Parity, RunRecord, SCHEMA, Skipped,
     Tool,
@@ -299,4 +301,10 @@ pub(crate) fn measured(step: f64, steps: usize, process_peak_bytes: Option<u64>)
         process_peak_bytes,
         output: None,
     }
+}
+
+/// The entry of the history of [`Scenario::new`].
+pub(crate) fn history_entry() -> Entry {
+    let report = Scenario::new().report();
+    history::entry(&report.record, &report.outcome, &report.doubts, None)
 }

@@ -1,0 +1,5 @@
+//! `wanbench history`: show, record.
+
+mod record;
+
+pub use record::record;
