@@ -308,3 +308,13 @@ pub(crate) fn history_entry() -> Entry {
     let report = Scenario::new().report();
     history::entry(&report.record, &report.outcome, &report.doubts, None)
 }
+
+/// The entry of such a run, days later, in which the case `name` takes so many times as long.
+pub(crate) fn history_run(day: usize, name: &str, factor: f64) -> Entry {
+    let mut scenario = Scenario::new();
+    scenario.slow_down(name, factor);
+    scenario.record.started += jiff::SignedDuration::from_hours(24 * day as i64);
+    scenario.record.tool.commit = Some(format!("{day:07}{}", &"1f837a6c0ffee1f837a6c0ffee1f837a6c0ffee1"[7..]));
+    let report = scenario.report();
+    history::entry(&report.record, &report.outcome, &report.doubts, None)
+}

@@ -221,3 +221,52 @@ fn a_push_that_is_refused_for_good_ends_with_gits_words() {
     );
     assert_eq!(git(&project.path("one"), &["for-each-ref", "refs/heads"]), "", "what was not pushed is not recorded");
 }
+
+#[test]
+fn the_history_is_shown_as_lines_values_and_json_from_a_branch_and_from_a_folder() {
+    let project = measured();
+    let repository = project.path("");
+    git(&repository, &["init", "--quiet", "--initial-branch", "trunk"]);
+    let none = project.wanbench(&["history"]);
+    assert_eq!(none.status, 2);
+    assert!(none.stderr.contains("there is no history in the branch wanbench-data: record a run"), "{}", none.stderr);
+    for (minute, seconds) in [(1, 0.1), (2, 0.1), (3, 0.125)] {
+        begin_at(&project, minute);
+        project.edit("results.json", |results| {
+            for launch in results["cases"][1]["launches"].as_array_mut().unwrap() {
+                launch["outcome"]["measured"]["step_seconds"] = vec![seconds; 2].into();
+            }
+        });
+        record(&project, &[]);
+        record(&project, &["--folder", "history"]);
+    }
+    let shown = project.wanbench(&["history", "--case", "fast"]);
+    assert_eq!(shown.status, 0, "{}", shown.stderr);
+    let lines: Vec<&str> = shown.stdout.lines().collect();
+    assert!(lines[0].ends_with(", step time: 3 runs of 2026-11-30"), "{}", shown.stdout);
+    assert_eq!(lines[2].split_whitespace().collect::<Vec<_>>(), ["fast/5f/none", "▁▁█", "125", "ms", "+25.0%"]);
+    assert_eq!(project.wanbench(&["history", "--case", "fast", "--folder", "history"]).stdout, shown.stdout);
+    let csv = project.wanbench(&["history", "--metric", "speedup", "--last", "2", "--csv"]);
+    assert_eq!(csv.stdout.lines().count(), 3, "{}", csv.stdout);
+    assert!(
+        csv.stdout.lines().nth(2).unwrap().contains("fast/5f/none,speedup,ratio,2026-11-30T17:03:03Z,"),
+        "{}",
+        csv.stdout
+    );
+    let json = project.wanbench(&["history", "--since", "2026-12-01", "--json"]);
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&json.stdout).unwrap()["series"], serde_json::json!([]));
+    assert!(json.stderr.contains("none of the 3 recorded runs is what the flags ask for"), "{}", json.stderr);
+
+    // A file that was changed by hand hides no other.
+    let machine = std::fs::read_dir(project.path("history")).unwrap().next().unwrap().unwrap().path();
+    let mut files: Vec<_> = std::fs::read_dir(machine).unwrap().map(|file| file.unwrap().path()).collect();
+    files.sort();
+    let text = std::fs::read_to_string(&files[2]).unwrap();
+    std::fs::write(&files[2], text.replace("0.125", "0.101")).unwrap();
+    let shown = project.wanbench(&["history", "--case", "fast", "--folder", "history"]);
+    assert!(
+        shown.stdout.contains("step time: 2 runs") && shown.stderr.contains("by its content its name is"),
+        "{}",
+        shown.stderr
+    );
+}

@@ -23,6 +23,7 @@ mod drift;
 mod environment;
 mod evidence;
 mod headline;
+pub mod history;
 pub mod json;
 pub mod markdown;
 mod next_steps;

@@ -6,7 +6,7 @@ use wanbench::revision::data_branch::DataBranch;
 use wanbench::store::entries::{self, Addition};
 use wanbench::store::history::Entry;
 
-use super::status::{OrStatus, Result};
+use super::status::{Error, OrStatus, Result};
 use super::terminal::Terminal;
 use crate::cli::HistoryPlace;
 
@@ -47,6 +47,37 @@ impl Place {
             });
         }
         Ok(())
+    }
+
+    /// All entries that can be read; each other file is named with the reason.
+    ///
+    /// # Errors
+    /// Where there is no history.
+    pub fn entries(&self, terminal: &Terminal) -> Result<Vec<Entry>> {
+        let is_there = match self {
+            Self::Folder(folder) => Ok(folder.is_dir()),
+            Self::Branch(branch) => branch.exists(),
+        };
+        if !is_there.or_usage(|| format!("cannot read {}", self.name()))? {
+            return Err(Error::usage(format!(
+                "there is no history in {}: record a run with `wanbench history record`, fetch the branch (`git fetch origin \
+                 wanbench-data:wanbench-data`), or name another place with --branch or --folder",
+                self.name()
+            )));
+        }
+        let files = match self {
+            Self::Folder(folder) => entries::files_in_folder(folder).map_err(anyhow::Error::from),
+            Self::Branch(branch) => branch.files(),
+        };
+        let mut read = Vec::new();
+        for (path, text) in files.or_usage(|| format!("cannot read {}", self.name()))? {
+            let parsed = text.map_err(|error| format!("{}: {error}", path.display()));
+            match parsed.and_then(|text| Entry::parse(&text, &path).map_err(|error| error.to_string())) {
+                Ok(entry) => read.push(entry),
+                Err(error) => terminal.say_always(&format!("warning: left out: {error}")),
+            }
+        }
+        Ok(read)
     }
 
     /// In words.
