@@ -689,6 +689,26 @@ pub enum MetricArg {
 pub enum HistoryCommand {
     /// Add a run to the history, judged by today's configuration and baselines; a run that is there stays as it is
     Record(Record),
+    /// Add the runs of other files: a baseline's jobs, or github-action-benchmark's data.js
+    Import(HistoryImport),
+}
+
+#[derive(Debug, Args)]
+pub struct HistoryImport {
+    #[command(flatten)]
+    pub place: HistoryPlace,
+    /// Baselines, or data.js of github-action-benchmark
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// The machine that measured a data.js, which does not say it
+    #[arg(long, value_name = "NAME")]
+    pub machine: Option<String>,
+    /// A data.js was measured on a GPU
+    #[arg(long)]
+    pub gpu: bool,
+    /// Push the branch to this remote, on top of what others pushed
+    #[arg(long, value_name = "REMOTE", conflicts_with = "folder")]
+    pub push: Option<String>,
 }
 
 /// Where the history is.

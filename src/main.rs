@@ -46,6 +46,7 @@ fn run(command: &cli::Command, terminal: &Terminal) -> Result<ExitStatus> {
         cli::Command::History(cli::History { command: None, view }) => commands::history::show(view, terminal),
         cli::Command::History(cli::History { command: Some(command), .. }) => match command {
             cli::HistoryCommand::Record(args) => commands::history::record(args, terminal),
+            cli::HistoryCommand::Import(args) => commands::history::import(args, terminal),
         },
         cli::Command::Compare(args) => commands::compare::compare(args, terminal),
         cli::Command::Report(args) => commands::report::report(args, terminal),

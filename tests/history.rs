@@ -270,3 +270,38 @@ fn the_history_is_shown_as_lines_values_and_json_from_a_branch_and_from_a_folder
         shown.stderr
     );
 }
+
+#[test]
+fn runs_that_were_kept_elsewhere_are_imported_once() {
+    let project = measured();
+    let update = project.wanbench(&["baseline", "update", "--from", "results.json", "--yes"]);
+    assert_eq!(update.status, 0, "{}", update.stderr);
+    let baseline = project.machine_baseline();
+    let data = r#"window.BENCHMARK_DATA = {"entries": {"Wan": [{"commit": {"id": "c0ffee"}, "date": 1772368496000,
+        "benches": [{"name": "fast/5f/none", "value": 90, "unit": "ms"}, {"name": "score", "value": 1, "unit": "points"}]}]}}"#;
+    project.write("data.js", data);
+    let nameless = project.wanbench(&["history", "import", "--folder", "history", "data.js"]);
+    assert_eq!(nameless.status, 2);
+    assert!(
+        nameless.stderr.contains("data.js does not say on which machine it was measured: pass --machine NAME"),
+        "{}",
+        nameless.stderr
+    );
+    let machine = Path::new(&baseline).file_stem().unwrap().to_str().unwrap();
+    let import = ["history", "import", "--folder", "history", &baseline, "data.js", "--machine", machine];
+    let first = project.wanbench(&import);
+    assert_eq!((first.status, first.stderr.matches("recorded ").count()), (0, 2), "{}", first.stderr);
+    assert!(
+        first.stderr.contains("not imported, since they are neither times, sizes nor speedups: score (points)"),
+        "{}",
+        first.stderr
+    );
+    let again = project.wanbench(&import);
+    assert_eq!((again.status, again.stderr.matches("has this run already").count()), (0, 2), "{}", again.stderr);
+    let shown = project.wanbench(&["history", "--folder", "history", "--case", "fast"]);
+    assert!(shown.stdout.contains("fast/5f/none  ▁█     100 ms     +11.1%"), "{}", shown.stdout);
+    // The run itself goes before its import.
+    record(&project, &["--folder", "history"]);
+    let csv = project.wanbench(&["history", "--folder", "history", "--case", "fast", "--csv"]).stdout;
+    assert!(csv.lines().count() == 3 && csv.lines().nth(2).unwrap().contains(",tiny,0.1,"), "{csv}");
+}

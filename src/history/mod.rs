@@ -3,6 +3,7 @@
 
 mod change_points;
 mod entry;
+pub mod import;
 mod series;
 
 pub use change_points::ShiftKind;
