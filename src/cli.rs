@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use secrecy::SecretString;
 use wanbench::config;
 use wanbench::protocol::DeviceChoice;
@@ -42,6 +44,8 @@ pub enum Command {
     /// Record, show and compare baselines
     #[command(subcommand)]
     Baseline(Baseline),
+    /// Show how the figures developed over all recorded runs; record runs
+    History(History),
     /// Judge saved results against earlier results of the same machine, or show two machines or versions side by side
     Compare(Compare),
     /// Render saved results
@@ -619,6 +623,120 @@ pub struct Import {
     /// The configuration's name of the report's model, where the report calls it otherwise
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct History {
+    #[command(subcommand)]
+    pub command: Option<HistoryCommand>,
+    #[command(flatten)]
+    pub view: HistoryView,
+}
+
+#[derive(Debug, Args)]
+pub struct HistoryView {
+    #[command(flatten)]
+    pub place: HistoryPlace,
+    /// The figure
+    #[arg(long, value_enum, default_value_t = MetricArg::Step)]
+    pub metric: MetricArg,
+    /// Only machines whose name contains this
+    #[arg(long, value_name = "TEXT")]
+    pub machine: Option<String>,
+    /// Only cases whose name contains this; may be repeated
+    #[arg(long, value_name = "TEXT")]
+    pub case: Vec<String>,
+    /// The runs that were recorded with this label, in place of those without
+    #[arg(long, value_name = "TEXT")]
+    pub label: Option<String>,
+    /// Only runs from this day on, in UTC, such as 2026-11-30
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    pub since: Option<Timestamp>,
+    /// Only the last N runs of each case
+    #[arg(long, value_name = "N")]
+    pub last: Option<NonZero<usize>>,
+    /// Print comma-separated values, a line for each run
+    #[arg(long, conflicts_with = "json")]
+    pub csv: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The beginning of a day, or a moment.
+fn day(text: &str) -> Result<Timestamp, String> {
+    let beginning = |day: jiff::civil::Date| day.to_zoned(TimeZone::UTC).map(|beginning| beginning.timestamp());
+    let day = text.parse().and_then(beginning);
+    day.or_else(|_| text.parse()).map_err(|_| "a date such as 2026-11-30 is expected".to_owned())
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum MetricArg {
+    /// Median step time
+    Step,
+    /// Step time of the reference over the case's
+    Speedup,
+    /// The device's peak
+    Peak,
+    /// Bytes of the weights
+    Model,
+    /// Loading time
+    Load,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum HistoryCommand {
+    /// Add a run to the history, judged by today's configuration and baselines; a run that is there stays as it is
+    Record(Record),
+    /// Add the runs of other files: a baseline's jobs, or github-action-benchmark's data.js
+    Import(HistoryImport),
+}
+
+#[derive(Debug, Args)]
+pub struct HistoryImport {
+    #[command(flatten)]
+    pub place: HistoryPlace,
+    /// Baselines, or data.js of github-action-benchmark
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// The machine that measured a data.js, which does not say it
+    #[arg(long, value_name = "NAME")]
+    pub machine: Option<String>,
+    /// A data.js was measured on a GPU
+    #[arg(long)]
+    pub gpu: bool,
+    /// Push the branch to this remote, on top of what others pushed
+    #[arg(long, value_name = "REMOTE", conflicts_with = "folder")]
+    pub push: Option<String>,
+}
+
+/// Where the history is.
+#[derive(Clone, Debug, Args)]
+pub struct HistoryPlace {
+    /// Folder of the history, in place of a branch
+    #[arg(long, value_name = "DIR", conflicts_with = "branch")]
+    pub folder: Option<PathBuf>,
+    /// Branch of this repository that holds the history
+    #[arg(long, value_name = "NAME", default_value = "wanbench-data")]
+    pub branch: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Record {
+    #[command(flatten)]
+    pub sources: Sources,
+    #[command(flatten)]
+    pub place: HistoryPlace,
+    /// The saved results
+    #[arg(long, value_name = "FILE", default_value = "results.json")]
+    pub from: PathBuf,
+    /// Name of the runs that it belongs to, where they are not the default branch's: `wanbench history --label` shows these alone
+    #[arg(long, value_name = "TEXT")]
+    pub label: Option<String>,
+    /// Push the branch to this remote, on top of what others pushed
+    #[arg(long, value_name = "REMOTE", conflicts_with = "folder")]
+    pub push: Option<String>,
 }
 
 #[derive(Debug, Args)]

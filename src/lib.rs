@@ -35,6 +35,8 @@ pub mod runner;
 
 pub mod revision;
 
+pub mod history;
+
 pub mod report;
 
 pub mod github;

@@ -43,6 +43,11 @@ fn run(command: &cli::Command, terminal: &Terminal) -> Result<ExitStatus> {
         cli::Command::Baseline(cli::Baseline::Show(args)) => commands::baseline::show(args, terminal),
         cli::Command::Baseline(cli::Baseline::Diff(args)) => commands::baseline::diff(args, terminal),
         cli::Command::Baseline(cli::Baseline::Import(args)) => commands::baseline::import(args, terminal),
+        cli::Command::History(cli::History { command: None, view }) => commands::history::show(view, terminal),
+        cli::Command::History(cli::History { command: Some(command), .. }) => match command {
+            cli::HistoryCommand::Record(args) => commands::history::record(args, terminal),
+            cli::HistoryCommand::Import(args) => commands::history::import(args, terminal),
+        },
         cli::Command::Compare(args) => commands::compare::compare(args, terminal),
         cli::Command::Report(args) => commands::report::report(args, terminal),
         cli::Command::Comment(args) => commands::comment::comment(args, terminal),

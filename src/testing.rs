@@ -7,10 +7,12 @@ use crate::config::Thresholds;
 use crate::config::{Case, Workload, link_references};
 use crate::gate::doubts::Doubts;
 use crate::gate::{Baselines, Demands, Judge, Plan};
+use crate::history;
 use crate::machine::Machine;
 use crate::protocol::{Device, DeviceKind, MemoryKind, Rates};
 use crate::report::{Invocation, Report, Source};
 use crate::store::baseline::{Baseline, ModelMemory};
+use crate::store::history::Entry;
 use crate::store::record::{
     ArmKind, BaseRevision, Canary, CaseRecord, Failure, Launch, Measured, Outcome, Parity, RunRecord, SCHEMA, Skipped,
     Tool,
@@ -298,4 +300,20 @@ pub(crate) fn measured(step: f64, steps: usize, process_peak_bytes: Option<u64>)
         process_peak_bytes,
         output: None,
     }
+}
+
+/// The entry of the history of [`Scenario::new`].
+pub(crate) fn history_entry() -> Entry {
+    let report = Scenario::new().report();
+    history::entry(&report.record, &report.outcome, &report.doubts, None)
+}
+
+/// The entry of such a run, days later, in which the case `name` takes so many times as long.
+pub(crate) fn history_run(day: usize, name: &str, factor: f64) -> Entry {
+    let mut scenario = Scenario::new();
+    scenario.slow_down(name, factor);
+    scenario.record.started += jiff::SignedDuration::from_hours(24 * day as i64);
+    scenario.record.tool.commit = Some(format!("{day:07}{}", &"1f837a6c0ffee1f837a6c0ffee1f837a6c0ffee1"[7..]));
+    let report = scenario.report();
+    history::entry(&report.record, &report.outcome, &report.doubts, None)
 }

@@ -10,4 +10,4 @@ mod output;
 pub use group::{Exit, Group, Leftovers};
 pub use guard::{Guard, enable, stand_guard};
 pub use open_files::allow_for;
-pub use output::output;
+pub use output::{output, output_with};

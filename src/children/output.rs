@@ -11,7 +11,15 @@ use super::{Group, Leftovers};
 /// # Errors
 /// The operating system's reason for which it cannot be started or read from.
 pub fn output(command: &mut Command) -> io::Result<Output> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    output_with(command, Stdio::null())
+}
+
+/// The same with `input`, such as a file.
+///
+/// # Errors
+/// As of [`output`].
+pub fn output_with(command: &mut Command, input: impl Into<Stdio>) -> io::Result<Output> {
+    command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut group = Group::spawn(command, Leftovers::Kept)?;
     let (stdout, stderr) = (group.child.stdout.take(), group.child.stderr.take());
     // Both at once: a full pipe would stop it.

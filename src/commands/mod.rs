@@ -7,6 +7,7 @@ pub mod comment;
 pub mod compare;
 pub mod doctor;
 pub mod guard;
+pub mod history;
 pub mod init;
 pub mod parity;
 pub mod plan;

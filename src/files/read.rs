@@ -30,6 +30,8 @@ impl Limit {
     pub const CALIBRATION: Self = Self { what: "a calibration", bytes: 1 << 30 };
     /// A machine's baseline or the models' memory.
     pub const BASELINE: Self = Self { what: "a baseline", bytes: 256 << 20 };
+    /// One run of the history.
+    pub const HISTORY: Self = Self { what: "an entry of the history", bytes: 64 << 20 };
     /// A report to import.
     pub const REPORT: Self = Self { what: "a report", bytes: 64 << 20 };
     /// The JSON of a checkpoint: its configuration, its index, the manifest of a quantized one.

@@ -24,6 +24,7 @@ mod environment;
 mod evidence;
 pub mod export;
 mod headline;
+pub mod history;
 pub mod json;
 pub mod markdown;
 mod next_steps;

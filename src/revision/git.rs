@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
@@ -141,7 +141,7 @@ fn blobs(folder: &Path, commit: &str, path: &OsStr) -> Result<Vec<(String, PathB
 }
 
 /// git in `folder`, whatever repository the environment names, as it does in a hook.
-fn git(folder: &Path) -> Command {
+pub(super) fn git(folder: &Path) -> Command {
     let mut git = Command::new("git");
     // Nor does it ask at a terminal, at whose side it does not stand.
     git.current_dir(folder).env("GIT_TERMINAL_PROMPT", "0");
@@ -152,8 +152,13 @@ fn git(folder: &Path) -> Command {
 }
 
 /// What `git` prints; an error with its words where it fails.
-fn run(git: &mut Command) -> Result<Vec<u8>> {
-    let output = children::output(git).context("cannot start git")?;
+pub(super) fn run(git: &mut Command) -> Result<Vec<u8>> {
+    run_with(git, Stdio::null())
+}
+
+/// The same of a git that reads `input`.
+pub(super) fn run_with(git: &mut Command, input: impl Into<Stdio>) -> Result<Vec<u8>> {
+    let output = children::output_with(git, input).context("cannot start git")?;
     if !output.status.success() {
         bail!("git: {}", String::from_utf8_lossy(&output.stderr).trim());
     }

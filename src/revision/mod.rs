@@ -1,6 +1,7 @@
-//! The workers of another revision, to be measured beside those of this one.
+//! The workers of another revision, to be measured beside those of this one, and what else git keeps: the history's branch.
 
 mod checkout;
+pub mod data_branch;
 pub mod git;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -85,6 +85,17 @@ impl Judging {
     }
 }
 
+/// The report on the results that are saved in `results`, judged by what is committed today.
+pub fn saved(results: &Path, sources: &Sources) -> Result<Report> {
+    let config = Config::open(&sources.config)?;
+    read_baselines(sources)?;
+    let record = RunRecord::open(results)?;
+    let invocation = invocation(results, sources, flags_of(&record));
+    let plan = Plan { may_leave_out: record.is_selection, ..Plan::of(&config, &record) };
+    let judging = Judging::by_committed(&record, plan, Demands::default(), &config, sources, invocation)?;
+    Ok(judging.report(record))
+}
+
 /// How the commands in the advice on a record, saved in `results`, are called; `flags` measured it.
 pub fn invocation(results: &Path, sources: &Sources, flags: Flags) -> Invocation {
     Invocation {

@@ -5,6 +5,7 @@ pub mod alone;
 pub mod artifact;
 pub mod base;
 pub mod find_program;
+pub mod history;
 pub mod interrupt;
 pub mod judged;
 pub mod measure;

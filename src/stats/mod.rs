@@ -1,6 +1,7 @@
 //! Statistics: pure functions on slices, each citing its source.
 
 mod deviation;
+mod e_divisive;
 mod estimate;
 mod fisher;
 mod holm;
@@ -10,6 +11,7 @@ mod trimmed;
 mod wilson;
 
 pub use deviation::{deviation_factors, pooled_deviation};
+pub use e_divisive::{EDivisive, Split};
 pub use estimate::{Estimate, paired_ratio};
 pub use fisher::fisher_more;
 pub use holm::holm;

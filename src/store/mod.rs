@@ -1,6 +1,8 @@
-//! What is kept: results, baselines, and reports imported as baselines.
+//! What is kept: results, baselines, the history, and reports imported as baselines.
 
 pub mod baseline;
+pub mod entries;
+pub mod history;
 pub mod import;
 mod open;
 pub mod record;

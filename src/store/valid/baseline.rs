@@ -33,7 +33,7 @@ fn case(case: &BaselineCase) -> Checked {
     case.accepted.iter().try_for_each(|it| accepted(it).map_err(|reason| format!("accepted: {reason}")))
 }
 
-fn accepted(accepted: &Acceptance) -> Checked {
+pub(super) fn accepted(accepted: &Acceptance) -> Checked {
     known("change", accepted.change, change)?;
     accepted.times.iter().try_for_each(|(name, time)| {
         change(&format!("change of {name}"), time.change)?;

@@ -1,14 +1,16 @@
-//! What can be true: the rules of a figure, a launch, a record and a baseline, each in one place. Pure.
+//! What can be true: the rules of a figure, a launch, a record, a baseline and an entry of the history, each in one place. Pure.
 //!
 //! A worker's events are held to them when they arrive, files when they are read, artifacts and imported reports too: so
 //! nothing is written that will not be read. An error is the reason, with the figure's name and its value.
 
 mod baseline;
 mod figure;
+mod history;
 mod record;
 
 pub use baseline::{baseline, model_memory};
 pub use figure::event;
+pub use history::entry;
 pub use record::{profiled_pair, run};
 
 /// Bytes of the longest text in a committed file: more than anybody reads.
