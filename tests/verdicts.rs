@@ -128,6 +128,11 @@ fn another_machines_baselines_are_no_licence() {
     project.edit(&project.machine_baseline(), |baseline| baseline["machine"]["chip"] = "Apple M9".into());
     std::fs::rename(project.path(&project.machine_baseline()), project.path("baselines/m9.json")).unwrap();
     ends(&project, &["check"], 3, "has no baseline, although another machine or device has one");
+    // No queue of jobs has machines of both systems: theirs tells nothing of this one.
+    project.edit("baselines/m9.json", |baseline| baseline["machine"]["os"] = "freebsd".into());
+    ends(&project, &["check"], 0, "only model bytes and outputs could be judged");
+    project.edit("baselines/m9.json", |baseline| baseline["machine"]["os"] = std::env::consts::OS.into());
+    ends(&project, &["check"], 3, "has no baseline, although another machine or device has one");
     // A table that was imported is nobody's measurement.
     project.edit("baselines/m9.json", |baseline| baseline["imported"] = json!({"source": "r.md", "generated": "once"}));
     ends(&project, &["check"], 0, "only model bytes and outputs could be judged");

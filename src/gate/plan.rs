@@ -73,7 +73,7 @@ pub struct Baselines<'a> {
     pub machine: Option<&'a Baseline>,
     /// The bytes of the models.
     pub memory: &'a ModelMemory,
-    /// How many other machines or devices have recorded figures of their own.
+    /// How many comparable machines or devices have recorded figures of their own: see [`Baseline::is_comparable`].
     pub others: usize,
 }
 

@@ -24,7 +24,7 @@ pub struct Judging {
     pub baseline: Option<(PathBuf, Baseline)>,
     /// Bytes of the models.
     pub memory: ModelMemory,
-    /// How many other machines or devices have recorded figures of their own.
+    /// How many comparable machines or devices have recorded figures of their own.
     pub others: usize,
     /// The tolerances.
     pub thresholds: Thresholds,
@@ -49,7 +49,7 @@ impl Judging {
         let found = Baseline::choose(&all, &folder, &record.machine, record.device);
         // This machine's other device is another one, too: a GPU that went away is no first measure.
         let is_other = |(path, baseline): &&(PathBuf, Baseline)| {
-            baseline.imported.is_none() && found.is_none_or(|(own, _)| own != path)
+            baseline.is_comparable(&record.machine, record.device) && found.is_none_or(|(own, _)| own != path)
         };
         Ok(Self {
             plan,

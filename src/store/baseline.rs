@@ -267,6 +267,13 @@ impl Baseline {
         folder.join(machine.name(device) + ".json")
     }
 
+    /// Whether it tells that `machine` should have one for `device`, too: it was measured on the same kind of device under the same
+    /// system, as on the machines that share a queue of jobs, or on what may be this machine with another device.
+    pub fn is_comparable(&self, machine: &Machine, device: DeviceKind) -> bool {
+        let is_peer = self.device == device && self.machine.os == machine.os;
+        self.imported.is_none() && (is_peer || self.machine.chip == machine.chip)
+    }
+
     /// A baseline without cases.
     pub fn empty(machine: Machine, device: DeviceKind) -> Self {
         Self { schema: SCHEMA, machine, device, imported: None, cases: BTreeMap::new() }
