@@ -16,9 +16,7 @@ impl Judge<'_> {
             gap("the run was interrupted before its last launch".to_owned());
         }
         if let Some(reason) = &self.record.ended_early
-            && cases
-                .iter()
-                .any(|case| matches!(case.verdict, Verdict::New | Verdict::Inconclusive | Verdict::NotJudged))
+            && cases.iter().any(|case| case.verdict == Verdict::New || case.verdict.is_open())
         {
             gap(format!("the run ended early: {reason}"));
         }

@@ -235,9 +235,7 @@ impl Judged {
             let speeds = beside_base.into_iter().chain(committed.into_iter().flatten());
             speeds.filter_map(|(figure, against)| self.finding(figure, against))
         };
-        let is_undecided = |finding: &&Finding| {
-            matches!(finding.verdict, Verdict::Inconclusive | Verdict::NotJudged) && finding.change.is_some()
-        };
+        let is_undecided = |finding: &&Finding| finding.verdict.is_open() && finding.change.is_some();
         all().find(|finding| finding.fails).or_else(|| all().find(is_undecided)).or_else(|| all().next())
     }
 
@@ -334,6 +332,11 @@ impl Verdict {
         Self::Skipped,
         Self::Failed,
     ];
+
+    /// Whether there is no judgement, for want of evidence or of launches.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Inconclusive | Self::NotJudged)
+    }
 
     /// For programs, as in the JSON report: `not_judged`.
     pub fn key(self) -> String {

@@ -479,7 +479,7 @@ fn is_copied(case: &CaseRecord) -> bool {
 }
 
 fn is_decided(finding: &Finding) -> bool {
-    !matches!(finding.verdict, Verdict::Inconclusive | Verdict::NotJudged)
+    !finding.verdict.is_open()
 }
 
 /// What becomes of a speedup that was asked for and is not there, and what the reference of the case did, in words.

@@ -115,8 +115,6 @@ fn case_of_job(baseline: &Baseline, name: &str, case: &BaselineCase, job: &Recor
     let logs: Vec<f64> = job.launch_step_seconds.iter().map(|seconds| seconds.ln()).collect();
     // An update stores the peaks of the run that it records.
     let peak = |bytes: Option<u64>| bytes.filter(|_| is_latest);
-    let (process, framework) = (peak(case.process_peak_bytes), peak(case.framework_peak_bytes));
-    let has_own_memory = baseline.device == DeviceKind::Gpu && baseline.machine.gpu.is_some();
     EntryCase {
         shape: case.shape.clone(),
         steps: Some(case.steps),
@@ -128,9 +126,9 @@ fn case_of_job(baseline: &Baseline, name: &str, case: &BaselineCase, job: &Recor
             EntryFigures {
                 step_seconds: (!logs.is_empty()).then(|| spread(median(&job.launch_step_seconds), paired_ratio(&logs))),
                 speedup: job.mean_log_speedup.map(|mean| speedup(mean, job)),
-                process_peak_bytes: process,
-                framework_peak_bytes: framework,
-                device_peak_bytes: if has_own_memory { framework } else { process },
+                process_peak_bytes: peak(case.process_peak_bytes),
+                framework_peak_bytes: peak(case.framework_peak_bytes),
+                device_peak_bytes: peak(baseline.device_peak_bytes(case)),
                 ..EntryFigures::default()
             },
         )

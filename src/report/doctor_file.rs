@@ -43,8 +43,7 @@ pub fn render(doctor: &Doctor, examined: &Examined) -> String {
         "tools": examined.outputs,
         "pauses": pauses.collect::<serde_json::Map<String, Value>>(),
     });
-    let text = serde_json::to_string_pretty(&file).expect("all keys are strings");
-    escape::json(&text).into_owned() + "\n"
+    escape::json_document(&file)
 }
 
 fn finding(finding: &Finding) -> Value {

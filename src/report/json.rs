@@ -38,8 +38,7 @@ pub const SCHEMA: u32 = 2;
 /// # Panics
 /// Never: all keys are strings and serde_json writes a number that is not finite as `null`.
 pub fn render(report: &Report) -> String {
-    let text = serde_json::to_string_pretty(&Document::of(report)).expect("a report is plain data");
-    escape::json(&text).into_owned() + "\n"
+    escape::json_document(&Document::of(report))
 }
 
 #[derive(Serialize)]

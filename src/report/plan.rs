@@ -37,8 +37,7 @@ pub fn text(plan: &SuitePlan, width: usize) -> String {
 /// # Panics
 /// Never: all keys are strings, and serde_json writes a number that is not finite as `null`.
 pub fn json(plan: &SuitePlan) -> String {
-    let text = serde_json::to_string_pretty(plan).expect("a plan is plain data");
-    escape::json(&text).into_owned() + "\n"
+    escape::json_document(plan)
 }
 
 fn rates_line(rates: &BackendRates) -> String {

@@ -30,8 +30,7 @@ pub fn text(profile: &Profile, width: usize) -> String {
 /// # Panics
 /// Never: all keys are strings, and serde_json writes a number that is not finite as `null`.
 pub fn json(profile: &Profile) -> String {
-    let text = serde_json::to_string_pretty(profile).expect("a profile is plain data");
-    escape::json(&text).into_owned() + "\n"
+    escape::json_document(profile)
 }
 
 fn kinds(profile: &Profile) -> String {

@@ -267,6 +267,12 @@ impl Baseline {
         folder.join(machine.name(device) + ".json")
     }
 
+    /// The device peak of one of its cases: the framework's on a GPU with memory of its own, else the process's.
+    pub fn device_peak_bytes(&self, case: &BaselineCase) -> Option<u64> {
+        let has_own_memory = self.device == DeviceKind::Gpu && self.machine.gpu.is_some();
+        if has_own_memory { case.framework_peak_bytes } else { case.process_peak_bytes }
+    }
+
     /// Whether it tells that `machine` should have one for `device`, too: it was measured on the same kind of device under the same
     /// system, as on the machines that share a queue of jobs, or on what may be this machine with another device.
     pub fn is_comparable(&self, machine: &Machine, device: DeviceKind) -> bool {

@@ -6,6 +6,8 @@ use std::borrow::Cow;
 use std::fmt::Write;
 use std::ops::RangeInclusive;
 
+use serde::Serialize;
+
 /// Characters of a line that are shown: more than any of wanbench's own has.
 const LONGEST_LINE: usize = 10_000;
 
@@ -154,6 +156,15 @@ fn colour(text: &str) -> usize {
     let Some(parameters) = text.strip_prefix("\u{1b}[") else { return 0 };
     let end = parameters.find(|character: char| !character.is_ascii_digit() && character != ';');
     end.filter(|end| parameters[*end..].starts_with('m')).map_or(0, |end| 2 + end + 1)
+}
+
+/// `value` as indented JSON, harmless to a terminal, with a line feed at its end.
+///
+/// # Panics
+/// On a map whose keys are no strings. serde_json writes a number that is not finite as `null`.
+pub fn json_document(value: &impl Serialize) -> String {
+    let text = serde_json::to_string_pretty(value).expect("the keys of a document are strings");
+    json(&text).into_owned() + "\n"
 }
 
 /// The JSON `text` with escapes in place of what a terminal would obey: such characters stand in strings only.

@@ -40,7 +40,7 @@ pub fn render(report: &Report) -> String {
         })
     });
     let entries: Vec<Entry> = entries.collect();
-    escape::json(&serde_json::to_string_pretty(&entries).expect("entries are plain data")).into_owned() + "\n"
+    escape::json_document(&entries)
 }
 
 /// As the charts write it; `None` where larger is better.

@@ -35,8 +35,7 @@ struct Metric {
 pub fn render(report: &Report) -> String {
     let benchmarks: BTreeMap<String, _> =
         measured(report).map(|(case, now)| (name(case), metrics(report, case, now))).collect();
-    let text = serde_json::to_string_pretty(&benchmarks).expect("figures are plain data");
-    escape::json(&text).into_owned() + "\n"
+    escape::json_document(&benchmarks)
 }
 
 fn name(case: &Judged) -> String {

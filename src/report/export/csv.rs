@@ -2,7 +2,7 @@
 
 use super::super::Report;
 use super::exported::{FIGURES, machine};
-use crate::gate::{Finding, Judged, Verdict};
+use crate::gate::Judged;
 use crate::text::escape::one_line;
 
 /// A column that is no figure: its name and what stands in it.
@@ -59,16 +59,12 @@ pub fn render(report: &Report) -> String {
 
 /// Whether it has evidence, and all of that was decided.
 fn is_judged(case: &Judged) -> bool {
-    case.now.is_some() && !case.is_gap && !case.findings.iter().any(is_open)
-}
-
-fn is_open(finding: &Finding) -> bool {
-    matches!(finding.verdict, Verdict::Inconclusive | Verdict::NotJudged)
+    case.now.is_some() && !case.is_gap && !case.findings.iter().any(|finding| finding.verdict.is_open())
 }
 
 /// Why it was not measured, or what was found that fails or is open.
 fn reason(case: &Judged) -> Option<String> {
-    let found = case.findings.iter().filter(|finding| finding.fails || is_open(finding));
+    let found = case.findings.iter().filter(|finding| finding.fails || finding.verdict.is_open());
     let words: Vec<&str> = case.reason.as_deref().into_iter().chain(found.map(|it| it.message.as_str())).collect();
     (!words.is_empty()).then(|| words.join("; "))
 }

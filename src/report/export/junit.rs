@@ -107,7 +107,7 @@ fn of_run(report: &Report) -> Option<Test> {
 }
 
 fn came_to(report: &Report, case: &Judged) -> CameTo {
-    let is_open = |finding: &Finding| matches!(finding.verdict, Verdict::Inconclusive | Verdict::NotJudged);
+    let is_open = |finding: &Finding| finding.verdict.is_open();
     let problem = |element, wanted: fn(&Finding) -> bool| {
         let found = case.findings.iter().filter(|finding| wanted(finding)).map(|finding| finding.message.clone());
         let words: Vec<String> = case.reason.iter().cloned().chain(found).collect();

@@ -45,8 +45,7 @@ impl<'a> Shown<'a> {
 /// Never: all keys are strings and serde_json writes a number that is not finite as `null`.
 pub fn render(series: &[Series]) -> String {
     let document = Document { schema: SCHEMA, series: series.iter().map(Shown::of).collect() };
-    let text = serde_json::to_string_pretty(&document).expect("a series is plain data");
-    escape::json(&text).into_owned() + "\n"
+    escape::json_document(&document)
 }
 
 #[cfg(test)]

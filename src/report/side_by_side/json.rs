@@ -54,6 +54,5 @@ pub fn render(both: &SideBySide) -> String {
     let differences = both.differences().into_iter().map(|(name, [a, b])| Difference { name, a, b });
     let document =
         Document { schema: SCHEMA, a: &a.file, b: &b.file, differences: differences.collect(), cases: cases.collect() };
-    let text = serde_json::to_string_pretty(&document).expect("two sides are plain data");
-    escape::json(&text).into_owned() + "\n"
+    escape::json_document(&document)
 }

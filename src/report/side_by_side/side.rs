@@ -96,8 +96,7 @@ impl Side {
         }
         circumstances
             .extend(jobs.iter().flat_map(|job| job.versions.clone().into_iter().chain(job.environment.clone())));
-        let is_discrete = baseline.device == DeviceKind::Gpu && baseline.machine.gpu.is_some();
-        let cases = baseline.cases.iter().map(|(name, case)| Entry::of_baseline(name, case, is_discrete));
+        let cases = baseline.cases.iter().map(|(name, case)| Entry::of_baseline(name, case, baseline));
         Self { file, circumstances, cases: cases.collect() }
     }
 
@@ -123,14 +122,14 @@ impl Entry {
         }
     }
 
-    fn of_baseline(name: &str, case: &BaselineCase, is_discrete: bool) -> Self {
+    fn of_baseline(name: &str, case: &BaselineCase, baseline: &Baseline) -> Self {
         Self {
             name: name.to_owned(),
             shape: case.shape.clone().map(|shape| Shape { reference: None, ..shape }),
             step_seconds: case.step_seconds,
             speedup_ratio: case.speedup,
             model_bytes: None,
-            peak_bytes: if is_discrete { case.framework_peak_bytes } else { case.process_peak_bytes },
+            peak_bytes: baseline.device_peak_bytes(case),
             launches: case.jobs.iter().map(|job| job.launches).sum(),
             reason: None,
         }
